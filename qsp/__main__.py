@@ -1,0 +1,6 @@
+"""`python -m qsp` is the command line."""
+
+from qsp.cli import main
+
+if __name__ == "__main__":
+    main()

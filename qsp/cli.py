@@ -1,0 +1,224 @@
+"""The command line: each command is a thin call of one public function.
+
+Exit codes: 0 done (with a counted warning where patients failed), 1 the run failed, 2 input is
+wrong (found before anything is compiled or written), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from qsp.errors import ConfigError, QSPError
+
+if TYPE_CHECKING:
+    from qsp.run import Request
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="In-silico trials of T-cell engagers. For research, not for clinical decisions.",
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+ConfigArg = Annotated[Path, typer.Argument(help="Config of a trial (TOML).")]
+FolderArg = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the config.")
+]
+Patients = Annotated[int | None, typer.Option(help="Number of virtual patients.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the population.")]
+Own = Annotated[Path | None, typer.Option(help="TOML file of your own parameter values.")]
+OwnCovariates = Annotated[Path | None, typer.Option(help="CSV file of your own patients.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
+@app.command()
+def run(
+    config: ConfigArg,
+    patients: Patients = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; runs/NAME by default.")] = None,
+    changes: Changes = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    solver: Annotated[str | None, typer.Option(help="Name of a diffrax solver.")] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative tolerance.")] = None,
+    typical: Annotated[
+        bool, typer.Option("--typical", help="The one patient without variability.")
+    ] = False,
+    parameters: Own = None,
+    covariates: OwnCovariates = None,
+    allow_failures: Annotated[
+        bool, typer.Option("--allow-failures", help="Accept more than 5 % failed patients.")
+    ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Keep compiled programs between runs.")
+    ] = True,
+) -> None:
+    """Simulate a trial; write results.nc, report.html and summary.csv."""
+    from qsp import run as runs
+    from qsp.run import folder
+
+    request = _request(
+        config, patients, seed, changes, solver, rtol, typical, parameters, covariates
+    )
+    prepared = runs.prepare(request)
+    out = out or Path("runs") / prepared.config.name
+    folder.check(out, force=force)
+    if cache:
+        _keep_compiled_programs()
+    from qsp.terminal import Bar, Nothing, print_results
+
+    with Nothing() if quiet else Bar(console) as progress:
+        results = runs.run(prepared, progress)
+    failed = runs.check_failures(results, allow=allow_failures)
+    runs.write(results, out, force=force)
+    if not quiet:
+        print_results(results, console)
+        console.print(f"Report: {out / folder.REPORT}")
+    if failed:
+        total = results["outcome"].size
+        errors.print(f"Warning: {round(failed * total)} of {total} simulated patients failed.")
+
+
+@app.command()
+def check(config: ConfigArg, changes: Changes = None) -> None:
+    """Validate a config and print what is given when; simulate nothing."""
+    from qsp import run as runs
+    from qsp.terminal import print_plan
+
+    print_plan(runs.prepare(runs.Request(config=config, overrides=changes or ())), console)
+
+
+@app.command()
+def report(out: FolderArg) -> None:
+    """Write report.html and summary.csv of a run again."""
+    from qsp import run as runs
+
+    for path in runs.write_report(runs.read(out), out):
+        console.print(str(path))
+
+
+@app.command()
+def export(
+    out: FolderArg,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV tables.")] = False,
+) -> None:
+    """Write the results of a run as CSV tables beside it."""
+    from qsp import run as runs
+    from qsp.report import export_csv
+
+    if not csv:
+        raise ConfigError("export", "a format must be named", "none", "Add --csv")
+    results = runs.read(out)
+    apart = results.children.get("trajectories")
+    trajectories = None if apart is None else apart.to_dataset(inherit=False)
+    for path in export_csv(results.to_dataset(), out / "csv", trajectories=trajectories):
+        console.print(str(path))
+
+
+@app.command()
+def molecules() -> None:
+    """List the molecules that come with the package."""
+    from qsp.terminal import print_molecules
+
+    print_molecules(console)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="A parameter, a state, or a mechanism.")],
+) -> None:
+    """Say what a name of the model means: unit, meaning, values, sources."""
+    from qsp.explain import explain as lines
+
+    for line in lines(name):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def new(
+    molecule: Annotated[str, typer.Argument(help="Name of the molecule.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+) -> None:
+    """Write the file of a new molecule, to be filled in."""
+    from qsp.molecules.template import write_template
+
+    console.print(f"Fill in {write_template(molecule, out)}")
+
+
+@app.command()
+def validate(
+    patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
+    curves: Annotated[Path | None, typer.Option(help="Folder of digitised curves.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
+) -> None:
+    """Print simulated beside published figures, one row a fact; what misses stands first."""
+    from qsp.terminal import print_validation
+    from qsp.validation import validate as compare
+
+    _keep_compiled_programs()
+    print_validation(compare(patients=patients, seed=seed, curves=curves), console)
+
+
+def main() -> None:
+    """Run the command line and turn errors into one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except ConfigError as error:
+        sys.exit(_say(error, 2))
+    except (QSPError, OSError) as error:
+        sys.exit(_say(error, 1))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(_say("interrupted; nothing was written", 130))
+    except Exception as error:
+        shown = getattr(error, "format_message", None)  # click tells what is wrong with the call
+        if shown is None:
+            raise
+        sys.exit(_say(shown(), 2))
+    sys.exit(code or 0)
+
+
+def _say(message: object, code: int) -> int:
+    errors.print(f"qsp: {message}", markup=False, soft_wrap=True)
+    return code
+
+
+def _request(  # noqa: PLR0913
+    config: Path,
+    patients: int | None,
+    seed: int | None,
+    changes: list[str] | None,
+    solver: str | None,
+    rtol: float | None,
+    typical: bool,
+    parameters: Path | None,
+    covariates: Path | None,
+) -> Request:
+    """Options as changes of the config, so that they pass the same checks and are recorded."""
+    from qsp.run import Request
+
+    options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
+    overrides = [f"{key}={value}" for key, value in options.items() if value is not None]
+    return Request(config, (*(changes or ()), *overrides), parameters, covariates, typical)
+
+
+def _keep_compiled_programs() -> None:
+    """Persistent compile cache of this user.
+
+    The only thing ever written outside the output folder.
+    """
+    import jax
+
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    jax.config.update("jax_compilation_cache_dir", str(home / "qsp" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)

@@ -1,0 +1,104 @@
+"""The arms of a config as arms of a trial: what they refer to is looked up, then all is checked.
+
+Errors name the key (`arms.flat.doses.0.time`); who reads the file adds the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qsp import trial
+from qsp.config import tables
+from qsp.config.doses import molecule_doses
+from qsp.config.messages import dotted
+from qsp.config.premedication import supportive_doses
+from qsp.errors import ConfigError, suggest
+from qsp.trial.protocol import Dose, prescribe
+
+
+class Protocol:
+    """The arms of a config with what they refer to.
+
+    Args:
+        arms: By name.
+        premedication: By name.
+        days: Length of the trial [day].
+    """
+
+    def __init__(
+        self,
+        arms: Mapping[str, tables.Arm],
+        premedication: Mapping[str, tables.Premedication],
+        days: float,
+    ) -> None:
+        self._arms = arms
+        self._premedication = premedication
+        self._days = days
+
+    def trial_arms(self, molecular_weight_kda: float) -> tuple[trial.Arm, ...]:
+        """The arms in the order of the file, checked.
+
+        Args:
+            molecular_weight_kda: Of the molecule [kDa].
+
+        Raises:
+            ConfigError: At the first key that breaks a rule.
+        """
+        self._check_periods_named()
+        return tuple(self._trial_arm(name, molecular_weight_kda) for name in self._arms)
+
+    def _trial_arm(self, name: str, molecular_weight_kda: float) -> trial.Arm:
+        arm = self._arms[name]
+        where = dotted(("arms", name))
+        molecule = self._doses(name)
+        supportive = [
+            dose
+            for n, used in enumerate(arm.premedication)
+            for dose in self._supportive(used, f"{where}.premedication.{n}", molecule)
+        ]
+        regimen = prescribe(
+            [*supportive, *molecule],
+            molecular_weight_kda=molecular_weight_kda,
+            days=self._days,
+            where=where,
+        )
+        return trial.Arm(name, (regimen,), arm.parameters, arm.title or name)
+
+    def _doses(self, name: str) -> tuple[Dose, ...]:
+        """Doses of the molecule in an arm, its own or those of the arm it names."""
+        arm = self._arms[name]
+        key = dotted(("arms", name, "same_doses_as"))
+        if arm.same_doses_as is None:
+            return molecule_doses(arm.doses, dotted(("arms", name, "doses")))
+        if arm.doses:
+            todo = f"Remove the doses of arm {name!r} or this key"
+            raise ConfigError(key, "the value must not stand beside doses", "there", todo)
+        own = [other for other, table in self._arms.items() if table.doses]
+        if arm.same_doses_as not in own:
+            got = repr(arm.same_doses_as)
+            todo = f"{suggest(arm.same_doses_as, own)} Arms with doses: {', '.join(own) or 'none'}"
+            rule = "the value must be an arm with doses of its own"
+            raise ConfigError(key, rule, got, todo.strip())
+        other = self._arms[arm.same_doses_as]
+        return molecule_doses(other.doses, dotted(("arms", arm.same_doses_as, "doses")))
+
+    def _supportive(self, name: str, where: str, molecule: tuple[Dose, ...]) -> tuple[Dose, ...]:
+        if name not in self._premedication:
+            known = ", ".join(self._premedication) or "none"
+            todo = f"{suggest(name, self._premedication)} Defined: {known}".strip()
+            rule = "the value must be defined as [premedication.NAME]"
+            raise ConfigError(where, rule, repr(name), todo)
+        table = self._premedication[name]
+        return supportive_doses(table, dotted(("premedication", name)), molecule)
+
+    def _check_periods_named(self) -> None:
+        """A period that no arm has is a misspelt one; one that some arm lacks is not."""
+        for name, table in self._premedication.items():
+            users = [arm for arm, has in self._arms.items() if name in has.premedication]
+            known = {dose.period for arm in users for dose in self._doses(arm)}
+            for n, period in enumerate(table.periods):
+                if users and period not in known:
+                    where = dotted(("premedication", name, "periods", n))
+                    rule = "the value must be a dose period of an arm that gets the drug"
+                    todo = f"{suggest(period, known)} Periods: {', '.join(sorted(known))}".strip()
+                    raise ConfigError(where, rule, repr(period), todo)

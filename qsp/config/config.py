@@ -1,0 +1,182 @@
+"""The config of a run: every key of the file, checked and completed, and the trial it describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr
+
+from qsp.config import tables
+from qsp.config.arms import Protocol
+from qsp.config.messages import Source
+from qsp.config.tables import Rule
+from qsp.errors import ConfigError, suggest
+from qsp.trial import DoseTableFormat, Trial, read_dose_table
+from qsp.trial.regimen import Arm
+from qsp.units import parse
+
+
+class Config(tables.Table):
+    """A config file; `qsp.config.load` reads one.
+
+    Quantities are texts with units, as they were written. A path in the file counts from the file.
+    """
+
+    name: Annotated[
+        str,
+        Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+        Rule(
+            "be letters, digits, dots, dashes and underscores",
+            "It names the folder of the run; left out, it is the name of the file",
+        ),
+    ]
+    title: Annotated[tables.Text | None, Rule("be a text in quotes", "Say what is compared")] = None
+    molecule: Annotated[
+        tables.Text,
+        Rule("be the name of a molecule or a .toml file", 'Write molecule = "mosunetuzumab"'),
+    ]
+    population: Annotated[
+        tables.Text,
+        Rule("be the name or the .toml file of a population", 'Write population = "nhl"'),
+    ]
+    patients: Annotated[
+        int,
+        Field(strict=True, ge=1),
+        Rule("be a whole number of at least 1", "Write patients = 200, for example"),
+    ]
+    seed: Annotated[
+        int,
+        Field(strict=True, ge=0, lt=2**32),
+        Rule("be a whole number from 0 to 4294967295", "Write seed = 1, for example"),
+    ] = 0
+    days: Annotated[
+        float,
+        Field(strict=True, gt=0, le=3650),
+        Rule("be a number of days above 0, at most 3650", "Write days = 84, for example"),
+    ]
+    visits: Annotated[
+        tuple[
+            Annotated[
+                tables.Text,
+                Rule("be a time with its unit in quotes", 'Write "42 day", for example'),
+            ],
+            ...,
+        ],
+        Rule("be a list of times with units", 'Write visits = ["42 day", "84 day"], for example'),
+    ] = ()
+    response: Annotated[
+        Literal["lugano", "recist"],
+        Rule("be lugano or recist", "Choose the criteria of tumor response"),
+    ]
+    premedication: Annotated[
+        dict[str, tables.Premedication],
+        Rule("be a table", "Write each drug as [premedication.NAME]"),
+    ] = Field(default_factory=dict)
+    arms: Annotated[dict[str, tables.Arm], Rule("be a table", "Write each arm as [arms.NAME]")] = (
+        Field(default_factory=dict)
+    )
+    dose_table: Annotated[
+        tables.DoseTable | None, Rule("be a table", 'Write [dose_table] with file = "doses.csv"')
+    ] = None
+    method: Annotated[tables.Method, Rule("be a table", "Write [method] with solver and rtol")] = (
+        tables.Method()
+    )
+    trajectories: Annotated[
+        tables.Trajectories, Rule("be a table", "Write [trajectories] with patients or ids")
+    ] = tables.Trajectories()
+
+    _source: Source = PrivateAttr()
+
+    @property
+    def source(self) -> Source:
+        """File, text and overrides the config was read from."""
+        return self._source
+
+    @property
+    def visit_times(self) -> tuple[float, ...]:
+        """Times of the visits [day]; the end of the trial where none are named."""
+        if not self.visits:
+            return (self.days,)
+        return tuple(
+            parse(visit, "day", where=f"visits.{n}") for n, visit in enumerate(self.visits)
+        )
+
+    @property
+    def population_file(self) -> Path:
+        """The file of the population.
+
+        A name stands for `populations/NAME.toml` beside the config or one folder above it.
+
+        Raises:
+            ConfigError: If there is no such file.
+        """
+        return self._found("population", "populations")
+
+    @property
+    def molecule_file(self) -> Path | None:
+        """The file of the molecule where the config gives a path, None where it gives a name.
+
+        Raises:
+            ConfigError: If there is no such file.
+        """
+        return self._found("molecule", "") if self.molecule.endswith(".toml") else None
+
+    def trial(self, molecular_weight_kda: float) -> Trial:
+        """The trial that the config describes.
+
+        Args:
+            molecular_weight_kda: Of the molecule [kDa].
+
+        Raises:
+            ConfigError: At the first key, or line of a dose table, that breaks a rule.
+        """
+        return Trial(
+            name=self.name,
+            arms=self._trial_arms(molecular_weight_kda),
+            days=self.days,
+            visits=self.visit_times,
+            patients=self.patients,
+            molecule=Path(self.molecule).stem if self.molecule_file else self.molecule,
+            molecular_weight_kda=molecular_weight_kda,
+        )
+
+    def _trial_arms(self, molecular_weight_kda: float) -> tuple[Arm, ...]:
+        if self.dose_table is None:
+            protocol = Protocol(self.arms, self.premedication, self.days)
+            return protocol.trial_arms(molecular_weight_kda)
+        table = self.dose_table
+        form = DoseTableFormat(table.time_unit, table.amount_unit, table.compartments, table.ignore)
+        path = self.source.file.parent / table.file
+        arms = read_dose_table(
+            path, form, molecular_weight_kda=molecular_weight_kda, days=self.days
+        )
+        return tuple(self._first_patients(arm) for arm in arms)
+
+    def _first_patients(self, arm: Arm) -> Arm:
+        """An arm of a dose table, cut to the patients of the run."""
+        if not arm.is_individual or len(arm.regimens) == self.patients:
+            return arm
+        if len(arm.regimens) < self.patients:
+            rule = f"patients must be at most the number in the dose table ({len(arm.regimens)})"
+            raise ConfigError("trial", rule, self.patients, "Lower it or leave it out")
+        return Arm(arm.name, arm.regimens[: self.patients], arm.parameters, arm.title)
+
+    def _found(self, key: str, folder: str) -> Path:
+        written = getattr(self, key)
+        beside = self.source.file.parent
+        if written.endswith(".toml"):
+            path = beside / written
+            if path.is_file():
+                return path
+            near = suggest(path.name, [other.name for other in path.parent.glob("*.toml")])
+            rule = f"the value must be a file that exists, counted from {self.source.file.name}"
+            todo = f"{near} Check the path".strip()
+            raise ConfigError(key, rule, repr(written), todo)
+        folders = [beside / folder, beside.parent / folder]
+        for path in (place / f"{written}.toml" for place in folders):
+            if path.is_file():
+                return path
+        known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
+        todo = f"{suggest(written, known)} Known here: {', '.join(known) or 'none'}".strip()
+        raise ConfigError(key, f"the value must name a file in {folder}", repr(written), todo)

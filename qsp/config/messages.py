@@ -1,0 +1,135 @@
+"""One clear line for whatever is wrong with a config file.
+
+pydantic finds what breaks a rule and where; the words come from the `Rule` of the field. Rules that
+need several values are checked while the trial is built, where a `ConfigError` names the key alone;
+`Source` adds the file, or the option `--set` the value came from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from qsp.config.tables import Rule
+from qsp.errors import ConfigError, suggest
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a config came from.
+
+    Args:
+        file: Path as it was given.
+        text: The TOML text as it was read.
+        overrides: Key and whole text of each `--set KEY=VALUE`, in order.
+    """
+
+    file: Path
+    text: str
+    overrides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def effective_text(self) -> str:
+        """The TOML text with the overrides below it as comments."""
+        changes = [f"# --set {text}" for _, text in self.overrides]
+        return "\n".join([self.text.rstrip("\n"), *changes]) + "\n"
+
+    def where(self, key: str) -> str:
+        """The override that set a key, or else the file."""
+        for name, text in reversed(self.overrides):
+            if key == name or key.startswith(f"{name}."):
+                return f"--set {text}"
+        return str(self.file)
+
+    def say(self, error: ConfigError) -> ConfigError:
+        """An error that names a key, as one that names the file too."""
+        if error.rule.startswith("the value "):
+            key, rule = error.where, error.rule.removeprefix("the value ")
+        else:
+            name, rule = error.rule.split(" ", 1)
+            key = name if error.where == "trial" else f"{error.where}.{name}"
+        todo = error.todo or 'Write a number and its unit, such as "7 day" or "1 mg"'
+        return ConfigError(self.where(key), f"{key} {rule}", error.got, todo)
+
+
+def dotted(parts: Sequence[str | int]) -> str:
+    """A key as TOML and `--set` write it: arms.flat.doses.0.amount."""
+    bare = re.compile(r"[A-Za-z0-9_-]+")
+    return ".".join(
+        str(part) if bare.fullmatch(str(part)) else json.dumps(part, ensure_ascii=False)
+        for part in parts
+    )
+
+
+def shown(value: object) -> str:
+    """A value of a TOML file in a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return repr(value)
+
+
+def first_error(error: ValidationError, model: type[BaseModel], source: Source) -> ConfigError:
+    """The first thing wrong, a misspelt key before anything else: it explains what is missing."""
+    found = error.errors(include_url=False, include_context=False)
+    worst = min(found, key=lambda e: e["type"] != "extra_forbidden")
+    parts = tuple(part for part in worst["loc"] if part != "[key]")
+    key = dotted(parts)
+    where = source.where(key)
+    if worst["type"] == "extra_forbidden":
+        where = next((f"--set {t}" for k, t in source.overrides if k.startswith(f"{key}.")), where)
+        known = _known_keys(model, parts[:-1])
+        todo = f"{suggest(str(parts[-1]), known)} Keys here: {', '.join(known)}".strip()
+        return ConfigError(where, f"{key} must be a known key", "unknown", todo)
+    kind, rule = _descend(model, parts)
+    advice = rule.todo.replace("KEY", next(str(p) for p in parts[::-1] if isinstance(p, str)))
+    if worst["type"] == "missing":
+        return ConfigError(where, f"{key} must be given", "missing", advice)
+    todo = f"{_near(worst['input'], kind)} {advice}".strip()
+    return ConfigError(where, f"{key} must {rule.must}", shown(worst["input"]), todo)
+
+
+def _known_keys(model: type[BaseModel], parts: Sequence[str | int]) -> list[str]:
+    table = _descend(model, parts)[0]
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _near(value: object, kind: Any) -> str:
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    return suggest(value, choices) if isinstance(value, str) else ""
+
+
+def _descend(model: type[BaseModel], parts: Sequence[str | int]) -> tuple[Any, Rule]:
+    """The type that a key has, and the innermost rule on the way to it."""
+    kind, rule = model, Rule("be a table", "Write it as [NAME]")
+    for part in parts:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+            field = fields[str(part)]
+            rule = next((found for found in field.metadata if isinstance(found, Rule)), rule)
+            kind = field.annotation
+        else:  # an item of a list or an entry of a table of tables
+            kind = next(inner for inner in get_args(kind)[::-1] if inner is not Ellipsis)
+        kind, rule = _unwrapped(kind, rule)
+    return kind, rule
+
+
+def _unwrapped(kind: Any, rule: Rule) -> tuple[Any, Rule]:
+    """The type without its annotations and without "or None"."""
+    while get_origin(kind) in (Annotated, Union, UnionType):
+        if get_origin(kind) is Annotated:
+            rule = next((found for found in get_args(kind) if isinstance(found, Rule)), rule)
+            kind = get_args(kind)[0]
+        else:
+            kind = next(inner for inner in get_args(kind) if inner is not type(None))
+    return kind, rule

@@ -1,0 +1,89 @@
+"""Supportive drugs, from text to numbers: at times of their own, or ahead of doses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from qsp.config import tables
+from qsp.config.doses import duration_of, interval_of
+from qsp.config.messages import shown
+from qsp.errors import ConfigError
+from qsp.trial.protocol import Dose, given_before, repeated
+from qsp.trial.regimen import SUPPORTIVE_ROUTES, parse_amount
+from qsp.units import parse
+
+
+def supportive_doses(
+    table: tables.Premedication, where: str, molecule: tuple[Dose, ...]
+) -> tuple[Dose, ...]:
+    """The doses of a supportive drug in one arm.
+
+    Args:
+        table: What is given and when.
+        where: Key of the table.
+        molecule: Doses of the molecule in the arm.
+
+    Raises:
+        ConfigError: At the first key that breaks a rule.
+    """
+    route = SUPPORTIVE_ROUTES[table.drug]
+    if table.route != route:
+        rule = f"the value must be {route} for {table.drug}"
+        raise ConfigError(f"{where}.route", rule, repr(table.route), f'Write route = "{route}"')
+    amount = parse_amount(table.amount, where=f"{where}.amount")
+    if amount.is_rate:
+        rule = "the value must be a whole amount"
+        todo = 'Write "20 mg", with a duration for an infusion'
+        raise ConfigError(f"{where}.amount", rule, repr(table.amount), todo)
+    duration = duration_of(table.duration, f"{where}.duration")
+    if duration and route != "iv":
+        todo, got = "Leave the duration out", repr(table.duration)
+        raise ConfigError(f"{where}.duration", f"the value must be 0 for {table.drug}", got, todo)
+    drug = Dose(table.drug, 0.0, amount, duration, "", where)
+    if table.time is not None and table.before is None:
+        return _at_times(table, where, drug, table.time)
+    if table.before is not None and table.time is None:
+        return _ahead(table, where, drug, molecule)
+    if table.time is not None:
+        rule, todo = "the value must not stand beside before", "Remove one of them"
+        raise ConfigError(f"{where}.time", rule, repr(table.time), todo)
+    todo = 'Write before = "1 hour", or time = "0 day"'
+    raise ConfigError(f"{where}.time", "the value must be given, or else before", "missing", todo)
+
+
+def _at_times(table: tables.Premedication, where: str, drug: Dose, time: str) -> tuple[Dose, ...]:
+    for key, value in (("from", table.first), ("until", table.until), ("periods", table.periods)):
+        if value:
+            rule, todo = "the value must stand beside before, not time", "Remove one of them"
+            raise ConfigError(f"{where}.{key}", rule, shown(value), todo)
+    first = dataclasses.replace(drug, time=parse(time, "day", where=f"{where}.time"))
+    times = table.repeat.times if table.repeat else 1
+    return repeated(first, interval_of(table.repeat, where), times)
+
+
+def _ahead(
+    table: tables.Premedication, where: str, drug: Dose, molecule: tuple[Dose, ...]
+) -> tuple[Dose, ...]:
+    if table.repeat:
+        todo = "Name the doses with from and until, or with periods"
+        rule = "the value must stand beside time, not before"
+        raise ConfigError(f"{where}.repeat", rule, "a table", todo)
+    if table.periods and (table.first or table.until):
+        rule, todo = "the value must not stand beside from or until", "Remove one of them"
+        raise ConfigError(f"{where}.periods", rule, shown(table.periods), todo)
+    lead = duration_of(table.before, f"{where}.before")
+    if not lead:
+        todo = 'Write before = "1 hour", for example'
+        raise ConfigError(f"{where}.before", "the value must be above 0", repr(table.before), todo)
+    window = (
+        parse(table.first, "day", where=f"{where}.from") if table.first else 0.0,
+        parse(table.until, "day", where=f"{where}.until") if table.until else math.inf,
+    )
+    doses = given_before(drug, molecule, lead, window, table.periods)
+    if molecule and not doses:
+        key = f"{where}.periods" if table.periods else f"{where}.from"
+        rule = "the value must meet a dose of each arm that gets the drug"
+        got = ", ".join(table.periods) or f"day {window[0]:.6g} to day {window[1]:.6g}"
+        raise ConfigError(key, rule, got, "Widen it, or take the drug out of the arm")
+    return doses

@@ -1,0 +1,195 @@
+"""The tables of a config file, as pydantic models: which keys there are and what each may hold.
+
+Every field carries a `Rule`, the words of the message when a value breaks it. Quantities stay text
+here; `qsp.config.arms` turns them into numbers, through `qsp.units` alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+# The names and limits of qsp.engine.method, written out because importing it takes seconds.
+Explicit = Literal["Tsit5", "Dopri5", "Dopri8", "Bosh3"]
+Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
+SOLVERS = get_args(Explicit) + get_args(Implicit)
+SMALLEST_RTOL, LARGEST_RTOL = 1e-13, 1e-2
+
+
+class Rule(NamedTuple):
+    """What a value must be, and what to do where it is not; KEY stands for its name."""
+
+    must: str
+    todo: str
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _flattened(value: Any) -> Any:
+    """Nested tables as one table of dotted paths: a path may be written with or without quotes."""
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            flat.update({f"{name}.{path}": leaf for path, leaf in _flattened(inner).items()})
+        else:
+            flat[name] = inner
+    return flat
+
+
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
+Time = Annotated[
+    Text, Rule("be a time with its unit in quotes", 'Write KEY = "7 day", for example')
+]
+Duration = Annotated[
+    Text, Rule("be a time with its unit in quotes", 'Write KEY = "4 hour", for example')
+]
+Amount = Annotated[
+    Text, Rule("be an amount with its unit in quotes", 'Write KEY = "1 mg" or "60 ug/m^2/day"')
+]
+
+
+class Table(BaseModel):
+    """A table whose keys are all known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Repeat(Table):
+    """Further doses: `times` in all, `every` from start to start."""
+
+    every: Time
+    times: Annotated[
+        int,
+        Field(strict=True, ge=1, le=1000),
+        Rule("be a whole number from 1 to 1000", "Count all doses, the first included"),
+    ]
+
+
+class Dose(Table):
+    """A dose of the molecule, or a row of doses at equal intervals."""
+
+    period: Annotated[
+        Texts,
+        Field(min_length=1),
+        Rule("name the dose period", 'Write period = "SUD1", or a list with one name per repeat'),
+    ]
+    time: Time
+    amount: Amount
+    route: Annotated[
+        Literal["iv", "civ", "sc"],
+        Rule("be iv, civ (continuous infusion) or sc", "Choose one of them"),
+    ]
+    duration: Duration | None = None
+    repeat: Annotated[
+        Repeat | None,
+        Rule("be a table", 'Write repeat = { every = "7 day", times = 3 }'),
+    ] = None
+
+
+class Premedication(Table):
+    """A supportive drug: at a time of its own, or before doses of the molecule."""
+
+    drug: Annotated[
+        Literal["dexamethasone", "tocilizumab", "jak_inhibitor", "anti_tnf"],
+        Rule("be a supportive drug of the model", "Choose one of them"),
+    ]
+    amount: Amount
+    route: Annotated[
+        Literal["iv", "oral"], Rule("be iv or oral", "Choose the route the model has for the drug")
+    ]
+    duration: Duration | None = None
+    time: Time | None = None
+    repeat: Annotated[
+        Repeat | None,
+        Rule("be a table", 'Write repeat = { every = "7 day", times = 3 }'),
+    ] = None
+    before: Duration | None = None
+    first: Annotated[Time | None, Field(alias="from")] = None
+    until: Time | None = None
+    periods: Annotated[
+        Texts, Rule("be a list of dose periods", 'Write periods = ["SUD1", "SUD2"], for example')
+    ] = ()
+
+
+class Arm(Table):
+    """An arm: its doses, what is given with them, and the parameters that differ in it."""
+
+    title: Annotated[Text | None, Rule("be a text in quotes", "Say what the arm is")] = None
+    doses: Annotated[
+        tuple[Dose, ...],
+        Rule("be a list of doses", "Write one inline table { period, time, amount, route } a dose"),
+    ] = ()
+    same_doses_as: Annotated[Text | None, Rule("be the name of an arm", "Name one in quotes")] = (
+        None
+    )
+    premedication: Annotated[
+        Texts,
+        Rule(
+            "be a list of names",
+            'Define [premedication.NAME] once and write premedication = ["NAME"]',
+        ),
+    ] = ()
+    parameters: Annotated[
+        dict[str, Text],
+        BeforeValidator(_flattened),
+        Rule("be a value with its unit in quotes", 'Write "PATH" = "0 Mcell", for example'),
+    ] = Field(default_factory=dict)
+
+
+class DoseTable(Table):
+    """A NONMEM-style table in place of arms; `qsp.trial.dose_table` says what it may hold."""
+
+    file: Annotated[Text, Rule("be the path of a CSV file", 'Write file = "doses.csv"')]
+    time_unit: Annotated[
+        Literal["day", "hour"], Rule("be day or hour", "Name the unit of TIME and II")
+    ] = "day"
+    amount_unit: Annotated[
+        Text, Rule("be the unit of AMT in quotes", 'Write "mg", "ug" or "mg/kg"')
+    ] = "mg"
+    compartments: Annotated[
+        dict[str, Text],
+        Rule("be a table of names", 'Write compartments = { 1 = "depot", 2 = "central" }'),
+    ] = Field(default_factory=dict)
+    ignore: Annotated[
+        Texts, Rule("be a list of columns", 'Write ignore = ["NTIME"], for example')
+    ] = ()
+
+
+class Method(Table):
+    """How the equations are solved."""
+
+    solver: Annotated[
+        Literal[Explicit, Implicit],
+        Rule(f"be one of {', '.join(SOLVERS)}", "Leave it out for Tsit5"),
+    ] = "Tsit5"
+    rtol: Annotated[
+        float,
+        Field(strict=True, ge=SMALLEST_RTOL, le=LARGEST_RTOL),
+        Rule(f"be a number from {SMALLEST_RTOL:g} to {LARGEST_RTOL:g}", "The default is 1e-5"),
+    ] = 1e-5
+
+
+class Trajectories(Table):
+    """Of whom trajectories are kept where there are too many patients to keep all."""
+
+    patients: Annotated[
+        Annotated[int, Field(strict=True, ge=1)] | None,
+        Rule("be a whole number of at least 1", "Leave it out for the default"),
+    ] = None
+    ids: Annotated[
+        tuple[
+            Annotated[
+                int,
+                Field(strict=True, ge=0),
+                Rule("be a whole number of at least 0", "Name patients by their ids"),
+            ],
+            ...,
+        ],
+        Rule("be a list of patient ids", "Write ids = [0, 5, 17], for example"),
+    ] = ()

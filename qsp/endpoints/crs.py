@@ -1,0 +1,273 @@
+"""Cytokine release syndrome: how often, how severe, when, for how long.
+
+Grades follow ASTCT 2019 (0 none to 4). An event belongs to the dose period in which it starts; the
+grade of a period is -1 where the period is absent or the simulation failed. Three links from
+cytokines to CRS are reported side by side, and none is validated: the severity thresholds (the
+grades), a logistic link on peak IL-6 and a hazard link.
+
+Events are known without censoring: every patient is simulated to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints import interval
+from qsp.endpoints.endpoint import Meaning, endpoint, require
+from qsp.endpoints.patients import COUNTS, counts, solved, spread
+from qsp.endpoints.rates import rate
+from qsp.endpoints.steps import Grouping, gather
+
+GRADES = (1, 2, 3)
+QUARTILES = (0.25, 0.5, 0.75)
+LINKS = ("severity", "logistic", "hazard")
+HOURS_PER_DAY = 24.0
+_ASTCT = "Lee et al. 2019, Biol Blood Marrow Transplant 25:625 (ASTCT consensus grading)"
+
+
+def grades(ds: xr.Dataset) -> xr.DataArray:
+    """CRS grade (arm, patient, dose_period) [1], NaN where there is none."""
+    require(ds, "crs_grade", "1")
+    grade = ds["crs_grade"].astype(float).fillna(-1.0)
+    return grade.where((grade >= 0) & solved(ds))
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients with CRS",
+        definition="Share of the evaluable patients whose worst CRS grade in the dose period, or "
+        "over all doses, is at least the stated grade",
+        needs={"crs_grade": "1", "outcome": "1"},
+        source=_ASTCT,
+    )
+)
+def incidence(
+    ds: xr.Dataset,
+    *,
+    by: Grouping = "label",
+    at_least: Sequence[int] = GRADES,
+    trial_size: int = interval.TRIAL_SIZE,
+) -> xr.Dataset:
+    """CRS incidence by grade: ``sum(w [grade >= g]) / sum(w)``.
+
+    Args:
+        ds: Results.
+        by: Group of dose periods; "any" takes the worst grade of a patient over all doses.
+        at_least: Lowest grade counted, one rate each.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (grade, arm[, label or dose_period]) [1], as in `rates.rate`.
+
+    Source: ASTCT consensus grading, Lee et al. 2019.
+    """
+    worst = gather(grades(ds), ds, by)
+    lowest = xr.DataArray(list(at_least), dims="grade", coords={"grade": list(at_least)})
+    return rate((lowest <= worst).where(worst.notnull()), ds, trial_size=trial_size)
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients by worst CRS grade",
+        definition="Share of the evaluable patients whose worst grade over all doses is exactly "
+        "the stated one",
+        needs={"crs_grade": "1", "outcome": "1"},
+        source=_ASTCT,
+    )
+)
+def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
+    """Distribution of the worst CRS grade: ``sum(w [max grade = g]) / sum(w)``, g from 0 to 4.
+
+    Args:
+        ds: Results.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (grade, arm) [1]; the values add up to 1.
+
+    Source: ASTCT consensus grading, Lee et al. 2019.
+    """
+    worst = gather(grades(ds), ds, "any")
+    exact = xr.DataArray(np.arange(5), dims="grade", coords={"grade": np.arange(5)})
+    return rate((exact == worst).where(worst.notnull()), ds, trial_size=trial_size)
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients with CRS of any grade",
+        definition="CRS of grade 1 or more under each link: crossed severity thresholds, mean "
+        "logistic probability on peak IL-6, mean probability of the hazard",
+        needs={"crs_grade": "1", "crs_probability_logistic": "1", "crs_probability_hazard": "1"},
+    )
+)
+def alternatives(
+    ds: xr.Dataset, *, by: Grouping = "label", trial_size: int = interval.TRIAL_SIZE
+) -> xr.Dataset:
+    """CRS rate under the severity, logistic and hazard links, from the same run.
+
+    Over several doses of one patient the probabilities join as ``1 - prod(1 - p_k)``: independent
+    between doses, given the patient.
+
+    Args:
+        ds: Results.
+        by: Group of dose periods.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (link, arm[, label or dose_period]) [1]; `link` is severity, logistic or hazard.
+    """
+    grade = grades(ds)
+    worst = gather(grade, ds, by)
+    events = [(worst >= 1).astype(float).where(worst.notnull())]
+    for name in ("crs_probability_logistic", "crs_probability_hazard"):
+        # Spared in every period of the group: the sum of ln(1 - p).
+        spared = xr.apply_ufunc(np.log1p, -ds[name].clip(0.0, 1.0 - 1e-15)).where(grade.notnull())
+        events.append(-xr.apply_ufunc(np.expm1, gather(spared, ds, by, "sum")))
+    stacked = xr.concat(events, dim="link", coords="minimal", compat="override", join="exact")
+    return rate(stacked.assign_coords(link=list(LINKS)), ds, trial_size=trial_size)
+
+
+@endpoint(
+    Meaning(
+        units="hour",
+        long_name="Onset of CRS",
+        definition="Time from the start of the dose period to the start of the CRS event, among "
+        "patients with CRS; over all doses, every event counts",
+        needs={"crs_grade": "1", "crs_onset": "day"},
+    )
+)
+def onset(
+    ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = QUARTILES
+) -> xr.Dataset:
+    """Median and quartiles of the onset of CRS.
+
+    Args:
+        ds: Results.
+        by: Group of dose periods; "any" pools the events of all doses.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
+            is the
+        number of events with a known onset.
+    """
+    return _event_times(ds, ds["crs_onset"], by, quantiles)
+
+
+@endpoint(
+    Meaning(
+        units="hour",
+        long_name="Duration of CRS",
+        definition="Length of the CRS event, among patients with CRS; over all doses, every event "
+        "counts",
+        needs={"crs_grade": "1", "crs_duration": "day"},
+    )
+)
+def duration(
+    ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = QUARTILES
+) -> xr.Dataset:
+    """Median and quartiles of the duration of CRS.
+
+    Args:
+        ds: Results.
+        by: Group of dose periods; "any" pools the events of all doses.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
+            is the
+        number of events with a known duration.
+    """
+    return _event_times(ds, ds["crs_duration"], by, quantiles)
+
+
+def _event_times(
+    ds: xr.Dataset, times: xr.DataArray, by: Grouping, quantiles: Sequence[float]
+) -> xr.Dataset:
+    hours = (times * HOURS_PER_DAY).where(grades(ds) >= 1)
+    if by != "any":
+        return spread(gather(hours, ds, by), ds, quantiles)
+    # Each event of a patient counts once, with the weight of the patient.
+    stack = {"event": ("patient", "dose_period")}
+    pooled = hours.stack(stack).reset_index("event", drop=True).rename(event="patient")
+    spots = np.repeat(np.arange(ds.sizes["patient"]), ds.sizes["dose_period"])
+    many = ds[_per_patient(ds)].drop_vars("patient", errors="ignore").isel(patient=spots)
+    return spread(pooled, many, quantiles).assign(_pooled_counts(hours, ds))
+
+
+def _per_patient(ds: xr.Dataset) -> list[str]:
+    return [name for name in ("outcome", "prevalence_weight") if name in ds]
+
+
+def _pooled_counts(hours: xr.DataArray, ds: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Counts in patients, but `evaluable` in events: a patient may have several."""
+    numbers = counts(hours.max("dose_period"), ds)
+    events = hours.notnull().sum(["patient", "dose_period"])
+    return numbers | {
+        "evaluable": events.assign_attrs(units="1", long_name=f"{COUNTS['evaluable']} (events)")
+    }
+
+
+def first_event(ds: xr.Dataset, *, at_least: int = 1) -> xr.DataArray:
+    """Start of the first CRS event of a patient that reaches a grade.
+
+    Args:
+        ds: Results with `crs_grade`, `crs_onset` and `dose_time`.
+        at_least: Lowest grade counted.
+
+    Returns:
+        (arm, patient): Time [day since the first dose]; infinite without such an event, NaN where
+            the
+        simulation failed.
+    """
+    require(ds, "crs_onset", "day")
+    require(ds, "dose_time", "day")
+    grade = grades(ds)
+    start = (ds["dose_time"] + ds["crs_onset"]).where(grade >= at_least)
+    first = start.min("dose_period").fillna(np.inf)
+    return first.where(grade.notnull().any("dose_period"))
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Cumulative incidence of first CRS",
+        definition="Share of the evaluable patients whose first CRS event of the stated grade or "
+        "more has started by a time",
+        needs={"crs_grade": "1", "crs_onset": "day", "dose_time": "day"},
+    )
+)
+def cumulative_incidence(
+    ds: xr.Dataset,
+    *,
+    times: Sequence[float] | None = None,
+    at_least: int = 1,
+    trial_size: int = interval.TRIAL_SIZE,
+) -> xr.Dataset:
+    """Cumulative incidence of first CRS: ``sum(w [T <= t]) / sum(w)``; nobody is censored.
+
+    Args:
+        ds: Results.
+        times: Times [day since the first dose]; every quarter of a day to the end of the run by
+            default.
+        at_least: Lowest grade counted.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (time, arm) [1].
+    """
+    first = first_event(ds, at_least=at_least)
+    moments = np.asarray(times if times is not None else _quarter_days(ds), float)
+    grid = xr.DataArray(moments, dims="time", coords={"time": ("time", moments, {"units": "day"})})
+    return rate((grid >= first).where(first.notnull()), ds, trial_size=trial_size)
+
+
+def _quarter_days(ds: xr.Dataset) -> np.ndarray:
+    end = float(ds.attrs["days"] if "days" in ds.attrs else ds["time"].max())
+    return np.arange(0.0, end + 0.25, 0.25)

@@ -1,0 +1,84 @@
+"""Exposure to the drug by dose period: Cmax, Ctrough, AUC and receptor occupancy in blood.
+
+Concentrations are of free drug in the central compartment, in nmol/L and, with the molecular
+weight, in mass units: 1 nmol/L of a molecule of M kDa is M/1000 ug/mL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from qsp.endpoints.endpoint import Meaning, endpoint
+from qsp.endpoints.patients import spread
+from qsp.endpoints.steps import Grouping, Reduction, gather
+from qsp.errors import ConfigError
+
+RANGE = (0.05, 0.5, 0.95)
+# How the periods of one group are joined: peaks by the largest, the trough by the lowest, areas by
+# the sum.
+_METRICS: dict[str, tuple[Reduction, str, str]] = {
+    "cmax": ("max", "nmol/L", "Largest concentration"),
+    "ctrough": ("min", "nmol/L", "Concentration at the end of the dose period"),
+    "auc": ("sum", "nmol*day/L", "Area under the concentration"),
+    "occupancy_max": ("max", "1", "Largest target occupancy in blood"),
+}
+MASS_UNITS = {"cmax": "ug/mL", "ctrough": "ug/mL", "auc": "ug*day/mL"}
+
+
+def mass_per_molar(ds: xr.Dataset) -> float:
+    """Factor from nmol/L to ug/mL: the molecular weight in kDa over 1000.
+
+    Args:
+        ds: Results with the attribute `molecular_weight_kda`.
+
+    Returns:
+        Factor [ug/mL per nmol/L].
+
+    Raises:
+        ConfigError: If the attribute is missing or not positive.
+    """
+    weight = float(ds.attrs.get("molecular_weight_kda", float("nan")))
+    if not weight > 0:
+        rule = "the attribute molecular_weight_kda must be positive"
+        raise ConfigError("results", rule, ds.attrs.get("molecular_weight_kda", "missing"))
+    return weight / 1000.0
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Exposure by dose period",
+        definition="Quantiles over patients of Cmax, Ctrough, AUC and largest occupancy in the "
+        "dose period",
+        needs={name: unit for name, (_, unit, _) in _METRICS.items()},
+    )
+)
+def metrics(
+    ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = RANGE
+) -> xr.Dataset:
+    """Exposure metrics: median and 5-95 % of the patients by default.
+
+    Args:
+        ds: Results.
+        by: Group of dose periods; over several, Cmax and occupancy are the largest, Ctrough the
+            lowest, AUC the sum.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        Dataset over (quantile, arm[, label or dose_period]), each variable with its unit: `cmax`,
+        `ctrough` [nmol/L], `auc` [nmol*day/L], `occupancy_max` [1], `cmax_mass`, `ctrough_mass`
+        [ug/mL], `auc_mass` [ug*day/mL]; and the counts, of patients with a Cmax.
+    """
+    factor = mass_per_molar(ds)
+    found: dict[str, xr.DataArray] = {}
+    counted: dict[str, xr.DataArray] = {}
+    for name, (reduction, unit, text) in _METRICS.items():
+        ranked = spread(gather(ds[name], ds, by, reduction), ds, quantiles)
+        found[name] = ranked["value"].assign_attrs(units=unit, long_name=text)
+        counted = counted or {key: ranked[key] for key in ("evaluable", "failed", "unassessed")}
+        if name in MASS_UNITS:
+            mass = ranked["value"] * factor
+            found[f"{name}_mass"] = mass.assign_attrs(units=MASS_UNITS[name], long_name=text)
+    return xr.Dataset(found | counted)

@@ -1,0 +1,112 @@
+"""Two intervals around a simulated rate, which answer different questions.
+
+- `wilson`: how well do the simulated patients fix the rate of their population? It shrinks to
+  nothing as more patients are simulated (a Monte Carlo interval).
+- `trial`: which rates may a trial of n patients from that population report? It stays wide however
+  many patients are simulated.
+
+Neither holds the uncertainty of the model or of its parameters. Numbers of events and patients may
+be fractional: weighted patients enter with their effective number.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qsp.errors import ConfigError
+
+LEVEL = 0.95
+TRIAL_SIZE = 100
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def wilson(events: ArrayLike, size: ArrayLike, *, level: float = LEVEL) -> Bounds:
+    """Wilson score interval of a rate.
+
+    With p = events/size and z the normal quantile of the level,
+    ``(p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``.
+
+    Args:
+        events (...,): Patients with the event [1].
+        size (...,): Patients looked at [1]; the bounds are NaN where it is 0.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        (...,), (...,): Lower and upper bound [1], which hold p and stay within 0 and 1.
+
+    Raises:
+        ConfigError: If the level is not between 0 and 1.
+
+    Source: Wilson 1927; recommended by Brown, Cai and DasGupta 2001.
+    """
+    _check_level(level)
+    count, n = np.broadcast_arrays(np.asarray(events, float), np.asarray(size, float))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    n = np.where(n > 0, n, np.nan)
+    p = np.clip(count / n, 0.0, 1.0)
+    center = p + z**2 / (2 * n)
+    half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    lower, upper = (center - half) / (1 + z**2 / n), (center + half) / (1 + z**2 / n)
+    # Rounding can leave 1e-17 where the formula says 0, or pass p where p is 0 or 1.
+    return np.clip(np.minimum(lower, p), 0.0, 1.0), np.clip(np.maximum(upper, p), 0.0, 1.0)
+
+
+def trial(
+    events: ArrayLike, size: ArrayLike, patients: int = TRIAL_SIZE, *, level: float = LEVEL
+) -> Bounds:
+    """Prediction interval of the rate that a trial of so many patients reports.
+
+    The number of events in the trial is beta-binomial: binomial given the rate of the population,
+    which the simulation leaves known as Beta(events + 1/2, size - events + 1/2). With many
+    simulated patients it becomes the binomial. Bounds are the smallest counts k with P(K <= k) at
+    least (1 - level)/2 and (1 + level)/2, so that at least `level` of the trials fall within them.
+
+    Args:
+        events (...,): Simulated patients with the event [1].
+        size (...,): Simulated patients looked at [1]; the bounds are NaN where it is 0.
+        patients: Patients of the trial, at least 1.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        (...,), (...,): Lower and upper bound of the reported rate [1], multiples of 1/patients.
+
+    Raises:
+        ConfigError: If the trial has no patients or the level is not between 0 and 1.
+
+    Source: Brown, Cai and DasGupta 2001 for the prior (Jeffreys); Gelman et al., Bayesian Data
+        Analysis, section 2.4 for the predictive distribution.
+    """
+    _check_level(level)
+    if patients < 1:
+        raise ConfigError("trial size", "the number of patients must be at least 1", patients)
+    count, n = np.broadcast_arrays(np.asarray(events, float), np.asarray(size, float))
+    known = np.isfinite(count) & np.isfinite(n) & (n > 0)
+    seen = np.where(known, np.clip(count, 0.0, n), 0.0)
+    rest = np.where(known, n - seen, 1.0)
+    below = np.cumsum(_beta_binomial(patients, seen + 0.5, rest + 0.5), axis=-1)
+    # The last entry is 1 but for rounding; the comparison must find it.
+    below[..., -1] = 1.0
+    tail = (1 - level) / 2
+    lower = np.argmax(below >= tail, axis=-1) / patients
+    upper = np.argmax(below >= 1 - tail, axis=-1) / patients
+    return np.where(known, lower, np.nan), np.where(known, upper, np.nan)
+
+
+def _beta_binomial(n: int, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities (..., n + 1) of 0 to n events, from the ratio of neighboring ones."""
+    k = np.arange(n)
+    ratio = np.log((n - k) / (k + 1)) + np.log(k + a[..., None]) - np.log(n - k - 1 + b[..., None])
+    log = np.concatenate([np.zeros((*a.shape, 1)), np.cumsum(ratio, axis=-1)], axis=-1)
+    weight = np.exp(log - log.max(axis=-1, keepdims=True))
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ConfigError(
+            "interval", "the level must be between 0 and 1", level, "Write 0.95 for 95 %"
+        )

@@ -1,0 +1,77 @@
+"""Size of the tumor relative to the start, per patient and over patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints.endpoint import Meaning, endpoint
+from qsp.endpoints.patients import solved, spread
+
+RANGE = (0.05, 0.25, 0.5, 0.75, 0.95)
+_NEEDS = {"tumor_volume_visit": "mL", "tumor_volume_baseline": "mL"}
+
+
+@endpoint(
+    Meaning(
+        units="%",
+        long_name="Change in tumor volume",
+        definition="100 (V/V0 - 1) of a patient at a visit, V0 the volume before treatment",
+        needs=_NEEDS,
+    )
+)
+def change(ds: xr.Dataset) -> xr.DataArray:
+    """Change in tumor volume per patient: ``100 (V/V0 - 1)``.
+
+    Args:
+        ds: Results.
+
+    Returns:
+        (arm, patient, visit): Change [%]; NaN where the simulation failed.
+    """
+    baseline = ds["tumor_volume_baseline"].where(ds["tumor_volume_baseline"] > 0)
+    return (100.0 * (ds["tumor_volume_visit"] / baseline - 1.0)).where(solved(ds))
+
+
+@endpoint(
+    Meaning(
+        units="%",
+        long_name="Best change in tumor volume",
+        definition="Lowest change in volume at any visit after the first dose",
+        needs=_NEEDS,
+    )
+)
+def best_change(ds: xr.Dataset) -> xr.DataArray:
+    """Best change in tumor volume per patient, the quantity of a waterfall plot.
+
+    Args:
+        ds: Results.
+
+    Returns:
+        (arm, patient): Lowest change [%]; NaN where the simulation failed or there is no visit.
+    """
+    after = change(ds).isel(visit=np.flatnonzero(ds["visit"].values > 0))
+    return after.min("visit") if after.sizes["visit"] else after.sum("visit", min_count=1)
+
+
+@endpoint(
+    Meaning(
+        units="%",
+        long_name="Change in tumor volume over patients",
+        definition="Quantiles over patients of the change in volume at each visit",
+        needs=_NEEDS,
+    )
+)
+def change_at_visits(ds: xr.Dataset, *, quantiles: Sequence[float] = RANGE) -> xr.Dataset:
+    """Quantiles over patients of the change in tumor volume at each visit.
+
+    Args:
+        ds: Results.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        Dataset: `value` (quantile, arm, visit) [%], and the counts.
+    """
+    return spread(change(ds), ds, quantiles)

@@ -1,0 +1,151 @@
+"""Many lanes: chunks of one width through one compiled program.
+
+Every chunk has the same shape (the last is padded with idle lanes), so a run compiles once, and a
+patient's bits do not depend on which others are beside him. Results leave the device chunk by
+chunk.
+"""
+
+import dataclasses
+import functools
+import time as clock
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from qsp.engine.method import Method
+from qsp.engine.precision import double
+from qsp.engine.progress import Progress, Silent
+from qsp.engine.solve import AbstractSystem, Events, Lane, LaneResult, solve_lane
+from qsp.errors import SolveError
+
+LANE_WIDTH = 64
+"""Lanes of one chunk; part of the record of a run. A multiple of 64."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Lanes to solve: every array has a leading lane axis.
+
+    Args:
+        lanes: Parameters, events, thresholds, begin and end.
+        grids: Times of snapshots, one sorted array per grid.
+    """
+
+    lanes: Lane
+    grids: tuple[np.ndarray, ...]
+
+    @property
+    def size(self) -> int:
+        return self.lanes.begin.shape[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """Seconds."""
+
+    compile_s: float
+    run_s: float
+
+
+def simulate(
+    batch: Batch,
+    system: AbstractSystem,
+    method: Method,
+    *,
+    kinds: int,
+    progress: Progress | None = None,
+) -> tuple[LaneResult, Timing]:
+    """Solve every lane.
+
+    Args:
+        batch: Lanes and grids, in numpy, float64.
+        system: What is integrated.
+        method: How.
+        kinds: Number of kinds of dose.
+        progress: Told of each chunk.
+
+    Returns:
+        Results in numpy with a leading lane axis, and seconds of compilation and of the run.
+
+    Raises:
+        SolveError: If a leaf of the parameters is not float64.
+    """
+    _check_precision(batch.lanes)
+    progress = progress or Silent()
+    windows = tuple(_window(batch.lanes, grid) for grid in batch.grids)
+    with double():
+        run = functools.partial(
+            _chunk, batch.grids, system=system, method=method, windows=windows, kinds=kinds
+        )
+        began = clock.perf_counter()
+        idle = _idle(_slice(batch.lanes, 0))
+        jax.block_until_ready(run(idle))
+        compiled = clock.perf_counter()
+        progress.compiled(compiled - began)
+        progress.start(batch.size)
+        results = []
+        for first in range(0, batch.size, LANE_WIDTH):
+            count = min(LANE_WIDTH, batch.size - first)
+            chunk = run(_slice(batch.lanes, first))
+            results.append(jax.tree.map(lambda leaf, n=count: np.asarray(leaf)[:n], chunk))
+            progress.advance(count)
+    timing = Timing(compiled - began, clock.perf_counter() - compiled)
+    return _concatenate(results), timing
+
+
+@functools.partial(jax.jit, static_argnames=("system", "method", "windows", "kinds"))
+def _chunk(
+    grids: tuple[Any, ...],
+    lanes: Lane,
+    *,
+    system: AbstractSystem,
+    method: Method,
+    windows: tuple[int, ...],
+    kinds: int,
+) -> LaneResult:
+    solve = functools.partial(
+        solve_lane, system=system, method=method, windows=windows, kinds=kinds
+    )
+    return jax.vmap(lambda lane: solve(lane, grids))(lanes)
+
+
+def _slice(lanes: Lane, first: int) -> Lane:
+    """One chunk; where the lanes run out, the first of the chunk fills up, idle."""
+    count = min(LANE_WIDTH, lanes.begin.shape[0] - first)
+    index = np.concatenate([np.arange(first, first + count), np.full(LANE_WIDTH - count, first)])
+    chunk = jax.tree.map(lambda leaf: leaf[index], lanes)
+    idle = np.arange(LANE_WIDTH) >= count
+    return dataclasses.replace(chunk, end=np.where(idle, chunk.begin, chunk.end))
+
+
+def _idle(lanes: Lane) -> Lane:
+    return dataclasses.replace(lanes, end=lanes.begin)
+
+
+def _window(lanes: Lane, grid: np.ndarray) -> int:
+    """Most times of a grid between two changes of dosing in any lane.
+
+    Rounded up so that like regimens share a program.
+    """
+    events: Events = lanes.events
+    edges = np.concatenate([events.time, events.time + events.duration], axis=1)
+    edges = np.sort(
+        np.column_stack([lanes.begin, np.minimum(edges, lanes.end[:, None]), lanes.end])
+    )
+    inside = np.searchsorted(grid, edges, side="right")
+    widest = int(np.diff(inside, axis=1).max(initial=0)) + 1
+    return 16 * -(-widest // 16) if len(grid) else 0
+
+
+def _concatenate(results: Sequence[LaneResult]) -> LaneResult:
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
+
+
+def _check_precision(lanes: Lane) -> None:
+    for path, leaf in jax.tree.leaves_with_path(lanes.parameters):
+        if leaf.dtype != np.float64:
+            raise SolveError(
+                f"parameter {jax.tree_util.keystr(path)} must be float64, but is {leaf.dtype}"
+            )

@@ -1,0 +1,318 @@
+"""One lane: one patient in one arm, from the first event to the end of the trial.
+
+The lane walks from one change of dosing to the next. What is infused during a stretch follows from
+the event table and the time alone (nothing has to be switched off), boluses are counted off with a
+pointer, and a solver never steps over a change. The carry holds the state, the pointer, the
+reductions and a memory for rules to come.
+"""
+
+import typing
+from typing import Any, Protocol
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from qsp.engine.control import PerStateTolerance
+from qsp.engine.method import Method
+from qsp.engine.tracking import Context, Observed, Reductions, Tracking, start
+
+REFERENCE_RTOL = 1e-5
+"""Relative tolerance for which a system states what is negligible.
+
+Absolute tolerances scale with it.
+"""
+
+
+SAME_TIME = 1e-9
+"""Events closer than this [day] are at one time: sums of times round differently."""
+
+
+Leaf = Array | np.ndarray
+"""On the device, or before it gets there."""
+
+
+class AbstractSystem(Observed, Protocol):
+    """What is integrated; `qsp.system.System` is one."""
+
+    def initial(self, p: Any) -> Any: ...
+    def negligible(self, x: Any, p: Any) -> Any: ...
+    def rates(self, time: Array, x: Any, p: Any, infusion: Array) -> Any: ...
+    def bolus(self, x: Any, p: Any, amount: Array) -> Any: ...
+    def snapshot(self, x: Any, p: Any) -> Any: ...
+
+
+class Events(eqx.Module):
+    """Administrations of one lane, sorted by time; `kind` is -1 and `time` inf where padded."""
+
+    time: Leaf
+    kind: Leaf
+    amount: Leaf
+    rate: Leaf
+    duration: Leaf
+    period: Leaf
+
+
+class Lane(eqx.Module):
+    """One patient in one arm."""
+
+    parameters: Any
+    events: Events
+    thresholds: Leaf  # (dose_period, grade)
+    begin: Leaf
+    end: Leaf
+
+
+class PeriodResult(eqx.Module):
+    """Reductions of one dose period, and the state of things at its end."""
+
+    reductions: Reductions
+    last: Any
+    earlier_owner: Array  # period of the event that was running when this one began, 0 if none
+
+
+class LaneResult(eqx.Module):
+    """What a lane leaves behind; row 0 of the periods is the time before the first dose."""
+
+    periods: PeriodResult
+    saved: tuple[Any, ...]
+    final: Any  # state
+    end: Any  # its snapshot
+    failed: Array
+    steps: Array
+
+
+class _Carry(eqx.Module):
+    time: Array
+    state: Any
+    next_event: Array
+    period: Array
+    owner: Array
+    reductions: Reductions
+    table: PeriodResult
+    saved: tuple[Any, ...]
+    failed: Array
+    memory: Any
+
+
+def solve_lane(
+    lane: Lane,
+    grids: tuple[Array, ...],
+    *,
+    system: AbstractSystem,
+    method: Method,
+    windows: tuple[int, ...],
+    kinds: int,
+) -> LaneResult:
+    """Integrate one lane.
+
+    Args:
+        lane: Parameters, events and thresholds.
+        grids: Sorted times at which snapshots are kept, each padded with inf.
+        system: What is integrated.
+        method: How.
+        windows: For each grid, the most of its times that fall between two changes of dosing.
+        kinds: Number of kinds of dose.
+
+    Returns:
+        Reductions per dose period, snapshots per grid, and whether the solver failed.
+    """
+    p, n_events = lane.parameters, lane.events.time.shape[0]
+    x, begin = system.initial(p), jnp.asarray(lane.begin)
+    reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], jnp.inf))
+    shot = system.snapshot(x, p)
+    rows = lane.thresholds.shape[0] + 1
+    zero = jnp.zeros((), int)
+    empty = PeriodResult(reductions, shot, zero)
+    carry = _Carry(
+        time=begin,
+        state=x,
+        next_event=zero,
+        period=zero,
+        owner=zero,
+        reductions=reductions,
+        table=jax.tree.map(
+            lambda leaf: jnp.zeros((rows, *leaf.shape), leaf.dtype).at[0].set(leaf), empty
+        ),
+        saved=tuple(
+            _room(shot, len(grid) + window) for grid, window in zip(grids, windows, strict=True)
+        ),
+        failed=jnp.asarray(False),
+        memory=(),
+    )
+
+    def stretch(carry: _Carry, _: None) -> tuple[_Carry, None]:
+        carry = _dose(carry, lane, system, kinds)
+        return _integrate(carry, lane, grids, windows, system, method, kinds), None
+
+    carry, _ = jax.lax.scan(stretch, carry, length=2 * n_events + 1)
+    saved = tuple(
+        _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
+    )
+    unfinished = carry.time < lane.end
+    return LaneResult(
+        periods=carry.table,
+        saved=saved,
+        final=carry.state,
+        end=system.snapshot(carry.state, p),
+        failed=carry.failed | unfinished,
+        steps=carry.reductions.steps,
+    )
+
+
+def _first_rows(tree: Any, count: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[:count], tree)
+
+
+def _room(shot: Any, length: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.full((length, *leaf.shape), jnp.nan), shot)
+
+
+def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:
+    """Give what is due now; a dose of a new period starts its reductions afresh."""
+    events, index = lane.events, jnp.arange(lane.events.time.shape[0])
+    due = (index >= carry.next_event) & (events.time <= carry.time + SAME_TIME)
+    amount = _by_kind(jnp.where(due & (events.duration == 0.0), events.amount, 0.0), events, kinds)
+    state = system.bolus(carry.state, lane.parameters, amount)
+    period = jnp.maximum(carry.period, jnp.where(due, events.period, 0).max())
+
+    fresh = start(
+        system,
+        carry.time,
+        carry.state,
+        lane.parameters,
+        jnp.take(lane.thresholds, period - 1, axis=0, mode="clip"),
+    )
+    new = period > carry.period
+    before = carry.reductions.crossing
+    running = fresh.crossing.floor > 0.0
+    owner = jnp.where(before.grade > 0.0, carry.period, carry.owner)
+    keep = lambda a, b: jnp.where(new, a, b)  # noqa: E731
+    steps = carry.reductions.steps
+    reductions = jax.tree.map(keep, fresh, carry.reductions)
+    return eqx.tree_at(
+        lambda c: (c.state, c.next_event, c.period, c.owner, c.reductions),
+        carry,
+        (
+            state,
+            carry.next_event + due.sum(),
+            period,
+            jnp.where(new, jnp.where(running, owner, 0), carry.owner),
+            eqx.tree_at(lambda r: r.steps, reductions, steps),
+        ),
+    )
+
+
+def _by_kind(value: Array, events: Events, kinds: int) -> Array:
+    """Sum over events of each kind."""
+    return (value * (events.kind == jnp.arange(kinds)[:, None])).sum(1)
+
+
+def _integrate(  # noqa: PLR0913
+    carry: _Carry,
+    lane: Lane,
+    grids: tuple[Array, ...],
+    windows: tuple[int, ...],
+    system: AbstractSystem,
+    method: Method,
+    kinds: int,
+) -> _Carry:
+    """Integrate to the next change of dosing, or not at all after a failure."""
+    events, t0 = lane.events, carry.time
+    stops = events.time + events.duration
+    running = (events.time <= t0 + SAME_TIME) & (t0 + SAME_TIME < stops)
+    infusion = _by_kind(jnp.where(running, events.rate, 0.0), events, kinds)
+    ahead = jnp.concatenate([events.time, stops])
+    t1 = jnp.minimum(jnp.where(ahead > t0 + SAME_TIME, ahead, jnp.inf).min(), lane.end)
+    t1 = jnp.where(carry.failed, t0, jnp.maximum(t1, t0))
+
+    level = jnp.take(lane.thresholds, carry.period - 1, axis=0, mode="clip")
+    level = jnp.where(carry.period > 0, level, jnp.inf)
+    context = Context(lane.parameters, infusion, level, carry.reductions)
+    state, reached, reductions, shots = _diffeqsolve(
+        carry, t0, t1, context, grids, windows, system, method
+    )
+    # A last step cut short by the end may fall below the smallest step: what counts is whether the
+    # end was reached.
+    failed = carry.failed | (reached < t1) | jnp.isnan(reached)
+
+    saved = tuple(
+        jax.tree.map(
+            lambda all_rows, new, at=at: jax.lax.dynamic_update_slice_in_dim(all_rows, new, at, 0),
+            rows,
+            shot,
+        )
+        for rows, (at, shot) in zip(carry.saved, shots, strict=True)
+    )
+    result = PeriodResult(reductions, system.snapshot(state, lane.parameters), carry.owner)
+    table = jax.tree.map(lambda rows, row: rows.at[carry.period].set(row), carry.table, result)
+    return _Carry(
+        time=t1,
+        state=state,
+        next_event=carry.next_event,
+        period=carry.period,
+        owner=carry.owner,
+        reductions=reductions,
+        table=table,
+        saved=saved,
+        failed=failed,
+        memory=carry.memory,
+    )
+
+
+def _diffeqsolve(  # noqa: PLR0913
+    carry: _Carry,
+    t0: Array,
+    t1: Array,
+    context: Context,
+    grids: tuple[Array, ...],
+    windows: tuple[int, ...],
+    system: AbstractSystem,
+    method: Method,
+) -> tuple[Any, Array, Reductions, list[tuple[Array, Any]]]:
+    """One stretch without a change of dosing.
+
+    Returns:
+        State, time reached, reductions, and for each grid the first index and snapshots from it.
+    """
+    parameters = context.parameters
+    wanted, at = [], []
+    for grid, window in zip(grids, windows, strict=True):
+        first = jnp.searchsorted(grid, t0)
+        times = jax.lax.dynamic_slice_in_dim(
+            jnp.pad(grid, (0, window), constant_values=jnp.inf), first, window
+        )
+        at.append(first)
+        wanted.append(
+            dfx.SubSaveAt(
+                ts=jnp.clip(times, t0, t1),
+                fn=lambda t, y, args: system.snapshot(y, args.parameters),
+            )
+        )
+    tighter = method.rtol / REFERENCE_RTOL
+    atol = jax.tree.map(lambda a: a * tighter, system.negligible(carry.state, parameters))
+    controller = PerStateTolerance(
+        dfx.PIDController(rtol=method.rtol, atol=1.0, dtmin=method.smallest_step), atol
+    )
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(
+            lambda t, y, args: system.rates(jnp.asarray(t), y, args.parameters, args.infusion)
+        ),
+        Tracking(method.diffrax_solver(), system),
+        t0=t0,
+        t1=t1,
+        dt0=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, method.smallest_step)),
+        y0=carry.state,
+        args=context,
+        saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(t1=True), *wanted], solver_state=True),
+        stepsize_controller=controller,
+        max_steps=method.max_steps,
+        adjoint=dfx.ForwardMode(),
+        throw=False,
+    )
+    ts, ys, solver_state = typing.cast(Any, (solution.ts, solution.ys, solution.solver_state))
+    state = jax.tree.map(lambda leaf: leaf[-1], ys[0])
+    return state, ts[0][-1], solver_state[1], list(zip(at, ys[1:], strict=True))

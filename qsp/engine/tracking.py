@@ -1,0 +1,230 @@
+"""Running reductions: peaks, areas and threshold crossings, taken while the solver steps.
+
+No trajectory is kept for them. A solver is wrapped so that its own state carries the reductions:
+the integration loop keeps that state only when it accepts a step, so a rejected step leaves no
+trace. Inside a step a quantity is the parabola through its values at the start, the middle and the
+end; peaks, integrals and crossings are those of the parabola.
+"""
+
+from typing import Any, Protocol
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Observed(Protocol):
+    """What a system shows to the reductions."""
+
+    def peaks(self, x: Any, p: Any) -> Any: ...
+    def areas(self, x: Any, p: Any) -> Any: ...
+    def ends(self, x: Any, p: Any) -> tuple[Any, Any]: ...
+    def signal(self, peaks: Any) -> Array: ...
+
+
+class Crossing(eqx.Module):
+    """Events of a signal against ordered thresholds, within one dose period.
+
+    An event starts at an upward crossing of the first threshold. One that already ran when the
+    period began belongs to the period in which it started, and counts here only once its grade
+    rises above the one it had.
+    """
+
+    floor: Array  # grade to beat: that of an event running since before the period, else 0
+    grade: Array  # worst grade of the events of this period
+    onset: Array  # time of the first crossing; nan if none
+    own_time: Array  # days above the first threshold during events of this period
+    earlier_time: Array  # days above it during the event that ran before
+
+
+class Reductions(eqx.Module):
+    """Everything reduced within one dose period."""
+
+    peak: Any
+    peak_time: Any
+    area: Any
+    extreme: Any
+    flow: Any  # at the end of the last step
+    flow_area: Any
+    crossing: Crossing
+    steps: Array
+
+
+class Context(eqx.Module):
+    """What the derivative and the reductions need besides time and state."""
+
+    parameters: Any
+    infusion: Array
+    thresholds: Array
+    reductions: Reductions
+
+
+def start(system: Observed, time: Array, x: Any, parameters: Any, thresholds: Array) -> Reductions:
+    """Reductions at the start of a dose period."""
+    peak = system.peaks(x, parameters)
+    extreme, flow = system.ends(x, parameters)
+    zero = jnp.zeros(())
+    return Reductions(
+        peak=peak,
+        peak_time=jax.tree.map(lambda leaf: jnp.full_like(leaf, time), peak),
+        area=jax.tree.map(jnp.zeros_like, system.areas(x, parameters)),
+        extreme=extreme,
+        flow=flow,
+        flow_area=jax.tree.map(jnp.zeros_like, flow),
+        crossing=Crossing(
+            floor=_grade(system.signal(peak), thresholds),
+            grade=zero,
+            onset=jnp.full((), jnp.nan),
+            own_time=zero,
+            earlier_time=zero,
+        ),
+        steps=zero,
+    )
+
+
+class Tracking(dfx.AbstractAdaptiveSolver):
+    """A solver that carries `Reductions` in its state.
+
+    Args:
+        solver: The solver that steps.
+        system: What to observe.
+    """
+
+    solver: dfx.AbstractAdaptiveSolver
+    system: Any
+
+    @property
+    def term_structure(self) -> Any:  # pyright: ignore
+        return self.solver.term_structure
+
+    @property
+    def interpolation_cls(self) -> Any:  # pyright: ignore - fields of the wrapped solver
+        return self.solver.interpolation_cls
+
+    @property
+    def term_compatible_contr_kwargs(self) -> Any:  # pyright: ignore
+        return self.solver.term_compatible_contr_kwargs
+
+    def order(self, terms: Any) -> int | None:
+        return self.solver.order(terms)
+
+    def error_order(self, terms: Any) -> Any:
+        return self.solver.error_order(terms)
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Context) -> Any:
+        return self.solver.init(terms, t0, t1, y0, args), args.reductions
+
+    def step(  # noqa: PLR0913
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        args: Context,
+        solver_state: Any,
+        made_jump: Any,
+    ) -> Any:
+        inner, reductions = solver_state
+        y1, error, dense, inner, result = self.solver.step(
+            terms, t0, t1, y0, args, inner, made_jump
+        )
+        middle = self.solver.interpolation_cls(t0=t0, t1=t1, **dense).evaluate(0.5 * (t0 + t1))
+        reductions = _advance(self.system, reductions, t0, t1, (y0, middle, y1), args)
+        return y1, error, dense, (inner, reductions), result
+
+    def func(self, terms: Any, t0: Any, y0: Any, args: Context) -> Any:
+        return self.solver.func(terms, t0, y0, args)
+
+
+def _advance(  # noqa: PLR0913
+    system: Observed,
+    old: Reductions,
+    t0: Array,
+    t1: Array,
+    states: tuple[Any, Any, Any],
+    args: Context,
+) -> Reductions:
+    """Reductions after one more step."""
+    step = t1 - t0
+    seen = [system.peaks(x, args.parameters) for x in states]
+    summits = jax.tree.map(_summit, *seen)
+    peak, peak_time = (
+        jax.tree.map(lambda pair, i=i: pair[i], summits, is_leaf=_is_pair) for i in (0, 1)
+    )
+    higher = jax.tree.map(jnp.greater, peak, old.peak)
+    areas = [system.areas(x, args.parameters) for x in states]
+    extreme, flow = system.ends(states[2], args.parameters)
+    signal = [system.signal(values) for values in seen]
+    return Reductions(
+        peak=jax.tree.map(jnp.maximum, peak, old.peak),
+        peak_time=jax.tree.map(
+            lambda up, s, before: jnp.where(up, t0 + s * step, before),
+            higher,
+            peak_time,
+            old.peak_time,
+        ),
+        area=jax.tree.map(
+            lambda total, a, m, b: total + step * (a + 4.0 * m + b) / 6.0, old.area, *areas
+        ),
+        extreme=jax.tree.map(jnp.maximum, extreme, old.extreme),
+        flow=flow,
+        flow_area=jax.tree.map(
+            lambda total, a, b: total + 0.5 * step * (a + b), old.flow_area, old.flow, flow
+        ),
+        crossing=_cross(old.crossing, t0, step, signal, args.thresholds),
+        steps=old.steps + 1.0,
+    )
+
+
+def _is_pair(node: Any) -> bool:
+    return isinstance(node, tuple)
+
+
+def _summit(a: Array, m: Array, b: Array) -> tuple[Array, Array]:
+    """Maximum over [0, 1] of the parabola through a, m, b at 0, 1/2, 1, and where it is."""
+    slope, bend = 4.0 * m - 3.0 * a - b, 2.0 * (a - 2.0 * m + b)
+    curved = bend < 0.0
+    where = jnp.clip(-slope / (2.0 * jnp.where(curved, bend, -1.0)), 0.0, 1.0)
+    inside = a + where * (slope + bend * where)
+    end = jnp.where(b > a, b, a)
+    take = curved & (inside > end)
+    return jnp.where(take, inside, end), jnp.where(take, where, jnp.where(b > a, 1.0, 0.0))
+
+
+def _grade(value: Array, thresholds: Array) -> Array:
+    """Number of thresholds at or below a value."""
+    return (thresholds <= value).sum().astype(thresholds.dtype)
+
+
+def _root(a: Array, m: Array, b: Array, level: Array, rising: bool) -> Array:
+    """Where in [0, 1] the parabola through a, m, b passes a level upward (or downward)."""
+    slope, bend = 4.0 * m - 3.0 * a - b, 2.0 * (a - 2.0 * m + b)
+    disc = jnp.sqrt(jnp.maximum(slope * slope - 4.0 * bend * (a - level), 0.0))
+    bottom = slope + disc if rising else slope - disc
+    return jnp.clip(2.0 * (level - a) / jnp.where(bottom == 0.0, 1.0, bottom), 0.0, 1.0)
+
+
+def _cross(
+    old: Crossing, t0: Array, step: Array, signal: list[Array], thresholds: Array
+) -> Crossing:
+    """Crossings within one step."""
+    a, m, b = signal
+    first = thresholds[0]
+    grade = _grade(_summit(a, m, b)[0], thresholds)
+    beats = grade > old.floor
+    running = old.grade > 0.0
+    next_level = jnp.take(thresholds, old.floor.astype(int), mode="clip")
+    begins = jnp.where(a >= next_level, 0.0, _root(a, m, b, next_level, rising=True))
+    up = jnp.where(a >= first, 0.0, _root(a, m, b, first, rising=True))
+    down = jnp.where(b >= first, 1.0, _root(a, m, b, first, rising=False))
+    above = jnp.where(grade > 0.0, step * jnp.maximum(down - up, 0.0), 0.0)
+    own = running | beats
+    return Crossing(
+        floor=jnp.where(b < first, 0.0, old.floor),
+        grade=jnp.where(beats, jnp.maximum(grade, old.grade), old.grade),
+        onset=jnp.where(beats & ~running, t0 + begins * step, old.onset),
+        own_time=old.own_time + jnp.where(own, above, 0.0),
+        earlier_time=old.earlier_time + jnp.where(own, 0.0, above),
+    )

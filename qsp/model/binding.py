@@ -1,0 +1,151 @@
+"""Binding of the drug in bulk.
+
+How much is free, how much sits on receptors (model.md (c), A3, A4, S4).
+
+Receptors hold drug at quasi-equilibrium with the free concentration of their tissue::
+
+    soluble target + drug <-> bound          c    free drug
+    CD3            + drug <-> bound          occ  = c / (K + c)
+    target         + drug <-> bound          K_T  rises with an anti-target competitor
+
+The state of the disposition model is the *soluble* concentration (free and bound to soluble
+target); receptor-bound drug follows from it. Drug in trimers is not counted.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from qsp.model.tissues import TissueParameters
+from qsp.typing import PerKindTissue, PerTissue, Scalar
+from qsp.units import quantity
+
+
+class BindingParameters(eqx.Module):
+    """Affinities, receptor numbers and receptor turnover of one molecule in one patient."""
+
+    KD_CD3: Scalar = quantity("nmol/L", "Dissociation constant of the CD3 arm")
+    KD_target: Scalar = quantity("nmol/L", "Dissociation constant of one target arm")
+    valency: Scalar = quantity("1", "Target arms per molecule: 1 (1:1) or 2 (2:1)")
+    chi: Scalar = quantity("1", "Cross-arm enhancement of the second target arm of a 2:1 molecule")
+    KD_soluble: Scalar = quantity("nmol/L", "Dissociation constant for the soluble target")
+    KD_competitor: Scalar = quantity(
+        "nmol/L", "Dissociation constant of the competitor for the target"
+    )
+    copies_CD3: Scalar = quantity("molecule/cell", "CD3 per T cell")
+    copies_target: PerKindTissue = quantity(
+        "molecule/cell", "Target copies per cell", dims=("kind", "tissue")
+    )
+    area_t_cell: Scalar = quantity("um^2", "Surface of a T cell")
+    area_target: PerKindTissue = quantity(
+        "um^2", "Surface of a target cell", dims=("kind", "tissue")
+    )
+    density_per_concentration: Scalar = quantity(
+        "molecule*L/um^2/nmol", "Surface density of 1 nmol/L in the contact gap: Avogadro * 15 nm"
+    )
+    k_int_CD3: Scalar = quantity("1/day", "Internalization of drug bound to CD3")
+    k_int_target: Scalar = quantity("1/day", "Internalization of drug bound to target")
+    amount_per_copy: Scalar = quantity(
+        "nmol*cell/Mcell/molecule", "Receptors of a million cells as an amount: 1e6 / Avogadro"
+    )
+
+
+class Receptors(eqx.Module):
+    """Concentrations of receptors in bulk, or in the contact gap."""
+
+    cd3: PerTissue = quantity("nmol/L", "CD3", dims=("tissue",))
+    target: PerKindTissue = quantity("nmol/L", "Target", dims=("kind", "tissue"))
+
+
+class Bulk(eqx.Module):
+    """Equilibrium of the drug in bulk at one moment."""
+
+    free: PerTissue = quantity("nmol/L", "Free drug", dims=("tissue",))
+    occupancy_cd3: PerTissue = quantity("1", "Fraction of CD3 holding drug", dims=("tissue",))
+    occupancy_target: PerKindTissue = quantity(
+        "1", "Fraction of target holding drug", dims=("kind", "tissue")
+    )
+    bound: PerTissue = quantity("nmol/L", "Drug on receptors", dims=("tissue",))
+    capacity: PerTissue = quantity("1", "d bound / d free", dims=("tissue",))
+    free_per_soluble: PerTissue = quantity("1", "d free / d soluble drug", dims=("tissue",))
+    free_per_target: PerTissue = quantity("1", "d free / d soluble target", dims=("tissue",))
+    bound_per_competitor: PerTissue = quantity("1", "d bound / d competitor", dims=("tissue",))
+
+
+def receptors(
+    t_cells: PerTissue, targets: PerKindTissue, p: BindingParameters, tissues: TissueParameters
+) -> Receptors:
+    """Receptor concentrations in bulk from cell numbers: R = n*N / (Avogadro*V); model.md (c).
+
+    Args:
+        t_cells (tissue,): T cells [Mcell], or their rate of gain [Mcell/day].
+        targets (kind, tissue): Target cells [Mcell], or their rate of gain.
+        p: Copies per cell.
+        tissues: Volumes.
+
+    Returns:
+        Concentrations [nmol/L], or their rates of gain [nmol/L/day].
+    """
+    per_volume = p.amount_per_copy / tissues.volume
+    return Receptors(
+        cd3=p.copies_CD3 * t_cells * per_volume, target=p.copies_target * targets * per_volume
+    )
+
+
+def gap_receptors(p: BindingParameters) -> Receptors:
+    """Receptor concentrations inside the 15 nm contact gap.
+
+    Density only, whatever the cells are; A1.
+    """
+    cd3 = p.copies_CD3 / p.area_t_cell / p.density_per_concentration
+    target = p.copies_target / p.area_target / p.density_per_concentration
+    return Receptors(cd3=jnp.broadcast_to(cd3, target.shape[-1:]), target=target)
+
+
+def arm_affinity(competitor: Scalar, p: BindingParameters) -> Scalar:
+    """Apparent K_T of one arm under competition: K_T*(1 + O/K_O); model.md (a)."""
+    return p.KD_target * (1.0 + competitor / p.KD_competitor)
+
+
+def avidity(K_T: Scalar, p: BindingParameters) -> PerKindTissue:
+    """Gain of affinity by a second arm that reaches a target on the same cell.
+
+    N + (n-1)*chi*r_T/K_T; A14.
+    """
+    return p.valency + (p.valency - 1.0) * p.chi * gap_receptors(p).target / K_T
+
+
+def free_drug(soluble: PerTissue, soluble_target: PerTissue, p: BindingParameters) -> PerTissue:
+    """Free drug at equilibrium with a soluble target; model.md S4, [Hibma26].
+
+    Root of c + c*s/(K_s + c) = C in the form that loses no digits where the drug is scarce.
+    """
+    excess = soluble_target + p.KD_soluble - soluble
+    root = jnp.sqrt(excess * excess + 4.0 * p.KD_soluble * soluble)
+    return 2.0 * p.KD_soluble * soluble / (excess + root)
+
+
+def bulk(
+    soluble: PerTissue,
+    soluble_target: PerTissue,
+    competitor: Scalar,
+    receptor: Receptors,
+    p: BindingParameters,
+) -> Bulk:
+    """Equilibrium of the drug with soluble target and receptors; model.md (c)."""
+    c = free_drug(soluble, soluble_target, p)
+    K_arm = arm_affinity(competitor, p)
+    K_3, K_T = p.KD_CD3, K_arm / avidity(K_arm, p)
+    occupancy_cd3, occupancy_target = c / (K_3 + c), c / (K_T + c)
+    bound_target = receptor.target * occupancy_target
+    root = soluble_target + p.KD_soluble + 2.0 * c - soluble  # derivative of the quadratic in c
+    return Bulk(
+        free=c,
+        occupancy_cd3=occupancy_cd3,
+        occupancy_target=occupancy_target,
+        bound=receptor.cd3 * occupancy_cd3 + bound_target.sum(0),
+        capacity=receptor.cd3 * K_3 / (K_3 + c) ** 2
+        + (receptor.target * K_T / (K_T + c) ** 2).sum(0),
+        free_per_soluble=(c + p.KD_soluble) / root,
+        free_per_target=-c / root,
+        bound_per_competitor=-(bound_target / (K_T + c)).sum(0) * p.KD_target / p.KD_competitor,
+    )

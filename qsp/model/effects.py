@@ -1,0 +1,26 @@
+"""What supportive drugs do to the model, as four numbers between 0 and 1.
+
+The model does not know which drug does it: `qsp.interventions` computes these from its own
+pharmacokinetics.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from qsp.typing import Scalar
+from qsp.units import quantity
+
+
+class Effects(eqx.Module):
+    """Effects at one moment."""
+
+    steroid: Scalar = quantity("1", "Glucocorticoid effect, as a fraction of its maximum")
+    jak: Scalar = quantity("1", "Fraction of JAK signaling inhibited")
+    il6r_free: Scalar = quantity("1", "Fraction of IL-6 receptors not blocked")
+    tnf_free: Scalar = quantity("1", "Fraction of TNF-alpha not neutralized")
+
+
+def no_effects() -> Effects:
+    """A patient without supportive drugs."""
+    zero, one = jnp.asarray(0.0), jnp.asarray(1.0)
+    return Effects(steroid=zero, jak=zero, il6r_free=one, tnf_free=one)

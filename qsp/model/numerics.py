@@ -1,0 +1,53 @@
+"""The guards of the model, each with the edge it protects; every other equation is written bare.
+
+States are not transformed. A guard is smooth where a gradient must pass it, and its value away
+from the edge differs from the unguarded one by less than the tolerance of any run.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from qsp.typing import PerTissue, Scalar
+
+TINY = 1e-12
+"""Added to a concentration (nmol/L) or a number of cells (Mcell) that may be exactly zero."""
+
+
+def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
+    """a / (b + tiny): zero over zero is zero, for tissues without cells (model.md A9)."""
+    return numerator / (denominator + TINY)
+
+
+def positive_concentration(free: jax.Array) -> jax.Array:
+    """c + 1e-12 nmol/L: the closed form divides by the drug.
+
+    Which is zero before the first dose (4.2).
+    """
+    return free + TINY
+
+
+def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
+    """x^n / (half^n + x^n), with value and gradient zero at x = 0 for n > 1."""
+    power = (x / half) ** n
+    return power / (1.0 + power)
+
+
+def softplus(x: jax.Array, scale: jax.Array) -> jax.Array:
+    """s*ln(1 + exp(x/s)), zero for scale zero: a threshold rounded over `scale` (model.md S7)."""
+    s = scale + TINY
+    return s * jax.nn.softplus(x / s)
+
+
+def positive_part(x: jax.Array) -> jax.Array:
+    """max(0, x) of a fraction, rounded within 0.01 of zero: (x + sqrt(x^2 + 1e-4)) / 2."""
+    return 0.5 * (x + jnp.sqrt(x * x + 1e-4))
+
+
+def capped(x: PerTissue, limit: PerTissue) -> PerTissue:
+    """min(x, limit): no more cells are recruited than rest (model.md S7)."""
+    return jnp.minimum(x, limit)
+
+
+def bounded(x: jax.Array, low: Scalar, high: Scalar) -> jax.Array:
+    """x kept within [low, high]: the relaxation rate of slow arms (model.md 4.2)."""
+    return jnp.clip(x, low, high)

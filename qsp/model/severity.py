@@ -1,0 +1,88 @@
+"""CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade (model.md.
+
+(g), A11, S11).
+
+No single cytokine orders CRS across molecules, so the index combines IL-6 signaling, TNF-alpha and
+IFN-gamma. A grade is the number of thresholds below the index; two further links, a logistic in
+ln(peak IL-6) and a hazard in the index, are computed from the same run. None of the three is
+validated against patients.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from qsp.model.cytokines import IFN_GAMMA, IL6, TNF_ALPHA
+from qsp.model.effects import Effects
+from qsp.typing import PerCytokine, Scalar
+from qsp.units import quantity
+
+
+class SeverityParameters(eqx.Module):
+    """Index, thresholds and the two alternative links."""
+
+    IL6_50: Scalar = quantity("pg/mL", "IL-6 signaling at half effect")
+    TNF_50: Scalar = quantity("pg/mL", "TNF-alpha at half effect")
+    IFN_50: Scalar = quantity("pg/mL", "IFN-gamma at half effect")
+    weight_TNF: Scalar = quantity("1", "Weight of TNF-alpha against IL-6")
+    weight_IFN: Scalar = quantity("1", "Weight of IFN-gamma against IL-6")
+    k_F: Scalar = quantity("1/day", "Rate at which the index follows the cytokines")
+    threshold: jax.Array = quantity("1", "Index at which grade 1, 2, 3, 4 begins", dims=("grade",))
+    sd_patient: Scalar = quantity("1", "Spread of ln threshold between patients")
+    sd_dose: Scalar = quantity("1", "Spread of ln threshold between the doses of a patient")
+    logistic_intercept: Scalar = quantity("1", "Logit of CRS at a peak IL-6 of 1 pg/mL")
+    logistic_slope: Scalar = quantity("1", "Logit of CRS per ln unit of peak IL-6")
+    hazard_0: Scalar = quantity("1/day", "Hazard of CRS at index zero")
+    hazard_slope: Scalar = quantity("1", "Gain of ln hazard per unit of the index")
+    IL6_unit: Scalar = quantity("pg/mL", "Unit of IL-6 in the logistic link")
+
+
+def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) -> Scalar:
+    """Y: what the cytokines add up to; model.md (g).
+
+    IL-6 counts by its signal, which tocilizumab and JAK inhibition block. Differs from model.md:
+    TNF-alpha counts by its signal too, or an anti-TNF antibody could not lower fever.
+    """
+    signal = blood[IL6] * effects.il6r_free * (1.0 - effects.jak)
+    tnf, ifn = blood[TNF_ALPHA] * effects.tnf_free, blood[IFN_GAMMA]
+    return (
+        signal / (p.IL6_50 + signal)
+        + p.weight_TNF * tnf / (p.TNF_50 + tnf)
+        + p.weight_IFN * ifn / (p.IFN_50 + ifn)
+    )
+
+
+def severity_rate(
+    severity: Scalar, blood: PerCytokine, effects: Effects, p: SeverityParameters
+) -> Scalar:
+    """dF = k_F*(Y - F); model.md (g)."""
+    return p.k_F * (inflammation(blood, effects, p) - severity)
+
+
+def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) -> jax.Array:
+    """Thresholds of a patient at each dose: ln theta = ln theta_0 + sd_p*xi_p + sd_d*xi_d.
+
+    Model.md S11.
+
+    Both draws are shared by the grades, so that the grades keep their order.
+
+    Args:
+        xi_patient: Standard normal draw of the patient.
+        xi_dose (dose_period,): Standard normal draws of his doses.
+        p: Parameters.
+
+    Returns:
+        (dose_period, grade): Thresholds of the index [1].
+    """
+    shift = jnp.exp(p.sd_patient * xi_patient + p.sd_dose * xi_dose)
+    return shift[:, None] * p.threshold
+
+
+def hazard(severity: Scalar, p: SeverityParameters) -> Scalar:
+    """Hazard of CRS lambda_0*exp(b*F) [1/day]; model.md (g)."""
+    return p.hazard_0 * jnp.exp(p.hazard_slope * severity)
+
+
+def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:
+    """Probability of CRS from the peak of IL-6: logit = a + b*ln(peak); model.md (g)."""
+    return jax.nn.sigmoid(p.logistic_intercept + p.logistic_slope * jnp.log(il6_peak / p.IL6_unit))

@@ -1,0 +1,86 @@
+"""Target cells: normal, malignant, antigen-low, in each tissue (model.md (e), A9, S10).
+
+Normal B cells turn over in blood and lymphoid tissue and exchange between them; melanocytes turn
+over in the skin; the tumor and its antigen-low (or poorly infiltrated) clone grow towards one
+capacity. All have the same equation, with rate zero where a process is absent.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
+from qsp.typing import PerKindTissue, PerTissue, Scalar
+from qsp.units import quantity
+
+
+class TargetParameters(eqx.Module):
+    """Numbers and turnover of target cells."""
+
+    baseline: PerKindTissue = quantity(
+        "Mcell", "Target cells before treatment", dims=("kind", "tissue")
+    )
+    k_home: PerKindTissue = quantity("1/day", "Return to baseline", dims=("kind", "tissue"))
+    k_growth: PerKindTissue = quantity("1/day", "Growth rate", dims=("kind", "tissue"))
+    capacity: PerTissue = quantity("Mcell", "Tumor cells at most", dims=("tissue",))
+    k_exchange: PerKindTissue = quantity(
+        "1/day", "Exit from blood into a tissue", dims=("kind", "tissue")
+    )
+    blood_ratio: PerKindTissue = quantity(
+        "1", "Cells in blood per cell in the tissue, at baseline", dims=("kind", "tissue")
+    )
+    k_clear: Scalar = quantity("1/day", "Clearance of killed tumor cells")
+    density: Scalar = quantity("Mcell/L", "Cells per volume of tumor")
+
+
+class Targets(eqx.Module):
+    """Target cells, and tumor cells killed but not yet cleared."""
+
+    viable: PerKindTissue = quantity("Mcell", "Target cells", dims=("kind", "tissue"))
+    dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared")
+
+
+class TargetFluxes(eqx.Module):
+    """Every process of target cells, once."""
+
+    growth: PerKindTissue = quantity("Mcell/day", "Growth", dims=("kind", "tissue"))
+    homeostasis: PerKindTissue = quantity(
+        "Mcell/day", "Return to baseline", dims=("kind", "tissue")
+    )
+    arrival: PerKindTissue = quantity(
+        "Mcell/day", "Net arrival from blood", dims=("kind", "tissue")
+    )
+    killing: PerKindTissue = quantity("Mcell/day", "Killing", dims=("kind", "tissue"))
+    clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells")
+
+
+def target_fluxes(x: Targets, killing: PerKindTissue, p: TargetParameters) -> TargetFluxes:
+    """Fluxes of target cells; model.md (e)."""
+    crowding = 1.0 - x.viable[TUMOR_KINDS].sum(0) / p.capacity
+    in_blood = x.viable[:, BLOOD, None]
+    leaving_blood = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
+    return TargetFluxes(
+        growth=p.k_growth * x.viable * crowding,
+        homeostasis=p.k_home * (p.baseline - x.viable),
+        arrival=leaving_blood.at[:, BLOOD].add(-leaving_blood.sum(1)),
+        killing=killing,
+        clearance=p.k_clear * x.dying,
+    )
+
+
+def target_rates(flux: TargetFluxes) -> Targets:
+    """Balance of the fluxes; model.md (e)."""
+    killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum()
+    return Targets(
+        viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing,
+        dying=killed_in_tumor - flux.clearance,
+    )
+
+
+def tumor_volume(x: Targets, p: TargetParameters) -> Scalar:
+    """Volume of the tumor, dying cells included [L]; model.md (e)."""
+    return (x.viable[TUMOR_KINDS, TUMOR].sum() + x.dying) / p.density
+
+
+def untreated(p: TargetParameters) -> Targets:
+    """Target cells before treatment."""
+    return Targets(viable=p.baseline, dying=jnp.zeros_like(p.density))

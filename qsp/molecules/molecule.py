@@ -1,0 +1,132 @@
+"""A molecule: what is known about the drug, whatever disease it is given for.
+
+Package data in ``qsp/molecules/NAME.toml``, or a file of the user's own of the same form.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from qsp.errors import ConfigError, suggest
+from qsp.molecules.parameter_file import ParameterFile, check_keys, parameter_file, read_toml
+from qsp.units import parse
+
+CLEARANCES = ("time_varying", "mechanistic")
+SYNAPSES = ("equilibrium", "relaxed", "kinetic")
+ROUTES = ("iv", "sc")
+GROUPS = ("disposition", "binding", "synapse")
+"""The groups of parameters a molecule may set."""
+
+_HEADER = (
+    "title",
+    "target",
+    "format",
+    "molecular_weight",
+    "routes",
+    "clearance",
+    "synapse_form",
+)
+_FOLDER = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Molecule:
+    """One drug.
+
+    Args:
+        name: Name of its file.
+        title: For people.
+        target: Antigen, as the populations name it.
+        format: Of the protein, in words.
+        molecular_weight: [kDa].
+        routes: Routes its pharmacokinetics cover.
+        clearance: ``time_varying`` (empirical, falls with time, holds all loss) or
+            ``mechanistic`` (linear clearance, and internalization with receptors).
+        synapse: Form of the bridges: ``equilibrium``, ``relaxed`` or ``kinetic``.
+        parameters: Its entries.
+    """
+
+    name: str
+    title: str
+    target: str
+    format: str
+    molecular_weight: float
+    routes: tuple[str, ...]
+    clearance: str
+    synapse: str
+    parameters: ParameterFile
+
+
+def names() -> tuple[str, ...]:
+    """Molecules that come with the package."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def load(name: str | Path) -> Molecule:
+    """A molecule of the package by name, or of a file.
+
+    Args:
+        name: Such as ``mosunetuzumab``, or the path of a TOML file.
+
+    Raises:
+        ConfigError: If there is no such molecule, or its file breaks a rule.
+    """
+    if isinstance(name, Path) or name.endswith(".toml"):
+        return read(Path(name))
+    if name not in names():
+        todo = f"{suggest(name, names())} Known are {', '.join(names())}"
+        rule = "the name must be that of a molecule or a TOML file"
+        raise ConfigError("molecule", rule, repr(name), todo.strip())
+    return read(_FOLDER / f"{name}.toml")
+
+
+def read(path: Path) -> Molecule:
+    """A molecule from its file.
+
+    Raises:
+        ConfigError: If the file breaks a rule.
+    """
+    table, where = read_toml(path), path.name
+    check_keys(table, (*_HEADER, *GROUPS, "correlations", "mixtures"), where)
+    routes = table.get("routes", [])
+    if not isinstance(routes, list) or not routes or not all(r in ROUTES for r in routes):
+        todo = f"Write a list of {' and '.join(ROUTES)}"
+        raise ConfigError(where, "routes must name how the drug is given", repr(routes), todo)
+    weight = table.get("molecular_weight", {})
+    return Molecule(
+        name=path.stem,
+        title=_text(table, "title", where),
+        target=_text(table, "target", where),
+        format=_text(table, "format", where),
+        molecular_weight=_weight(weight, f"{where}: molecular_weight"),
+        routes=tuple(routes),
+        clearance=_choice(table, "clearance", CLEARANCES, where),
+        synapse=_choice(table, "synapse_form", SYNAPSES, where),
+        parameters=parameter_file(table, where, header=_HEADER),
+    )
+
+
+def _weight(entry: Any, where: str) -> float:
+    text = entry.get("value", "") if isinstance(entry, dict) else entry
+    weight = parse(text, "kDa", where=where)
+    if weight <= 0:
+        raise ConfigError(where, "the value must be positive", repr(text), 'Write "146 kDa"')
+    return weight
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    text = table.get(key)
+    if not isinstance(text, str) or not text:
+        got = "missing" if text is None else repr(text)
+        raise ConfigError(where, f"{key} must be given", got, f'Write {key} = "..."')
+    return text
+
+
+def _choice(table: dict[str, Any], key: str, known: tuple[str, ...], where: str) -> str:
+    text = _text(table, key, where)
+    if text not in known:
+        todo = f"{suggest(text, known)} Choose one".strip()
+        raise ConfigError(where, f"{key} must be one of {', '.join(known)}", repr(text), todo)
+    return text

@@ -1,0 +1,274 @@
+"""Files of parameters: TOML tables that mirror the paths of the parameters, one entry a value.
+
+::
+
+    [disposition]
+    V1 = { value = "5.49 L", cv = "31 %", status = "published", source = "Bender2024" }
+
+An entry says its value with a unit, where it comes from, and how it varies between patients. A
+file may add `[[correlations]]` between entries and `[[mixtures]]` of kinds of patient.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qsp.errors import ConfigError, suggest
+
+STATUSES = ("published", "assumed", "tuned")
+"""Read in the source named; set by hand or recalled; fitted or adjusted here."""
+
+_TEXTS = ("value", "source", "status", "note", "cv", "sd", "distribution", "low", "high")
+_KEYS = (*_TEXTS, "covariates", "replaces")
+_TABLES = ("correlations", "mixtures")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One value as a file gives it.
+
+    Args:
+        path: Such as ``disposition.V1``.
+        value: Number with unit, as text.
+        file: Name of the file.
+        status: One of `STATUSES`, or ``user``.
+        source: Key in references.bib.
+        note: Why, in words.
+        cv: Coefficient of variation between patients, as text.
+        sd: Standard deviation between patients, as text; on the logit for ``logit_normal``.
+        distribution: Between patients; ``log_normal`` where there is a cv and nothing else is said.
+        low: Smallest value of a draw, as text.
+        high: Largest value of a draw, as text.
+        covariates: Models of what covariates do to the value.
+        replaces: Whether the entry is meant to overrule that of an earlier file.
+    """
+
+    path: str
+    value: str
+    file: str
+    status: str
+    source: str = ""
+    note: str = ""
+    cv: str = ""
+    sd: str = ""
+    distribution: str = ""
+    low: str = ""
+    high: str = ""
+    covariates: tuple[Mapping[str, Any], ...] = ()
+    replaces: bool = False
+
+    @property
+    def where(self) -> str:
+        """File and path, for messages."""
+        return f"{self.file}: {self.path}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Correlation:
+    """Correlation of two parameters between patients, on the scale on which they are normal."""
+
+    between: tuple[str, str]
+    value: float
+    file: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Component:
+    """One kind of patient in a mixture.
+
+    Args:
+        name: In words.
+        weight: Its share.
+        values: By path, what differs: a median and perhaps a cv, or a factor.
+    """
+
+    name: str
+    weight: float
+    values: Mapping[str, Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Kinds of patient that exclude each other."""
+
+    name: str
+    components: tuple[Component, ...]
+    file: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ParameterFile:
+    """What one file says about parameters."""
+
+    name: str
+    entries: Mapping[str, Entry]
+    correlations: tuple[Correlation, ...] = ()
+    mixtures: tuple[Mixture, ...] = ()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(path.name, "the file must exist", "missing", "Check its path") from None
+    except (OSError, UnicodeDecodeError):
+        rule = "the file must be a text file"
+        raise ConfigError(path.name, rule, "not readable as one", "Save it as TOML") from None
+    except tomllib.TOMLDecodeError as error:
+        todo = "Correct that line; texts and quantities stand in quotes"
+        raise ConfigError(path.name, "the file must be TOML", f"not: {error}", todo) from None
+
+
+def parameter_file(
+    table: Mapping[str, Any], name: str, *, header: Iterable[str] = (), status: str = ""
+) -> ParameterFile:
+    """Entries, correlations and mixtures of a file.
+
+    Args:
+        table: The file as read.
+        name: Its name, for messages.
+        header: Keys at the top that are no parameters.
+        status: Status of entries that say none; where it is empty, entries must say theirs.
+
+    Raises:
+        ConfigError: If an entry is malformed.
+    """
+    aside = (*header, *_TABLES)
+    tree = {key: value for key, value in table.items() if key not in aside}
+    for key, value in tree.items():
+        if not isinstance(value, Mapping):
+            todo = f"{suggest(key, aside)} Keys here: {', '.join(aside)}, and tables of parameters"
+            raise ConfigError(name, f"{key} must be a known key", "unknown", todo.strip())
+    entries = {entry.path: entry for entry in _entries(tree, "", name, status)}
+    return ParameterFile(
+        name,
+        entries,
+        tuple(_correlation(item, name) for item in _items(table, "correlations", name)),
+        tuple(_mixture(item, name) for item in _items(table, "mixtures", name)),
+    )
+
+
+def _entries(tree: Mapping[str, Any], prefix: str, file: str, status: str) -> Iterator[Entry]:
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, str) and status:
+            yield Entry(path, value, file, status)
+        elif not isinstance(value, Mapping):
+            todo = 'Write { value = "1 L", status = "assumed" }'
+            got = reprlib.repr(value)
+            raise ConfigError(f"{file}: {path}", "the entry must be a table", got, todo)
+        elif "value" in value:
+            yield _entry(value, path, file, status)
+        else:
+            yield from _entries(value, f"{path}.", file, status)
+
+
+def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry:
+    where = f"{file}: {path}"
+    check_keys(table, _KEYS, where)
+    for key in _TEXTS:
+        if key in table and not isinstance(table[key], str):
+            todo = f'Write {key} = "{table[key]}", with its unit'
+            raise ConfigError(where, f"{key} must be a text in quotes", repr(table[key]), todo)
+    texts = {"status": status} | {key: table[key].strip() for key in _TEXTS if key in table}
+    covariates = tuple(_items(table, "covariates", where))
+    entry = Entry(
+        path=path,
+        file=file,
+        covariates=covariates,
+        replaces=table.get("replaces", False) is True,
+        **texts,
+    )
+    _check_provenance(entry, user=bool(status))
+    return entry
+
+
+def _check_provenance(entry: Entry, *, user: bool) -> None:
+    allowed = (*STATUSES, "user") if user else STATUSES
+    if entry.status not in allowed:
+        todo = f"Write one of {', '.join(STATUSES)}"
+        got = repr(entry.status) if entry.status else "missing"
+        raise ConfigError(entry.where, "status must say where the value comes from", got, todo)
+    if entry.status == "published" and not entry.source:
+        todo = "Name its key in references.bib, or write status = 'assumed'"
+        raise ConfigError(entry.where, "a published value must have a source", "without", todo)
+    if (entry.status == "tuned" or entry.replaces) and not entry.note:
+        todo = "Say in note why the value differs"
+        raise ConfigError(entry.where, "a tuned or replacing value must say why", "silent", todo)
+    if entry.cv and entry.sd:
+        todo = "Give one of them"
+        raise ConfigError(entry.where, "the spread must be given once", "cv and sd", todo)
+
+
+def _items(table: Mapping[str, Any], key: str, file: str) -> Sequence[Mapping[str, Any]]:
+    items = table.get(key, [])
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        got = reprlib.repr(items)
+        raise ConfigError(file, f"{key} must be a list of tables", got, f"Write [[{key}]]")
+    return items
+
+
+def _correlation(item: Mapping[str, Any], file: str) -> Correlation:
+    where = f"{file}: correlations"
+    check_keys(item, ("between", "value", "status", "source", "note"), where)
+    pair, value = item.get("between"), item.get("value")
+    texts = isinstance(pair, list) and all(isinstance(name, str) for name in pair)
+    if not isinstance(pair, list) or not texts or len(pair) != 2 or pair[0] == pair[1]:
+        todo = 'Write between = ["disposition.CL_ss", "disposition.V1"]'
+        raise ConfigError(where, "between must name two parameters", repr(pair), todo)
+    if not isinstance(value, int | float) or not -1 < value < 1:
+        rule = "value must be a number between -1 and 1"
+        raise ConfigError(where, rule, repr(value), f"Check {' and '.join(pair)}")
+    return Correlation((pair[0], pair[1]), float(value), file)
+
+
+def _mixture(item: Mapping[str, Any], file: str) -> Mixture:
+    check_keys(item, ("name", "components", "status", "source", "note"), f"{file}: mixtures")
+    name = str(item.get("name", ""))
+    where = f"{file}: mixture {name!r}"
+    components = tuple(_component(each, where) for each in _items(item, "components", where))
+    total = sum(component.weight for component in components)
+    if abs(total - 1.0) > 1e-9:
+        rule = "the weights of the components must add up to 1"
+        raise ConfigError(where, rule, f"{total:g}", "Check the weights")
+    return Mixture(name, components, file)
+
+
+def _component(item: Mapping[str, Any], where: str) -> Component:
+    check_keys(item, ("name", "weight", "values"), where)
+    weight, values = item.get("weight"), item.get("values", {})
+    if not isinstance(weight, int | float) or not 0 <= weight <= 1:
+        rule = "the weight of a component must be a number between 0 and 1"
+        raise ConfigError(where, rule, repr(weight), "Write weight = 0.5")
+    if not isinstance(values, Mapping) or not all(isinstance(v, Mapping) for v in values.values()):
+        todo = 'Write values."tumor.cells" = { median = "1e4 Mcell" }'
+        rule = "values must be tables by path"
+        raise ConfigError(where, rule, reprlib.repr(values), todo)
+    for path, change in values.items():
+        check_keys(change, ("median", "cv", "factor"), f"{where}, {path}")
+        if ("median" in change) == ("factor" in change):
+            rule = "a component must give a median or a factor"
+            raise ConfigError(f"{where}, {path}", rule, "both or neither", "Give one of them")
+    return Component(str(item.get("name", "")), float(weight), values)
+
+
+def check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuse a key nobody reads.
+
+    Raises:
+        ConfigError: If the table has a key that is not known.
+    """
+    for key in table:
+        if key not in known:
+            todo = f"{suggest(key, known)} Keys here: {', '.join(known)}"
+            raise ConfigError(where, f"{key} must be a known key", "unknown", todo.strip())

@@ -1,0 +1,189 @@
+"""Figures of cytokine release syndrome: rate by dose period, and cumulative incidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qsp.endpoints import crs, interval
+from qsp.endpoints.steps import Step, steps
+from qsp.plots.style import (
+    COLUMNS,
+    GRADE_COLORS,
+    GRAY,
+    INK,
+    PANEL_WIDTH,
+    arm_colors,
+    arm_title,
+    day_axis,
+    nothing,
+    number,
+    plain,
+    strokes,
+    styled,
+    swatches,
+)
+
+_BAR = 0.66
+MOST_LABELS = 8
+
+
+@styled
+def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Figure:
+    """CRS rate by dose period, stacked by grade, over the bars of the doses.
+
+    The whisker on a bar is the Monte Carlo interval of grade 1 or more, the pale bracket behind it
+    the prediction interval of a trial.
+
+    Args:
+        ds: Results.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        One panel per arm.
+    """
+    rates = crs.incidence(ds, at_least=tuple(GRADE_COLORS), trial_size=trial_size)
+    percent = 100.0 * rates[["value", "lower", "upper", "trial_lower", "trial_upper"]]
+    arms = [str(arm) for arm in ds["arm"].values]
+    columns = min(COLUMNS, len(arms))
+    rows = -(-len(arms) // columns)
+    width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
+    figure = Figure(figsize=(width, 3.7 * rows + 0.5), layout="constrained")
+    colors, given = arm_colors(ds), steps(ds)
+    top = _ceiling(percent)
+    doses = [step.amount for step in given if step.amount > 0]
+    for place, (arm, part) in enumerate(
+        zip(arms, figure.subfigures(rows, columns, squeeze=False).flat, strict=False)
+    ):
+        upper, lower = part.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+        own = [step for step in given if step.arm == arm]
+        _rate_bars(upper, own, percent, top)
+        _dose_bars(lower, own, colors[arm], doses)
+        arm_title(upper, arm, colors[arm], _numbers(rates, arm))
+        if place % columns == 0:
+            upper.set_ylabel("Patients with CRS [%]")
+            lower.set_ylabel("Dose [mg]\n(log scale)" if _is_wide(doses) else "Dose [mg]")
+    figure.legend(handles=_legend(trial_size), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _ceiling(percent: xr.Dataset) -> float:
+    highest = float(percent["trial_upper"].max())
+    return min(105.0, max(10.0, 1.12 * highest)) if np.isfinite(highest) else 105.0
+
+
+def _numbers(rates: xr.Dataset, arm: str) -> str:
+    own = rates.sel(arm=arm).isel(grade=0)
+    if not own.sizes["label"]:
+        return ""
+    evaluable, failed = int(own["evaluable"].max()), int(own["failed"].max())
+    return f"n = {evaluable:,}" + (f" ({failed:,} failed)" if failed else "")
+
+
+def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> None:
+    ax.set_ylim(0, top)
+    ax.tick_params(axis="x", length=0)
+    if not own:
+        nothing(ax, "no dose of the molecule")
+        return
+    labels = [step.label for step in own]
+    at = percent.sel(arm=own[0].arm, label=labels)
+    if not np.isfinite(at["value"].values).any():
+        nothing(ax)
+        return
+    x = np.arange(len(own))
+    at_least = np.vstack([np.nan_to_num(at["value"].values), np.zeros(len(own))])
+    for row, (grade, color) in enumerate(GRADE_COLORS.items()):
+        share = at_least[row] - at_least[row + 1]
+        # The severest grade stands at the bottom, so that "this grade or more" reads on the axis.
+        ax.bar(x, share, _BAR, bottom=at_least[row + 1], color=color, label=f"grade {grade}")
+    whole = at.isel(grade=0)
+    value, ends = whole["value"].values, [whole[name].values for name in ("lower", "upper")]
+    ax.vlines(x, whole["trial_lower"], whole["trial_upper"], color="#9A9A9A", lw=5, alpha=0.45)
+    ax.errorbar(
+        x, value, [value - ends[0], ends[1] - value], fmt="none", ecolor=INK, capsize=2.5, lw=1.1
+    )
+    for place, rate in zip(x, value, strict=True):
+        text = f"{rate:.0f}" if rate >= 0.95 or rate == 0 else f"{rate:.1f}"
+        if np.isfinite(rate):
+            ax.annotate(text, (place - 0.07, min(rate, top)), (-3, 2), textcoords="offset points",
+                        ha="right", fontsize=8, color=INK)  # fmt: skip
+
+
+def _is_wide(doses: list[float]) -> bool:
+    return bool(doses) and max(doses) / min(doses) > 5
+
+
+def _dose_bars(ax: Axes, own: list[Step], color: str, doses: list[float]) -> None:
+    low, high = (min(doses), max(doses)) if doses else (1.0, 1.0)
+    wide = _is_wide(doses)
+    ax.set_yscale("log" if wide else "linear")
+    ax.set_ylim(low / 3 if wide else 0, high * (5 if wide else 1.5))
+    ax.set_yticks([])
+    ax.minorticks_off()
+    ax.grid(False)
+    ax.spines["left"].set_visible(False)
+    x = np.arange(len(own))
+    amounts = [step.amount for step in own]
+    ax.bar(x, amounts, _BAR, color=color)
+    for place, amount in zip(x, amounts, strict=True):
+        above = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(number(amount), (place, amount), fontsize=8.5, color=INK, **above)
+    every = -(-len(own) // MOST_LABELS) or 1
+    ticks = [f"{plain(step.label)}\n{step.day}" for step in own[::every]]
+    ax.set_xticks(x[::every], ticks, fontsize=8)
+    ax.set_xlim(-0.6, max(len(own), 1) - 0.4)
+    ax.tick_params(axis="x", length=0)
+
+
+def _legend(trial_size: int) -> list:
+    grades = swatches({f"grade {grade}": color for grade, color in GRADE_COLORS.items()})
+    whisker = Line2D([], [], color=INK, lw=1.1, marker="_", label="95 % Monte Carlo (grade ≥ 1)")
+    bracket = Line2D(
+        [], [], color="#9A9A9A", lw=5, alpha=0.45, label=f"95 % of trials of {trial_size}"
+    )
+    return [*grades, whisker, bracket]
+
+
+@styled
+def cumulative_crs(ds: xr.Dataset, *, at_least: int = 1) -> Figure:
+    """Cumulative incidence of first CRS, one step line per arm with its Monte Carlo interval.
+
+    Args:
+        ds: Results.
+        at_least: Lowest grade counted.
+
+    Returns:
+        One panel; triangles below mark the starts of the dose periods.
+    """
+    curves = 100.0 * crs.cumulative_incidence(ds, at_least=at_least)[["value", "lower", "upper"]]
+    figure = Figure(figsize=(2 * PANEL_WIDTH, 4.2), layout="constrained")
+    ax = figure.subplots()
+    colors, times = arm_colors(ds), curves["time"].values
+    for arm, color in colors.items():
+        own = curves.sel(arm=arm)
+        ax.fill_between(
+            times, own["lower"], own["upper"], step="post", color=color, alpha=0.13, lw=0
+        )
+        ax.step(times, own["value"], where="post", color=color, lw=2)
+    highest = float(curves["upper"].max())
+    top = min(103.0, max(10.0, 1.1 * highest)) if np.isfinite(highest) else 103.0
+    ax.set_ylim(0, top)
+    day_axis(ax, 0.0, float(times[-1]), most=13)
+    for time in sorted({round(step.time, 3) for step in steps(ds)}):
+        ax.plot(time, 0.012 * top, marker="v", color=GRAY, ms=6, clip_on=False, zorder=5)
+    ax.set_xlabel("Protocol day (triangles: doses)")
+    ax.set_ylabel(f"Patients with a first CRS of grade ≥ {at_least} [%]")
+    _end_legend(figure, curves, colors)
+    return figure
+
+
+def _end_legend(figure: Figure, curves: xr.Dataset, colors: dict[str, str]) -> None:
+    last = curves["value"].isel(time=-1)
+    rates = {arm: float(last.sel(arm=arm)) for arm in colors}
+    ends = {arm: f"{rate:.0f} %" if rate >= 0 else "nobody" for arm, rate in rates.items()}
+    named = {f"{arm} ({ends[arm]})": color for arm, color in colors.items()}
+    figure.legend(handles=strokes(named), loc="outside lower center", ncols=min(len(named), 2))

@@ -1,0 +1,204 @@
+"""Look of the figures: one color per arm everywhere, days as a protocol counts them, plain numbers.
+
+Colors are those of Okabe and Ito, told apart with any color vision; grades and responses are
+ordered by lightness, so that they survive a gray printer. Names come from the user's file: dollar
+signs in them are text, not mathematics.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+from qsp.trial import protocol_day
+
+P = ParamSpec("P")
+ARM_COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#56B4E9",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#555555",
+    "#B8A800",
+)
+GRADE_COLORS = {1: "#F7D58A", 2: "#EE8E3C", 3: "#B5331B", 4: "#5A0A14"}
+RESPONSE_COLORS = {1: "#08457E", 2: "#6BAED6", 3: "#C4C4C4", 4: "#E07B39"}
+RESPONSE_TITLES = {
+    1: "complete response",
+    2: "partial response",
+    3: "stable disease",
+    4: "progressive disease",
+}
+INK, GRAY, RULE = "#222222", "#6B6B6B", "#D9D9D9"
+PANEL_WIDTH, COLUMNS = 4.3, 2
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.5,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#8A8A8A",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 110,
+}
+_DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
+
+
+def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw a figure in the house style, and leave the settings of matplotlib as they were."""
+
+    @functools.wraps(function)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(_STYLE):
+            return function(*args, **kwargs)
+
+    return drawn
+
+
+def plain(name: object) -> str:
+    """Name as text of a figure: underscores are spaces, dollar signs are dollar signs."""
+    return str(name).replace("_", " ").replace("$", r"\$")
+
+
+def arm_colors(ds: xr.Dataset) -> dict[str, str]:
+    """Color of each arm, by its place among the arms of the run."""
+    arms = [str(arm) for arm in ds["arm"].values]
+    return {arm: ARM_COLORS[place % len(ARM_COLORS)] for place, arm in enumerate(arms)}
+
+
+def panels(
+    count: int, *, height: float, columns: int = COLUMNS, sharey: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Figure of so many panels in rows, without empty ones.
+
+    Args:
+        count: Number of panels.
+        height: Height of a panel [inch].
+        columns: Panels in a row, at most.
+        sharey: Whether all panels share the vertical scale.
+
+    Returns:
+        The figure and its panels in reading order.
+    """
+    columns = min(columns, max(count, 1))
+    rows = -(-max(count, 1) // columns)
+    width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
+    figure = Figure(figsize=(width, rows * height + 0.4), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey, sharex=True)
+    for empty in grid.flat[count:]:
+        empty.set_visible(False)
+    if rows > 1:  # the panel above an empty one is the lowest of its column
+        for column in range(columns):
+            lowest = max(row for row in range(rows) if row * columns + column < count)
+            grid[lowest, column].tick_params(labelbottom=True)
+    return figure, list(grid.flat[:count])
+
+
+def label_outer(axes: Sequence[Axes], *, x: str, y: str, columns: int = COLUMNS) -> None:
+    """Write the axis titles on the outer panels only."""
+    columns = min(columns, len(axes))
+    for place, ax in enumerate(axes):
+        ax.set_ylabel(y if place % columns == 0 else "")
+        ax.set_xlabel(x if place + columns >= len(axes) else "")
+
+
+def arm_title(ax: Axes, arm: str, color: str, note: str = "") -> None:
+    """Title of the panel of an arm, with a bar in the color of the arm."""
+    ax.set_title(plain(arm), color=INK, pad=9)
+    stroke = {"lw": 3.5, "solid_capstyle": "butt", "clip_on": False}
+    ax.plot([0, 0.12], [1.015, 1.015], transform=ax.transAxes, color=color, **stroke)
+    if note:
+        ax.set_title(note, loc="right", fontsize=8.5, fontweight="normal", color=GRAY, pad=9)
+
+
+def nothing(ax: Axes, text: str = "no evaluable patient") -> None:
+    """Say in a panel why it is empty."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GRAY)
+
+
+def day_axis(ax: Axes, start: float, end: float, *, most: int = 8) -> None:
+    """Ticks at whole days, labeled as protocol days: time 0 is day 1.
+
+    Args:
+        ax: Panel whose horizontal axis is time [day since the first dose].
+        start: First time drawn [day].
+        end: Last time drawn [day].
+        most: Number of ticks, at most.
+    """
+    step = next((step for step in _DAY_STEPS if (end - start) / step <= most), _DAY_STEPS[-1])
+    first = int(np.ceil(start / step)) * step
+    ticks = np.arange(first, end + 1e-6, step)
+    # A little room, so that a mark at the first dose does not sit on the axis.
+    margin = 0.025 * (end - start)
+    ax.set_xlim(start - margin, end + margin)
+    ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda time, _: protocol_day(time)[len("day ") :]))
+
+
+def log_axis(ax: Axes, low: float, high: float) -> None:
+    """Logarithmic vertical axis with plain numbers at the decades.
+
+    Args:
+        ax: Panel.
+        low: Lowest value drawn, positive.
+        high: Highest value drawn.
+    """
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    decades = np.log10(high / low)
+    ax.yaxis.set_major_locator(LogLocator(numticks=8))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    ax.yaxis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=100))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    if decades < 1.5:
+        ax.yaxis.set_minor_formatter(
+            FuncFormatter(lambda value, _: number(value) if f"{value:e}"[0] in "25" else "")
+        )
+
+
+def number(value: float) -> str:
+    """Number without an exponent: 0.001, 3, 20,000; "–" for none."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:g}"
+
+
+def swatches(colors: dict[str, str]) -> list[Patch]:
+    """Legend handles of filled areas."""
+    return [Patch(facecolor=color, label=plain(name)) for name, color in colors.items()]
+
+
+def strokes(colors: dict[str, str]) -> list[Line2D]:
+    """Legend handles of lines."""
+    return [
+        Line2D([], [], color=color, lw=2.2, label=plain(name)) for name, color in colors.items()
+    ]

@@ -1,0 +1,134 @@
+"""Figures of tumor response: waterfall of the best change, and spider of single patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qsp.endpoints import response, tumor
+from qsp.endpoints.patients import solved, weights
+from qsp.plots.style import (
+    GRAY,
+    RESPONSE_COLORS,
+    RESPONSE_TITLES,
+    arm_colors,
+    arm_title,
+    day_axis,
+    label_outer,
+    nothing,
+    panels,
+    strokes,
+    styled,
+    swatches,
+)
+
+SPIDER = 60
+# Growth beyond this is cut off, for a doubling says enough and shrinkage must stay readable.
+HIGHEST = 120.0
+_DASHED = (0, (4, 3))
+
+
+@styled
+def waterfall(ds: xr.Dataset) -> Figure:
+    """Best change in tumor volume of each patient, in descending order, one panel per arm.
+
+    Colors are the best response, dashed lines the limits of response and progression. A patient is
+    as wide as his prevalence weight.
+
+    Args:
+        ds: Results with `best_response`.
+
+    Returns:
+        One panel per arm.
+    """
+    best, colors = tumor.best_change(ds), arm_colors(ds)
+    figure, axes = panels(len(colors), height=2.7)
+    for ax, (arm, color) in zip(axes, colors.items(), strict=True):
+        _bars(ax, best.sel(arm=arm).values, weights(ds).values, _codes(ds, arm))
+        _limits(ax, response.criteria_of(ds))
+        arm_title(ax, arm, color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
+        ax.set_xlim(0, 100)
+        ax.set_ylim(-104, HIGHEST + 4)
+    label_outer(axes, x="Patients, ordered [%]", y="Best change in\ntumor volume [%]")
+    figure.legend(handles=_legend(swatches(_colors())), loc="outside lower center", ncols=3)
+    return figure
+
+
+@styled
+def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
+    """Change in tumor volume of single patients over the visits, one panel per arm.
+
+    Args:
+        ds: Results with `best_response`.
+        patients: Number of patients drawn, at most; the first solved ones.
+
+    Returns:
+        One panel per arm; lines in the color of the best response.
+    """
+    change, colors = tumor.change(ds), arm_colors(ds)
+    visits = np.append(0.0, ds["visit"].values[ds["visit"].values > 0])
+    figure, axes = panels(len(colors), height=2.7)
+    for ax, (arm, color) in zip(axes, colors.items(), strict=True):
+        own = change.sel(arm=arm).isel(visit=np.flatnonzero(ds["visit"].values > 0))
+        chosen = np.flatnonzero(own.notnull().any("visit").values)[:patients]
+        _lines(ax, visits, own.isel(patient=chosen).values, _codes(ds, arm)[chosen])
+        _limits(ax, response.criteria_of(ds))
+        arm_title(ax, arm, color, f"{chosen.size} patients")
+        day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
+        ax.set_ylim(-104, HIGHEST + 4)
+    label_outer(axes, x="Protocol day", y="Change in\ntumor volume [%]")
+    figure.legend(handles=_legend(strokes(_colors())), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _codes(ds: xr.Dataset, arm: str) -> np.ndarray:
+    return ds["best_response"].where(solved(ds)).fillna(-1).sel(arm=arm).values.astype(int)
+
+
+def _bars(ax: Axes, change: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> None:
+    known = np.isfinite(change) & (weight > 0)
+    order = np.flatnonzero(known)[np.argsort(-change[known], kind="stable")]
+    if not order.size:
+        nothing(ax)
+        return
+    edges = np.append(0.0, 100 * np.cumsum(weight[order]) / weight[order].sum())
+    height = np.clip(change[order], -100.0, HIGHEST)
+    left, right, zero = edges[:-1], edges[1:], np.zeros_like(height)
+    ring = ((left, zero), (left, height), (right, height), (right, zero))
+    corners = np.stack([np.stack(corner, axis=-1) for corner in ring], axis=1)
+    faces = [RESPONSE_COLORS.get(code, "#FFFFFF") for code in codes[order]]
+    ax.add_collection(PolyCollection(list(corners), facecolors=faces, edgecolors=faces, lw=0.25))
+    ax.axhline(0, color=GRAY, lw=0.8)
+
+
+def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) -> None:
+    if not codes.size:
+        nothing(ax)
+        return
+    heights = np.concatenate([np.zeros((codes.size, 1)), change], axis=1)
+    paths = np.stack([np.broadcast_to(visits, heights.shape), heights], axis=-1)
+    colors = [RESPONSE_COLORS.get(code, "#000000") for code in codes]
+    ax.add_collection(LineCollection(list(paths), colors=colors, lw=1.1, alpha=0.75))
+    ax.axhline(0, color=GRAY, lw=0.8)
+
+
+def _limits(ax: Axes, criteria: response.Criteria) -> None:
+    """Dashed lines at partial response and, from the baseline, progression."""
+    for limit in (criteria.partial, criteria.progression):
+        ax.axhline(100 * (limit - 1), color=GRAY, lw=0.9, ls=_DASHED)
+
+
+def _colors() -> dict[str, str]:
+    return {RESPONSE_TITLES[code]: color for code, color in RESPONSE_COLORS.items()}
+
+
+def _legend(handles: Sequence[Artist]) -> list[Artist]:
+    limits = Line2D([], [], color=GRAY, lw=0.9, ls=_DASHED, label="limits from baseline")
+    return [*handles, limits]

@@ -1,0 +1,84 @@
+"""A cohort: who is treated. Disease, cells, tumor, antigens and covariates, from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qsp.errors import ConfigError
+from qsp.molecules.parameter_file import ParameterFile, parameter_file, read_toml
+
+CRITERIA = ("lugano", "recist")
+_TEXTS = ("title", "disease", "response_criteria", "card")
+_HEADER = ("extends", "covariates", *_TEXTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """Who is treated.
+
+    Args:
+        name: Name of its file.
+        title: For people.
+        disease: In a word.
+        response_criteria: ``lugano`` or ``recist``.
+        card: Whom it represents, what it rests on, and what it is not valid for.
+        covariates: Description of the covariates, as in the file.
+        parameters: Its entries; first those of the file it extends.
+    """
+
+    name: str
+    title: str
+    disease: str
+    response_criteria: str
+    card: str
+    covariates: Mapping[str, Any]
+    parameters: tuple[ParameterFile, ...]
+
+
+def read_cohort(path: Path) -> Cohort:
+    """A cohort from its file.
+
+    Raises:
+        ConfigError: If the file breaks a rule.
+    """
+    return _read(path, ())
+
+
+def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
+    if path.resolve() in extending:
+        rule = "extends must name a file that does not extend this one"
+        raise ConfigError(extending[-1].name, rule, repr(path.name), "Break the circle")
+    table, where = read_toml(path), path.name
+    parameters = parameter_file(table, where, header=_HEADER)
+    if "extends" in table:
+        base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
+        texts = {key: getattr(base, key) for key in _TEXTS}
+        covariates, files = dict(base.covariates), base.parameters
+        if "mixtures" in table:  # mixtures of the file itself, even none, stand for those before
+            files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
+    else:
+        texts, covariates, files = {}, {}, ()
+    for key in _TEXTS:
+        texts[key] = table.get(key, texts.get(key))
+        if not isinstance(texts[key], str) or not texts[key].strip():
+            todo = f'Write {key} = "..."'
+            raise ConfigError(where, f"{key} must be given", "missing", todo)
+    if texts["response_criteria"] not in CRITERIA:
+        rule = f"response_criteria must be one of {', '.join(CRITERIA)}"
+        raise ConfigError(where, rule, repr(texts["response_criteria"]), "Choose one")
+    return Cohort(
+        name=path.stem,
+        covariates={**covariates, **_table(table, "covariates", where)},
+        parameters=(*files, parameters),
+        **texts,
+    )
+
+
+def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, Mapping):
+        raise ConfigError(where, f"{key} must be a table", repr(value), f"Write [{key}]")
+    return value

@@ -1,0 +1,92 @@
+"""Correlations between patients: independent normal draws become correlated ones.
+
+Correlated names form groups; within a group the draws are mixed by the Cholesky factor of its
+matrix, in the order of the files, so that a name keeps its draw when one is added after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from qsp.errors import ConfigError, PopulationError, suggest
+from qsp.molecules import Correlation
+
+
+def correlated(
+    draws: Mapping[str, np.ndarray], correlations: Iterable[Correlation]
+) -> dict[str, np.ndarray]:
+    """Draws with the correlations asked for.
+
+    Args:
+        draws: Independent standard normal draws (patient,) by name, in the order of the files.
+        correlations: Between names that are among the draws.
+
+    Raises:
+        PopulationError: If a matrix of correlations is not positive definite.
+    """
+    correlations = tuple(correlations)
+    out = dict(draws)
+    for group in groups(draws, correlations):
+        factor = _factor(group, correlations)
+        mixed = np.zeros_like(np.stack([draws[name] for name in group]))
+        for i in range(len(group)):
+            for j in range(i + 1):  # sums in a fixed order, so that bits do not depend on the batch
+                mixed[i] += factor[i, j] * draws[group[j]]
+        out |= dict(zip(group, mixed, strict=True))
+    return out
+
+
+def groups(names: Iterable[str], correlations: Iterable[Correlation]) -> list[list[str]]:
+    """Groups of names linked by correlations, each in the order of `names`."""
+    order = list(names)
+    group_of = {name: {name} for name in order}
+    for item in correlations:
+        joined = group_of[item.between[0]] | group_of[item.between[1]]
+        for name in joined:
+            group_of[name] = joined
+    found = {id(group): group for group in group_of.values() if len(group) > 1}
+    return [[name for name in order if name in group] for group in found.values()]
+
+
+def _factor(group: Sequence[str], correlations: Sequence[Correlation]) -> np.ndarray:
+    matrix = np.eye(len(group))
+    file = ""
+    for item in correlations:
+        if item.between[0] in group:
+            i, j = (group.index(name) for name in item.between)
+            matrix[i, j] = matrix[j, i] = item.value
+            file = item.file
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        rule = f"the correlations of {', '.join(group)} must be possible together"
+        todo = "Weaken one, or add those that are missing"
+        raise PopulationError(file, rule, "not positive definite", todo) from None
+
+
+def check_correlations(
+    correlations: Iterable[Correlation], varying: Iterable[str], known: Iterable[str]
+) -> tuple[Correlation, ...]:
+    """Correlations of names that vary, each pair once; the last file that names a pair wins.
+
+    Args:
+        correlations: From all files, in order.
+        varying: Names that vary between patients here.
+        known: Every name the files give.
+
+    Raises:
+        ConfigError: If a name is not a value of any file.
+    """
+    varying, known = set(varying), set(known)
+    found: dict[frozenset[str], Correlation] = {}
+    for item in correlations:
+        for name in item.between:
+            if name not in known:
+                todo = f"{suggest(name, known)} A correlation is between given values".strip()
+                rule = f"{name} must be the path of a given value"
+                raise ConfigError(f"{item.file}: correlations", rule, "unknown", todo)
+        if varying.issuperset(item.between):
+            found[frozenset(item.between)] = item
+    return tuple(found.values())

@@ -1,0 +1,181 @@
+"""Covariates of patients, and what they do to pharmacokinetic parameters.
+
+Body weight, height, age and sex are drawn as the cohort describes them; body surface follows from
+weight and height (Mosteller1987) unless the cohort gives it. A file of the user may give patients
+their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from qsp.errors import ConfigError, PopulationError, suggest
+from qsp.molecules import Entry, parameter_file
+from qsp.molecules.parameter_file import check_keys
+from qsp.population.cohort import Cohort
+from qsp.population.distributions import AbstractDistribution, distribution
+from qsp.units import parse
+
+UNITS: Mapping[str, str] = {
+    "body_weight": "kg",
+    "height": "m",
+    "body_surface": "m^2",
+    "age": "year",
+}
+"""Covariates that are numbers, with their units."""
+SEXES = ("male", "female")
+REPORTED = ("body_weight", "body_surface", "age", "sex")
+"""Covariates every patient has; sex as 0 (male) or 1 (female)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CovariateModel:
+    """What a covariate does to a parameter: (x/reference)^exponent, or 1 + factor at a level."""
+
+    covariate: str
+    reference: float = math.nan
+    exponent: float = 0.0
+    level: str = ""
+    factor: float = 0.0
+
+    def effect(self, covariates: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Factor of the parameter in each patient."""
+        x = covariates[self.covariate]
+        if self.level:
+            return np.where(x == SEXES.index(self.level), 1.0 + self.factor, 1.0)
+        return (x / self.reference) ** self.exponent
+
+
+def covariate_models(entry: Entry) -> tuple[CovariateModel, ...]:
+    """Covariate models of an entry.
+
+    Raises:
+        ConfigError: If one is malformed.
+    """
+    return tuple(_model(item, f"{entry.where}.covariates") for item in entry.covariates)
+
+
+def _model(item: Mapping[str, Any], where: str) -> CovariateModel:
+    name = item.get("covariate", "")
+    known = (*UNITS, "sex")
+    if name not in known:
+        todo = f"{suggest(str(name), known)} Choose one".strip()
+        raise ConfigError(where, f"covariate must be one of {', '.join(known)}", repr(name), todo)
+    keys = ("level", "factor") if name == "sex" else ("reference", "exponent")
+    check_keys(item, ("covariate", *keys), where)
+    if any(key not in item for key in keys):
+        todo = f"Write {' and '.join(keys)}"
+        raise ConfigError(where, f"the model of {name} must be whole", "incomplete", todo)
+    strength = item[keys[1]]
+    if not isinstance(strength, int | float) or (name == "sex" and strength <= -1):
+        rule = f"{keys[1]} must be a number" + (" above -1" if name == "sex" else "")
+        raise ConfigError(where, rule, repr(strength), f"Check {keys[1]}")
+    if name == "sex":
+        if item["level"] not in SEXES:
+            rule = "level must be male or female"
+            raise ConfigError(where, rule, repr(item["level"]), "Choose one")
+        return CovariateModel(name, level=item["level"], factor=float(strength))
+    reference = parse(item["reference"], UNITS[name], where=where)
+    if reference <= 0:
+        rule = "reference must be positive"
+        raise ConfigError(where, rule, repr(item["reference"]), "Check it")
+    return CovariateModel(name, reference, float(strength))
+
+
+@dataclasses.dataclass(frozen=True)
+class CovariateLaw:
+    """How covariates are distributed in a cohort: numbers by name, and the share of women."""
+
+    numbers: Mapping[str, AbstractDistribution]
+    female: float
+    entries: Mapping[str, Entry]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is drawn, as paths."""
+        return tuple(f"covariates.{name}" for name in (*self.numbers, "sex"))
+
+    def at(
+        self, draws: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Covariates of patients.
+
+        Args:
+            draws: Standard normal draws (patient,) by path.
+            given: Values of the user (patient,) by name, NaN where he gives none.
+
+        Returns:
+            (patient,) by name; sex as 0 or 1.
+        """
+        for name in given:
+            if name == "height" and "height" not in self.numbers:
+                rule = "a covariate must be one the population has"
+                todo = "It gives body_surface itself: give that"
+                raise ConfigError("covariates", rule, repr(name), todo)
+        found = {name: law.at(draws[f"covariates.{name}"]) for name, law in self.numbers.items()}
+        found["sex"] = np.where(draws["covariates.sex"] < quantile(self.female), 1.0, 0.0)
+        found = {name: _given(value, given.get(name)) for name, value in found.items()}
+        if "body_surface" not in found:
+            surface = mosteller(found["body_weight"], found["height"])
+            found["body_surface"] = _given(surface, given.get("body_surface"))
+        return found
+
+
+def quantile(share: float) -> float:
+    """Standard normal draw below which a share of patients lies."""
+    if 0.0 < share < 1.0:
+        return NormalDist().inv_cdf(share)
+    return math.inf if share >= 1.0 else -math.inf
+
+
+def mosteller(body_weight: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Body surface [m^2] from weight [kg] and height [m]: sqrt(cm * kg / 3600); Mosteller1987."""
+    return np.sqrt(100.0 * height * body_weight / 3600.0)
+
+
+def _given(drawn: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+    return drawn if given is None else np.where(np.isnan(given), drawn, given)
+
+
+def covariate_law(cohort: Cohort) -> CovariateLaw:
+    """Covariates as the cohort's file describes them.
+
+    Raises:
+        ConfigError: If the description breaks a rule.
+        PopulationError: If a covariate is missing.
+    """
+    where = f"{cohort.name}.toml"
+    table = dict(cohort.covariates)
+    check_keys(table, (*UNITS, "sex"), f"{where}: covariates")
+    sex = table.pop("sex", {})
+    if not isinstance(sex, Mapping):
+        todo = 'Write sex = { female = "50 %", status = "assumed" }'
+        raise ConfigError(f"{where}: covariates", "sex must be a table", repr(sex), todo)
+    needed = ["body_weight", "age"] + ([] if "body_surface" in table else ["height"])
+    missing = [name for name in needed if name not in table] + ([] if sex else ["sex"])
+    if missing:
+        rule = f"covariates must have {', '.join(missing)}"
+        todo = f"Add [covariates] {missing[0]}"
+        raise PopulationError(where, rule, "without", todo)
+    check_keys(sex, ("female", "status", "source", "note"), f"{where}: covariates.sex")
+    female = parse(sex.get("female", ""), "1", where=f"{where}: covariates.sex.female")
+    if not 0.0 <= female <= 1.0:
+        rule = "the share of women must lie between 0 and 1"
+        raise PopulationError(f"{where}: covariates.sex", rule, repr(sex["female"]), "Check it")
+    entries = parameter_file({"covariates": table}, where).entries
+    for name in table:
+        if f"covariates.{name}" not in entries:
+            todo = f'Write {name} = {{ value = "1 {UNITS[name]}", status = "assumed" }}'
+            raise ConfigError(f"{where}: covariates", f"{name} must have a value", "without", todo)
+    numbers = {
+        name: distribution(entries[f"covariates.{name}"], UNITS[name])
+        for name in UNITS
+        if name in table
+    }
+    return CovariateLaw(numbers, female, entries)

@@ -1,0 +1,180 @@
+"""Parameters that follow from others, and values of processes that are absent.
+
+A parameter given in a file is never derived. Rules, in order (A5, A9, A10, S10 of model.md):
+
+========================================  =========================================================
+``binding.density_per_concentration``     Avogadro * 15 nm = 9.03e-3 molecule/um^2 per nmol/L
+``binding.amount_per_copy``               1e6 / Avogadro: nmol per (Mcell * molecule/cell)
+``targets.baseline.malignant.tumor``      tumor.cells * (1 - tumor.antigen_low)
+``targets.baseline.antigen_low.tumor``    tumor.cells * tumor.antigen_low
+``targets.k_growth.antigen_low.tumor``    that of the malignant cells
+``engagement.k_kill.antigen_low.tumor``   that of the malignant cells * tumor.antigen_low_kill
+``binding.copies_target``                 antigens.TARGET.copies of the kind, where it has cells
+``binding.area_target``                   cells.area of the kind, where it has cells
+``disposition.soluble_target``            antigens.TARGET.soluble, antigens.TARGET.k_soluble
+``tissues.volume.tumor``                  0.24 * (tumor cells / density) + 1e-3 L, at baseline
+``targets.blood_ratio``                   baseline in blood / in the tissue, where they exchange
+``release.IL10_50``                       5 * cytokines.IL10_50
+``disposition.CL_base``, half_life_CL     mechanistic clearance: CL_ss, constant
+========================================  =========================================================
+
+Anything still missing is zero where `ABSENT` allows a process to be absent, and an error otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+import numpy as np
+
+from qsp.errors import PopulationError
+from qsp.model.tissues import KINDS, TISSUES
+from qsp.population.addresses import declared
+
+Values = Mapping[str, np.ndarray]
+"""Value (patient,) or () by path, in canonical units."""
+
+DENSITY_PER_CONCENTRATION = 9.03e-3  # molecule/um^2 per nmol/L: Avogadro * 15 nm
+AMOUNT_PER_COPY = 1.0 / 6.022e8  # nmol per (Mcell * molecule/cell): 1e6 / Avogadro
+
+ABSENT: Mapping[str, float] = {
+    # Processes that not every tissue, kind or molecule has.
+    "disposition.k_exchange.blood": 0.0,
+    "disposition.partition.blood": 0.0,
+    "disposition.soluble_target": 0.0,
+    "disposition.k_soluble": 0.0,
+    "disposition.competitor": 0.0,
+    "disposition.k_competitor": 0.0,
+    "disposition.Q": 0.0,
+    "disposition.ka": 0.0,
+    "disposition.bioavailability": 0.0,
+    "binding.copies_target": 0.0,
+    "binding.k_int_CD3": 0.0,
+    "binding.k_int_target": 0.0,
+    "binding.chi": 0.0,
+    "engagement.k_kill": 0.0,
+    "t_cells.k_home": 0.0,
+    "traffic.k_exit.blood": 0.0,
+    "traffic.chemotaxis": 0.0,
+    "targets.baseline": 0.0,
+    "targets.k_home": 0.0,
+    "targets.k_growth": 0.0,
+    "targets.k_exchange": 0.0,
+    "targets.blood_ratio": 0.0,
+    # Divisors that nothing depends on while the process they belong to is absent.
+    "disposition.V2": 1.0,
+    "binding.KD_soluble": 1.0,
+    "binding.KD_competitor": 1.0,
+    "binding.area_target": 300.0,
+    "targets.capacity.blood": 1e6,
+    "targets.capacity.lymphoid": 1e6,
+    "targets.capacity.skin": 1e6,
+    # The unit of a logarithm.
+    "severity.IL6_unit": 1.0,
+}
+"""Value of a parameter, or of each element of a field, that no file gives."""
+
+
+def complete(values: Values, *, target: str, clearance: str, where: str) -> dict[str, np.ndarray]:
+    """Every parameter of the system from those given.
+
+    Args:
+        values: What files and draws give.
+        target: Antigen of the molecule.
+        clearance: Form of its clearance.
+        where: What is assembled, for the message.
+
+    Raises:
+        PopulationError: If a value is missing.
+    """
+    v = derive(values, target=target, clearance=clearance)
+    _absent(v)
+    missing = [path for path in declared() if path not in v]
+    if missing:
+        shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if missing[4:] else "")
+        rule = "every parameter must be given"
+        raise PopulationError(where, rule, f"without {shown}", "Add it to a file")
+    return {path: v[path] for path in declared()}
+
+
+def derive(values: Values, *, target: str, clearance: str) -> dict[str, np.ndarray]:
+    """Values given and what follows from them by the rules above."""
+    v = {path: np.asarray(value, np.float64) for path, value in values.items()}
+    _constants(v)
+    _tumor(v)
+    _cells(v, target)
+    _soluble(v, target)
+    _volumes(v)
+    _exchange(v)
+    if clearance == "mechanistic" and "disposition.CL_ss" in v:
+        v.setdefault("disposition.CL_base", v["disposition.CL_ss"])
+        v.setdefault("disposition.half_life_CL", np.asarray(1.0))
+    return v
+
+
+def _constants(v: MutableMapping[str, np.ndarray]) -> None:
+    v.setdefault("binding.density_per_concentration", np.asarray(DENSITY_PER_CONCENTRATION))
+    v.setdefault("binding.amount_per_copy", np.asarray(AMOUNT_PER_COPY))
+    if "cytokines.IL10_50" in v:
+        v.setdefault("release.IL10_50", 5.0 * v["cytokines.IL10_50"])
+
+
+def _tumor(v: MutableMapping[str, np.ndarray]) -> None:
+    if "tumor.cells" not in v:
+        return
+    share = v.get("tumor.antigen_low", np.asarray(0.0))
+    v.setdefault("targets.baseline.malignant.tumor", v["tumor.cells"] * (1.0 - share))
+    v.setdefault("targets.baseline.antigen_low.tumor", v["tumor.cells"] * share)
+    one = np.asarray(1.0)
+    for field, factor in (
+        ("targets.k_growth", one),
+        ("engagement.k_kill", v.get("tumor.antigen_low_kill", one)),
+    ):
+        if f"{field}.malignant.tumor" in v:
+            v.setdefault(f"{field}.antigen_low.tumor", factor * v[f"{field}.malignant.tumor"])
+
+
+def _cells(v: MutableMapping[str, np.ndarray], target: str) -> None:
+    """Copies and surfaces of the kinds of cell, in the tissues that hold cells of the kind."""
+    copies, area = f"antigens.{target}.copies", "cells.area"
+    low = v.get("tumor.antigen_low_copies", np.asarray(1.0))
+    of_clone = {copies: low, area: np.asarray(1.0)}
+    for given, field in ((copies, "binding.copies_target"), (area, "binding.area_target")):
+        if f"{given}.malignant" in v:
+            v.setdefault(f"{given}.antigen_low", of_clone[given] * v[f"{given}.malignant"])
+        for kind in KINDS:
+            for tissue in TISSUES:
+                if f"{given}.{kind}" in v and f"targets.baseline.{kind}.{tissue}" in v:
+                    v.setdefault(f"{field}.{kind}.{tissue}", v[f"{given}.{kind}"])
+
+
+def _soluble(v: MutableMapping[str, np.ndarray], target: str) -> None:
+    for element in ("k_soluble", *(f"soluble.{tissue}" for tissue in TISSUES)):
+        if f"antigens.{target}.{element}" in v:
+            name = element.replace("soluble.", "soluble_target.")
+            v.setdefault(f"disposition.{name}", v[f"antigens.{target}.{element}"])
+
+
+def _volumes(v: MutableMapping[str, np.ndarray]) -> None:
+    kinds = [f"targets.baseline.{kind}.tumor" for kind in ("malignant", "antigen_low")]
+    cells = sum((v[path] for path in kinds if path in v), np.asarray(0.0))
+    if "targets.density" in v:
+        volume = 0.24 * (cells / v["targets.density"]) + 1e-3
+        v.setdefault("tissues.volume.tumor", volume)
+
+
+def _exchange(v: MutableMapping[str, np.ndarray]) -> None:
+    for kind in KINDS:
+        for tissue in TISSUES[1:]:
+            if f"targets.k_exchange.{kind}.{tissue}" in v:
+                blood = v.get(f"targets.baseline.{kind}.blood", np.asarray(0.0))
+                cells = v.get(f"targets.baseline.{kind}.{tissue}", np.asarray(0.0))
+                ratio = np.divide(blood, cells, out=np.zeros_like(blood + cells), where=cells > 0)
+                v.setdefault(f"targets.blood_ratio.{kind}.{tissue}", ratio)
+
+
+def _absent(v: MutableMapping[str, np.ndarray]) -> None:
+    for path in declared():
+        for group, value in ABSENT.items():
+            if path == group or path.startswith(f"{group}."):
+                v.setdefault(path, np.asarray(value))

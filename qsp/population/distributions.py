@@ -1,0 +1,189 @@
+"""Distributions between patients, as functions of a standard normal draw.
+
+Each maps a draw z to a value, its median at z = 0, so that draws of several parameters can be
+correlated on the normal scale and a patient without variability is the one at z = 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import abstractmethod
+
+import numpy as np
+
+from qsp.errors import ConfigError, suggest
+from qsp.molecules import Entry
+from qsp.units import parse
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractDistribution:
+    """Distribution of one quantity between patients, around the value of a typical one."""
+
+    value: float
+
+    @abstractmethod
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """Values at standard normal draws; `value` at z = 0."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """For the table of a report; empty where nothing varies."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed(AbstractDistribution):
+    """The same value in all patients."""
+
+    @property
+    def words(self) -> str:
+        """Nothing varies."""
+        return ""
+
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """The value."""
+        return np.full_like(z, self.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogNormal(AbstractDistribution):
+    """Log-normal around its median; `sd` is that of the logarithm."""
+
+    sd: float
+
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """value * exp(sd*z)."""
+        return self.value * np.exp(self.sd * z)
+
+    @property
+    def cv(self) -> float:
+        """Coefficient of variation: sqrt(exp(sd^2) - 1)."""
+        return math.sqrt(math.expm1(self.sd**2))
+
+    @property
+    def words(self) -> str:
+        """Name and CV."""
+        return f"log-normal, CV {100 * self.cv:.3g} %"
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal(AbstractDistribution):
+    """Normal; its draws may be impossible, and such patients are marked."""
+
+    sd: float
+
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """value + sd*z."""
+        return self.value + self.sd * z
+
+    @property
+    def words(self) -> str:
+        """Name and SD."""
+        return f"normal, SD {self.sd:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class LogitNormal(AbstractDistribution):
+    """A fraction that is normal on the logit."""
+
+    sd: float
+
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """Logit = logit(value) + sd*z."""
+        odds = self.value / (1.0 - self.value) * np.exp(self.sd * z)
+        return odds / (1.0 + odds)
+
+    @property
+    def words(self) -> str:
+        """Name and SD."""
+        return f"logit-normal, SD {self.sd:g} on the logit"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounded(AbstractDistribution):
+    """Another distribution whose draws stop at bounds."""
+
+    inner: AbstractDistribution
+    low: float
+    high: float
+
+    def at(self, z: np.ndarray) -> np.ndarray:
+        """Draws of the inner distribution, at most and at least the bounds."""
+        return np.clip(self.inner.at(z), self.low, self.high)
+
+    @property
+    def words(self) -> str:
+        """Those of the inner distribution, and the bounds."""
+        return f"{self.inner.words}, from {self.low:g} to {self.high:g}"
+
+
+_NAMES = ("log_normal", "normal", "logit_normal")
+
+
+def distribution(entry: Entry, unit: str) -> AbstractDistribution:
+    """Distribution of an entry in a canonical unit.
+
+    Raises:
+        ConfigError: If value or spread break a rule.
+    """
+    value = parse(entry.value, unit, where=entry.where)
+    inner = _unbounded(entry, value, unit)
+    if not entry.low and not entry.high:
+        return inner
+    low = parse(entry.low, unit, where=f"{entry.where}.low") if entry.low else -np.inf
+    high = parse(entry.high, unit, where=f"{entry.where}.high") if entry.high else np.inf
+    if not low <= value <= high:
+        rule = "the value must lie between low and high"
+        raise ConfigError(entry.where, rule, repr(entry.value), "Check the bounds")
+    return Bounded(value, inner, low, high)
+
+
+def _unbounded(entry: Entry, value: float, unit: str) -> AbstractDistribution:
+    name = entry.distribution or "log_normal"
+    if entry.sd and not entry.distribution:
+        todo = f"Write distribution = one of {', '.join(_NAMES)}"
+        raise ConfigError(entry.where, "an sd must come with its distribution", "alone", todo)
+    if name not in _NAMES:
+        todo = f"{suggest(name, _NAMES)} Choose one".strip()
+        rule = f"distribution must be one of {', '.join(_NAMES)}"
+        raise ConfigError(entry.where, rule, repr(name), todo)
+    if not entry.cv and not entry.sd:
+        if entry.distribution:
+            todo = 'Write cv = "30 %" or sd'
+            raise ConfigError(entry.where, f"a {name} distribution must have a spread", "", todo)
+        return Fixed(value)
+    if name == "log_normal":
+        if entry.sd:
+            return LogNormal(_positive(entry, value), _spread(entry, "sd", "1"))
+        sd = math.sqrt(math.log1p(_spread(entry, "cv", "1") ** 2))
+        return LogNormal(_positive(entry, value), sd)
+    if name == "logit_normal":
+        if not 0.0 < value < 1.0:
+            rule = "a fraction that varies must lie between 0 and 1"
+            raise ConfigError(entry.where, rule, repr(entry.value), "Or give it no spread")
+        return LogitNormal(value, _spread(entry, "sd", "1"))
+    if entry.cv:
+        return Normal(value, abs(value) * _spread(entry, "cv", "1"))
+    return Normal(value, _spread(entry, "sd", unit))
+
+
+def _positive(entry: Entry, value: float) -> float:
+    if value <= 0.0:
+        todo = "Remove its cv, or give the value without spread"
+        rule = "the median of a log-normal distribution must be positive"
+        raise ConfigError(entry.where, rule, repr(entry.value), todo)
+    return value
+
+
+def _spread(entry: Entry, key: str, unit: str) -> float:
+    text = getattr(entry, key)
+    if not text:
+        rule = f"a {entry.distribution or 'log_normal'} distribution must have {key}"
+        raise ConfigError(entry.where, rule, "without", f"Write {key}")
+    spread = parse(text, unit, where=f"{entry.where}.{key}")
+    if spread < 0.0:
+        rule = f"{key} must not be negative"
+        raise ConfigError(entry.where, rule, repr(text), "Write 0 or more")
+    return spread

@@ -1,0 +1,92 @@
+"""Random draws: one standard normal for each patient and purpose, whatever the run around it.
+
+``fold_in(fold_in(key(seed), patient), purpose)``: a draw depends on the seed, the number of the
+patient and the name of what is drawn, and on nothing else. Adding a parameter or a patient moves no
+other draw.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qsp.errors import ConfigError
+
+PATIENTS, PURPOSES = 64, 16
+"""Shape of one compiled block: fixed, so that the last bits do not depend on how many are asked."""
+
+
+def purpose(name: str) -> int:
+    """Number of a purpose: 31 bits of a checksum of its name, stable between runs and machines."""
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+def check_ids(ids: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Patient numbers as an array.
+
+    Raises:
+        ConfigError: If a number is negative, too large or given twice.
+    """
+    numbers = np.asarray(ids)
+    ok = numbers.ndim == 1 and numbers.size > 0 and np.issubdtype(numbers.dtype, np.integer)
+    if not ok or numbers.min() < 0 or numbers.max() >= 2**32:
+        rule = "patient ids must be whole numbers from 0 to 4294967295"
+        raise ConfigError("patients", rule, _shown(numbers), "Renumber the patients")
+    if len(np.unique(numbers)) < len(numbers):
+        repeated = int(next(n for n in numbers if (numbers == n).sum() > 1))
+        raise ConfigError("patients", "patient ids must be unique", f"{repeated} twice")
+    return numbers.astype(np.int64)
+
+
+def _shown(numbers: np.ndarray) -> str:
+    if numbers.size == 0:
+        return "none"
+    return repr(numbers.min() if numbers.min() < 0 else numbers.max()) if numbers.ndim == 1 else "?"
+
+
+def normals(seed: int, ids: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Standard normal draws (patient, name).
+
+    Args:
+        seed: Of the run.
+        ids: Patient numbers, checked.
+        names: What is drawn.
+    """
+    purposes = np.array([purpose(name) for name in names], np.uint32)
+    rows = -len(ids) % PATIENTS
+    columns = -len(names) % PURPOSES
+    patients = np.pad(ids.astype(np.uint32), (0, rows))
+    purposes = np.pad(purposes, (0, columns))
+    out = np.empty((len(patients), len(purposes)))
+    with jax.enable_x64(True), jax.default_device(_cpu()):
+        key = jax.random.key(seed, impl="threefry2x32")
+        for i in range(0, len(patients), PATIENTS):
+            for j in range(0, len(purposes), PURPOSES):
+                rows_here, columns_here = patients[i : i + PATIENTS], purposes[j : j + PURPOSES]
+                out[i : i + PATIENTS, j : j + PURPOSES] = _block(key, rows_here, columns_here)
+    return out[: len(ids), : len(names)]
+
+
+@functools.cache
+def _cpu() -> Any:
+    """The CPU: patients do not depend on the accelerator that integrates them. None if hidden."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # an installation told to use the accelerator only
+        return None
+
+
+@jax.jit
+def _block(key: jax.Array, patients: jax.Array, purposes: jax.Array) -> jax.Array:
+    def one(patient: jax.Array, what: jax.Array) -> jax.Array:
+        return jax.random.normal(
+            jax.random.fold_in(jax.random.fold_in(key, patient), what), dtype=jnp.float64
+        )
+
+    return jax.vmap(lambda patient: jax.vmap(lambda what: one(patient, what))(purposes))(patients)

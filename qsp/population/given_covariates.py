@@ -1,0 +1,118 @@
+"""Covariates of the user's own patients, from a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from qsp.errors import ConfigError, suggest
+from qsp.population.covariates import UNITS
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenCovariates:
+    """Covariates of the user's patients, by id; NaN where a cell is empty."""
+
+    ids: np.ndarray
+    values: Mapping[str, np.ndarray]
+    file: str
+
+    def of(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Values (patient,) by name for these patients, NaN for those not in the file.
+
+        Raises:
+            ConfigError: If the file has patients that are not in the run.
+        """
+        position = {int(number): i for i, number in enumerate(ids)}
+        strangers = [int(number) for number in self.ids if int(number) not in position]
+        if strangers:
+            rule = "every id of the file must be a patient of the run"
+            todo = f"The run has {len(ids)} patients, from {ids.min()} to {ids.max()}"
+            raise ConfigError(self.file, rule, f"id {strangers[0]}", todo)
+        at = np.array([position[int(number)] for number in self.ids], int)
+        out = {}
+        for name, column in self.values.items():
+            out[name] = np.full(len(ids), np.nan)
+            out[name][at] = column
+        return out
+
+
+def read_covariates(path: Path) -> GivenCovariates:
+    """Covariates from a CSV file.
+
+    Its columns are id and any of body_weight [kg], body_surface [m^2], height [m], age [year], sex.
+
+    Raises:
+        ConfigError: If the file breaks a rule.
+    """
+    name = path.name
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except FileNotFoundError:
+        raise ConfigError(name, "the file must exist", "missing", "Check its path") from None
+    except (OSError, UnicodeDecodeError):
+        rule = "the file must be a text file"
+        raise ConfigError(name, rule, "not readable as one", "Save it as CSV") from None
+    header = [cell.strip().lower() for cell in lines[0]] if lines else []
+    _check_header(header, name)
+    numbered = [(i + 1, line) for i, line in enumerate(lines) if i and any(c.strip() for c in line)]
+    if not numbered:
+        raise ConfigError(name, "the file must have patients", "empty", "Add a line for each")
+    ids, columns = [], {key: [] for key in header if key != "id"}
+    for number, line in numbered:
+        where = f"{name}: line {number}"
+        if len(line) != len(header):
+            rule = f"a line must have {len(header)} cells"
+            raise ConfigError(where, rule, len(line), "Check the commas")
+        cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
+        ids.append(_id(cells["id"], ids, where))
+        for key, column in columns.items():
+            column.append(_cell(key, cells[key], where))
+    values = {key: np.array(column, np.float64) for key, column in columns.items()}
+    return GivenCovariates(np.array(ids, np.int64), values, name)
+
+
+def _check_header(header: list[str], name: str) -> None:
+    known = ("id", *UNITS, "sex")
+    if "id" not in header:
+        rule = "the first line must name the column id"
+        raise ConfigError(name, rule, "without it", f"Columns here: {', '.join(known)}")
+    for column in header:
+        if column not in known:
+            todo = f"{suggest(column, known)} Columns here: {', '.join(known)}".strip()
+            raise ConfigError(name, f"{column} must be a known column", "unknown", todo)
+        if header.count(column) > 1:
+            raise ConfigError(name, "a column must appear once", f"{column!r} twice", "Remove one")
+
+
+def _id(text: str, before: list[int], where: str) -> int:
+    if not text.isdecimal():
+        rule = "id must be a whole number, 0 or more"
+        raise ConfigError(where, rule, repr(text), "Number the patients")
+    if int(text) in before:
+        raise ConfigError(where, "id must be unique", f"{text} twice", "Remove one line")
+    return int(text)
+
+
+def _cell(key: str, text: str, where: str) -> float:
+    if text in ("", "."):
+        return math.nan
+    if key == "sex":
+        codes = {"male": 0.0, "m": 0.0, "0": 0.0, "female": 1.0, "f": 1.0, "1": 1.0}
+        if text.lower() not in codes:
+            rule = "sex must be male or female"
+            raise ConfigError(where, rule, repr(text), "0 and 1, m and f are understood too")
+        return codes[text.lower()]
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        rule = f"{key} must be a positive number in {UNITS[key]}"
+        raise ConfigError(where, rule, repr(text), "Write the number alone")
+    return value

@@ -1,0 +1,105 @@
+"""Which draws describe a patient at all: finite, volumes positive, fractions within one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+FREE = ("severity.logistic_intercept", "severity.logistic_slope", "severity.hazard_slope")
+"""Parameters that may be negative."""
+
+POSITIVE = (
+    "tissues.volume",
+    "disposition.half_life_CL",
+    "disposition.V1",
+    "disposition.V2",
+    "binding.KD_CD3",
+    "binding.KD_target",
+    "binding.KD_soluble",
+    "binding.KD_competitor",
+    "binding.valency",
+    "binding.area_t_cell",
+    "binding.area_target",
+    "synapse.area",
+    "synapse.beta50_act",
+    "synapse.beta50_kill",
+    "synapse.hill_act",
+    "synapse.k_relax_min",
+    "t_cells.expansion_limit",
+    "traffic.S50",
+    "traffic.EC50_CXCL10",
+    "targets.capacity",
+    "targets.density",
+    "release.CA50",
+    "release.IL10_50",
+    "cytokines.IFN50_CXCL10",
+    "cytokines.IFN50",
+    "cytokines.TNF50",
+    "cytokines.contact50",
+    "cytokines.IL10_50",
+    "severity.IL6_50",
+    "severity.TNF_50",
+    "severity.IFN_50",
+    "severity.threshold",
+    "severity.IL6_unit",
+    "supportive.tocilizumab.V1",
+    "supportive.tocilizumab.V2",
+    "supportive.tocilizumab.Km",
+    "supportive.tocilizumab.K_ss",
+    "supportive.dexamethasone.V",
+    "supportive.dexamethasone.IC50",
+    "supportive.jak_inhibitor.V",
+    "supportive.jak_inhibitor.IC50",
+    "supportive.anti_tnf.V",
+    "supportive.anti_tnf.KD",
+)
+"""Parameters, or fields, that divide or count: zero is impossible."""
+
+FRACTIONS = (
+    "disposition.bioavailability",
+    "t_cells.steroid_act",
+    "release.steroid_release",
+    "cytokines.f_tolerant",
+    "cytokines.steroid_myeloid",
+    "supportive.jak_inhibitor.Imax",
+    "tumor.antigen_low",
+)
+"""Parameters that cannot exceed one."""
+
+
+def plausible(values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Whether each patient's parameters (patient,) are possible.
+
+    Args:
+        values: Every parameter by path, (patient,) or ().
+    """
+    shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()))
+    ok = np.ones(shape, bool)
+    for path, value in values.items():
+        ok &= possible(path, value)
+    return ok
+
+
+def possible(path: str, value: np.ndarray) -> np.ndarray:
+    """Whether values (patient,) of one parameter or input are possible."""
+    ok = np.isfinite(value)
+    if within(path, POSITIVE):
+        ok &= value > 0.0
+    elif path not in FREE:
+        ok &= value >= 0.0
+    return ok & (value <= 1.0) if within(path, FRACTIONS) else ok
+
+
+def rule(path: str) -> str:
+    """What a value must be, in words."""
+    if path in FREE:
+        return "be finite"
+    if within(path, FRACTIONS):
+        return "lie between 0 and 1"
+    return "be positive" if within(path, POSITIVE) else "be 0 or more"
+
+
+def within(path: str, groups: tuple[str, ...]) -> bool:
+    """Whether a path is one of these parameters, or an element of one of these fields."""
+    return any(path == group or path.startswith(f"{group}.") for group in groups)

@@ -1,0 +1,144 @@
+"""What a report says beside its endpoints: the run, its numerics, its failures, its patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints.patients import is_weighted, solved
+from qsp.report.cells import NONE, Column, Group, Table, percent, significant
+
+UNKNOWN = "not recorded"
+# Patients listed by number; a run with more failures has other worries.
+MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Supplement:
+    """What a report needs and results do not hold.
+
+    Args:
+        dose_table: One mapping per administration, all with the same keys; the key "arm" groups
+            them. Days are protocol days.
+        parameters: One mapping per parameter: path, value, unit, source, status.
+        limits: Limits of validity, a sentence or two each.
+        command: The command that makes the run again.
+        references: Full references, beside those of the methods.
+    """
+
+    dose_table: Sequence[Mapping[str, object]]
+    parameters: Sequence[Mapping[str, object]]
+    limits: Sequence[str]
+    command: str
+    references: Sequence[str] = ()
+
+
+def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
+    """What was simulated, as pairs of a name and a text."""
+    attrs, sizes = ds.attrs, ds.sizes
+    criteria = {"lugano": "Lugano", "recist": "RECIST 1.1, confirmed"}
+    patients = f"{sizes['patient']:,} in each of {sizes['arm']} arms"
+    patients += " (the same patients in every arm)" if sizes["arm"] > 1 else ""
+    weighted = "weighted by prevalence" if is_weighted(ds) else "equal"
+    return [
+        ("Molecule", str(attrs.get("molecule", UNKNOWN))),
+        ("Population", str(attrs.get("population", UNKNOWN))),
+        ("Virtual patients", patients),
+        ("Weights of the patients", weighted),
+        ("Length", _with_unit(attrs.get("days"), "days")),
+        ("Response criteria", criteria.get(str(attrs.get("response_criteria")), UNKNOWN)),
+    ]
+
+
+def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
+    """How it was computed, as pairs of a name and a text."""
+    attrs = ds.attrs
+    return [
+        ("Solver", str(attrs.get("solver", UNKNOWN))),
+        ("Relative tolerance", _with_unit(attrs.get("rtol"), "")),
+        ("Seed", str(attrs.get("seed", UNKNOWN))),
+        ("Lane width", str(attrs.get("lane_width", UNKNOWN))),
+        ("Time to solve", _with_unit(attrs.get("wall_s"), "s")),
+        ("Time to compile", _with_unit(attrs.get("compile_s"), "s")),
+        ("qsp", str(attrs.get("qsp_version", UNKNOWN))),
+        ("jax", str(attrs.get("jax_version", UNKNOWN))),
+        ("Commit", str(attrs.get("git_commit", UNKNOWN))),
+    ]
+
+
+def _with_unit(value: object, unit: str) -> str:
+    if not isinstance(value, int | float | np.number):
+        return UNKNOWN
+    return f"{float(value):g} {unit}".strip()
+
+
+def failure_table(ds: xr.Dataset) -> Table:
+    """Outcome of every simulation, by arm, with the numbers of the patients that failed."""
+    outcome = ds["outcome"].fillna(-1).astype(int)
+    names = str(ds["outcome"].attrs.get("flag_meanings", "")).split()
+    codes = [int(code) for code in np.atleast_1d(ds["outcome"].attrs.get("flag_values", []))]
+    rows = []
+    for arm in ds["arm"].values:
+        own, ok = outcome.sel(arm=arm), solved(ds).sel(arm=arm)
+        failed = [str(patient) for patient in ds["patient"].values[~ok.values]]
+        more = len(failed) - MOST_LISTED
+        listed = ", ".join(failed[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+        counts = [f"{int((own == code).sum()):,}" for code in codes]
+        share = percent(len(failed) / max(own.size, 1))
+        rows.append((str(arm), *counts, share, listed or NONE))
+    titles = [name.replace("_", " ") for name in names]
+    columns = [Column(title) for title in ("Arm", *titles, "failed [%]", "failed patients")]
+    note = "Patients whose simulation failed are kept, counted beside every number, and in no rate."
+    return Table("Outcome of the simulations", tuple(columns), (Group("", tuple(rows)),), note)
+
+
+def patient_table(ds: xr.Dataset) -> Table:
+    """Covariates of the virtual patients: median and 5-95 %."""
+    rows = []
+    for name in ("age", "body_weight", "body_surface", "tumor_volume_baseline"):
+        if name in ds:
+            values = ds[name].isel(arm=0, drop=True) if "arm" in ds[name].dims else ds[name]
+            low, middle, high = (significant(v) for v in _quantiles(values.values))
+            unit = str(ds[name].attrs.get("units", ""))
+            rows.append((name.replace("_", " "), f"{middle} ({low}–{high})", unit))
+    if "sex" in ds and np.isfinite(ds["sex"].values.astype(float)).all():
+        female = percent(float((ds["sex"] == 1).mean()))
+        rows.append(("women", female, "%"))
+    columns = (Column("Covariate"), Column("median (5-95 %)"), Column("unit"))
+    note = "As drawn, before any weight." if is_weighted(ds) else ""
+    return Table("Virtual patients", columns, (Group("", tuple(rows)),), note)
+
+
+def _quantiles(values: np.ndarray) -> list[float]:
+    finite = values[np.isfinite(values)]
+    return [float(np.quantile(finite, q)) if finite.size else np.nan for q in (0.05, 0.5, 0.95)]
+
+
+def mapping_table(title: str, rows: Sequence[Mapping[str, object]], *, by: str = "") -> Table:
+    """Table of mappings with the same keys: the keys are the columns.
+
+    Args:
+        title: Title of the table.
+        rows: Rows; a key that a row lacks is an empty cell.
+        by: Key whose value groups the rows instead of being a column.
+
+    Returns:
+        The table, in the order of the rows.
+    """
+    keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != by]
+    grouped: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        cells = tuple(_cell(row.get(key, "")) for key in keys)
+        grouped.setdefault(str(row.get(by, "")), []).append(cells)
+    groups = tuple(Group(name, tuple(cells)) for name, cells in grouped.items())
+    return Table(title, tuple(Column(key.replace("_", " ")) for key in keys), groups)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    number = isinstance(value, float | np.floating)
+    return f"{float(value):.6g}" if number else str(value)  # type: ignore[arg-type]

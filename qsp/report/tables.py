@@ -1,0 +1,250 @@
+"""The tables of a report as text, for a page and for a console alike.
+
+Nothing is computed here but the text; the numbers are those of `qsp.endpoints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import xarray as xr
+
+from qsp.endpoints import crs, cytokines, exposure, interval, response
+from qsp.endpoints.steps import Step, steps
+from qsp.report.cells import (
+    Column,
+    Group,
+    Table,
+    amount_text,
+    percent,
+    range_text,
+    rate_cells,
+    rate_columns,
+    significant,
+)
+
+ANY = "any dose"
+_STEP = (Column("Dose period"), Column("Start"), Column("Dose [mg]"))
+_COUNT = (Column("n"), Column("failed"))
+
+
+def crs_table(
+    ds: xr.Dataset,
+    *,
+    at_least: tuple[int, ...] = crs.GRADES,
+    trial_size: int = interval.TRIAL_SIZE,
+) -> Table:
+    """CRS by arm and dose period, with any dose as the last row of each arm.
+
+    Args:
+        ds: Results.
+        at_least: Lowest grades counted, one rate each.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates in percent with both intervals, and the median onset in hours.
+    """
+    each = crs.incidence(ds, at_least=at_least, trial_size=trial_size)
+    whole = crs.incidence(ds, by="any", at_least=at_least, trial_size=trial_size)
+    onset, onset_any = crs.onset(ds), crs.onset(ds, by="any")
+
+    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
+        rates = _at(each if step else whole, arm, step)
+        hours = _at(onset if step else onset_any, arm, step)
+        parts = [cell for grade in at_least for cell in rate_cells(rates.sel(grade=grade))]
+        return (*_counts(rates.isel(grade=0)), *parts, range_text(hours))
+
+    columns = [*_STEP, *_COUNT]
+    for grade in at_least:
+        columns += rate_columns(f"Grade ≥ {grade} [%]", trial_size)
+    columns.append(Column("median (quartiles)", "Onset [h]"))
+    note = (
+        "Rates over the evaluable patients; a dose period counts the events that start in it, any "
+        f"dose the worst grade of a patient. {_intervals(trial_size)} Onset from the start of the "
+        "dose period, among the events."
+    )
+    return Table("CRS by dose period", tuple(columns), _by_arm(ds, cells), note)
+
+
+def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
+    """CRS of any grade under the three links from cytokines to CRS, side by side."""
+    each = crs.alternatives(ds, trial_size=trial_size)
+    whole = crs.alternatives(ds, by="any", trial_size=trial_size)
+
+    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
+        rates = _at(each if step else whole, arm, step)
+        parts = [cell for link in crs.LINKS for cell in rate_cells(rates.sel(link=link))]
+        return (*_counts(rates.isel(link=0)), *parts)
+
+    columns = [*_STEP, *_COUNT]
+    for link in ("Severity thresholds [%]", "Logistic, peak IL-6 [%]", "Hazard [%]"):
+        columns += rate_columns(link, trial_size)
+    note = (
+        "CRS of grade 1 or more from the same run under each link. None of the links is validated. "
+        f"The last two are mean probabilities. {_intervals(trial_size)}"
+    )
+    return Table("CRS under each link", tuple(columns), _by_arm(ds, cells), note)
+
+
+def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
+    """Worst CRS grade of a patient over all doses, per arm."""
+    rates = crs.worst_grade(ds, trial_size=trial_size)
+    columns = [Column("Arm"), *_COUNT]
+    for grade in range(1, 5):
+        columns += rate_columns(f"Grade {grade} [%]", trial_size)
+    rows = []
+    for arm in ds["arm"].values:
+        own = rates.sel(arm=arm)
+        parts = [cell for grade in range(1, 5) for cell in rate_cells(own.sel(grade=grade))]
+        rows.append((str(arm), *_counts(own.isel(grade=0)), *parts))
+    note = f"Exactly this grade as the worst over all doses. {_intervals(trial_size)}"
+    return Table("Worst CRS grade", tuple(columns), (Group("", tuple(rows)),), note)
+
+
+def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
+    """Best response by arm: objective and complete response with both intervals, and the rest.
+
+    Args:
+        ds: Results with `best_response`.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        One row per arm, in percent.
+    """
+    overall = response.objective_response(ds, trial_size=trial_size)
+    complete = response.complete_response(ds, trial_size=trial_size)
+    parts = response.best_responses(ds, trial_size=trial_size)
+    rows = []
+    for arm in ds["arm"].values:
+        own = overall.sel(arm=arm)
+        rest = parts["value"].sel(arm=arm)
+        shares = [percent(float(rest.sel(response=name))) for name in response.MEANINGS[2:]]
+        counts = (*_counts(own), str(int(own["unassessed"])))
+        both = (*rate_cells(own), *rate_cells(complete.sel(arm=arm)))
+        rows.append((str(arm), *counts, *both, *shares))
+    columns = [
+        Column("Arm"),
+        *_COUNT,
+        Column("not evaluable"),
+        *rate_columns("Objective response [%]", trial_size),
+        *rate_columns("Complete response [%]", trial_size),
+        *(Column(title, "Best response [%]") for title in ("partial", "stable", "progressive")),
+    ]
+    criteria = response.criteria_of(ds)
+    note = (
+        f"{criteria.title} criteria carried over to the volume: partial response at "
+        f"{criteria.partial:g} of the volume at the start or less, complete below "
+        f"{response.COMPLETE_VOLUME:g} mL [assumed], progression at {criteria.progression:.3g} "
+        f"times the nadir. {_intervals(trial_size)}"
+    )
+    return Table("Best response", tuple(columns), (Group("", tuple(rows)),), note)
+
+
+def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
+    """The four numbers most asked for, per arm, with both intervals."""
+    grades = crs.incidence(ds, by="any", at_least=(1, 2), trial_size=trial_size)
+    overall = response.objective_response(ds, trial_size=trial_size)
+    peaks = cytokines.peaks(ds, by="any").sel(cytokine="il6")
+    rows = []
+    for arm in ds["arm"].values:
+        own = grades.sel(arm=arm)
+        rates = [own.sel(grade=1), own.sel(grade=2), overall.sel(arm=arm)]
+        parts = [cell for rate in rates for cell in rate_cells(rate)]
+        rows.append((str(arm), *_counts(rates[0]), *parts, range_text(peaks.sel(arm=arm))))
+    columns = [
+        Column("Arm"),
+        *_COUNT,
+        *rate_columns("CRS, any dose [%]", trial_size),
+        *rate_columns("CRS of grade ≥ 2 [%]", trial_size),
+        *rate_columns("Objective response [%]", trial_size),
+        Column("median (5-95 %)", "Largest IL-6 [pg/mL]"),
+    ]
+    return Table("At a glance", tuple(columns), (Group("", tuple(rows)),), _intervals(trial_size))
+
+
+def cytokine_table(ds: xr.Dataset) -> Table:
+    """Peak of each cytokine by arm and dose period, and the fold change of IL-6."""
+    each, whole = cytokines.peaks(ds), cytokines.peaks(ds, by="any")
+    fold, fold_any = cytokines.fold_changes(ds), cytokines.fold_changes(ds, by="any")
+
+    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
+        peak = _at(each if step else whole, arm, step)
+        rise = _at(fold if step else fold_any, arm, step)
+        ranges = [range_text(peak.sel(cytokine=name)) for name in cytokines.CYTOKINES]
+        counts = _counts(peak.isel(cytokine=0))
+        return (*counts, *ranges, range_text(rise.sel(cytokine="il6")))
+
+    titles = [Column("median (5-95 %)", f"{name} [pg/mL]") for name in cytokines.TITLES.values()]
+    columns = (*_STEP, *_COUNT, *titles, Column("median (5-95 %)", "IL-6, fold of baseline"))
+    note = (
+        "Largest concentration in blood in the dose period, over patients; as measured, so that "
+        "IL-6 rises under tocilizumab, which blocks its receptor."
+    )
+    return Table("Cytokine peaks", columns, _by_arm(ds, cells), note)
+
+
+def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
+    """Largest peak of a cytokine, each arm (row) relative to each other (column)."""
+    arms = [str(arm) for arm in ds["arm"].values]
+    ratios = {arm: cytokines.peak_ratio(ds, reference=arm).sel(cytokine=cytokine) for arm in arms}
+    rows = []
+    for arm in arms:
+        own = {over: ratios[over].sel(arm=arm) for over in arms}
+        cells = [significant(float(own[over]["value"])) if over != arm else "" for over in arms]
+        rows.append((arm, *_counts(own[arm]), *cells))
+    title = cytokines.TITLES[cytokine]
+    columns = (Column("Arm"), *_COUNT, *(Column(arm, "relative to") for arm in arms))
+    note = "Median over patients of the largest peak over all doses: that of the row over that of "
+    note += "the column."
+    return Table(f"Largest {title} peak, arm against arm", columns, (Group("", tuple(rows)),), note)
+
+
+def exposure_table(ds: xr.Dataset) -> Table:
+    """Exposure by arm and dose period."""
+    each, whole = exposure.metrics(ds), exposure.metrics(ds, by="any")
+    names = {
+        "cmax_mass": "Cmax [µg/mL]",
+        "ctrough_mass": "Ctrough [µg/mL]",
+        "auc_mass": "AUC [µg·day/mL]",
+        "occupancy_max": "Largest occupancy",
+    }
+
+    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
+        own = _at(each if step else whole, arm, step)
+        return (*_counts(own), *(range_text(own, name) for name in names))
+
+    columns = (*_STEP, *_COUNT, *(Column("median (5-95 %)", title) for title in names.values()))
+    note = (
+        "Free drug in blood, over patients. Any dose: the largest Cmax and occupancy, the lowest "
+        "Ctrough, the whole AUC."
+    )
+    return Table("Exposure", columns, _by_arm(ds, cells), note)
+
+
+def _intervals(trial_size: int) -> str:
+    return (
+        "95 % MC: Monte Carlo interval (Wilson) of the simulated rate, which shrinks with more "
+        f"simulated patients. Trial of {trial_size}: where 95 % of trials with {trial_size} such "
+        "patients fall. Neither holds the uncertainty of the model and its parameters."
+    )
+
+
+def _counts(found: xr.Dataset) -> tuple[str, str]:
+    return f"{int(found['evaluable']):,}", f"{int(found['failed']):,}"
+
+
+def _at(found: xr.Dataset, arm: str, step: Step | None) -> xr.Dataset:
+    return found.sel(arm=arm) if step is None else found.sel(arm=arm, label=step.label)
+
+
+def _by_arm(
+    ds: xr.Dataset, cells: Callable[[str, Step | None], tuple[str, ...]]
+) -> tuple[Group, ...]:
+    """Rows of every step of every arm, and of any dose."""
+    groups = []
+    for arm in (str(name) for name in ds["arm"].values):
+        own = [step for step in steps(ds) if step.arm == arm]
+        rows = [(step.label, step.day, amount_text(step.amount), *cells(arm, step)) for step in own]
+        total = amount_text(sum(step.amount for step in own))
+        groups.append(Group(arm, (*rows, (ANY, "", total, *cells(arm, None)))))
+    return tuple(groups)

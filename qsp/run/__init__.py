@@ -1,0 +1,15 @@
+"""From a config to a folder with results and a report."""
+
+from qsp.run.prepare import Prepared, Request, prepare
+from qsp.run.run import check_failures, read, run, write, write_report
+
+__all__ = [
+    "Prepared",
+    "Request",
+    "check_failures",
+    "prepare",
+    "read",
+    "run",
+    "write",
+    "write_report",
+]

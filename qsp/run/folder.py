@@ -1,0 +1,66 @@
+"""The folder of a run: it appears whole, replaces only a run, and leaves nothing half-written."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from qsp.errors import ConfigError
+
+RESULTS, REPORT, SUMMARY = "results.nc", "report.html", "summary.csv"
+
+
+def check(out: Path, *, force: bool) -> None:
+    """Refuse a folder that must not be written.
+
+    Raises:
+        ConfigError: If it exists and `force` is not given, or holds something else than a run.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ConfigError(str(out), "--out must be a folder", "a file", "Name another folder")
+    if not force:
+        todo = "Add --force to replace it, or name another folder with --out"
+        raise ConfigError(str(out), "--out must not exist yet", "there already", todo)
+    if any(out.iterdir()) and not (out / RESULTS).exists():
+        todo = "Name another folder with --out; --force replaces runs only"
+        raise ConfigError(str(out), "--out must hold a run to be replaced", "something else", todo)
+
+
+@contextlib.contextmanager
+def written(out: Path, *, force: bool) -> Iterator[Path]:
+    """A folder to write into, that becomes `out` once everything is there.
+
+    Args:
+        out: The folder of the run.
+        force: Whether to replace a run that is there.
+
+    Yields:
+        A new folder beside `out`, removed if anything fails.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        _replace(fresh, out, force=force)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _replace(fresh: Path, out: Path, *, force: bool) -> None:
+    check(out, force=force)
+    if not out.exists():
+        os.replace(fresh, out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+    os.replace(out, old)  # an empty folder may be replaced by another
+    try:
+        os.replace(fresh, out)
+    except OSError:
+        os.replace(old, out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,189 @@
+"""From a config to everything a simulation needs.
+
+Whatever is wrong is said here, before anything is compiled.
+"""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import qsp
+from qsp import molecules
+from qsp.config import Config, load
+from qsp.engine.method import Method
+from qsp.errors import ConfigError
+from qsp.model import Forms
+from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
+from qsp.population import (
+    ParameterTable,
+    nominal,
+    read_cohort,
+    read_covariates,
+    sample,
+    typical,
+    user_file,
+)
+from qsp.run import listing
+from qsp.run.provenance import git_commit
+from qsp.simulation import MOST_TRAJECTORIES, Cohort
+from qsp.system import System
+from qsp.trial import Trial, most_periods
+
+REFINEMENTS = 6
+"""Refinements of the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the command line asks for beside the config.
+
+    Args:
+        config: The config file.
+        overrides: Changes as KEY=VALUE.
+        parameters: File of the user's own values.
+        covariates: CSV of the user's own patients.
+        typical: Whether to simulate the one patient without variability.
+    """
+
+    config: Path
+    overrides: Sequence[str] = ()
+    parameters: Path | None = None
+    covariates: Path | None = None
+    typical: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A run that can start."""
+
+    request: Request
+    config: Config
+    table: ParameterTable
+    trial: Trial
+    cohort: Cohort
+    system: System
+    method: Method
+
+    @property
+    def trajectories(self) -> np.ndarray | None:
+        """Ids whose trajectories are kept, None for the default."""
+        chosen, ids = self.config.trajectories, self.cohort.people.ids
+        if chosen.ids:
+            return np.asarray(chosen.ids)
+        return None if chosen.patients is None else ids[: min(chosen.patients, MOST_TRAJECTORIES)]
+
+
+def prepare(request: Request) -> Prepared:
+    """Read, check and sample.
+
+    Raises:
+        ConfigError: At the first thing that is wrong.
+    """
+    config = load(request.config, request.overrides)
+    molecule = molecules.load(config.molecule_file or config.molecule)
+    own = () if request.parameters is None else (user_file(request.parameters),)
+    table = nominal(molecule, read_cohort(config.population_file), own)
+    trial = config.trial(molecule.molecular_weight)
+    if request.typical:
+        trial = dataclasses.replace(trial, patients=1)
+    _check_routes(trial, molecule, config)
+    method = Method(config.method.solver, config.method.rtol)
+    return Prepared(
+        request=request,
+        config=config,
+        table=table,
+        trial=trial,
+        cohort=_cohort(request, config, table, trial),
+        system=System(_forms(molecule, method, table)),
+        method=method,
+    )
+
+
+def _cohort(request: Request, config: Config, table: ParameterTable, trial: Trial) -> Cohort:
+    periods = most_periods(trial)
+    if request.typical:
+        people = typical(table, periods=periods)
+    else:
+        given = None if request.covariates is None else read_covariates(request.covariates)
+        people = sample(
+            table, np.arange(config.patients), seed=config.seed, periods=periods, covariates=given
+        )
+    file = config.source.file.name
+    changed = [
+        people.changed(arm.parameters, where=f"{file}: arms.{arm.name}.parameters")
+        for arm in trial.arms
+    ]
+    return Cohort(
+        people=people,
+        parameters=tuple(person.parameters for person in changed),
+        plausible=np.stack([person.plausible for person in changed]),
+    )
+
+
+def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) -> None:
+    routes = {"drug_iv": "iv", "drug_sc": "sc"}
+    for arm in trial.arms:
+        for given in (g for regimen in arm.regimens for g in regimen.administrations):
+            route = routes.get(given.kind)
+            if route and route not in molecule.routes:
+                todo = f"{molecule.name} has pharmacokinetics for {' and '.join(molecule.routes)}"
+                rule = "route must be one the molecule file covers"
+                raise ConfigError(
+                    f"{config.source.file.name}: arms.{arm.name}", rule, repr(route), todo
+                )
+
+
+def _forms(molecule: molecules.Molecule, method: Method, table: ParameterTable) -> Forms:
+    valency = float(table.given["binding.valency"])
+    refinements = 0 if valency == 1.0 else REFINEMENTS
+    if molecule.synapse == "kinetic":
+        if valency != 1.0:
+            todo = 'Write synapse_form = "equilibrium" or "relaxed"'
+            raise ConfigError(molecule.name, "the kinetic form must have valency 1", valency, todo)
+        if not method.is_implicit:
+            todo = 'Write [method] solver = "Kvaerno5"'
+            rule = "solver must be implicit for the kinetic form"
+            raise ConfigError("method", rule, repr(method.solver), todo)
+        return Forms(synapse=Kinetic())
+    return Forms(
+        synapse=Relaxed(refinements) if molecule.synapse == "relaxed" else Equilibrium(refinements)
+    )
+
+
+def attributes(prepared: Prepared, command: str) -> dict[str, Any]:
+    """What the results record of their input."""
+    config, table = prepared.config, prepared.table
+    return {
+        "title": config.title or config.name,
+        "config": config.source.effective_text,
+        "config_name": config.name,
+        "molecule": table.molecule.name,
+        "molecular_weight_kda": table.molecule.molecular_weight,
+        "population": table.cohort.name,
+        "response_criteria": config.response,
+        "seed": config.seed,
+        "qsp_version": qsp.__version__,
+        "git_commit": git_commit(),
+        "command": command,
+        "doses": json.dumps(listing.dose_rows(prepared.trial)),
+        "parameters": json.dumps(listing.parameter_rows(table)),
+        "limits": json.dumps(listing.limits(table.cohort.card)),
+    }
+
+
+def command_of(request: Request, config: Config) -> str:
+    """The command that makes the run again."""
+    words = ["qsp", "run", str(request.config), "--patients", str(config.patients)]
+    words += ["--seed", str(config.seed)]
+    words += [word for change in request.overrides for word in ("--set", change)]
+    for option, path in (
+        ("--parameters", request.parameters),
+        ("--covariates", request.covariates),
+    ):
+        words += [] if path is None else [option, str(path)]
+    return shlex.join(words + (["--typical"] if request.typical else []))

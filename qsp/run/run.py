@@ -1,0 +1,91 @@
+"""One run: prepare, simulate, write. What the command line calls, and what a notebook may call."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from qsp import report
+from qsp.endpoints import add_best_response
+from qsp.engine.progress import Progress
+from qsp.errors import SolveError
+from qsp.report import Supplement
+from qsp.results import load, save
+from qsp.run import folder
+from qsp.run.prepare import Prepared, attributes, command_of
+from qsp.simulation import simulate
+
+MOST_FAILED = 0.05
+"""Share of patients that may fail before a run counts as failed."""
+
+
+def run(prepared: Prepared, progress: Progress | None = None) -> xr.DataTree:
+    """Simulate what was prepared.
+
+    Args:
+        prepared: From `qsp.run.prepare`.
+        progress: Told of each chunk.
+
+    Returns:
+        Results with `best_response`; see `qsp.results`.
+
+    Raises:
+        SolveError: If no patient could be simulated.
+    """
+    results = simulate(
+        prepared.trial,
+        prepared.cohort,
+        system=prepared.system,
+        method=prepared.method,
+        trajectories=prepared.trajectories,
+        progress=progress,
+        attributes=attributes(prepared, command_of(prepared.request, prepared.config)),
+    )
+    whole = add_best_response(results.to_dataset())
+    return xr.DataTree(whole, children=dict(results.children))
+
+
+def check_failures(results: xr.DataTree, *, allow: bool) -> float:
+    """Share of simulated patients that failed.
+
+    Raises:
+        SolveError: If more than 5 % failed and that was not allowed.
+    """
+    failed = float(np.mean(results["outcome"].values != 0))
+    if failed > MOST_FAILED and not allow:
+        raise SolveError(
+            f"{failed:.1%} of the simulated patients failed, more than {MOST_FAILED:.0%}: "
+            "see outcome in the results, or accept it with --allow-failures"
+        )
+    return failed
+
+
+def write(results: xr.DataTree, out: Path, *, force: bool = False) -> None:
+    """Write results, report and summary to a folder that appears whole.
+
+    Raises:
+        ConfigError: If the folder exists and `force` is not given.
+    """
+    with folder.written(out, force=force) as fresh:
+        save(results, fresh / folder.RESULTS)
+        write_report(results, fresh)
+
+
+def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
+    """Write `report.html` and `summary.csv` of results."""
+    recorded = results.attrs
+    supplement = Supplement(
+        dose_table=json.loads(recorded["doses"]),
+        parameters=json.loads(recorded["parameters"]),
+        limits=json.loads(recorded["limits"]),
+        command=recorded["command"],
+    )
+    apart = results.children.get("trajectories")
+    trajectories = None if apart is None else apart.to_dataset(inherit=False)
+    return report.write(results.to_dataset(), out, supplement, trajectories=trajectories)
+
+
+def read(out: Path) -> xr.DataTree:
+    """Results of a run folder."""
+    return load(out / folder.RESULTS)

@@ -1,0 +1,198 @@
+"""A trial meets a population: the public verb `simulate`.
+
+The same patients meet every arm. Each pair of patient and arm is a lane of the engine, in the
+order of arms and patients; what a patient experiences depends on nobody else.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from qsp.engine.batch import LANE_WIDTH, Batch
+from qsp.engine.batch import simulate as solve
+from qsp.engine.method import Method
+from qsp.engine.precision import double
+from qsp.engine.progress import Progress
+from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.errors import SolveError
+from qsp.model.cytokines import IL6
+from qsp.model.severity import logistic, thresholds
+from qsp.population import Population
+from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset
+from qsp.system import DOSE_KINDS, Parameters, System
+from qsp.trial import EventTable, PeriodTable, Trial, event_table, period_table
+
+MOST_TRAJECTORIES = 2000
+"""Patients up to which the trajectories of all are kept."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """The patients of a run, arm by arm: the same persons, with the parameters that an arm changes.
+
+    Args:
+        people: Ids, covariates and draws.
+        parameters: Per arm, parameters with a leading patient axis.
+        plausible: (arm, patient): Whether the parameters describe somebody.
+    """
+
+    people: Population
+    parameters: tuple[Parameters, ...]
+    plausible: np.ndarray
+
+
+def simulate(  # noqa: PLR0913 - one verb, each noun by its name
+    trial: Trial,
+    cohort: Cohort,
+    *,
+    system: System | None = None,
+    method: Method | None = None,
+    trajectories: np.ndarray | None = None,
+    progress: Progress | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.DataTree:
+    """Simulate a trial in a cohort.
+
+    Args:
+        trial: Arms, length, visits and times.
+        cohort: Patients.
+        system: Equations; by default the closed form of binding.
+        method: Solver and tolerance.
+        trajectories: Ids of the patients whose trajectories are kept; all of up to 2,000 by
+            default.
+        progress: Told of each chunk.
+        attributes: Written into the results.
+
+    Returns:
+        The dataset described in `qsp.results`.
+
+    Raises:
+        SolveError: If no patient could be simulated.
+    """
+    system, method = system or System(), method or Method()
+    people = cohort.people
+    events = event_table(trial, people.covariates["body_weight"], people.covariates["body_surface"])
+    periods = period_table(trial, events)
+    lanes = _lanes(trial, cohort, events, periods)
+    kept = _kept(people.ids, trajectories)
+    grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
+
+    result, shots, timing = _run(lanes, kept, grids, len(trial.arms), system, method, progress)
+    labels = Labels(
+        arms=tuple(arm.name for arm in trial.arms),
+        patients=people.ids,
+        time=grids[1],
+        kept=kept,
+        visits=grids[0],
+        periods=periods,
+        covariates=people.covariates,
+        prevalence_weight=people.prevalence_weight,
+        implausible=~cohort.plausible,
+        cytokine_baseline=np.median(cohort.parameters[0].model.cytokines.baseline, axis=0),
+    )
+    if not np.any(outcomes(result, labels) == OK):
+        raise SolveError("no patient could be simulated: every one failed")
+    record = {
+        "solver": method.solver,
+        "rtol": method.rtol,
+        "lane_width": LANE_WIDTH,
+        "compile_s": timing[0],
+        "wall_s": sum(timing),
+        "days": trial.days,
+        "jax_version": jax.__version__,
+        **(attributes or {}),
+    }
+    return to_dataset(result, shots, labels, _links(result, cohort), record)
+
+
+def _lanes(trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTable) -> Lane:
+    """Every pair of arm and patient, arm by arm."""
+    arms, patients = events.time.shape[:2]
+    levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
+
+    def flat(values: np.ndarray) -> np.ndarray:
+        return np.reshape(values, (arms * patients, *values.shape[2:]))
+
+    plausible = flat(cohort.plausible)
+    begin = np.full(arms * patients, float(trial.start))
+    return Lane(
+        parameters=jax.tree.map(lambda *leaves: np.concatenate(leaves), *cohort.parameters),
+        events=Events(*(flat(getattr(events, f.name)) for f in dataclasses.fields(Events))),
+        thresholds=flat(levels),
+        begin=begin,
+        end=np.where(plausible, float(trial.days), begin),
+    )
+
+
+def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods: int) -> np.ndarray:
+    """(arm, patient, dose_period, grade): Thresholds of the severity index."""
+    with double():
+        per_patient = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
+        return np.stack(
+            [
+                np.asarray(per_patient(people.xi_patient, people.xi_dose[:, :periods], p))
+                for p in parameters
+            ]
+        )
+
+
+def _kept(ids: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
+    if wanted is None:
+        return np.arange(len(ids)) < MOST_TRAJECTORIES
+    return np.isin(ids, wanted)
+
+
+def _run(  # noqa: PLR0913
+    lanes: Lane,
+    kept: np.ndarray,
+    grids: tuple[np.ndarray, np.ndarray],
+    arms: int,
+    system: System,
+    method: Method,
+    progress: Progress | None,
+) -> tuple[LaneResult, Any, tuple[float, float]]:
+    """Lanes with trajectories and lanes without, each by a program of its own.
+
+    Put back in order.
+    """
+    everywhere = np.tile(kept, arms)
+    parts, seconds = [], np.zeros(2)
+    shots = None
+    for keep in (True, False):
+        index = np.flatnonzero(everywhere == keep)
+        if not len(index):
+            continue
+        part = jax.tree.map(lambda leaf, index=index: leaf[index], lanes)
+        batch = Batch(part, grids if keep else grids[:1])
+        result, timing = solve(batch, system, method, kinds=len(DOSE_KINDS), progress=progress)
+        if keep:
+            shots = jax.tree.map(
+                lambda leaf: leaf.reshape((arms, int(kept.sum()), *leaf.shape[1:])), result.saved[1]
+            )
+        parts.append((index, dataclasses.replace(result, saved=result.saved[:1])))
+        seconds += (timing.compile_s, timing.run_s)
+    order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
+
+    def together(*leaves: np.ndarray) -> np.ndarray:
+        joined = np.concatenate(leaves)[order]
+        return joined.reshape((arms, len(kept), *joined.shape[1:]))
+
+    whole = jax.tree.map(together, *(result for _, result in parts))
+    return whole, shots, (float(seconds[0]), float(seconds[1]))
+
+
+def _links(result: LaneResult, cohort: Cohort) -> CRSLinks:
+    """Probabilities of CRS in each dose period by the two alternative links."""
+    reductions = result.periods.reductions
+    peak = np.asarray(reductions.peak.cytokines)[:, :, 1:, IL6]
+    with double():
+        per_patient = jax.vmap(lambda il6, p: logistic(il6, p.model.severity))
+        by_peak = [
+            np.asarray(per_patient(il6, p)) for il6, p in zip(peak, cohort.parameters, strict=True)
+        ]
+    hazard = np.asarray(reductions.area.hazard)[:, :, 1:]
+    return CRSLinks(logistic=np.stack(by_peak), hazard=-np.expm1(-hazard))

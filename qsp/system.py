@@ -1,0 +1,143 @@
+"""The system that is integrated: the model, the supportive drugs, and where doses go.
+
+The engine sees only this: a state, its derivative, doses by kind, and what to observe.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from qsp import model
+from qsp.interventions import (
+    Infusions,
+    Supportive,
+    SupportiveParameters,
+    effects,
+    none_given,
+    supportive_bolus,
+    supportive_rates,
+)
+from qsp.model.severity import hazard
+from qsp.model.targets import tumor_volume
+from qsp.model.tissues import BLOOD, NORMAL
+from qsp.model.tolerance import DRUG, negligible
+from qsp.typing import Scalar
+
+DOSE_KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
+"""Kinds of dose, in the order of the event tables: nmol for the molecule, mg for the others."""
+
+
+class Parameters(eqx.Module):
+    """One patient with one molecule and the supportive drugs."""
+
+    model: model.Parameters
+    supportive: SupportiveParameters
+
+
+class State(eqx.Module):
+    """One patient at one moment."""
+
+    model: model.State
+    supportive: Supportive
+
+
+class Peaks(eqx.Module):
+    """Quantities whose maximum per dose period is kept."""
+
+    cytokines: jax.Array
+    drug: Scalar
+    severity: Scalar
+
+
+class Extremes(eqx.Module):
+    """Quantities whose maximum is taken over the ends of steps: they have no peaks inside one."""
+
+    occupancy: Scalar
+    trimers: jax.Array
+
+
+class Areas(eqx.Module):
+    """Quantities whose integral per dose period is kept."""
+
+    drug: Scalar
+    hazard: Scalar
+
+
+class Snapshot(eqx.Module):
+    """What a trajectory shows at one time."""
+
+    drug_central: Scalar
+    cytokines: jax.Array
+    crs_severity: Scalar
+    t_cells_blood: Scalar
+    b_cells_blood: Scalar
+    tumor_volume: Scalar
+
+
+class System(eqx.Module):
+    """Model and supportive drugs in one form of the equations."""
+
+    forms: model.Forms = model.Forms()
+
+    def initial(self, p: Parameters) -> State:
+        """Before the first dose of anything."""
+        return State(model=model.baseline(p.model, self.forms), supportive=none_given())
+
+    def negligible(self, x: State, p: Parameters) -> State:
+        """Absolute tolerance of each state."""
+        supportive = jax.tree.map(lambda leaf: jnp.full_like(leaf, DRUG), x.supportive)
+        return State(model=negligible(x.model, p.model), supportive=supportive)
+
+    def rates(self, time: Scalar, x: State, p: Parameters, infusion: jax.Array) -> State:
+        """Derivative; `infusion` (dose kind,) holds the current rates [nmol/day or mg/day]."""
+        iv, sc, *others = infusion
+        now = effects(x.supportive, p.supportive)
+        return State(
+            model=model.rates(time, x.model, model.Dosing(iv, sc), p.model, now, self.forms),
+            supportive=supportive_rates(x.supportive, Infusions(*others), p.supportive),
+        )
+
+    def bolus(self, x: State, p: Parameters, amount: jax.Array) -> State:
+        """The state after boluses; `amount` (dose kind,) [nmol or mg]."""
+        iv, sc, *others = amount
+        return State(
+            model=model.bolus(x.model, iv, sc, p.model),
+            supportive=supportive_bolus(x.supportive, Infusions(*others)),
+        )
+
+    def peaks(self, x: State, p: Parameters) -> Peaks:
+        """What is maximized, anywhere inside a step."""
+        m = x.model
+        return Peaks(cytokines=m.cytokines.blood, drug=m.drug.soluble[BLOOD], severity=m.severity)
+
+    def ends(self, x: State, p: Parameters) -> tuple[Extremes, jax.Array]:
+        """What is maximized over the ends of steps, and secretion by tissue [Mcell].
+
+        Integrated by trapezoids.
+        """
+        now = model.moment(x.model, p.model, self.forms)
+        occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]
+        return Extremes(occupancy=occupancy, trimers=now.bridges.max(0)), now.secreting
+
+    def signal(self, peaks: Peaks) -> Scalar:
+        """What crosses the thresholds of CRS."""
+        return peaks.severity
+
+    def areas(self, x: State, p: Parameters) -> Areas:
+        """What is integrated."""
+        return Areas(
+            drug=x.model.drug.soluble[BLOOD],
+            hazard=hazard(x.model.severity, p.model.severity),
+        )
+
+    def snapshot(self, x: State, p: Parameters) -> Snapshot:
+        """What a trajectory shows."""
+        m = x.model
+        return Snapshot(
+            drug_central=m.drug.soluble[BLOOD],
+            cytokines=m.cytokines.blood,
+            crs_severity=m.severity,
+            t_cells_blood=m.t_cells.total[BLOOD],
+            b_cells_blood=m.targets.viable[NORMAL, BLOOD],
+            tumor_volume=tumor_volume(m.targets, p.model.targets),
+        )

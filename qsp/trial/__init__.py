@@ -1,0 +1,30 @@
+"""What is done to the patients: regimens, arms, visits, and the event tables the engine reads."""
+
+from __future__ import annotations
+
+from qsp.trial.dose_table import DoseTableFormat, read_dose_table
+from qsp.trial.events import EventTable, PeriodTable, event_table, most_periods, period_table
+from qsp.trial.protocol import Dose, prescribe
+from qsp.trial.regimen import KINDS, Administration, Amount, Arm, Regimen, parse_amount
+from qsp.trial.trial import Trial, protocol_day, trajectory_times
+
+__all__ = [
+    "KINDS",
+    "Administration",
+    "Amount",
+    "Arm",
+    "Dose",
+    "DoseTableFormat",
+    "EventTable",
+    "PeriodTable",
+    "Regimen",
+    "Trial",
+    "event_table",
+    "most_periods",
+    "parse_amount",
+    "period_table",
+    "protocol_day",
+    "read_dose_table",
+    "prescribe",
+    "trajectory_times",
+]

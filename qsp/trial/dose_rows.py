@@ -1,0 +1,131 @@
+"""The lines of a dose table, read cell by cell with messages that name file, line and column.
+
+What the columns mean stands in `qsp.trial.dose_table`; here is only what a cell may hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from qsp.errors import ConfigError, suggest
+
+REQUIRED = ("ID", "TIME", "AMT", "EVID", "CMT")
+OPTIONAL = ("RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
+# What every NONMEM data set carries and no dose needs.
+PASSED_OVER = ("C", "DV", "MDV")
+
+_NEGATIVE = {
+    "RATE": "Give the rate of the infusion, not a code for a rate or duration that is estimated",
+    "II": "Give the interval from dose to dose",
+    "ADDL": "Give the number of further doses",
+}
+
+
+class Row:
+    """The cells of one line by column.
+
+    Args:
+        where: File and line, for messages.
+        header: Names of the columns.
+        cells: One for each column.
+    """
+
+    def __init__(self, where: str, header: Sequence[str], cells: Sequence[str]) -> None:
+        if len(cells) != len(header):
+            rule = f"the line must have {len(header)} cells like the first line"
+            raise ConfigError(where, rule, len(cells), "Check the commas")
+        self.where = where
+        self._cells = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+
+    def text(self, column: str) -> str:
+        """The cell; empty where the column is absent or the value missing."""
+        cell = self._cells.get(column, "")
+        return "" if cell == "." else cell
+
+    def number(self, column: str, default: float | None = None) -> float:
+        """The finite number in the cell; the default, where there is one, for a missing value."""
+        text = self.text(column)
+        if not text and default is not None:
+            return default
+        if not text:
+            raise ConfigError(self.where, f"{column} must be given", "missing", "Write a number")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            rule = f"{column} must be a number"
+            raise ConfigError(self.where, rule, repr(text), "Write a number")
+        return value
+
+    def whole(self, column: str) -> int:
+        """The whole number in the cell."""
+        value = self.number(column)
+        if value != int(value):
+            rule = f"{column} must be a whole number"
+            raise ConfigError(self.where, rule, self.text(column), "Write a whole number")
+        return int(value)
+
+    def at_least_0(self, column: str) -> float:
+        """The number in the cell, not negative; 0 for a missing value."""
+        value = self.number(column, 0.0)
+        if value < 0:
+            rule = f"{column} must not be negative"
+            raise ConfigError(self.where, rule, self.text(column), _NEGATIVE[column])
+        return value
+
+    def is_dose(self) -> bool:
+        """Whether the line is a dose, not an observation."""
+        event = self.whole("EVID")
+        if event not in (0, 1):
+            todo = "Leave other and reset events out; each patient starts untreated"
+            raise ConfigError(self.where, "EVID must be 0 (observation) or 1 (dose)", event, todo)
+        return event == 1
+
+
+def dose_rows(path: Path, ignore: Sequence[str]) -> Iterator[Row]:
+    """The lines of a dose table that are doses, in the order of the file.
+
+    Args:
+        path: The CSV file.
+        ignore: Columns to pass over.
+
+    Raises:
+        ConfigError: If the file cannot be read, or its first line does not name the right columns.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        rule = "the dose table must exist"
+        raise ConfigError(path.name, rule, "missing", "Check dose_table.file") from None
+    except (OSError, UnicodeDecodeError):
+        rule = "the dose table must be a text file"
+        raise ConfigError(path.name, rule, "not readable as one", "Save it as CSV") from None
+    lines = csv.reader(text.splitlines())
+    header = [name.strip().upper() for name in next(lines, [])]
+    _check_header(header, ignore, path.name)
+    for cells in lines:
+        if any(cell.strip() for cell in cells):
+            row = Row(f"{path.name}: line {lines.line_num}", header, cells)
+            if row.is_dose():
+                yield row
+
+
+def _check_header(header: Sequence[str], ignore: Sequence[str], name: str) -> None:
+    for column in REQUIRED:
+        if column not in header:
+            got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
+            raise ConfigError(name, f"the first line must name {column}", got, todo)
+    known = (*REQUIRED, *OPTIONAL)
+    ignored = {*PASSED_OVER, *(column.upper() for column in ignore)}
+    for column in header:
+        # A misspelt RATE would turn infusions into boluses, so nothing is passed over silently.
+        if column not in known and column not in ignored:
+            todo = f"{suggest(column, known)} Else name it in dose_table.ignore".strip()
+            raise ConfigError(name, "a column must be a known one", repr(column), todo)
+        if header.count(column) > 1:
+            rule = "a column must appear once"
+            raise ConfigError(name, rule, f"{column!r} twice", "Rename or remove one")

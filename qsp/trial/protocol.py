@@ -1,0 +1,191 @@
+"""From the doses of a protocol to the regimen of a patient.
+
+A protocol is written in `Dose` objects: mg, days since the first dose of the molecule, and for a
+dose of the molecule the name of its period. `prescribe` checks them together and converts them::
+
+    Dose(SUD1, 1 mg, day 0) ────────────┐
+    Dose(SUD2, 2 mg, day 7) ────────────┼─ prescribe() ─▶ Regimen(administrations, labels)
+    Dose(dexamethasone, 20 mg, day 0) ──┘
+
+A period is a named step: the doses that carry the same label (split doses, changes of the infusion
+bag) are one period. It begins with its first dose and ends when the next one begins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Sequence
+
+from qsp.errors import ConfigError
+from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Administration, Amount, Regimen
+
+# Ends and starts of infusions come from different sums of floats; 0.1 ms is no overlap.
+SAME_TIME = 1e-9
+SECOND = 1.0 / 86400.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Dose:
+    """One dose as the protocol writes it, of the molecule or of a supportive drug.
+
+    Args:
+        kind: One of `KINDS`.
+        time: Start, since the first dose of the molecule [day].
+        amount: Whole amount [mg].
+        duration: Of the infusion; 0 for a bolus or an injection [day].
+        period: Label of the period; empty for a supportive drug.
+        where: Where it was written, for messages.
+    """
+
+    kind: str
+    time: float
+    amount: Amount
+    duration: float = 0.0
+    period: str = ""
+    where: str = dataclasses.field(default="dose", compare=False)
+
+    @property
+    def is_molecule(self) -> bool:
+        """Whether it is a dose of the molecule."""
+        return self.kind in MOLECULE_KINDS
+
+    @property
+    def end(self) -> float:
+        """When the infusion ends [day]."""
+        return self.time + self.duration
+
+
+def repeated(dose: Dose, every: float, times: int, labels: Sequence[str] = ()) -> tuple[Dose, ...]:
+    """The dose given `times` times, each `every` days after the last.
+
+    Args:
+        dose: The first of them.
+        every: Interval from start to start [day].
+        times: How many there are, the first included.
+        labels: A period for each of them; without labels all belong to the period of `dose`.
+    """
+    periods = labels or [dose.period] * times
+    return tuple(
+        dataclasses.replace(dose, time=dose.time + n * every, period=periods[n])
+        for n in range(times)
+    )
+
+
+def given_before(
+    drug: Dose,
+    doses: Sequence[Dose],
+    lead: float,
+    window: tuple[float, float],
+    periods: Collection[str],
+) -> tuple[Dose, ...]:
+    """A supportive drug given ahead of doses of the molecule.
+
+    Args:
+        drug: What is given; its time is replaced.
+        doses: Doses of the molecule.
+        lead: From the start of the supportive drug to the start of the dose [day].
+        window: First and last start of the doses that get it, both included [day].
+        periods: Labels of the periods that get it once, before their first dose; the window is
+            ignored.
+    """
+    if periods:
+        starts = {
+            d.period: d.time for d in sorted(doses, key=lambda d: -d.time) if d.period in periods
+        }
+        times = sorted(starts.values())
+    else:
+        times = sorted({d.time for d in doses if window[0] <= d.time <= window[1] + SAME_TIME})
+    return tuple(dataclasses.replace(drug, time=time - lead) for time in times)
+
+
+def prescribe(
+    doses: Sequence[Dose], *, molecular_weight_kda: float, days: float, where: str
+) -> Regimen:
+    """Check the doses of one patient together and convert them to canonical units.
+
+    Args:
+        doses: Of the molecule and of supportive drugs, in any order.
+        molecular_weight_kda: Of the molecule [kDa].
+        days: Length of the trial [day].
+        where: The arm or patient, for messages.
+
+    Raises:
+        ConfigError: If the first dose is not at time 0, periods interleave, infusions of the
+            molecule overlap, or an infusion is too short or does not end within the trial.
+    """
+    # Of two that start together the supportive drug is first: it is there when the molecule comes.
+    ordered = sorted(doses, key=lambda d: (d.time, d.is_molecule, KINDS.index(d.kind)))
+    molecule = [dose for dose in ordered if dose.is_molecule]
+    if not molecule:
+        todo = "Give the first dose at time 0"
+        raise ConfigError(where, "doses must hold a dose of the molecule", "empty", todo)
+    _check_times(ordered, molecule[0], days)
+    labels = _period_labels(molecule)
+    _check_infusions(molecule)
+    per_mg = 1000.0 / molecular_weight_kda
+    administrations = tuple(
+        Administration(
+            dose.time,
+            dose.kind,
+            dose.amount.scaled(per_mg) if dose.is_molecule else dose.amount,
+            dose.duration,
+            labels.index(dose.period) + 1 if dose.is_molecule else 0,
+        )
+        for dose in ordered
+    )
+    return Regimen(administrations, labels)
+
+
+def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
+    if first.time != 0.0:
+        rule = "time must be 0 for the first dose of the molecule, from which all times count"
+        todo = "Shift all times so that the first dose is at 0"
+        raise ConfigError(first.where, rule, _day(first.time), todo)
+    for dose in ordered:
+        todo = "Give it earlier or lengthen the trial with days"
+        if dose.time >= days:
+            rule = f"time must be before the end of the trial ({_day(days)})"
+            raise ConfigError(dose.where, rule, _day(dose.time), todo)
+        if 0 < dose.duration < SECOND:
+            rule = "duration must be 0 (a bolus) or at least a second"
+            got = f"{dose.duration / SECOND:.3g} s"
+            raise ConfigError(dose.where, rule, got, "Give a bolus or a longer infusion")
+        if dose.end > days + SAME_TIME:
+            rule = f"duration must end within the trial ({_day(days)})"
+            raise ConfigError(dose.where, rule, f"over at {_day(dose.end)}", todo)
+
+
+def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
+    """Labels in the order in which the periods begin; each period is one unbroken run of doses."""
+    labels: list[str] = []
+    began = -math.inf
+    for dose in molecule:
+        if labels and dose.period == labels[-1]:
+            continue
+        if dose.period in labels:
+            rule = "period must not go on after another has begun"
+            since = f"after {labels[-1]!r} began at {_day(began)}"
+            got = f"{dose.period!r} again at {_day(dose.time)}, {since}"
+            raise ConfigError(dose.where, rule, got, "Give this dose a period of its own")
+        if dose.time == began:
+            rule = "period must begin after the period before it"
+            got = f"{dose.period!r} at {_day(dose.time)}, where {labels[-1]!r} begins too"
+            todo = "Give both doses the same period, or another time"
+            raise ConfigError(dose.where, rule, got, todo)
+        labels.append(dose.period)
+        began = dose.time
+    return tuple(labels)
+
+
+def _check_infusions(molecule: Sequence[Dose]) -> None:
+    infusions = [dose for dose in molecule if dose.duration > 0]
+    for one, after in zip(infusions, infusions[1:], strict=False):
+        if one.end > after.time + SAME_TIME:
+            rule = f"duration must end when the next infusion begins ({_day(after.time)})"
+            todo = "Shorten it or move the next one"
+            raise ConfigError(one.where, rule, f"over at {_day(one.end)}", todo)
+
+
+def _day(time: float) -> str:
+    return f"day {time:.6g}"

@@ -1,0 +1,163 @@
+"""A trial: its arms, its length, its visits, and the times at which trajectories are kept.
+
+No patient is in it; patients and trial meet in the engine. All times are days since the first dose
+of the molecule. A protocol counts the day of the first dose as day 1, and so does everything that
+is printed (`protocol_day`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from qsp.errors import ConfigError
+from qsp.trial.regimen import MOLECULE_KINDS, Arm
+
+HOUR = 1.0 / 24.0
+# Cytokines rise and fall within two days of a dose; the rest of the trial moves slowly.
+AFTER_DOSE = np.array([1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 36, 48]) * HOUR
+BACKGROUND_HOURS = (6, 12, 24)
+MAX_SAVE_TIMES = 1024
+SAVE_BUCKET = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What is done to the patients and when they are looked at.
+
+    Args:
+        name: Of the trial.
+        arms: At least one, with unique names; every patient meets every arm.
+        days: Length, from the first dose of the molecule [day].
+        visits: Times at which the tumor is measured, increasing [day].
+        patients: Number of patients.
+        molecule: Name of the molecule.
+        molecular_weight_kda: Of the molecule [kDa].
+        save_times: Times at which trajectories are kept [day]; where empty, `trajectory_times`
+            chooses.
+
+    Raises:
+        ConfigError: If a value breaks one of these rules.
+    """
+
+    name: str
+    arms: tuple[Arm, ...]
+    days: float
+    visits: tuple[float, ...]
+    patients: int
+    molecule: str
+    molecular_weight_kda: float
+    save_times: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_schedule(self.days, self.visits)
+        names = [arm.name for arm in self.arms]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(
+                "trial", "arms must have names of their own", names, "Rename or add an arm"
+            )
+        for arm in self.arms:
+            if arm.is_individual and len(arm.regimens) != self.patients:
+                regimens = f"regimens in arm {arm.name!r} ({len(arm.regimens)})"
+                rule = f"patients must be the number of {regimens}"
+                raise ConfigError("trial", rule, self.patients, "Give one regimen to each patient")
+        if not self.save_times:
+            times = trajectory_times(self.arms, self.days, self.visits)
+            object.__setattr__(self, "save_times", tuple(times.tolist()))
+
+    @property
+    def start(self) -> float:
+        """Start of the simulation: the first administration of any drug, at the latest 0 [day]."""
+        return min(_starts(self.arms, molecule_only=False).tolist() + [0.0])
+
+    @property
+    def longest_regimen(self) -> int:
+        """Largest number of administrations that a patient of any arm is given."""
+        return max(len(regimen.administrations) for arm in self.arms for regimen in arm.regimens)
+
+
+def check_schedule(days: float, visits: Sequence[float]) -> None:
+    """Refuse a trial without length, and visits out of order or outside the trial.
+
+    Raises:
+        ConfigError: Named by key: `days`, `visits.0` ...
+    """
+    if not (math.isfinite(days) and days > 0):
+        raise ConfigError("trial", "days must be above 0", days, "Write days = 84, for example")
+    before = 0.0
+    for n, visit in enumerate(visits):
+        got = f"day {visit:.6g}"
+        if visit > days:
+            rule = f"visits.{n} must be within the trial (day {days:.6g})"
+            raise ConfigError("trial", rule, got, "Move the visit or lengthen the trial with days")
+        if visit <= before:
+            rule = f"visits.{n} must be after " + ("the visit before it" if n else "the first dose")
+            raise ConfigError(
+                "trial", rule, got, "List the visits in order of time, each once, after time 0"
+            )
+        before = visit
+
+
+def trajectory_times(arms: Sequence[Arm], days: float, visits: Sequence[float] = ()) -> np.ndarray:
+    """Times at which trajectories are kept by default.
+
+    Every 6 hours from the start of the simulation to the end, and 1, 2, 3, 4, 6, 8, 10, 12, 16, 20,
+    24, 30, 36 and 48 hours after each distinct start of a dose of the molecule, with the visits and
+    both ends. Where this is more than 1,024 times (a long trial, or patients with times of their
+    own), the 6 hours become 12, then 24, and then times are left out evenly, never a visit. The
+    number is rounded up to a multiple of 64 by halving the widest gaps, so that regimens of like
+    length share one compiled program.
+
+    Returns:
+        (time,): Increasing [day], at most 1,024.
+    """
+    start = min([0.0, *_starts(arms, molecule_only=False).tolist()])
+    doses = _starts(arms, molecule_only=True)
+    near_doses = np.concatenate([doses, (doses[:, None] + AFTER_DOSE).ravel()])
+    kept = np.array([start, 0.0, days, *visits])
+    times = kept
+    for hours in BACKGROUND_HOURS:
+        steps = np.arange(math.ceil(start * 24 / hours), math.floor(days * 24 / hours) + 1) * (
+            hours * HOUR
+        )
+        times = _distinct(np.concatenate([kept, steps, near_doses]), start, days)
+        if len(times) <= MAX_SAVE_TIMES:
+            return _filled(times)
+    room = MAX_SAVE_TIMES - len(kept)
+    chosen = np.unique(np.linspace(0, len(times) - 1, room).round().astype(int))
+    return _filled(_distinct(np.concatenate([kept, times[chosen]]), start, days))
+
+
+def protocol_day(time: float) -> str:
+    """Day as a protocol counts it: "day 1" is that of the first dose, "day -1" the one before."""
+    day = math.floor(round(time, 6))
+    return f"day {day + 1 if day >= 0 else day}"
+
+
+def _starts(arms: Sequence[Arm], *, molecule_only: bool) -> np.ndarray:
+    times = {
+        given.time
+        for arm in arms
+        for regimen in arm.regimens
+        for given in regimen.administrations
+        if not molecule_only or given.kind in MOLECULE_KINDS
+    }
+    return np.array(sorted(times))
+
+
+def _distinct(times: np.ndarray, start: float, days: float) -> np.ndarray:
+    """Sorted times within the trial, each once; sums that differ by rounding are the same time."""
+    inside = np.sort(times[(times >= start) & (times <= days)])
+    return inside[np.concatenate([[True], np.diff(inside) > 1e-6])]
+
+
+def _filled(times: np.ndarray) -> np.ndarray:
+    target = -(-len(times) // SAVE_BUCKET) * SAVE_BUCKET
+    while len(times) < target:
+        # Rounded, so that gaps equal but for rounding are halved in order of time.
+        widest = int(np.argmax(np.diff(times).round(6)))
+        times = np.insert(times, widest + 1, (times[widest] + times[widest + 1]) / 2)
+    return times

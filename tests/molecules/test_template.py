@@ -1,0 +1,75 @@
+"""The file that `qsp new` writes: it loads, it is complete, and nothing is ever overwritten."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from qsp import molecules
+from qsp.errors import ConfigError
+from qsp.molecules.template import write_template
+from qsp.population import nominal, read_cohort
+
+NHL = Path(__file__).parents[2] / "populations" / "nhl.toml"
+
+
+def test_written_file_loads_and_completes_a_patient(tmp_path):
+    path = write_template("newmab_2", tmp_path)
+    assert path == tmp_path / "newmab_2.toml"
+    molecule = molecules.load(path)
+    assert (molecule.name, molecule.title) == ("newmab_2", "Newmab 2")
+    patient = nominal(molecule, read_cohort(NHL)).nominal()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(patient))
+
+
+def test_prior_of_the_cross_linking_efficiency_is_the_advised_one(tmp_path):
+    entry = molecules.load(write_template("newmab", tmp_path)).parameters.entries["synapse.alpha"]
+    assert (entry.value, entry.status) == ("1e-3", "assumed")
+    assert "sd 1.5" in entry.note
+
+
+def test_no_placeholder_claims_a_source_for_this_molecule(tmp_path):
+    entries = molecules.load(write_template("newmab", tmp_path)).parameters.entries.values()
+    assert {entry.status for entry in entries} == {"assumed"}
+
+
+def test_alternatives_in_comments_are_entries_that_load(tmp_path):
+    path = write_template("newmab", tmp_path)
+    lines = path.read_text().replace("# CL_base", "CL_base").replace("# half_life", "half_life")
+    lines = lines.replace("# ka =", "ka =").replace("# bioavail", "bioavail")
+    lines = lines.replace('clearance = "mechanistic"', 'clearance = "time_varying"')
+    lines = lines.replace('routes = ["iv"]', 'routes = ["iv", "sc"]')
+    kept = [line for line in lines.splitlines() if not line.startswith("k_int")]
+    path.write_text("\n".join(kept))
+    parameters = nominal(molecules.load(path), read_cohort(NHL)).nominal().model
+    assert parameters.disposition.CL_base == 1.0
+    assert parameters.disposition.ka == 0.3
+
+
+def test_template_is_no_molecule_of_the_package():
+    assert "template" not in molecules.names()
+
+
+@pytest.mark.parametrize("name", ["", "New", "new mab", "new.toml", "../new", "2new", "new-mab"])
+def test_bad_name_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="the name must be lower-case letters"):
+        write_template(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_name_of_the_package_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="must not be that of a molecule of the package"):
+        write_template("mosunetuzumab", tmp_path)
+
+
+def test_file_that_is_there_stays_as_it_is(tmp_path):
+    (tmp_path / "newmab.toml").write_text("mine")
+    with pytest.raises(ConfigError, match=r"newmab.toml: the file must not exist yet"):
+        write_template("newmab", tmp_path)
+    assert (tmp_path / "newmab.toml").read_text() == "mine"
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--out must be a folder, but is missing"):
+        write_template("newmab", tmp_path / "absent")

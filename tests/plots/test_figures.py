@@ -1,0 +1,197 @@
+"""Figures: what they show can be read back from them, and odd input does not break them."""
+
+import io
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+
+from qsp import plots
+from qsp.endpoints import add_best_response, crs, exposure
+from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, number
+from tests import synthetic
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return add_best_response(synthetic.lively(40))
+
+
+def png(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=40)
+    return buffer.getvalue()
+
+
+def panels(figure):
+    return [ax for ax in figure.get_axes() if ax.get_visible()]
+
+
+def titles(figure):
+    return [ax.get_title(loc="left") for ax in panels(figure)]
+
+
+every = pytest.mark.parametrize("function", plots.FIGURES, ids=lambda f: f.__name__)
+
+
+@every
+def test_figure_draws_without_a_warning_and_names_its_axes(function, trial):
+    figure = function(trial)
+    assert isinstance(figure, Figure)
+    assert png(figure).startswith(b"\x89PNG")
+    written = [ax.get_ylabel() for ax in panels(figure)]
+    assert any("[" in text for text in written), written
+    assert figure.legends
+
+
+@every
+@pytest.mark.parametrize("arms", [("one",), ("a", "b", "c"), tuple("abcdefghi")])
+def test_figure_for_any_number_of_arms(function, arms):
+    assert png(function(add_best_response(synthetic.lively(20, arms=arms))))
+
+
+@every
+@pytest.mark.parametrize("name", [r"$\frac{", "a$b$c", "<script>", "x" * 200, "µ_é"])
+def test_figure_survives_any_name_of_an_arm(function, name):
+    with warnings.catch_warnings():
+        # A name that leaves no room is the user's; it must not end the run.
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
+        assert png(function(add_best_response(synthetic.lively(20, arms=(name, "flat")))))
+
+
+@every
+def test_arm_in_which_everybody_failed_says_so(function, trial):
+    outcome = trial["outcome"].values.copy()
+    outcome[1] = 2
+    figure = function(synthetic.put(trial, outcome=outcome))
+    assert png(figure)
+    texts = [text.get_text() for ax in panels(figure) for text in ax.texts]
+    texts += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    if function is not plots.cytokine_overview:  # one panel per cytokine: the arm has no line
+        assert any("evaluable" in text or "nobody" in text for text in texts)
+
+
+@every
+def test_figure_leaves_the_settings_of_matplotlib_alone(function, trial):
+    before = dict(matplotlib.rcParams)
+    function(trial)
+    assert dict(matplotlib.rcParams) == before
+
+
+@every
+def test_figure_of_a_run_in_which_nothing_happens(function):
+    assert png(function(add_best_response(synthetic.neutral(arms=("a", "b")))))
+
+
+def test_crs_bars_are_stacked_to_the_rate_of_any_grade(trial):
+    figure = plots.crs_by_dose(trial)
+    rate = crs.incidence(trial, at_least=(1,)).sel(arm="flat")["value"]
+    upper = next(ax for ax in panels(figure) if ax.get_title(loc="left") == "flat")
+    bars = np.array([[bar.get_height() for bar in stack] for stack in upper.containers[:4]])
+    labels = ["FD1", "FD2", "FD3", "FD4", "FD5", "FD6"]
+    np.testing.assert_allclose(bars.sum(axis=0), 100 * rate.sel(label=labels).values.ravel())
+    colors = [stack[0].get_facecolor() for stack in upper.containers[:4]]
+    assert colors == [matplotlib.colors.to_rgba(color) for color in GRADE_COLORS.values()]
+
+
+def test_dose_bars_stand_below_with_label_day_and_amount(trial):
+    figure = plots.crs_by_dose(trial)
+    upper = next(
+        k for k, ax in enumerate(figure.get_axes()) if ax.get_title(loc="left") == "step up"
+    )
+    lower = figure.get_axes()[upper + 1]
+    assert [bar.get_height() for bar in lower.patches] == [1, 2, 60, 60, 30, 30]
+    ticks = [text.get_text() for text in lower.get_xticklabels()]
+    assert ticks[:3] == ["SUD1\nday 1", "SUD2\nday 8", "FD1\nday 15"]
+
+
+def test_many_doses_are_labeled_sparsely():
+    labels = [f"FD{k}" for k in range(1, 41)]
+    figure = plots.crs_by_dose(add_best_response(synthetic.neutral(labels=labels)))
+    assert len(panels(figure)[1].get_xticklabels()) <= 8
+
+
+def test_arm_keeps_its_color_and_no_two_are_alike(trial):
+    colors = arm_colors(trial)
+    assert len(set(colors.values())) == 4
+    lines = plots.cytokine_overview(trial).get_axes()[0].get_lines()
+    assert [line.get_color() for line in lines] == list(colors.values())
+
+
+def test_first_day_of_the_axis_is_day_1(trial):
+    ax = plots.cumulative_crs(trial).get_axes()[0]
+    ticks = [ax.xaxis.get_major_formatter()(tick) for tick in ax.get_xticks()]
+    assert ticks[:3] == ["1", "8", "15"]
+    assert ax.get_xlabel().startswith("Protocol day")
+
+
+def test_spaghetti_is_at_most_thirty_solved_patients(trial):
+    outcome = trial["outcome"].values.copy()
+    outcome[:, :5] = 2
+    ds = synthetic.put(trial, outcome=outcome)
+    ax = plots.cytokine_bands(ds, "il6").get_axes()[0]
+    # 30 patients, the median, the bar in the color of the arm, the marks of six doses.
+    thin = [line for line in ax.get_lines() if line.get_linewidth() == 0.5]
+    assert len(thin) == 30
+    np.testing.assert_array_equal(thin[0].get_ydata(), ds["il6"].values[0, 5])
+
+
+def test_large_run_draws_bands_and_its_stored_patients(trial):
+    names = [name for name in trial.data_vars if "time" in trial[name].dims]
+    large = trial.drop_vars(names)
+    for name in ("il6", "drug_central"):
+        stored = trial[name].quantile([0.05, 0.25, 0.5, 0.75, 0.95], "patient")
+        large[f"{name}_quantiles"] = stored.assign_attrs(trial[name].attrs)
+    stored = trial[["il6"]].isel(patient=slice(10)).rename(patient="patient_traj")
+    alone = plots.cytokine_bands(large, "il6").get_axes()[0].get_lines()
+    beside = plots.cytokine_bands(large, "il6", trajectories=stored).get_axes()[0].get_lines()
+    assert len(beside) == len(alone) + 10
+    assert png(plots.drug_concentration(large))
+
+
+def test_drug_axis_has_a_readable_mass_unit(trial):
+    def unit(scale):
+        ds = trial.assign(drug_central=trial["drug_central"] * scale)
+        return plots.drug_concentration(ds).get_axes()[0].get_ylabel()
+
+    assert unit(1.0) == "Drug in blood [µg/mL]"
+    assert unit(1e-3) == "Drug in blood [ng/mL]"
+    assert unit(1e-6) == "Drug in blood [pg/mL]"
+    assert exposure.mass_per_molar(trial) == pytest.approx(0.146)
+
+
+def test_waterfall_falls_and_is_colored_by_response(trial):
+    ax = panels(plots.waterfall(trial))[0]
+    (bars,) = [item for item in ax.collections if isinstance(item, PolyCollection)]
+    heights = [path.vertices[1, 1] for path in bars.get_paths()]
+    assert heights == sorted(heights, reverse=True)
+    assert len(heights) == int((trial["outcome"].values[0] == 0).sum())
+    allowed = {matplotlib.colors.to_rgba(color) for color in RESPONSE_COLORS.values()}
+    assert {tuple(color) for color in bars.get_facecolors()} <= allowed
+    assert bars.get_paths()[-1].vertices[:, 0].max() == pytest.approx(100)
+
+
+def test_waterfall_bars_are_as_wide_as_the_weight_of_the_patient(trial):
+    weight = np.ones(40)
+    weight[7] = 41.0  # half of all with the 39 others less one failed
+    ax = panels(plots.waterfall(synthetic.put(trial, prevalence_weight=weight)))[0]
+    (bars,) = [item for item in ax.collections if isinstance(item, PolyCollection)]
+    widths = [np.ptp(path.vertices[:, 0]) for path in bars.get_paths()]
+    assert max(widths) == pytest.approx(100 * 41 / (41 + 38))
+
+
+def test_spider_starts_every_patient_at_zero(trial):
+    ax = panels(plots.spider(trial, patients=12))[0]
+    (lines,) = [item for item in ax.collections if isinstance(item, LineCollection)]
+    starts = [segment[0] for segment in lines.get_segments()]
+    assert len(starts) == 12
+    assert all(tuple(start) == (0.0, 0.0) for start in starts)
+
+
+def test_numbers_on_axes_have_no_exponent():
+    assert [number(value) for value in (0.001, 0.5, 3.0, 100.0, 20000.0)] == [
+        "0.001", "0.5", "3", "100", "20,000",
+    ]  # fmt: skip

@@ -1,0 +1,170 @@
+# ruff: noqa: E501 - a case is one line, like a row of a table
+"""Whatever is wrong with a file of parameters or covariates is said in one line.
+
+Each case changes one thing in a shipped file or in a small one of the user; `bad_files.golden.txt`
+holds the exact message of each: a message is read before it is accepted.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qsp import molecules
+from qsp.errors import ConfigError
+from qsp.population import nominal, read_cohort, read_covariates, sample, user_file
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = {
+    "molecule.toml": (ROOT / "qsp/molecules/mosunetuzumab.toml").read_text(encoding="utf-8"),
+    "people.toml": (ROOT / "populations/nhl.toml").read_text(encoding="utf-8"),
+    "user.toml": '[disposition]\nV1 = { value = "5 L", cv = "20 %" }\n',
+    "patients.csv": "id,body_weight,age,sex\n0,70,50,male\n1,80,60,female\n",
+}
+PAIR = 'between = ["disposition.CL_base", "disposition.V1"]\nvalue = 0.88'
+B_CELLS = 'values."targets.baseline.normal.blood" = { median = "600 Mcell", cv = "150 %" }'
+Q = 'Q = { value = "1.46 L/day", source = "Bender2024", status = "published" }'
+KD = 'KD_CD3 = { value = "40 nmol/L", status = "assumed", note = "recalled" }'
+KA = (
+    'ka = { value = "0.3 1/day", status = "assumed", '
+    'note = "recalled from a time of the peak of 3 to 7 days" }\n'
+    'bioavailability = { value = "0.8", status = "assumed", note = "recalled: 0.6 to 0.9" }'
+)
+
+CASES: dict[str, tuple[str, str, str]] = {
+    # === molecule ===
+    "molecule is no TOML": ("molecule.toml", 'target = "CD20"', "target = CD20"),
+    "unknown key in a molecule": ("molecule.toml", "routes = [", "roots = ["),
+    "disease in a molecule": ("molecule.toml", "[synapse]", "[targets]"),
+    "target missing": ("molecule.toml", 'target = "CD20"\n', ""),
+    "unknown clearance": ("molecule.toml", "time_varying", "time-varying"),
+    "unknown form of the synapse": ("molecule.toml", '"equilibrium"', '"closed"'),
+    "unknown route": ("molecule.toml", '["iv", "sc"]', '["iv", "oral"]'),
+    "weight without unit": ("molecule.toml", "146 kDa", "146"),
+    "value without unit": ("molecule.toml", "1.46 L/day", "1.46"),
+    "value of another dimension": ("molecule.toml", "1.46 L/day", "1.46 L"),
+    "value is a bare number": ("molecule.toml", '"1.46 L/day"', "1.46"),
+    "value is no table": ("molecule.toml", Q, "Q = 1.46"),
+    "unknown key of a value": ("molecule.toml", 'Q = { value = "1.46 L/day", source', 'Q = { value = "1.46 L/day", sources'),
+    "status missing": ("molecule.toml", Q, 'Q = { value = "1.46 L/day" }'),
+    "unknown status": ("molecule.toml", Q, Q.replace("published", "guessed")),
+    "published without source": ("molecule.toml", Q, Q.replace('source = "Bender2024", ', "")),
+    "tuned without reason": ("molecule.toml", Q, Q.replace("published", "tuned")),
+    "unknown parameter": ("molecule.toml", "KD_target =", "KD_targt ="),
+    "element missing": ("molecule.toml", Q, Q + '\nk_exchange = { value = "1 1/day", status = "assumed" }'),
+    "affinity missing": ("molecule.toml", KD + "\n", ""),
+    "second volume without exchange": ("molecule.toml", Q, ""),
+    "route without absorption": ("molecule.toml", KA, ""),
+    "soluble target without affinity": ("people.toml", "[cells.area]", '[antigens.CD20.soluble]\nblood = { value = "8 nmol/L", status = "assumed" }\n\n[cells.area]'),
+    "both forms of clearance": ("molecule.toml", "[binding]", '[binding]\nk_int_CD3 = { value = "1 1/day", status = "assumed" }'),
+    "time-varying values, mechanistic": ("molecule.toml", '"time_varying"', '"mechanistic"'),
+    "shared value given again": ("molecule.toml", Q, Q + '\nk_lymph = { value = "1 1/day", status = "assumed" }'),
+    "replaces without reason": ("molecule.toml", Q, Q + '\nk_lymph = { value = "1 1/day", status = "assumed", replaces = true }'),
+    "replaces nothing": ("molecule.toml", Q, Q.replace('status = "published"', 'status = "published", replaces = true, note = "new"')),
+    "unknown covariate": ("molecule.toml", 'covariate = "body_weight", reference = "78 kg", exponent = 0.737', 'covariate = "weight", reference = "78 kg", exponent = 0.737'),
+    "covariate without reference": ("molecule.toml", 'reference = "78 kg", exponent = 0.737', "exponent = 0.737"),
+    "unknown level of sex": ("molecule.toml", 'level = "female", factor = -0.128', 'level = "woman", factor = -0.128'),
+    "correlation of one": ("molecule.toml", PAIR, PAIR.replace("0.88", "1.0")),
+    "correlation of an unknown value": ("molecule.toml", PAIR, PAIR.replace("V1", "V3")),
+    "correlations that exclude each other": (
+        "molecule.toml",
+        PAIR,
+        '\n[[correlations]]\n'.join(
+            [
+                PAIR,
+                PAIR.replace("V1", "V2"),
+                PAIR.replace("CL_base", "V2").replace("0.88", "-0.88"),
+            ]
+        ),
+    ),
+    # === population ===
+    "antigen missing": ("people.toml", "antigens.CD20", "antigens.CD22"),
+    "card missing": ("people.toml", 'card = """', 'notes = """'),
+    "unknown response criteria": ("people.toml", '"lugano"', '"irecist"'),
+    "negative spread": ("people.toml", 'cv = "120 %"', 'cv = "-120 %"'),
+    "sd without distribution": ("people.toml", 'distribution = "logit_normal", sd', "sd"),
+    "fraction above one": ("people.toml", 'antigen_low = { value = "0.01"', 'antigen_low = { value = "1.01"'),
+    "value outside its bounds": ("people.toml", '"50000 Mcell"', '"5e6 Mcell"'),
+    "weights of a mixture": ("people.toml", "weight = 0.3", "weight = 0.4"),
+    "mixture of an unknown value": ("people.toml", B_CELLS, B_CELLS.replace("normal.blood", "normal.bood")),
+    "component with median and factor": ("people.toml", B_CELLS, B_CELLS.replace("{ ", "{ factor = 2.0, ")),
+    "median in another unit": ("people.toml", "600 Mcell", "600 L"),
+    "covariate missing": ("people.toml", 'age = { value = "63 year", distribution', 'ages = { value = "63 year", distribution'),
+    "sex missing": ("people.toml", 'sex = { female = "35.3 %", source = "Bender2024", status = "published" }', ""),
+    "share of women": ("people.toml", "35.3 %", "135.3 %"),
+    "extends itself": ("people.toml", 'title = "Rel', 'extends = "people.toml"\ntitle = "Rel'),
+    "extends nothing": ("people.toml", 'title = "Rel', 'extends = "mhl.toml"\ntitle = "Rel'),
+    # === the user's own ===
+    "unknown path of the user": ("user.toml", "V1 =", "Vd ="),
+    "negative volume": ("user.toml", 'value = "5 L", cv = "20 %"', 'value = "-5 L"'),
+    "unit of the user": ("user.toml", "5 L", "5 mg"),
+    "unknown distribution": ("user.toml", 'cv = "20 %"', 'cv = "20 %", distribution = "lognormal"'),
+    "two spreads": ("user.toml", 'cv = "20 %"', 'cv = "20 %", sd = "1 L"'),
+    "unknown column": ("patients.csv", "body_weight", "weight"),
+    "no ids": ("patients.csv", "id,", "ids,"),
+    "id twice": ("patients.csv", "1,80", "0,80"),
+    "id is no number": ("patients.csv", "1,80", "B,80"),
+    "weight is no number": ("patients.csv", "1,80", "1,80 kg"),
+    "weight is negative": ("patients.csv", "1,80", "1,-80"),
+    "sex is neither": ("patients.csv", "female", "w"),
+    "cell missing": ("patients.csv", "1,80,60,female", "1,80,60"),
+    "patient not in the run": ("patients.csv", "1,80", "17,80"),
+    "no patients": ("patients.csv", "0,70,50,male\n1,80,60,female\n", ""),
+}  # fmt: skip
+
+
+def golden() -> dict[str, str]:
+    text = Path(__file__).with_name("bad_files.golden.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\[(.+)\]\n(.+)$", text, flags=re.MULTILINE))
+
+
+GOLDEN = golden()
+
+
+@pytest.fixture
+def run(tmp_path) -> Callable[[], None]:
+    """Everything that reads the files in the folder, up to a sample."""
+
+    def read() -> None:
+        molecule = molecules.load(tmp_path / "molecule.toml")
+        cohort = read_cohort(tmp_path / "people.toml")
+        own = [user_file(tmp_path / "user.toml")]
+        covariates = read_covariates(tmp_path / "patients.csv")
+        table = nominal(molecule, cohort, own)
+        sample(table, range(4), seed=1, periods=1, covariates=covariates)
+
+    for name, text in SHIPPED.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return read
+
+
+def message(name: str, tmp_path: Path, read: Callable[[], None]) -> str:
+    file, old, new = CASES[name]
+    (tmp_path / file).write_text(SHIPPED[file].replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read()
+    return str(caught.value)
+
+
+def test_unchanged_files_are_accepted(run):
+    run()
+
+
+def test_every_case_changes_something_and_has_one_message():
+    assert set(GOLDEN) == set(CASES)
+    for file, old, _ in CASES.values():
+        assert old in SHIPPED[file]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_message(name, tmp_path, run):
+    assert message(name, tmp_path, run) == GOLDEN[name]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_message_is_one_line_in_the_same_words(name):
+    text = GOLDEN[name]
+    assert " must " in text
+    assert ", but is " in text
+    assert text.endswith(".")

@@ -1,0 +1,281 @@
+"""The report: complete, self-contained, and safe against whatever a file of the user holds."""
+
+import html.parser
+import math
+import re
+
+import pytest
+
+from qsp import report
+from qsp.endpoints import add_best_response
+from qsp.errors import ConfigError
+from qsp.report import facts
+from qsp.report.page import Picture
+from tests import synthetic
+
+EVIL = '<script>alert("x")</script>'
+
+
+def supplement(**changes):
+    given = {
+        "dose_table": [
+            {"arm": "step_up", "day": "day 1", "drug": "mosunetuzumab", "amount": "1 mg"},
+            {"arm": "flat", "day": "day -1", "drug": "dexamethasone", "amount": "20 mg"},
+        ],
+        "parameters": [
+            {"path": "disposition.CL", "value": 0.584, "unit": "L/day", "source": "Bender 2024",
+             "status": "tuned"},
+        ],
+        "limits": ["Grades are a model of grades."],
+        "command": "qsp run configs/a.toml --seed 7",
+        "references": ["Bender 2024, full."],
+    }  # fmt: skip
+    return report.Supplement(**(given | changes))
+
+
+class Page(html.parser.HTMLParser):
+    """Tags with their attributes, and the text outside of the style sheet."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self._open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self._open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return add_best_response(synthetic.lively(30))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse():
+    """Figures of few pixels: what they show is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qsp.report.page.RESOLUTION", 30)
+        yield
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures without a picture, for tests of the words."""
+    monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))
+
+
+@pytest.fixture(scope="module")
+def text(coarse, trial):
+    return report.render(trial, supplement())
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_page_is_well_formed_with_one_title(page):
+    assert page._open == []
+    assert page.text.startswith("mosunetuzumab step up vs flat")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "For research only",
+        "day -1",
+        "CRS by dose period",
+        "CRS under each link",
+        "None of the links is validated",
+        "Best response",
+        "95 % MC",
+        "trial of 100",
+        "Relative tolerance 1e-05",
+        "Seed 7",
+        "Lane width 64",
+        "Time to solve 12.5 s",
+        "Time to compile 31 s",
+        "3 of 120 simulations failed",
+        "solver failed",
+        "implausible parameters",
+        "Bender 2024, full.",
+        "disposition.CL 0.584 L/day Bender 2024 tuned",
+        "Grades are a model of grades.",
+        "qsp run configs/a.toml --seed 7",
+        '[trial] name = "synthetic"',
+        "Lugano criteria",
+    ],
+)
+def test_page_says(page, words):
+    assert words in page.text
+
+
+def test_page_is_self_contained(page):
+    loads = [
+        attrs[name]
+        for _, attrs in page.tags
+        for name in ("src", "href", "data", "poster", "srcset", "action")
+        if name in attrs
+    ]
+    assert loads
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in loads)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed"}
+    assert [attrs for tag, attrs in page.tags if tag == "img"]
+
+
+def test_style_sheet_fetches_nothing(text):
+    style = re.search(r"<style>(.*?)</style>", text, re.S)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_anchors_lead_somewhere(page):
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    links = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a"}
+    assert links <= ids
+
+
+def test_each_figure_says_what_it_shows(page):
+    pictures = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(pictures) == 7
+    assert all(attrs["alt"] for attrs in pictures)
+
+
+def test_whatever_the_user_wrote_is_text(no_figures):
+    ds = synthetic.lively(20, arms=(f"a{EVIL}", 'b" onload="x', "c'&d"))
+    ds = ds.assign_attrs(config=EVIL, config_name=EVIL, molecule=EVIL, solver=EVIL)
+    ds["dose_label"].values[0] = EVIL
+    ds["outcome"].attrs["flag_meanings"] = f"{EVIL.replace(' ', '_')} b c"
+    wicked = supplement(
+        dose_table=[{"arm": EVIL, EVIL: EVIL}],
+        parameters=[{"path": EVIL, "value": EVIL, "source": EVIL}],
+        limits=[EVIL],
+        command=EVIL,
+        references=[EVIL],
+    )
+    text = report.render(add_best_response(ds), wicked)
+    page = Page(text)
+    assert EVIL not in text
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not [attrs for _, attrs in page.tags if "onload" in attrs]
+    assert page.text.count(EVIL) > 8
+
+
+def test_page_without_trajectories_says_so(trial, no_figures):
+    names = [name for name in trial.data_vars if "time" in trial[name].dims]
+    bare = trial.drop_vars(names)
+    for name in ("il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10"):
+        bare[f"{name}_peak"].attrs["baseline"] = 3.0
+    page = Page(report.render(bare, supplement()))
+    assert "The results hold no trajectories of cytokines" in page.text
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 4
+
+
+def test_page_of_a_run_without_failures_has_no_warning(no_figures):
+    clean = add_best_response(synthetic.neutral(arms=("a", "b")))
+    page = Page(report.render(clean, supplement()))
+    assert "simulations failed" not in page.text
+
+
+def test_page_of_a_run_in_which_everybody_failed(no_figures):
+    dead = synthetic.neutral(patients=2)
+    for patient in range(2):
+        dead = synthetic.fail(dead, 0, patient)
+    page = Page(report.render(add_best_response(dead), supplement(limits=[])))
+    assert "does not mean that there are none" in page.text
+    assert "2 of 2 simulations failed" in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_weighted_patients_are_announced(trial):
+    weighted = synthetic.put(trial, prevalence_weight=[1.0, 2.0] * 15)
+    assert dict(facts.run_facts(trial))["Weights of the patients"] == "equal"
+    assert dict(facts.run_facts(weighted))["Weights of the patients"] == "weighted by prevalence"
+    assert facts.patient_table(weighted).note == "As drawn, before any weight."
+
+
+def test_results_without_best_response_are_refused(trial):
+    with pytest.raises(ConfigError, match="the variable best_response must be present"):
+        report.render(trial.drop_vars("best_response"), supplement())
+
+
+def test_attributes_not_recorded_are_said_to_be_missing(trial):
+    assert dict(facts.numerics(trial.drop_attrs()))["Solver"] == "not recorded"
+    assert dict(facts.numerics(trial.drop_attrs()))["Time to solve"] == "not recorded"
+
+
+def test_same_run_gives_the_same_page(trial, text):
+    assert report.render(trial, supplement()) == text
+
+
+def test_write_makes_the_folder_with_page_and_summary(trial, tmp_path, no_figures):
+    page, summary = report.write(trial, tmp_path / "new" / "run", supplement(), trial_size=50)
+    assert (page.name, summary.name) == ("report.html", "summary.csv")
+    assert "trial of 50" in page.read_text(encoding="utf-8")
+    lines = summary.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("arm,dose_period,metric,value,lower,upper,interval")
+    assert len(lines) > 500
+    assert not any("nan" in line for line in lines)
+
+
+def test_tables_for_a_console_have_as_many_cells_as_columns(trial):
+    makers = (
+        report.crs_table, report.link_table, report.worst_grade_table, report.response_table,
+        report.headline_table, report.cytokine_table, report.exposure_table, report.ratio_table,
+    )  # fmt: skip
+    for make in makers:
+        table = make(trial)
+        assert table.title
+        assert sum(span for _, span in table.spans()) == len(table.columns)
+        for row in table.plain_rows():
+            assert len(row) == len(table.columns) + 1
+
+
+def test_crs_table_reads_as_counted_by_hand():
+    ds = synthetic.put(
+        synthetic.neutral(patients=4),
+        crs_grade=[[0, 2], [1, 1], [3, 0], [0, 0]],
+        crs_onset=0.5,
+    )
+    table = report.crs_table(ds, at_least=(2,), trial_size=10)
+    titles = [column.title for column in table.columns]
+    assert titles == [
+        "Dose period", "Start", "Dose [mg]", "n", "failed", "rate", "95 % MC", "trial of 10",
+        "median (quartiles)",
+    ]  # fmt: skip
+    rows = list(table.plain_rows())
+    assert rows[0][:7] == ("a", "SUD1", "day 1", "1", "4", "0", "25.0")
+    assert rows[1][:7] == ("a", "FD1", "day 8", "2", "4", "0", "25.0")
+    assert rows[2][:7] == ("a", "any dose", "", "3", "4", "0", "50.0")
+    assert rows[2][7] == "15.0–85.0"
+    assert rows[0][-1] == "12.0 (12.0–12.0)"
+
+
+def test_ratios_of_the_largest_peaks_read_row_over_column():
+    ds = synthetic.neutral(arms=("step_up", "flat"), patients=3)
+    ds["il6_peak"].values[0] = [40.0, 20.0]
+    ds["il6_peak"].values[1] = [90.0, 10.0]
+    rows = [row[-2:] for row in report.ratio_table(ds).groups[0].rows]
+    assert rows == [("", "0.444"), ("2.25", "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.0123456, "0.0123"), (9.996, "10.00"), (123.4, "123"), (98765.0, "98,800"),
+     (1e-9, "1.00e-09"), (math.nan, "–")],
+)  # fmt: skip
+def test_numbers_have_three_digits_and_no_exponent_if_it_can_be_helped(value, text):
+    assert report.cells.significant(value) == text

@@ -1,0 +1,156 @@
+"""What a protocol becomes: amounts, periods, order, and the doses that go with others."""
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from qsp.errors import ConfigError, UnitError
+from qsp.trial import Amount, Dose, parse_amount, prescribe
+from qsp.trial.protocol import given_before, repeated
+
+HOUR = 1 / 24
+
+
+def iv(period, time, mg, duration=4 * HOUR):
+    return Dose(
+        "drug_iv", float(time), Amount(float(mg)), duration, period, where=f"{period} at {time}"
+    )
+
+
+def steroid(time, mg=20.0):
+    return Dose("dexamethasone", time, Amount(mg))
+
+
+def regimen(*doses, days=84.0, weight=150.0):
+    return prescribe(doses, molecular_weight_kda=weight, days=days, where="arm")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "per", "is_rate"),
+    [
+        ("1 mg", 1.0, "patient", False),
+        ("20 ug", 0.02, "patient", False),
+        ("20 µg", 0.02, "patient", False),
+        ("0.5 g", 500.0, "patient", False),
+        ("0.06 mg/kg", 0.06, "kg", False),
+        ("8 mg / kg", 8.0, "kg", False),
+        ("60 ug/m^2/day", 0.06, "m2", True),
+        ("60 ug/m2/day", 0.06, "m2", True),
+        ("60 ug/day/m^2", 0.06, "m2", True),
+        ("9 ug/day", 0.009, "patient", True),
+        ("1 ug/kg/hour", 0.024, "kg", True),
+        ("0 mg", 0.0, "patient", False),
+    ],
+)
+def test_amount_is_read_in_mg(text, value, per, is_rate):
+    amount = parse_amount(text, where="here")
+    assert amount.value == pytest.approx(value, rel=1e-14)
+    assert (amount.per, amount.is_rate) == (per, is_rate)
+
+
+@hypothesis.given(
+    value=st.floats(0, 1e6),
+    mass=st.sampled_from([("g", 1e3), ("mg", 1.0), ("ug", 1e-3), ("ng", 1e-6)]),
+    size=st.sampled_from([("", "patient"), ("/kg", "kg"), ("/m^2", "m2")]),
+    time=st.sampled_from([("", 1.0), ("/day", 1.0), ("/hour", 24.0), ("/week", 1 / 7)]),
+)
+def test_amount_in_any_unit_is_the_same_amount(value, mass, size, time):
+    amount = parse_amount(f"{value!r} {mass[0]}{size[0]}{time[0]}", where="here")
+    assert amount.value == pytest.approx(value * mass[1] * time[1], rel=1e-12)
+    assert (amount.per, amount.is_rate) == (size[1], time[0] != "")
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "mg", "1 L", "1 mg/L", "1 mg/kg/kg", "1 mg/mg", "1 /day", ""]
+)
+def test_what_is_no_amount_is_refused_with_the_text_as_written(text):
+    with pytest.raises(UnitError, match="^here: the value must") as caught:
+        parse_amount(text, where="here")
+    assert repr(text) in str(caught.value)
+
+
+def test_rate_over_a_duration_is_an_amount():
+    assert parse_amount("9 ug/day", where="").over(7.0).value == pytest.approx(0.063)
+    assert not parse_amount("9 ug/day", where="").over(7.0).is_rate
+
+
+def test_molecule_becomes_nmol_and_supportive_drugs_stay_mg():
+    given = regimen(iv("FD1", 0.0, 60.0), steroid(-HOUR), weight=150.0).administrations
+    assert [a.kind for a in given] == ["dexamethasone", "drug_iv"]
+    assert given[0].amount.value == 20.0
+    assert given[1].amount.value == pytest.approx(60.0 * 1000 / 150)  # 60 mg of 150 kDa: 400 nmol
+
+
+def test_supportive_drug_is_first_of_two_that_start_together():
+    given = regimen(iv("FD1", 0.0, 1.0), steroid(0.0)).administrations
+    assert [a.kind for a in given] == ["dexamethasone", "drug_iv"]
+
+
+def test_periods_are_numbered_by_start_and_split_doses_are_one():
+    given = regimen(iv("SUD2", 7.0, 2.0), iv("SUD1", 0.0, 0.5), iv("SUD1", 1.0, 0.5), steroid(6.9))
+    assert given.labels == ("SUD1", "SUD2")
+    assert [a.period for a in given.administrations] == [1, 1, 0, 2]
+
+
+def test_infusions_may_follow_each_other_without_a_gap():
+    bags = repeated(iv("SUD1", 0.0, 0.009, duration=1.0), every=1.0, times=7)
+    given = regimen(*bags, iv("FD1", 7.0, 0.1, duration=77.0))
+    assert given.labels == ("SUD1", "FD1")
+    assert len(given.administrations) == 8
+
+
+def test_bolus_during_an_infusion_is_no_overlap():
+    assert regimen(iv("A", 0.0, 1.0, duration=2.0), iv("A", 1.0, 1.0, duration=0.0)).labels == (
+        "A",
+    )
+
+
+def test_repeats_may_have_a_period_each():
+    doses = repeated(iv("", 14.0, 60.0), every=21.0, times=3, labels=("FD1", "FD2", "FD3"))
+    assert [(d.period, d.time) for d in doses] == [("FD1", 14.0), ("FD2", 35.0), ("FD3", 56.0)]
+
+
+@pytest.mark.parametrize(
+    ("doses", "message"),
+    [
+        ([iv("A", 0.5, 1.0)], "time must be 0 for the first dose"),
+        ([iv("A", -1.0, 1.0)], "time must be 0 for the first dose"),
+        ([steroid(0.0)], "arm: doses must hold a dose of the molecule"),
+        ([iv("A", 0, 1.0), iv("B", 1, 1.0), iv("A", 2, 1.0)], "not go on after another has begun"),
+        ([iv("A", 0, 1.0), iv("B", 0, 1.0, 0.0)], "period must begin after the period before it"),
+        ([iv("A", 0, 1.0, 2.0), iv("A", 1, 1.0)], "must end when the next infusion begins"),
+        ([iv("A", 0, 1.0), iv("B", 84, 1.0)], "before the end of the trial"),
+        ([iv("A", 0, 1.0), steroid(90.0)], "before the end of the trial"),
+        ([iv("A", 0, 1.0, 85.0)], "must end within the trial"),
+        ([iv("A", 0, 1.0, 1e-6)], "0 .a bolus. or at least a second, but is 0.0864 s"),
+    ],
+)
+def test_doses_that_contradict_each_other_are_refused(doses, message):
+    with pytest.raises(ConfigError, match=message):
+        regimen(*doses)
+
+
+class TestGivenBefore:
+    molecule = (
+        iv("SUD1", 0.0, 0.5),
+        iv("SUD1", 1.0, 0.5),
+        iv("FD1", 7.0, 60.0),
+        iv("FD2", 28.0, 1),
+    )
+
+    def times(self, window=(0.0, 1e9), periods=()):
+        drug = steroid(0.0)
+        return [d.time for d in given_before(drug, self.molecule, 0.25, window, periods)]
+
+    def test_each_dose_gets_it(self):
+        assert self.times() == [-0.25, 0.75, 6.75, 27.75]
+
+    def test_window_holds_both_its_ends(self):
+        assert self.times(window=(1.0, 7.0)) == [0.75, 6.75]
+
+    def test_period_gets_it_once_before_its_first_dose(self):
+        assert self.times(periods=("SUD1", "FD2")) == [-0.25, 27.75]
+
+    def test_two_doses_at_one_time_get_it_once(self):
+        twice = (*self.molecule, iv("FD2", 28.0, 1))
+        assert len(given_before(steroid(0.0), twice, 0.25, (0.0, 99.0), ())) == 4
