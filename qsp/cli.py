@@ -80,8 +80,8 @@ def run(
 
     with Nothing() if quiet else Bar(console) as progress:
         results = runs.run(prepared, progress)
-    failed = runs.check_failures(results, allow=allow_failures)
     runs.write(results, out, force=force)
+    failed = runs.check_failures(results, allow=allow_failures)
     if not quiet:
         print_results(results, console)
         console.print(f"Report: {out / folder.REPORT}")
@@ -116,13 +116,13 @@ def export(
     """Write the results of a run as CSV tables beside it."""
     from qsp import run as runs
     from qsp.report import export_csv
+    from qsp.results import trajectories
 
     if not csv:
         raise ConfigError("export", "a format must be named", "none", "Add --csv")
     results = runs.read(out)
-    apart = results.children.get("trajectories")
-    trajectories = None if apart is None else apart.to_dataset(inherit=False)
-    for path in export_csv(results.to_dataset(), out / "csv", trajectories=trajectories):
+    apart = trajectories(results)
+    for path in export_csv(results.to_dataset(), out / "csv", trajectories=apart):
         console.print(str(path))
 
 
@@ -161,13 +161,15 @@ def validate(
     patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
     curves: Annotated[Path | None, typer.Option(help="Folder of digitised curves.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
+    populations: Annotated[Path, typer.Option(help="Folder of populations.")] = Path("populations"),
 ) -> None:
     """Print simulated beside published figures, one row a fact; what misses stands first."""
     from qsp.terminal import print_validation
     from qsp.validation import validate as compare
 
     _keep_compiled_programs()
-    print_validation(compare(patients=patients, seed=seed, curves=curves), console)
+    rows = compare(patients=patients, seed=seed, curves=curves, populations=populations)
+    print_validation(rows, console)
 
 
 def main() -> None:
@@ -178,6 +180,10 @@ def main() -> None:
         sys.exit(_say(error, 2))
     except (QSPError, OSError) as error:
         sys.exit(_say(error, 1))
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except RuntimeError as error:  # of a library: memory, a full disk under netCDF
+        sys.exit(_say(f"the run failed: {str(error).splitlines()[0]}", 1))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(_say("interrupted; nothing was written", 130))
     except Exception as error:

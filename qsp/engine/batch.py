@@ -17,7 +17,7 @@ import numpy as np
 from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress, Silent
-from qsp.engine.solve import AbstractSystem, Events, Lane, LaneResult, solve_lane
+from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
 from qsp.errors import SolveError
 
 LANE_WIDTH = 64
@@ -74,11 +74,8 @@ def simulate(
     """
     _check_precision(batch.lanes)
     progress = progress or Silent()
-    windows = tuple(_window(batch.lanes, grid) for grid in batch.grids)
     with double():
-        run = functools.partial(
-            _chunk, batch.grids, system=system, method=method, windows=windows, kinds=kinds
-        )
+        run = functools.partial(_chunk, batch.grids, system=system, method=method, kinds=kinds)
         began = clock.perf_counter()
         idle = _idle(_slice(batch.lanes, 0))
         jax.block_until_ready(run(idle))
@@ -95,19 +92,16 @@ def simulate(
     return _concatenate(results), timing
 
 
-@functools.partial(jax.jit, static_argnames=("system", "method", "windows", "kinds"))
+@functools.partial(jax.jit, static_argnames=("system", "method", "kinds"))
 def _chunk(
     grids: tuple[Any, ...],
     lanes: Lane,
     *,
     system: AbstractSystem,
     method: Method,
-    windows: tuple[int, ...],
     kinds: int,
 ) -> LaneResult:
-    solve = functools.partial(
-        solve_lane, system=system, method=method, windows=windows, kinds=kinds
-    )
+    solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
     return jax.vmap(lambda lane: solve(lane, grids))(lanes)
 
 
@@ -122,21 +116,6 @@ def _slice(lanes: Lane, first: int) -> Lane:
 
 def _idle(lanes: Lane) -> Lane:
     return dataclasses.replace(lanes, end=lanes.begin)
-
-
-def _window(lanes: Lane, grid: np.ndarray) -> int:
-    """Most times of a grid between two changes of dosing in any lane.
-
-    Rounded up so that like regimens share a program.
-    """
-    events: Events = lanes.events
-    edges = np.concatenate([events.time, events.time + events.duration], axis=1)
-    edges = np.sort(
-        np.column_stack([lanes.begin, np.minimum(edges, lanes.end[:, None]), lanes.end])
-    )
-    inside = np.searchsorted(grid, edges, side="right")
-    widest = int(np.diff(inside, axis=1).max(initial=0)) + 1
-    return 16 * -(-widest // 16) if len(grid) else 0
 
 
 def _concatenate(results: Sequence[LaneResult]) -> LaneResult:

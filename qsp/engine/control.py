@@ -13,6 +13,11 @@ import jax
 import jax.numpy as jnp
 
 
+def worst(tree: Any) -> Any:
+    """Largest error of any state: a mean over sixty states would let one be off many times."""
+    return jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]).max()
+
+
 class PerStateTolerance(dfx.AbstractStepSizeController):
     """err_i / (atol_i + rtol*|y_i|) for each state i.
 

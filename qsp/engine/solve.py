@@ -16,9 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qsp.engine.control import PerStateTolerance
+from qsp.engine.control import PerStateTolerance, worst
 from qsp.engine.method import Method
-from qsp.engine.tracking import Context, Observed, Reductions, Tracking, start
+from qsp.engine.tracking import Context, Observed, Reductions, Tracking, continued, start
+
+NEVER = 1e30
+"""A threshold no signal reaches; finite, so that the arithmetic of crossings stays so."""
+
+SAVE_WINDOW = 32
+"""Most snapshots of a grid between two ends of a stretch; a longer stretch is cut."""
 
 REFERENCE_RTOL = 1e-5
 """Relative tolerance for which a system states what is negligible.
@@ -104,7 +110,6 @@ def solve_lane(
     *,
     system: AbstractSystem,
     method: Method,
-    windows: tuple[int, ...],
     kinds: int,
 ) -> LaneResult:
     """Integrate one lane.
@@ -114,7 +119,6 @@ def solve_lane(
         grids: Sorted times at which snapshots are kept, each padded with inf.
         system: What is integrated.
         method: How.
-        windows: For each grid, the most of its times that fall between two changes of dosing.
         kinds: Number of kinds of dose.
 
     Returns:
@@ -122,10 +126,10 @@ def solve_lane(
     """
     p, n_events = lane.parameters, lane.events.time.shape[0]
     x, begin = system.initial(p), jnp.asarray(lane.begin)
-    reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], jnp.inf))
+    reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], NEVER))
     shot = system.snapshot(x, p)
     rows = lane.thresholds.shape[0] + 1
-    zero = jnp.zeros((), int)
+    zero = jnp.zeros((), jnp.int32)
     empty = PeriodResult(reductions, shot, zero)
     carry = _Carry(
         time=begin,
@@ -137,18 +141,17 @@ def solve_lane(
         table=jax.tree.map(
             lambda leaf: jnp.zeros((rows, *leaf.shape), leaf.dtype).at[0].set(leaf), empty
         ),
-        saved=tuple(
-            _room(shot, len(grid) + window) for grid, window in zip(grids, windows, strict=True)
-        ),
+        saved=tuple(_room(shot, len(grid) + SAVE_WINDOW) for grid in grids),
         failed=jnp.asarray(False),
         memory=(),
     )
 
     def stretch(carry: _Carry, _: None) -> tuple[_Carry, None]:
         carry = _dose(carry, lane, system, kinds)
-        return _integrate(carry, lane, grids, windows, system, method, kinds), None
+        return _integrate(carry, lane, grids, system, method, kinds), None
 
-    carry, _ = jax.lax.scan(stretch, carry, length=2 * n_events + 1)
+    cuts = sum(-(-len(grid) // (SAVE_WINDOW - 1)) for grid in grids)
+    carry, _ = jax.lax.scan(stretch, carry, length=2 * n_events + 1 + cuts)
     saved = tuple(
         _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
     )
@@ -173,49 +176,52 @@ def _room(shot: Any, length: int) -> Any:
 
 def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:
     """Give what is due now; a dose of a new period starts its reductions afresh."""
-    events, index = lane.events, jnp.arange(lane.events.time.shape[0])
+    events, index = lane.events, jnp.arange(lane.events.time.shape[0], dtype=jnp.int32)
     due = (index >= carry.next_event) & (events.time <= carry.time + SAME_TIME)
     amount = _by_kind(jnp.where(due & (events.duration == 0.0), events.amount, 0.0), events, kinds)
     state = system.bolus(carry.state, lane.parameters, amount)
     period = jnp.maximum(carry.period, jnp.where(due, events.period, 0).max())
 
-    fresh = start(
-        system,
-        carry.time,
-        carry.state,
-        lane.parameters,
-        jnp.take(lane.thresholds, period - 1, axis=0, mode="clip"),
+    fresh = start(system, carry.time, state, lane.parameters, _levels(lane, period))
+    new, before = period > carry.period, carry.reductions.crossing
+    crossing = continued(
+        fresh.crossing, before, _levels(lane, carry.period)[0], owned=carry.owner > 0
     )
-    new = period > carry.period
-    before = carry.reductions.crossing
-    running = fresh.crossing.floor > 0.0
-    owner = jnp.where(before.grade > 0.0, carry.period, carry.owner)
-    keep = lambda a, b: jnp.where(new, a, b)  # noqa: E731
-    steps = carry.reductions.steps
-    reductions = jax.tree.map(keep, fresh, carry.reductions)
+    fresh = eqx.tree_at(lambda r: (r.crossing, r.steps), fresh, (crossing, carry.reductions.steps))
+    # Within a period a bolus is seen at its first moment, which is the end of no step.
+    highest = jax.tree.map(jnp.maximum, fresh.extreme, carry.reductions.extreme)
+    same = eqx.tree_at(lambda r: (r.extreme, r.flow), carry.reductions, (highest, fresh.flow))
+    still = jnp.where(before.floor > 0.0, carry.owner, 0)
+    owner = jnp.where(before.on, carry.period, still)
     return eqx.tree_at(
         lambda c: (c.state, c.next_event, c.period, c.owner, c.reductions),
         carry,
         (
             state,
-            carry.next_event + due.sum(),
+            carry.next_event + due.sum(dtype=jnp.int32),
             period,
-            jnp.where(new, jnp.where(running, owner, 0), carry.owner),
-            eqx.tree_at(lambda r: r.steps, reductions, steps),
+            jnp.where(new, owner, carry.owner),
+            jax.tree.map(lambda a, b: jnp.where(new, a, b), fresh, same),
         ),
     )
 
 
+def _levels(lane: Lane, period: Array) -> Array:
+    """Thresholds of a period; none can be reached before the first."""
+    levels = jnp.take(jnp.asarray(lane.thresholds), period - 1, axis=0, mode="clip")
+    return jnp.where(period > 0, levels, NEVER)
+
+
 def _by_kind(value: Array, events: Events, kinds: int) -> Array:
     """Sum over events of each kind."""
-    return (value * (events.kind == jnp.arange(kinds)[:, None])).sum(1)
+    of_kind = events.kind == jnp.arange(kinds, dtype=jnp.int32)[:, None]
+    return jnp.where(of_kind, value, 0.0).sum(1)
 
 
 def _integrate(  # noqa: PLR0913
     carry: _Carry,
     lane: Lane,
     grids: tuple[Array, ...],
-    windows: tuple[int, ...],
     system: AbstractSystem,
     method: Method,
     kinds: int,
@@ -227,25 +233,20 @@ def _integrate(  # noqa: PLR0913
     infusion = _by_kind(jnp.where(running, events.rate, 0.0), events, kinds)
     ahead = jnp.concatenate([events.time, stops])
     t1 = jnp.minimum(jnp.where(ahead > t0 + SAME_TIME, ahead, jnp.inf).min(), lane.end)
+    for grid in filter(len, grids):
+        t1 = jnp.minimum(t1, _padded(grid)[jnp.searchsorted(grid, t0) + SAVE_WINDOW - 1])
     t1 = jnp.where(carry.failed, t0, jnp.maximum(t1, t0))
 
-    level = jnp.take(lane.thresholds, carry.period - 1, axis=0, mode="clip")
-    level = jnp.where(carry.period > 0, level, jnp.inf)
-    context = Context(lane.parameters, infusion, level, carry.reductions)
-    state, reached, reductions, shots = _diffeqsolve(
-        carry, t0, t1, context, grids, windows, system, method
-    )
+    context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
+    state, reached, reductions, shots = _diffeqsolve(carry, t0, t1, context, grids, system, method)
     # A last step cut short by the end may fall below the smallest step: what counts is whether the
     # end was reached.
     failed = carry.failed | (reached < t1) | jnp.isnan(reached)
 
+    taken = iter(shots)
     saved = tuple(
-        jax.tree.map(
-            lambda all_rows, new, at=at: jax.lax.dynamic_update_slice_in_dim(all_rows, new, at, 0),
-            rows,
-            shot,
-        )
-        for rows, (at, shot) in zip(carry.saved, shots, strict=True)
+        _written(rows, *next(taken)) if len(grid) else rows
+        for grid, rows in zip(grids, carry.saved, strict=True)
     )
     result = PeriodResult(reductions, system.snapshot(state, lane.parameters), carry.owner)
     table = jax.tree.map(lambda rows, row: rows.at[carry.period].set(row), carry.table, result)
@@ -263,13 +264,23 @@ def _integrate(  # noqa: PLR0913
     )
 
 
+def _written(rows: Any, at: Array, new: Any) -> Any:
+    """Rows with new ones from an index on."""
+    return jax.tree.map(
+        lambda old, part: jax.lax.dynamic_update_slice_in_dim(old, part, at, 0), rows, new
+    )
+
+
+def _padded(grid: Array) -> Array:
+    return jnp.pad(grid, (0, SAVE_WINDOW), constant_values=jnp.inf)
+
+
 def _diffeqsolve(  # noqa: PLR0913
     carry: _Carry,
     t0: Array,
     t1: Array,
     context: Context,
     grids: tuple[Array, ...],
-    windows: tuple[int, ...],
     system: AbstractSystem,
     method: Method,
 ) -> tuple[Any, Array, Reductions, list[tuple[Array, Any]]]:
@@ -280,11 +291,9 @@ def _diffeqsolve(  # noqa: PLR0913
     """
     parameters = context.parameters
     wanted, at = [], []
-    for grid, window in zip(grids, windows, strict=True):
+    for grid in filter(len, grids):
         first = jnp.searchsorted(grid, t0)
-        times = jax.lax.dynamic_slice_in_dim(
-            jnp.pad(grid, (0, window), constant_values=jnp.inf), first, window
-        )
+        times = jax.lax.dynamic_slice_in_dim(_padded(grid), first, SAVE_WINDOW)
         at.append(first)
         wanted.append(
             dfx.SubSaveAt(
@@ -295,7 +304,14 @@ def _diffeqsolve(  # noqa: PLR0913
     tighter = method.rtol / REFERENCE_RTOL
     atol = jax.tree.map(lambda a: a * tighter, system.negligible(carry.state, parameters))
     controller = PerStateTolerance(
-        dfx.PIDController(rtol=method.rtol, atol=1.0, dtmin=method.smallest_step), atol
+        dfx.PIDController(
+            rtol=method.rtol,
+            atol=1.0,
+            norm=worst,
+            dtmin=method.smallest_step,
+            force_dtmin=False,
+        ),
+        atol,
     )
     solution = dfx.diffeqsolve(
         dfx.ODETerm(

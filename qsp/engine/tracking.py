@@ -28,15 +28,20 @@ class Crossing(eqx.Module):
     """Events of a signal against ordered thresholds, within one dose period.
 
     An event starts at an upward crossing of the first threshold. One that already ran when the
-    period began belongs to the period in which it started, and counts here only once its grade
-    rises above the one it had.
+    period began belongs to the period in which it started, runs until the signal falls below the
+    first threshold of that period, and counts here only once its grade rises above the one it had.
+    Where only the threshold moved below the signal at the dose, nothing has started: there, too, a
+    grade counts once it rises.
     """
 
-    floor: Array  # grade to beat: that of an event running since before the period, else 0
+    floor: Array  # grade to beat
+    floor_level: Array  # the floor is lifted when the signal falls below it
     grade: Array  # worst grade of the events of this period
     onset: Array  # time of the first crossing; nan if none
     own_time: Array  # days above the first threshold during events of this period
-    earlier_time: Array  # days above it during the event that ran before
+    earlier_time: Array  # days above `floor_level` during what ran before
+    on: Array  # whether an event of this period is running
+    on_grade: Array  # its worst grade so far
 
 
 class Reductions(eqx.Module):
@@ -75,10 +80,13 @@ def start(system: Observed, time: Array, x: Any, parameters: Any, thresholds: Ar
         flow_area=jax.tree.map(jnp.zeros_like, flow),
         crossing=Crossing(
             floor=_grade(system.signal(peak), thresholds),
+            floor_level=thresholds[0],
             grade=zero,
             onset=jnp.full((), jnp.nan),
             own_time=zero,
             earlier_time=zero,
+            on=jnp.asarray(False),
+            on_grade=zero,
         ),
         steps=zero,
     )
@@ -206,25 +214,59 @@ def _root(a: Array, m: Array, b: Array, level: Array, rising: bool) -> Array:
     return jnp.clip(2.0 * (level - a) / jnp.where(bottom == 0.0, 1.0, bottom), 0.0, 1.0)
 
 
+def continued(new: Crossing, old: Crossing, level: Array, owned: Array) -> Crossing:
+    """Crossings of a new period in which an event that ran goes on.
+
+    Args:
+        new: At the start of the period.
+        old: At the end of the one before.
+        level: First threshold of the one before.
+        owned: Whether the floor of the one before was an event, not a threshold that had moved.
+    """
+    floor = jnp.where(old.on, old.on_grade, jnp.where(owned, old.floor, 0.0))
+    floor_level = jnp.where(old.on, level, old.floor_level)
+    is_running = floor > 0.0
+    return eqx.tree_at(
+        lambda c: (c.floor, c.floor_level),
+        new,
+        (
+            jnp.where(is_running, jnp.maximum(floor, new.floor), new.floor),
+            jnp.where(is_running, floor_level, new.floor_level),
+        ),
+    )
+
+
+def _above(signal: list[Array], level: Array) -> tuple[Array, Array]:
+    """Part of a step in which the parabola is at or above a level: where it begins and ends."""
+    a, m, b = signal
+    up = jnp.where(a >= level, 0.0, _root(a, m, b, level, rising=True))
+    down = jnp.where(b >= level, 1.0, _root(a, m, b, level, rising=False))
+    reached = _summit(a, m, b)[0] >= level
+    return jnp.where(reached, up, 1.0), jnp.where(reached, down, 1.0)
+
+
 def _cross(
     old: Crossing, t0: Array, step: Array, signal: list[Array], thresholds: Array
 ) -> Crossing:
     """Crossings within one step."""
-    a, m, b = signal
-    first = thresholds[0]
-    grade = _grade(_summit(a, m, b)[0], thresholds)
+    b, first = signal[2], thresholds[0]
+    grade = _grade(_summit(*signal)[0], thresholds)
     beats = grade > old.floor
-    running = old.grade > 0.0
     next_level = jnp.take(thresholds, old.floor.astype(int), mode="clip")
-    begins = jnp.where(a >= next_level, 0.0, _root(a, m, b, next_level, rising=True))
-    up = jnp.where(a >= first, 0.0, _root(a, m, b, first, rising=True))
-    down = jnp.where(b >= first, 1.0, _root(a, m, b, first, rising=False))
-    above = jnp.where(grade > 0.0, step * jnp.maximum(down - up, 0.0), 0.0)
-    own = running | beats
+    begins = jnp.where(old.on, 0.0, jnp.where(beats, _above(signal, next_level)[0], 1.0))
+    up, down = _above(signal, first)
+    own = jnp.maximum(down - jnp.maximum(up, begins), 0.0)
+    up, down = _above(signal, old.floor_level)
+    earlier = jnp.maximum(jnp.minimum(down, begins) - up, 0.0)
+    on = (old.on | beats) & (b >= first)
+    worst = jnp.maximum(jnp.where(old.on, old.on_grade, 0.0), jnp.where(beats, grade, 0.0))
     return Crossing(
-        floor=jnp.where(b < first, 0.0, old.floor),
+        floor=jnp.where(b < old.floor_level, 0.0, old.floor),
+        floor_level=old.floor_level,
         grade=jnp.where(beats, jnp.maximum(grade, old.grade), old.grade),
-        onset=jnp.where(beats & ~running, t0 + begins * step, old.onset),
-        own_time=old.own_time + jnp.where(own, above, 0.0),
-        earlier_time=old.earlier_time + jnp.where(own, 0.0, above),
+        onset=jnp.where(beats & (old.grade == 0.0), t0 + begins * step, old.onset),
+        own_time=old.own_time + step * own,
+        earlier_time=old.earlier_time + jnp.where(old.floor > 0.0, step * earlier, 0.0),
+        on=on,
+        on_grade=jnp.where(on, worst, 0.0),
     )

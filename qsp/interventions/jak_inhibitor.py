@@ -1,6 +1,6 @@
 """Oral JAK inhibitor (ruxolitinib-like): gut and plasma.
 
-Inhibits IFN-gamma and IL-6 signaling (model.md A7, A8).
+Inhibits IFN-gamma and IL-6 signaling (TCE-42 A7, A8).
 """
 
 import equinox as eqx

@@ -12,9 +12,11 @@ Each mechanism has a file of its own, in reading order: `tissues`, `disposition`
 `synapse`, `engagement`, `t_cells`, `traffic`, `targets`, `release`, `cytokines`, `severity`. Units
 inside: day, L, nmol, million cells, pg/mL.
 
-Source: the model description of this project (sections 3.3 and its amendments), which restates and
-    joins
-published mechanisms (Hosseini2020, Li2022, Chen2019, Poels2025, Bender2024, Frey2010).
+Labels such as "TCE-42 (d), S3" cite the sections and amendments of the description this model was
+built from, TCE-42.
+
+Source: TCE-42 restates and joins published mechanisms (Hosseini2020, Li2022, Chen2019, Poels2025,
+Bender2024, Frey2010).
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Binding of the drug in bulk.
+"""Binding of the drug in bulk: how much is free, how much sits on receptors.
 
-How much is free, how much sits on receptors (model.md (c), A3, A4, S4).
+TCE-42 (c), A3, A4, S4.
 
 Receptors hold drug at quasi-equilibrium with the free concentration of their tissue::
 
@@ -35,9 +35,9 @@ class BindingParameters(eqx.Module):
     copies_target: PerKindTissue = quantity(
         "molecule/cell", "Target copies per cell", dims=("kind", "tissue")
     )
-    area_t_cell: Scalar = quantity("um^2", "Surface of a T cell")
+    area_t_cell: Scalar = quantity("um^2/cell", "Surface of a T cell")
     area_target: PerKindTissue = quantity(
-        "um^2", "Surface of a target cell", dims=("kind", "tissue")
+        "um^2/cell", "Surface of a target cell", dims=("kind", "tissue")
     )
     density_per_concentration: Scalar = quantity(
         "molecule*L/um^2/nmol", "Surface density of 1 nmol/L in the contact gap: Avogadro * 15 nm"
@@ -74,7 +74,7 @@ class Bulk(eqx.Module):
 def receptors(
     t_cells: PerTissue, targets: PerKindTissue, p: BindingParameters, tissues: TissueParameters
 ) -> Receptors:
-    """Receptor concentrations in bulk from cell numbers: R = n*N / (Avogadro*V); model.md (c).
+    """Receptor concentrations in bulk from cell numbers: R = n*N / (Avogadro*V); TCE-42 (c).
 
     Args:
         t_cells (tissue,): T cells [Mcell], or their rate of gain [Mcell/day].
@@ -102,7 +102,7 @@ def gap_receptors(p: BindingParameters) -> Receptors:
 
 
 def arm_affinity(competitor: Scalar, p: BindingParameters) -> Scalar:
-    """Apparent K_T of one arm under competition: K_T*(1 + O/K_O); model.md (a)."""
+    """Apparent K_T of one arm under competition: K_T*(1 + O/K_O); TCE-42 (a)."""
     return p.KD_target * (1.0 + competitor / p.KD_competitor)
 
 
@@ -115,7 +115,7 @@ def avidity(K_T: Scalar, p: BindingParameters) -> PerKindTissue:
 
 
 def free_drug(soluble: PerTissue, soluble_target: PerTissue, p: BindingParameters) -> PerTissue:
-    """Free drug at equilibrium with a soluble target; model.md S4, [Hibma26].
+    """Free drug at equilibrium with a soluble target; TCE-42 S4, [Hibma26].
 
     Root of c + c*s/(K_s + c) = C in the form that loses no digits where the drug is scarce.
     """
@@ -131,10 +131,12 @@ def bulk(
     receptor: Receptors,
     p: BindingParameters,
 ) -> Bulk:
-    """Equilibrium of the drug with soluble target and receptors; model.md (c)."""
+    """Equilibrium of the drug with soluble target and receptors; TCE-42 (c)."""
     c = free_drug(soluble, soluble_target, p)
     K_arm = arm_affinity(competitor, p)
-    K_3, K_T = p.KD_CD3, K_arm / avidity(K_arm, p)
+    gain = avidity(K_arm, p)
+    K_3, K_T = p.KD_CD3, K_arm / gain
+    affinity_per_arm = (2.0 - p.valency / gain) / gain  # d K_T / d K_arm; 1 for one target arm
     occupancy_cd3, occupancy_target = c / (K_3 + c), c / (K_T + c)
     bound_target = receptor.target * occupancy_target
     root = soluble_target + p.KD_soluble + 2.0 * c - soluble  # derivative of the quadratic in c
@@ -147,5 +149,7 @@ def bulk(
         + (receptor.target * K_T / (K_T + c) ** 2).sum(0),
         free_per_soluble=(c + p.KD_soluble) / root,
         free_per_target=-c / root,
-        bound_per_competitor=-(bound_target / (K_T + c)).sum(0) * p.KD_target / p.KD_competitor,
+        bound_per_competitor=-(bound_target / (K_T + c) * affinity_per_arm).sum(0)
+        * p.KD_target
+        / p.KD_competitor,
     )

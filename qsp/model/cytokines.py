@@ -1,4 +1,4 @@
-"""Myeloid activation and the cytokines in blood (model.md (f), A10).
+"""Myeloid activation and the cytokines in blood (TCE-42 (f), A10).
 
 ::
 
@@ -57,7 +57,7 @@ class Cytokines(eqx.Module):
 def cytokine_rates(
     x: Cytokines, release: Scalar, effects: Effects, p: CytokineParameters
 ) -> Cytokines:
-    """Myeloid activation, tolerance, and the six cytokines; model.md (f).
+    """Myeloid activation, tolerance, and the six cytokines; TCE-42 (f).
 
     The IL-6 receptor clears IL-6: blocking it (il6r_free < 1) raises what is measured. IL-10 acts
     by its rise (A10).

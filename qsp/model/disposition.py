@@ -1,4 +1,4 @@
-r"""Disposition of the drug (model.md (c), A2-A4, S4, S8).
+r"""Disposition of the drug (TCE-42 (c), A2-A4, S4, S8).
 
 ::
 
@@ -46,7 +46,7 @@ class DispositionParameters(eqx.Module):
     partition: PerTissue = quantity("1", "Tissue to plasma ratio", dims=("tissue",))
     k_soluble: Scalar = quantity("1/day", "Turnover of the soluble target")
     soluble_target: PerTissue = quantity("nmol/L", "Soluble target at baseline", dims=("tissue",))
-    competitor: Scalar = quantity("nmol/L", "Competitor for the target at the first dose")
+    competitor: Scalar = quantity("nmol/L", "Competitor for the target when the simulation starts")
     k_competitor: Scalar = quantity("1/day", "Loss of the competitor")
 
 
@@ -77,9 +77,9 @@ class Dosing(eqx.Module):
 
 
 class Turnover(eqx.Module):
-    """Receptors that come (births.
+    """Receptors that come and that die with their cells [nmol/L/day].
 
-    Arrivals less departures) and that die with their cells [nmol/L/day].
+    Those that come are births, and arrivals less departures.
     """
 
     gained: Receptors
@@ -103,7 +103,7 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
     b: BindingParameters,
     tissues: TissueParameters,
 ) -> Drug:
-    """Balance of the drug; model.md (c) with A3, A4.
+    """Balance of the drug; TCE-42 (c) with A3, A4.
 
     Args:
         time: Days since the first dose.

@@ -1,4 +1,4 @@
-"""Encounters between T cells and target cells, and what bridges make of them (model.md (a), (b)).
+"""Encounters between T cells and target cells, and what bridges make of them (TCE-42 (a), (b)).
 
 How often cells meet depends on their numbers (`Contact`); what a meeting does depends on the
 bridges in its synapse (two Hill curves). Killing needs far fewer bridges than activation: the
@@ -36,7 +36,7 @@ class Contact(eqx.Module):
 
 
 def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKindTissue:
-    """h_kill = beta / (beta50 + beta); model.md (a)."""
+    """h_kill = beta / (beta50 + beta); TCE-42 (a)."""
     return bridges / (s.beta50_kill + bridges)
 
 
@@ -47,7 +47,7 @@ def contact(
     p: EngagementParameters,
     s: SynapseParameters,
 ) -> Contact:
-    """Contacts of T cells with targets: p = N/(N + k_T*T) per kind; model.md (b).
+    """Contacts of T cells with targets: p = N/(N + k_T*T) per kind; TCE-42 (b).
 
     Args:
         bridges (kind, tissue): Bridges per synapse [molecule/synapse].
@@ -77,7 +77,7 @@ def killing(
 ) -> PerKindTissue:
     """Targets killed [Mcell/day]: k*q*h_kill*N with q = E/(E + k_K*N), E = A + w*X.
 
-    Model.md (b), A9.
+    TCE-42 (b), A9.
     """
     effectors = activated + p.weight_post * post_activated
     attacked = numerics.ratio(effectors, effectors + p.k_K * targets.sum(0))

@@ -14,14 +14,14 @@ TINY = 1e-12
 
 
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
-    """a / (b + tiny): zero over zero is zero, for tissues without cells (model.md A9)."""
+    """a / (b + tiny): zero over zero is zero, for tissues without cells (TCE-42 A9)."""
     return numerator / (denominator + TINY)
 
 
 def positive_concentration(free: jax.Array) -> jax.Array:
-    """c + 1e-12 nmol/L: the closed form divides by the drug.
+    """c + 1e-12 nmol/L: the closed form divides by the drug (4.2).
 
-    Which is zero before the first dose (4.2).
+    There is none before the first dose.
     """
     return free + TINY
 
@@ -33,7 +33,7 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
 
 
 def softplus(x: jax.Array, scale: jax.Array) -> jax.Array:
-    """s*ln(1 + exp(x/s)), zero for scale zero: a threshold rounded over `scale` (model.md S7)."""
+    """s*ln(1 + exp(x/s)), zero for scale zero: a threshold rounded over `scale` (TCE-42 S7)."""
     s = scale + TINY
     return s * jax.nn.softplus(x / s)
 
@@ -44,10 +44,10 @@ def positive_part(x: jax.Array) -> jax.Array:
 
 
 def capped(x: PerTissue, limit: PerTissue) -> PerTissue:
-    """min(x, limit): no more cells are recruited than rest (model.md S7)."""
+    """min(x, limit): no more cells are recruited than rest (TCE-42 S7)."""
     return jnp.minimum(x, limit)
 
 
 def bounded(x: jax.Array, low: Scalar, high: Scalar) -> jax.Array:
-    """x kept within [low, high]: the relaxation rate of slow arms (model.md 4.2)."""
+    """x kept within [low, high]: the relaxation rate of slow arms (TCE-42 4.2)."""
     return jnp.clip(x, low, high)

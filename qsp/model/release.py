@@ -1,6 +1,6 @@
-"""Release of cytokines by activated T cells, weighted by tissue and delayed (model.md (f).
+"""Release of cytokines by activated T cells, weighted by tissue and delayed.
 
-S1, S5, A10).
+TCE-42 (f), S1, S5, A10.
 
 Each activated cell in contact with a target secretes; what reaches blood depends on the tissue.
 The release is held back by its own past (release memory, washed out over days), by IL-10 and by
@@ -38,7 +38,7 @@ class Release(eqx.Module):
 def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -> PerTissue:
     """Secreting cells seen from blood: w*A*p, without a second Hill factor.
 
-    Model.md (b), S1 [Mcell].
+    TCE-42 (b), S1 [Mcell].
     """
     return p.weight * activated * touching
 
@@ -48,7 +48,7 @@ def release_rates(
 ) -> Release:
     """Drive D, transits and memory.
 
-    Model.md (f). The memory is fed by D, not by its delayed copy (A10).
+    TCE-42 (f). The memory is fed by D, not by its delayed copy (A10).
 
     Args:
         x: State.

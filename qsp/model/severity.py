@@ -1,6 +1,6 @@
-"""CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade (model.md.
+"""CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade.
 
-(g), A11, S11).
+TCE-42 (g), A11, S11.
 
 No single cytokine orders CRS across molecules, so the index combines IL-6 signaling, TNF-alpha and
 IFN-gamma. A grade is the number of thresholds below the index; two further links, a logistic in
@@ -38,9 +38,9 @@ class SeverityParameters(eqx.Module):
 
 
 def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) -> Scalar:
-    """Y: what the cytokines add up to; model.md (g).
+    """Y: what the cytokines add up to; TCE-42 (g).
 
-    IL-6 counts by its signal, which tocilizumab and JAK inhibition block. Differs from model.md:
+    IL-6 counts by its signal, which tocilizumab and JAK inhibition block. Differs from TCE-42:
     TNF-alpha counts by its signal too, or an anti-TNF antibody could not lower fever.
     """
     signal = blood[IL6] * effects.il6r_free * (1.0 - effects.jak)
@@ -55,14 +55,14 @@ def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) ->
 def severity_rate(
     severity: Scalar, blood: PerCytokine, effects: Effects, p: SeverityParameters
 ) -> Scalar:
-    """dF = k_F*(Y - F); model.md (g)."""
+    """dF = k_F*(Y - F); TCE-42 (g)."""
     return p.k_F * (inflammation(blood, effects, p) - severity)
 
 
 def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) -> jax.Array:
     """Thresholds of a patient at each dose: ln theta = ln theta_0 + sd_p*xi_p + sd_d*xi_d.
 
-    Model.md S11.
+    TCE-42 S11.
 
     Both draws are shared by the grades, so that the grades keep their order.
 
@@ -79,10 +79,10 @@ def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) ->
 
 
 def hazard(severity: Scalar, p: SeverityParameters) -> Scalar:
-    """Hazard of CRS lambda_0*exp(b*F) [1/day]; model.md (g)."""
+    """Hazard of CRS lambda_0*exp(b*F) [1/day]; TCE-42 (g)."""
     return p.hazard_0 * jnp.exp(p.hazard_slope * severity)
 
 
 def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:
-    """Probability of CRS from the peak of IL-6: logit = a + b*ln(peak); model.md (g)."""
+    """Probability of CRS from the peak of IL-6: logit = a + b*ln(peak); TCE-42 (g)."""
     return jax.nn.sigmoid(p.logistic_intercept + p.logistic_slope * jnp.log(il6_peak / p.IL6_unit))

@@ -1,6 +1,6 @@
-"""Trimers in a synapse: CD3.
+"""Trimers in a synapse: bridges CD3 : drug : target between one T cell and one target cell.
 
-Drug : target bridges between one T cell and one target cell (model.md (a), 4.2).
+TCE-42 (a), 4.2, A1, A14.
 
 Receptors stand at their surface density inside a 15 nm gap, so that a bridge depends on the
 receptors of the two cells and on the free drug around them, not on how many cells a tissue holds::
@@ -30,7 +30,7 @@ class SynapseParameters(eqx.Module):
     """What makes bridges, and how many make an effect."""
 
     alpha: Scalar = quantity("1", "Cross-linking efficiency, calibrated to potency")
-    area: Scalar = quantity("um^2", "Contact area of a synapse")
+    area: Scalar = quantity("um^2/synapse", "Contact area")
     beta50_act: Scalar = quantity("molecule/synapse", "Bridges at half-maximum activation")
     hill_act: Scalar = quantity("1", "Steepness of activation")
     beta50_kill: Scalar = quantity("molecule/synapse", "Bridges at half-maximum killing")
@@ -54,7 +54,7 @@ def gap(free: PerTissue, competitor: Scalar, p: BindingParameters) -> Gap:
 
 
 def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 0) -> PerKindTissue:
-    """Trimers in the gap at equilibrium, as a concentration [nmol/L]; model.md 4.2 and A14.
+    """Trimers in the gap at equilibrium, as a concentration [nmol/L]; TCE-42 4.2 and A14.
 
     With t the free target, a drug sits on n*c*t/K_T single and (n-1)*chi*c*t^2/K_T^2 double arms,
     and CD3 (free: r) joins either with weight alpha*c*r/K_3 in place of c::
@@ -64,7 +64,7 @@ def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 
         Tri = a*r*t                       a = alpha*c/K_3 * (n/K_T + (n-1)*chi*t/K_T^2)
 
     m is the mean number of targets in a trimer. For n = 1 nothing depends on t and the quadratic
-    is exact. For n = 2 t is refined a fixed number of times. Differs from model.md (a): each
+    is exact. For n = 2 t is refined a fixed number of times. Differs from TCE-42 (a): each
     doubly bound drug takes two targets, hence the factor 2 in v and m > 1.
 
     Args:
@@ -102,7 +102,7 @@ def per_synapse(
 ) -> PerKindTissue:
     """Bridges of one synapse from their concentration in the gap: density times area.
 
-    Model.md (a).
+    TCE-42 (a).
     """
     return concentration * p.density_per_concentration * s.area
 
@@ -154,7 +154,7 @@ class Bridges(eqx.Module):
 
 
 class Relaxed(AbstractSynapse):
-    """Bridges that follow their equilibrium at the off-rate of the slow arm; model.md 4.2.
+    """Bridges that follow their equilibrium at the off-rate of the slow arm; TCE-42 4.2.
 
     k = k_off*(1 + c/K_T) within bounds: the tight arms of tebentafusp and teclistamab need hours
     at low drug.
@@ -191,8 +191,8 @@ class Kinetic(AbstractSynapse):
 
     Stiff (rates to 1e5 per hour), needs an implicit solver.
 
-    The drug in the gap is held at its tissue concentration. Detailed balance fixes the second on-
-    rates: both paths to the trimer end in Tri = alpha*c*r*t/(K_3*K_T).
+    The drug in the gap is held at its tissue concentration. Detailed balance fixes the
+    second on-rates: both paths to the trimer end in Tri = alpha*c*r*t/(K_3*K_T).
     """
 
     def initial(self, p: BindingParameters) -> Complexes:

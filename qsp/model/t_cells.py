@@ -1,4 +1,4 @@
-"""T cells: resting, activated, post-activated (model.md (d), A6, A13, S3, S7).
+"""T cells: resting, activated, post-activated (TCE-42 (d), A6, A13, S3, S7).
 
 ::
 
@@ -75,7 +75,7 @@ class MassAction(AbstractRecruitment):
 
 
 class Threshold(AbstractRecruitment):
-    """Only the increase of stimulation over what was met before recruits (default); model.md S7.
+    """Only the increase of stimulation over what was met before recruits (default); TCE-42 S7.
 
     The fraction h of the pool has a threshold below the stimulation; those beyond the A + X
     already recruited respond. The value without drug is subtracted, so that no drug recruits
@@ -111,7 +111,7 @@ def t_cell_fluxes(
 ) -> TCellFluxes:
     """Fluxes between the states of T cells.
 
-    Model.md (d). Expansion is spared by JAK inhibition (A13).
+    TCE-42 (d). Expansion is spared by JAK inhibition (A13).
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
     room = numerics.positive_part(1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline))
@@ -129,7 +129,7 @@ def t_cell_fluxes(
 
 
 def t_cell_rates(flux: TCellFluxes, arriving: TCells) -> TCells:
-    """Balance of the fluxes and of traffic; model.md (d)."""
+    """Balance of the fluxes and of traffic; TCE-42 (d)."""
     return TCells(
         resting=-flux.activation + flux.reversion + flux.homeostasis + arriving.resting,
         activated=flux.activation

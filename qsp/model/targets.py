@@ -1,4 +1,4 @@
-"""Target cells: normal, malignant, antigen-low, in each tissue (model.md (e), A9, S10).
+"""Target cells: normal, malignant, antigen-low, in each tissue (TCE-42 (e), A9, S10).
 
 Normal B cells turn over in blood and lymphoid tissue and exchange between them; melanocytes turn
 over in the skin; the tumor and its antigen-low (or poorly infiltrated) clone grow towards one
@@ -54,7 +54,7 @@ class TargetFluxes(eqx.Module):
 
 
 def target_fluxes(x: Targets, killing: PerKindTissue, p: TargetParameters) -> TargetFluxes:
-    """Fluxes of target cells; model.md (e)."""
+    """Fluxes of target cells; TCE-42 (e)."""
     crowding = 1.0 - x.viable[TUMOR_KINDS].sum(0) / p.capacity
     in_blood = x.viable[:, BLOOD, None]
     leaving_blood = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
@@ -68,7 +68,7 @@ def target_fluxes(x: Targets, killing: PerKindTissue, p: TargetParameters) -> Ta
 
 
 def target_rates(flux: TargetFluxes) -> Targets:
-    """Balance of the fluxes; model.md (e)."""
+    """Balance of the fluxes; TCE-42 (e)."""
     killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum()
     return Targets(
         viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing,
@@ -77,7 +77,7 @@ def target_rates(flux: TargetFluxes) -> Targets:
 
 
 def tumor_volume(x: Targets, p: TargetParameters) -> Scalar:
-    """Volume of the tumor, dying cells included [L]; model.md (e)."""
+    """Volume of the tumor, dying cells included [L]; TCE-42 (e)."""
     return (x.viable[TUMOR_KINDS, TUMOR].sum() + x.dying) / p.density
 
 

@@ -24,7 +24,7 @@ TUMOR_KINDS = slice(MALIGNANT, ANTIGEN_LOW + 1)
 
 
 class TissueParameters(eqx.Module):
-    """Volumes in which drug and receptors meet; constant during a run (model.md A5)."""
+    """Volumes in which drug and receptors meet; constant during a run (TCE-42 A5)."""
 
     volume: PerTissue = quantity(
         "L", "Blood volume; interstitial volume of the other tissues", dims=("tissue",)

@@ -1,8 +1,6 @@
-"""Size below which each state does not matter.
+"""Size below which each state does not matter: the absolute tolerances, a tree like the state.
 
-The absolute tolerance of a solve, as a tree like the state.
-
-Cells 1e-6 of the pool they belong to, cytokines 1e-3 pg/mL (model.md 4.4); drug 1e-6 nmol/L,
+Cells 1e-6 of the pool they belong to, cytokines 1e-3 pg/mL (TCE-42 4.4); drug 1e-6 nmol/L,
 bridges 1e-5 of those at half-maximum killing and fractions 1e-7 (assumed). Sinks are sums that
 nothing depends on: they never bound a step.
 """

@@ -1,4 +1,4 @@
-"""Traffic of T cells between blood and tissues, and margination (model.md (d), S3).
+"""Traffic of T cells between blood and tissues, and margination (TCE-42 (d), S3).
 
 Cells leave blood for tissue k at e_k, faster when endothelium is activated (margination) and, into
 tumor and skin, when CXCL10 is up; they return at the rate that keeps the untreated baseline.
@@ -6,6 +6,7 @@ Activated and post-activated cells move twice as fast, both ways.
 """
 
 import equinox as eqx
+import jax.numpy as jnp
 
 from qsp.model import numerics
 from qsp.model.t_cells import TCells
@@ -38,7 +39,7 @@ def arriving(
 ) -> TCells:
     """Net arrival of T cells in each tissue [Mcell/day]; blood gives what the tissues get.
 
-    Model.md (d).
+    TCE-42 (d).
 
     Args:
         x: T cells.
@@ -49,8 +50,9 @@ def arriving(
         p: Rates.
     """
     attraction = 1.0 + p.chemotaxis * (cxcl10 - cxcl10_0) / (p.EC50_CXCL10 + cxcl10)
-    k_out = p.k_exit * (1.0 + p.margination * marginated) * attraction
-    k_back = p.k_exit * numerics.ratio(baseline[BLOOD], baseline) / (1.0 + p.retention * marginated)
+    k_exit = jnp.where(baseline > 0.0, p.k_exit, 0.0)  # no traffic with a tissue without T cells
+    k_out = k_exit * (1.0 + p.margination * marginated) * attraction
+    k_back = k_exit * numerics.ratio(baseline[BLOOD], baseline) / (1.0 + p.retention * marginated)
 
     def net(cells: PerTissue, speed: Scalar | float) -> PerTissue:
         into_tissues = speed * (k_out * cells[BLOOD] - k_back * cells)
@@ -66,6 +68,6 @@ def arriving(
 def margination_rate(marginated: Scalar, drive: Scalar, p: TrafficParameters) -> Scalar:
     """k_on*z/(S50 + z)*(1 - MAR) - k_off*MAR, driven by the delayed cytokine drive z.
 
-    Model.md (d), S3.
+    TCE-42 (d), S3.
     """
     return p.k_on * drive / (p.S50 + drive) * (1.0 - marginated) - p.k_off * marginated

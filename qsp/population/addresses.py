@@ -80,7 +80,7 @@ def _of_antigen(antigen: str) -> Iterator[Address]:
 @functools.cache
 def inputs() -> Mapping[str, Address]:
     """Inputs that become parameters, other than those of antigens, by path."""
-    areas = [Address(f"cells.area.{kind}", "um^2", f"Surface, {kind}") for kind in KINDS]
+    areas = [Address(f"cells.area.{kind}", "um^2/cell", f"Surface, {kind}") for kind in KINDS]
     return {address.path: address for address in (*_TUMOR, *areas)}
 
 

@@ -1,6 +1,6 @@
 """Parameters that follow from others, and values of processes that are absent.
 
-A parameter given in a file is never derived. Rules, in order (A5, A9, A10, S10 of model.md):
+A parameter given in a file is never derived. Rules, in order (A5, A9, A10, S10 of TCE-42):
 
 ========================================  =========================================================
 ``binding.density_per_concentration``     Avogadro * 15 nm = 9.03e-3 molecule/um^2 per nmol/L

@@ -19,6 +19,7 @@ def check(out: Path, *, force: bool) -> None:
         ConfigError: If it exists and `force` is not given, or holds something else than a run.
     """
     if not out.exists():
+        _check_parent(out)
         return
     if not out.is_dir():
         raise ConfigError(str(out), "--out must be a folder", "a file", "Name another folder")
@@ -28,6 +29,14 @@ def check(out: Path, *, force: bool) -> None:
     if any(out.iterdir()) and not (out / RESULTS).exists():
         todo = "Name another folder with --out; --force replaces runs only"
         raise ConfigError(str(out), "--out must hold a run to be replaced", "something else", todo)
+
+
+def _check_parent(out: Path) -> None:
+    """The nearest folder that is there must take new ones."""
+    parent = next(path for path in out.absolute().parents if path.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        rule, todo = "--out must be in a folder that can be written", "Name another with --out"
+        raise ConfigError(str(out), rule, f"in {parent}", todo)
 
 
 @contextlib.contextmanager

@@ -27,11 +27,12 @@ def _dose_row(arm: Arm, given: Administration, trial: Trial) -> dict[str, str]:
     is_molecule = given.kind in MOLECULE_KINDS
     mg = given.amount.value * (trial.molecular_weight_kda / 1000.0 if is_molecule else 1.0)
     labels = arm.regimens[0].labels
-    hour = (given.time - int(given.time // 1)) * HOURS_PER_DAY
+    time = round(given.time, 6)  # as `protocol_day` does
+    hour = (time - time // 1) * HOURS_PER_DAY
     return {
         "arm": arm.title or arm.name,
         "day": protocol_day(given.time),
-        "hour": f"{hour:.2g}",
+        "hour": f"{hour:.4g}",
         "period": labels[given.period - 1] if given.period else "",
         "drug": trial.molecule if is_molecule else given.kind.replace("_", " "),
         "route": _ROUTES.get(given.kind, "IV"),

@@ -73,6 +73,8 @@ class Prepared:
     def trajectories(self) -> np.ndarray | None:
         """Ids whose trajectories are kept, None for the default."""
         chosen, ids = self.config.trajectories, self.cohort.people.ids
+        if self.request.typical:
+            return None
         if chosen.ids:
             return np.asarray(chosen.ids)
         return None if chosen.patients is None else ids[: min(chosen.patients, MOST_TRAJECTORIES)]

@@ -13,6 +13,8 @@ def git_commit() -> str:
     """
     root = Path(qsp.__file__).resolve().parent.parent
     try:
+        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+            return ""  # installed inside a checkout of somebody else
         commit = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):

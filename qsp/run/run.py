@@ -11,7 +11,7 @@ from qsp.endpoints import add_best_response
 from qsp.engine.progress import Progress
 from qsp.errors import SolveError
 from qsp.report import Supplement
-from qsp.results import load, save
+from qsp.results import load, save, trajectories
 from qsp.run import folder
 from qsp.run.prepare import Prepared, attributes, command_of
 from qsp.simulation import simulate
@@ -81,9 +81,7 @@ def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
         limits=json.loads(recorded["limits"]),
         command=recorded["command"],
     )
-    apart = results.children.get("trajectories")
-    trajectories = None if apart is None else apart.to_dataset(inherit=False)
-    return report.write(results.to_dataset(), out, supplement, trajectories=trajectories)
+    return report.write(results.to_dataset(), out, supplement, trajectories=trajectories(results))
 
 
 def read(out: Path) -> xr.DataTree:

@@ -47,8 +47,6 @@ TUNED = {
         "cytokines.TNF50",
         "cytokines.contact50",
         "cytokines.f_tolerant",
-        "cytokines.k_myeloid_off",
-        "cytokines.k_myeloid_on",
         "cytokines.k_recovery",
         "cytokines.p_IFN",
         "cytokines.p_IL6",
@@ -58,6 +56,7 @@ TUNED = {
         "disposition.k_exchange.tumor",
         "disposition.k_lymph",
         "engagement.k_T.tumor",
+        "engagement.k_kill.normal.skin",
         "release.CA50",
         "release.k_CA",
         "release.steroid_release",
@@ -85,7 +84,7 @@ TUNED = {
     "mosunetuzumab.toml": {"synapse.alpha", "synapse.beta50_act"},
     "tebentafusp.toml": {"synapse.alpha", "synapse.beta50_act"},
     "blinatumomab.toml": {"synapse.alpha", "synapse.beta50_act"},
-    "uveal_melanoma.toml": {"t_cells.baseline.tumor"},
+    "uveal_melanoma.toml": {"engagement.k_kill.malignant.tumor", "t_cells.baseline.tumor"},
 }
 """Values that differ from the literature or from the starting value; each file says why."""
 

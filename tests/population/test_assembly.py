@@ -45,9 +45,9 @@ def test_nominal_mosunetuzumab(mosunetuzumab):
     p = mosunetuzumab.nominal().model
     assert p.disposition.CL_base == 1.08
     assert p.binding.KD_target == 70.0
-    assert p.synapse.alpha == 1.0e-3
+    assert p.synapse.alpha == 9.0e-4
     np.testing.assert_allclose(p.t_cells.k_act, 0.96 * 24)
-    np.testing.assert_allclose(p.release.CA50, 730 / 24)
+    np.testing.assert_allclose(p.release.CA50, 1490 / 24)
     np.testing.assert_allclose(p.traffic.k_off, LN2 / 8 * 24, rtol=1e-3)
     np.testing.assert_allclose(p.cytokines.k_loss[2], LN2 * 24, rtol=1e-4)
     np.testing.assert_allclose(p.traffic.k_exit, [0, 3.6, 0.048, 0.096])

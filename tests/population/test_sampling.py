@@ -104,8 +104,8 @@ def test_draws_of_thresholds_are_standard_normal(people):
 @pytest.mark.parametrize(
     ("path", "median", "cv"),
     [
-        ("cytokines.p_IL6", 820 * 24, 1.5),
-        ("synapse.alpha", 1.0e-3, 0.8),
+        ("cytokines.p_IL6", 1040 * 24, 1.5),
+        ("synapse.alpha", 9.0e-4, 0.8),
         ("t_cells.baseline.blood", 4000, 0.5),
         ("binding.copies_CD3", 60000, 0.35),
         ("traffic.S50", 700, 0.4),

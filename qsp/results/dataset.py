@@ -1,6 +1,4 @@
-"""A run as a labeled dataset.
-
-The one place that knows both the arrays of the engine and the names of the field.
+"""A run as a labeled dataset: where the arrays of the engine get the names of the field.
 
 The schema, dimension by dimension (every variable has `units` and `long_name`):
 
@@ -19,9 +17,7 @@ first dose.
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -46,6 +42,7 @@ CYTOKINE_NAMES = {
     "il10": "Interleukin 10",
     "cxcl10": "CXCL10",
 }
+KEPT = "patient_traj"
 PERIOD = ("arm", "patient", "dose_period")
 
 
@@ -121,7 +118,9 @@ def to_dataset(
     shown = _trajectory_variables(trajectories, labels, outcome)
     if labels.kept.all():
         return xr.DataTree(ds.assign(shown.data_vars))
-    return xr.DataTree(ds.assign(_bands(shown)), children={"trajectories": xr.DataTree(shown)})
+    # A group may not have another `patient` than the root.
+    apart = xr.DataTree(shown.rename(patient=KEPT))
+    return xr.DataTree(ds.assign(_bands(shown)), children={"trajectories": apart})
 
 
 def _bands(shown: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -321,24 +320,3 @@ def _trajectory_variables(shots: Any, labels: Labels, outcome: np.ndarray) -> xr
     time = _variable(("time",), labels.time, "day", "Time since the first dose")
     ids = labels.patients[labels.kept]
     return xr.Dataset(data, {"time": time, "patient": ids, "arm": np.array(labels.arms)})
-
-
-def save(results: xr.DataTree, path: Path) -> None:
-    """Write netCDF; the file appears whole or not at all.
-
-    Args:
-        results: From `to_dataset`.
-        path: The file; its folder exists.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        results.to_netcdf(partial, engine="netcdf4")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def load(path: Path) -> xr.DataTree:
-    """Read what `save` wrote."""
-    with xr.open_datatree(path, engine="netcdf4") as results:
-        return results.load()

@@ -1,0 +1,95 @@
+"""The results of a run without numbers: every variable with its axes, unit and name.
+
+Arrays of zeros take the place of what the engine returns for one patient in one arm, and are
+labeled as any run is. So the variables are those of `qsp.results`, whatever they come to be.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints import add_best_response
+from qsp.engine.solve import LaneResult, PeriodResult
+from qsp.engine.tracking import Crossing, Reductions
+from qsp.model.cytokines import CYTOKINES
+from qsp.model.tissues import TISSUES
+from qsp.results import CRSLinks, Labels, to_dataset
+from qsp.system import Areas, Extremes, Peaks, Snapshot
+from qsp.trial import PeriodTable
+
+_COVARIATES = ("body_weight", "body_surface", "age", "sex")
+
+
+@functools.cache
+def results() -> xr.Dataset:
+    """One arm, one patient, one dose period, one time: all zero."""
+    one = _zeros(1)
+    labels = Labels(
+        arms=("arm",),
+        patients=np.zeros(1, int),
+        time=np.zeros(1),
+        kept=np.ones(1, bool),
+        visits=np.ones(1),
+        periods=PeriodTable(label=np.full((1, 1, 1), "D1"), time=one, amount=one),
+        covariates={name: np.zeros(1) for name in _COVARIATES},
+        prevalence_weight=np.ones(1),
+        implausible=np.zeros((1, 1), bool),
+        cytokine_baseline=np.zeros(len(CYTOKINES)),
+    )
+    links = CRSLinks(logistic=one, hazard=one)
+    tree = to_dataset(_lanes(), _snapshot(1), labels, links, {"response_criteria": "lugano"})
+    return add_best_response(tree.to_dataset())
+
+
+def _lanes() -> LaneResult:
+    """What the engine returns: two rows, of the time before the first dose and after it."""
+    rows, tissues = _zeros(2), _zeros(2, len(TISSUES))
+    peaks = Peaks(cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows)
+    reductions = Reductions(
+        peak=peaks,
+        peak_time=peaks,
+        area=Areas(drug=rows, hazard=rows),
+        extreme=Extremes(occupancy=rows, trimers=tissues),
+        flow=tissues,
+        flow_area=tissues,
+        crossing=Crossing(
+            floor=rows,
+            floor_level=rows,
+            grade=rows,
+            onset=rows,
+            own_time=rows,
+            earlier_time=rows,
+            on=rows > 0,
+            on_grade=rows,
+        ),
+        steps=rows,
+    )
+    return LaneResult(
+        periods=PeriodResult(reductions=reductions, last=_snapshot(2), earlier_owner=rows),
+        saved=(_snapshot(1),),
+        final=None,
+        end=_snapshot(),
+        failed=_zeros() > 0,
+        steps=_zeros(),
+    )
+
+
+def _snapshot(*axes: int) -> Snapshot:
+    zeros = _zeros(*axes)
+    return Snapshot(
+        drug_central=zeros,
+        cytokines=_zeros(*axes, len(CYTOKINES)),
+        crs_severity=zeros,
+        t_cells_blood=zeros,
+        b_cells_blood=zeros,
+        tumor_volume=zeros,
+    )
+
+
+def _zeros(*axes: int) -> Any:
+    """Zeros (arm, patient, ...) in numpy, where the engine has arrays of jax."""
+    return np.zeros((1, 1, *axes))

@@ -1,0 +1,52 @@
+"""Molecules and populations: who they are, and every value of their files."""
+
+from __future__ import annotations
+
+from qsp.explain.values import Files, line
+from qsp.molecules import ParameterFile
+
+
+def molecules(files: Files) -> list[str]:
+    """Molecules of the package."""
+    return list(files.molecules)
+
+
+def molecule_lines(name: str, files: Files) -> list[str]:
+    """A molecule: target, format, routes, and its values."""
+    if name not in files.molecules:
+        return []
+    m = files.molecules[name]
+    return [
+        f"Molecule {m.title}: {m.format}, against {m.target}",
+        f"  molecular weight {m.molecular_weight:g} kDa; routes {', '.join(m.routes)}",
+        f"  clearance {m.clearance}; bridges in the synapse {m.synapse}",
+        *_values(m.parameters),
+    ]
+
+
+def populations(files: Files) -> list[str]:
+    """Populations at hand."""
+    return list(files.cohorts)
+
+
+def population_lines(name: str, files: Files) -> list[str]:
+    """A population: its card, and the values of its file."""
+    if name not in files.cohorts:
+        return []
+    cohort = files.cohorts[name]
+    return [
+        f"Population {cohort.title} ({cohort.disease}; response by {cohort.response_criteria})",
+        *cohort.card.strip().splitlines(),
+        *_values(cohort.parameters[-1]),
+    ]
+
+
+def _values(file: ParameterFile) -> list[str]:
+    width = max(map(len, file.entries), default=0)
+    own = [f"  {path:<{width}}  {line(entry)}" for path, entry in file.entries.items()]
+    kinds = [
+        f"  mixture {m.name}: "
+        + ", ".join(f"{part.name} {100 * part.weight:g} %" for part in m.components)
+        for m in file.mixtures
+    ]
+    return [f"Values of {file.name}", *own, *kinds]

@@ -1,0 +1,61 @@
+"""Parameters: by path, by element, or by the end of a path; with every value that a file gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qsp.explain.values import Files, line
+from qsp.population.addresses import ELEMENTS, address, antigen_of, declared, fields, inputs
+from qsp.population.derived import ABSENT
+
+
+def names(files: Files) -> list[str]:
+    """Paths of the parameters of the model, then of what becomes one: tumor, cells, antigens."""
+    of_antigens = (entry.path for entry in files.entries if antigen_of(entry.path))
+    return list(dict.fromkeys((*fields(), *inputs(), *of_antigens)))
+
+
+def lines(name: str, files: Files) -> list[str]:
+    """Every parameter whose path is the name or ends with it; elements only where no field does."""
+    for known in (names(files), list(declared())):
+        found = [path for path in known if path == name] or [
+            path for path in known if path.endswith(f".{name}")
+        ]
+        if found:
+            return [text for path in found for text in block(path, files)]
+    return []
+
+
+def of_group(group: str, files: Files) -> list[str]:
+    """All parameters of a group, such as ``synapse`` or ``supportive.tocilizumab``."""
+    paths = [path for path in fields() if path.startswith(f"{group}.")]
+    return [text for path in paths for text in block(path, files)]
+
+
+def block(path: str, files: Files) -> Iterator[str]:
+    """What a parameter is, then a line for each value."""
+    yield _title(path)
+    entries = list(files.of(path))
+    places = [f"{e.path[len(path) + 1 :]} {e.file}".strip() for e in entries]
+    width = max(map(len, places), default=0)
+    for entry, place in zip(entries, places, strict=True):
+        yield f"  {place:<{width}}  {line(entry)}"
+    if not entries:
+        yield f"  {_without_entry(path)}"
+
+
+def _title(path: str) -> str:
+    """Path, axes, unit and meaning."""
+    axes = fields().get(path, ())
+    first = address(".".join([path, *(ELEMENTS[axis][0] for axis in axes)]), where="explain")
+    meaning = first.meaning.rsplit(", ", len(axes))[0]
+    shown = f" ({', '.join(axes)})" if axes else ""
+    return f"Parameter {path}{shown} [{first.unit}]: {meaning}"
+
+
+def _without_entry(path: str) -> str:
+    follows = "No file gives it: it follows from other values"
+    for group, value in ABSENT.items():
+        if f"{path}.".startswith(f"{group}."):
+            return f"{follows}, or is {value:g} where what it belongs to is absent."
+    return f"{follows}."

@@ -1,0 +1,59 @@
+"""The values that files give: shared physiology, every molecule, every population at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from qsp.molecules import Entry, Molecule, load, names
+from qsp.population import Cohort, read_cohort
+from qsp.population.assembly import physiology
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Every file of values.
+
+    Args:
+        molecules: By name.
+        cohorts: By name; empty where there is no folder of populations.
+        entries: All entries, those of the physiology first.
+    """
+
+    molecules: Mapping[str, Molecule]
+    cohorts: Mapping[str, Cohort]
+    entries: tuple[Entry, ...]
+
+    def of(self, path: str) -> Iterator[Entry]:
+        """Entries of a path, or of the elements of a field."""
+        return (e for e in self.entries if e.path == path or e.path.startswith(f"{path}."))
+
+
+def shipped(populations: Path) -> Files:
+    """Read all files.
+
+    Args:
+        populations: Folder of population files; it may be absent.
+
+    Raises:
+        ConfigError: If a file breaks a rule.
+    """
+    molecules = {name: load(name) for name in names()}
+    cohorts = {path.stem: read_cohort(path) for path in sorted(populations.glob("*.toml"))}
+    files = (
+        physiology(),
+        *(molecule.parameters for molecule in molecules.values()),
+        *(cohort.parameters[-1] for cohort in cohorts.values()),
+    )
+    entries = tuple(entry for file in files for entry in file.entries.values())
+    return Files(molecules, cohorts, entries)
+
+
+def line(entry: Entry) -> str:
+    """An entry in a line, such as ``5.49 L, sd 0.313; published, Bender2024``."""
+    spread = [f"{key} {getattr(entry, key)}" for key in ("cv", "sd") if getattr(entry, key)]
+    spread += [f"{model.get('covariate')} model" for model in entry.covariates]
+    value = ", ".join([entry.value, *spread])
+    origin = ", ".join(word for word in (entry.status, entry.source) if word)
+    return f"{value}; {origin}" + (f": {entry.note}" if entry.note else "")

@@ -1,0 +1,27 @@
+"""A run as a labeled dataset, and its file; the schema stands in `qsp.results.dataset`."""
+
+from qsp.results.dataset import (
+    FAILED,
+    IMPLAUSIBLE,
+    KEPT,
+    OK,
+    CRSLinks,
+    Labels,
+    outcomes,
+    to_dataset,
+)
+from qsp.results.files import load, save, trajectories
+
+__all__ = [
+    "FAILED",
+    "IMPLAUSIBLE",
+    "KEPT",
+    "OK",
+    "CRSLinks",
+    "Labels",
+    "load",
+    "outcomes",
+    "save",
+    "to_dataset",
+    "trajectories",
+]

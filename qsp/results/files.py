@@ -1,0 +1,36 @@
+"""Results as files: netCDF that appears whole or not at all."""
+
+import os
+from pathlib import Path
+
+import xarray as xr
+
+
+def trajectories(results: xr.DataTree) -> xr.Dataset | None:
+    """Trajectories that are kept apart, None where those of all patients lie in the root."""
+    if "trajectories" not in results.children:
+        return None
+    apart = results.children["trajectories"].to_dataset()
+    own = {str(dim) for variable in apart.data_vars.values() for dim in variable.dims}
+    return apart.drop_vars([name for name in apart.coords if name not in own])
+
+
+def save(results: xr.DataTree, path: Path) -> None:
+    """Write netCDF; the file appears whole or not at all.
+
+    Args:
+        results: From `to_dataset`.
+        path: The file; its folder exists.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        results.to_netcdf(partial, engine="netcdf4")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> xr.DataTree:
+    """Read what `save` wrote."""
+    with xr.open_datatree(path, engine="netcdf4") as results:
+        return results.load()

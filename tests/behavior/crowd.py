@@ -1,0 +1,126 @@
+"""Populations under one list of doses, many lists through one compiled program.
+
+The system keeps, beside the reductions of a run, how far below zero each state fell, in units of
+its absolute tolerance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qsp import system
+from qsp.engine.batch import Batch, simulate
+from qsp.engine.method import Method
+from qsp.engine.solve import Lane
+from qsp.model import Forms
+from qsp.model.cytokines import CYTOKINES
+from qsp.model.severity import thresholds
+from qsp.population import Population
+from qsp.system import DOSE_KINDS, System
+from tests.scenarios import Dose, events
+
+
+class Watching(System):
+    """The system of the package, watching how far each state falls below zero."""
+
+    def ends(self, x: system.State, p: system.Parameters) -> tuple[Any, jax.Array]:
+        extremes, secreting = super().ends(x, p)
+        tolerance = self.negligible(x, p)
+        below = jax.tree.map(lambda leaf, atol: jnp.max(-leaf / atol), x, tolerance)
+        return (extremes, below), secreting
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """Patients, and what each is given."""
+
+    people: Population
+    doses: tuple[Dose, ...]
+    days: float = 84.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Crowd:
+    """What became of an arm: reductions (patient, dose_period, ...) and last states."""
+
+    arm: Arm
+    reductions: Any
+    final: system.State
+    failed: np.ndarray
+
+    def peak(self, name: str, period: int = 1) -> np.ndarray:
+        """Peak of a cytokine in a dose period, by patient [pg/mL]."""
+        return np.asarray(self.reductions.peak.cytokines)[:, period - 1, CYTOKINES.index(name)]
+
+    def largest(self, name: str) -> np.ndarray:
+        """Largest peak of a cytokine over the dose periods, by patient [pg/mL]."""
+        periods = max(dose.period for dose in self.arm.doses)
+        return np.max([self.peak(name, period) for period in range(1, periods + 1)], axis=0)
+
+    def rate(self, period: int, grade: int = 1) -> float:
+        """Share of patients with CRS of a grade or worse that belongs to a dose period."""
+        return float(np.mean(np.asarray(self.reductions.crossing.grade)[:, period - 1] >= grade))
+
+    @property
+    def volume(self) -> np.ndarray:
+        """Tumor volume at the end, relative to baseline, by patient."""
+        tumor, first = self.final.model.targets, self.arm.people.parameters.model.targets.baseline
+        last = np.asarray(tumor.viable)[:, 1:].sum((1, 2)) + np.asarray(tumor.dying)
+        return last / np.asarray(first)[:, 1:].sum((1, 2))
+
+    @property
+    def below_zero(self) -> Mapping[str, float]:
+        """Furthest fall below zero of each state in any patient, in units of its tolerance."""
+        below = self.reductions.extreme[1]
+        return {
+            jax.tree_util.keystr(path): float(np.max(leaf))
+            for path, leaf in jax.tree_util.tree_leaves_with_path(below)
+        }
+
+
+def treat(arms: Mapping[str, Arm], forms: Forms | None = None) -> dict[str, Crowd]:
+    """Solve every patient of every arm at the default tolerance.
+
+    Args:
+        arms: By name.
+        forms: Choices of structure; by default those of the package.
+    """
+    watching = Watching(forms or Forms())
+    lanes = [_lanes(arm) for arm in arms.values()]
+    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *lanes)
+    result, _ = simulate(Batch(together, ()), watching, Method(), kinds=len(DOSE_KINDS))
+    cuts = np.cumsum([len(arm.people) for arm in arms.values()])
+    parts = [
+        slice(last - len(arm.people), last) for arm, last in zip(arms.values(), cuts, strict=True)
+    ]
+    return {
+        name: Crowd(
+            arm=arm,
+            reductions=jax.tree.map(
+                lambda leaf, part=part: leaf[part, 1:], result.periods.reductions
+            ),
+            final=jax.tree.map(lambda leaf, part=part: leaf[part], result.final),
+            failed=np.asarray(result.failed)[part],
+        )
+        for (name, arm), part in zip(arms.items(), parts, strict=True)
+    }
+
+
+def _lanes(arm: Arm) -> Lane:
+    people, count = arm.people, len(arm.people)
+    levels = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
+    begin = min([0.0, *(dose.time for dose in arm.doses)])
+    table = events([arm.doses])
+    return Lane(
+        parameters=people.parameters,
+        events=jax.tree.map(lambda leaf: np.repeat(leaf, count, axis=0), table),
+        thresholds=np.asarray(levels(people.xi_patient, people.xi_dose, people.parameters)),
+        begin=np.full(count, begin),
+        end=np.full(count, arm.days),
+    )

@@ -1,0 +1,181 @@
+"""The known flaws of the prototype, each with its cure and without.
+
+The cure passes a criterion that its absence fails.
+Flaw 1 is in test_population.py, 6 in test_kinetic.py, 8 in test_mass_balance.py.
+"""
+
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+from qsp.model import Forms
+from qsp.model.synapse import Equilibrium, Relaxed, gap
+from qsp.model.t_cells import MassAction
+from qsp.model.tissues import BLOOD, MALIGNANT, NORMAL, SKIN, TUMOR
+from tests.scenarios import Scenario, Subject, mosunetuzumab, solve
+
+DRUGS = Path(__file__).parent / "drugs"
+PER_HOUR = 24.0
+# Seven of ten patients have few B cells (model.md S2).
+FEW_B_CELLS = {
+    "targets.baseline.normal.blood": 10.0,
+    "targets.baseline.normal.lymphoid": 0.2 * 30_000.0,
+}
+FAST_ABSORPTION = {"disposition.ka": 0.02 * PER_HOUR, "disposition.k_lymph": 1e3}
+SLOW_EXCHANGE = {
+    "disposition.k_exchange.lymphoid": 0.30 * PER_HOUR,
+    "disposition.k_exchange.tumor": 0.12 * PER_HOUR,
+}
+PROTOTYPE_RELEASE = {"synapse.alpha": 1.0, "cytokines.p_IL6": 3000.0 * PER_HOUR}
+PROTOTYPE_SKIN = {"engagement.k_kill.normal.skin": 0.005 * PER_HOUR}
+NO_SOLUBLE_BCMA = {f"antigens.BCMA.soluble.{tissue}": 0.0 for tissue in ("blood", "tumor")}
+OBINUTUZUMAB = {
+    "disposition.competitor": 500.0,
+    "disposition.k_competitor": 0.0828 / 2.76,
+    "binding.KD_competitor": 4.0,
+}
+
+
+@pytest.fixture(scope="module")
+def courses(double_precision):
+    nhl = mosunetuzumab()
+    blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
+    teclistamab = Subject.of(DRUGS / "teclistamab_like.toml", DRUGS / "myeloma.toml")
+    step_up = nhl.iv([0, 7, 14], [1, 2, 60])
+    under_skin = nhl.sc([0], [60])
+    steps = teclistamab.sc([0, 3, 6], [4.5, 22.5, 112.5])
+    first_step = blinatumomab.iv([0], [5e-3 * 1.88 * 7], 168)
+    return solve(
+        {
+            "absorption, cure": Scenario(nhl.patient(FEW_B_CELLS), under_skin, 14),
+            "absorption, flaw": Scenario(
+                nhl.patient(FEW_B_CELLS | FAST_ABSORPTION), under_skin, 14
+            ),
+            "exchange, cure": Scenario(nhl.patient(FEW_B_CELLS), step_up, 21),
+            "exchange, flaw": Scenario(nhl.patient(FEW_B_CELLS | SLOW_EXCHANGE), step_up, 21),
+            "release, cure": Scenario(blinatumomab.patient(), first_step, 7),
+            "release, flaw": Scenario(blinatumomab.patient(PROTOTYPE_RELEASE), first_step, 7),
+            "soluble, cure": Scenario(teclistamab.patient(), steps, 13),
+            "soluble, flaw": Scenario(teclistamab.patient(NO_SOLUBLE_BCMA), steps, 13),
+            "competitor, cure": Scenario(nhl.patient(OBINUTUZUMAB), nhl.iv([0], [2.5]), 7),
+            "competitor, flaw": Scenario(nhl.patient(), nhl.iv([0], [2.5]), 7),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def relaxed(double_precision):
+    tebentafusp = Subject.of("tebentafusp", "uveal_melanoma")
+    weekly = tebentafusp.iv((0, 7, 14, 21), (0.02, 0.03, 0.068, 0.068), 0.25)
+    return solve(
+        {
+            "melanocytes, cure": Scenario(tebentafusp.patient(), weekly, 28),
+            "melanocytes, flaw": Scenario(tebentafusp.patient(PROTOTYPE_SKIN), weekly, 28),
+            **recruiting(),
+        },
+        forms=Forms(synapse=Relaxed()),
+    )
+
+
+@pytest.fixture(scope="module")
+def mass_action(double_precision):
+    return solve(recruiting(), forms=Forms(synapse=Relaxed(), recruitment=MassAction()))
+
+
+def recruiting():
+    """A steady infusion, repeated and stepped up."""
+    blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
+
+    def two_weeks(first, second):
+        mg = [each * 1e-3 * 1.88 * 7 for each in (first, second)]
+        return Scenario(blinatumomab.patient(), blinatumomab.iv([0, 7], mg, 168), 14)
+
+    return {"repeat": two_weeks(5, 5), "step": two_weeks(5, 15)}
+
+
+def test_flaw_2_il6_after_an_injection_is_late(courses):
+    """60 mg SC: IL-6 peaks after 24 h; before, with fast absorption and no lymph transits."""
+    hours = [courses[f"absorption, {form}"].peak_hours("il6") for form in ("cure", "flaw")]
+    assert 24.0 < hours[0] < 72.0, f"with the cure at {hours[0]:.0f} h"
+    assert hours[1] < 24.0, f"without it at {hours[1]:.0f} h"
+
+
+def test_flaw_3_the_first_full_dose_acts_within_a_day(courses):
+    """1/2/60 mg: IL-6 of the full dose peaks at 4-20 h, later with the prototype's exchange."""
+    hours = [courses[f"exchange, {form}"].peak_hours("il6", 3) for form in ("cure", "flaw")]
+    assert 4.0 < hours[0] < 20.0, f"with the cure at {hours[0]:.0f} h"
+    assert hours[1] > 20.0, f"without it at {hours[1]:.0f} h"
+
+
+def test_flaw_4_the_first_step_of_blinatumomab_is_half_of_the_prototype(courses):
+    """5 ug/m2/day: IL-6 peak at most half of the 849 pg/mL that were 2 times too high."""
+    peaks = [courses[f"release, {form}"].peak("il6") for form in ("cure", "flaw")]
+    assert peaks[0] <= 849.0 / 2.0, f"with the cure {peaks[0]:.0f} pg/mL"
+    assert peaks[1] > 849.0 / 2.0, f"without it {peaks[1]:.0f} pg/mL"
+
+
+def test_flaw_5_half_of_the_melanocytes_survive_tebentafusp(relaxed):
+    """20/30/68/68 ug: over half of the melanocytes at all times, less at the prototype's rate."""
+    left = []
+    for form in ("cure", "flaw"):
+        cells = relaxed[f"melanocytes, {form}"].state.model.targets.viable[:, NORMAL, SKIN]
+        left.append(cells.min() / cells[0])
+    assert left[1] < 0.5, f"without the cure {left[1]:.2f}"
+    assert left[0] > 0.5, f"with the cure {left[0]:.2f}"
+
+
+def test_flaw_7_soluble_target_spares_the_second_dose_from_the_first(courses):
+    """Teclistamab-like: IL-6 of dose 2 over dose 1 at least twice that without soluble BCMA."""
+    runs = [courses[f"soluble, {form}"] for form in ("cure", "flaw")]
+    second_over_first = [run.peak("il6", 2) / run.peak("il6", 1) for run in runs]
+    assert second_over_first[0] >= 2.0 * second_over_first[1], second_over_first
+
+
+def test_flaw_7_a_competitor_for_the_target_lowers_release(courses):
+    """500 nmol/L obinutuzumab left in plasma: first-dose IL-6 of 2.5 mg at most half."""
+    peaks = [courses[f"competitor, {form}"].peak("il6") for form in ("cure", "flaw")]
+    assert peaks[0] <= 0.5 * peaks[1], peaks
+
+
+def test_flaw_7_a_second_target_arm_bridges_at_lower_drug():
+    """2:1 against 1:1 with the same arms: more than twice the bridges far below the affinity."""
+    model = jax.tree.map(jnp.asarray, mosunetuzumab().patient().model)
+    s = model.synapse
+
+    def bridges(valency):
+        arms = (jnp.asarray(valency), jnp.asarray(0.1))
+        b = eqx.tree_at(lambda b: (b.valency, b.chi), model.binding, arms)
+        here = gap(jnp.full(4, 0.01), jnp.zeros(()), b)
+        return float(Equilibrium(refinements=8).bridges(None, here, b, s)[MALIGNANT, TUMOR])
+
+    assert bridges(2.0) > 2.2 * bridges(1.0)
+
+
+def recruited(course):
+    """Share of the T cells in blood that are activated or post-activated, over time."""
+    cells = course.state.model.t_cells
+    return ((cells.activated + cells.post_activated) / cells.total)[:, BLOOD]
+
+
+def test_threshold_a_steady_drug_recruits_once(relaxed, mass_action):
+    """S7: recruited on day 7 of a low infusion as on day 1; with mass action ever more."""
+    grown = []
+    for courses in (relaxed, mass_action):
+        course = courses["repeat"]
+        share = recruited(course)
+        grown.append(course.at(share, 7) / course.at(share, 1))
+    assert grown[0] < 1.1, f"threshold {grown[0]:.2f}"
+    assert grown[1] > 1.3, f"mass action {grown[1]:.2f}"
+
+
+def test_threshold_a_step_releases_more_than_a_repeat(relaxed, mass_action):
+    """S7: threefold in week 2 gives 1.5 times the IL-6 of a repeat; not with mass action."""
+    gain = [
+        courses["step"].peak("il6", 2) / courses["repeat"].peak("il6", 2)
+        for courses in (relaxed, mass_action)
+    ]
+    assert gain[0] >= 1.5, f"threshold {gain[0]:.2f}"
+    assert gain[1] < 1.5, f"mass action {gain[1]:.2f}"

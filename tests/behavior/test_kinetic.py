@@ -1,0 +1,189 @@
+"""Kinetic binding, the reference, against the closed form and its relaxation (TCE-42 4.2)."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from qsp.engine.method import Method
+from qsp.engine.solve import solve_lane
+from qsp.model import Forms
+from qsp.model.binding import Receptors
+from qsp.model.cytokines import IFN_GAMMA, IL6
+from qsp.model.synapse import Complexes, Gap, Kinetic, Relaxed, trimers
+from qsp.system import DOSE_KINDS, System
+from tests.scenarios import Scenario, Subject, mosunetuzumab, solve, stack
+
+DENSITY = 9.03e-3  # molecules/um^2 that make 1 nmol/L in the gap
+HOURS = np.concatenate([[0.0], np.logspace(-4, 2.6, 2000)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A molecule and what it meets: K [nmol/L], copies per area [1/um^2], off-rates [1/hour]."""
+
+    K_3: float
+    K_T: float
+    alpha: float
+    cd3: float
+    target: float
+    off_3: float
+    off_T: float
+
+
+PUBLISHED = Arm(40.0, 70.0, 1.0, 6e4 / 150, 1e5 / 300, 82.0, 1.0)
+TECLISTAMAB = Arm(28.0, 0.18, 2.1e-4, 6e4 / 150, 3000 / 500, 12.0, 0.16)
+TEBENTAFUSP = Arm(38.0, 0.024, 2.5e-3, 6e4 / 150, 40 / 800, 12.0, 0.03)
+
+
+@pytest.fixture(scope="module")
+def model_parameters(double_precision):
+    return jax.tree.map(jnp.asarray, mosunetuzumab().patient().model)
+
+
+def of(arm, model):
+    """Binding and synapse parameters of an arm."""
+    b = eqx.tree_at(
+        lambda b: (b.KD_CD3, b.KD_target), model.binding, (jnp.array(arm.K_3), jnp.array(arm.K_T))
+    )
+    rates = (arm.alpha, 24.0 * arm.off_3, 24.0 * arm.off_T)
+    s = eqx.tree_at(
+        lambda s: (s.alpha, s.k_off_CD3, s.k_off_target),
+        model.synapse,
+        tuple(map(jnp.array, rates)),
+    )
+    return b, s
+
+
+def around(arm, drug):
+    """A gap that holds one kind of target in one tissue."""
+    cd3, target = (jnp.full(1, density / DENSITY) for density in (arm.cd3, arm.target))
+    receptors = Receptors(cd3=cd3, target=target[None])
+    return Gap(free=jnp.full(1, drug), K_T=jnp.array(arm.K_T), receptors=receptors)
+
+
+def closed_form(arm, drug, model):
+    """Trimers at equilibrium [nmol/L]."""
+    b, s = of(arm, model)
+    return float(trimers(around(arm, drug), s.alpha, b)[0, 0])
+
+
+def kinetic(arm, drug, model):
+    """Trimers over `HOURS` from the kinetic scheme, as a fraction of the closed form."""
+    b, s = of(arm, model)
+    here = around(arm, drug)
+
+    @jax.jit
+    def rates(flat):
+        state = Complexes(*(part.reshape(1, 1) for part in flat))
+        return jnp.stack(
+            [leaf.ravel()[0] for leaf in jax.tree.leaves(Kinetic().rates(state, here, b, s))]
+        )
+
+    run = solve_ivp(
+        lambda t, y: np.asarray(rates(jnp.asarray(y))) / 24.0,
+        (0.0, HOURS[-1]),
+        np.zeros(3),
+        method="BDF",
+        t_eval=HOURS,
+        rtol=1e-10,
+        atol=1e-10,
+    )
+    assert run.success
+    return run.y[2] / closed_form(arm, drug, model)
+
+
+def relaxed(arm, drug, model):
+    """Bridges over `HOURS` from the relaxing form, as a fraction of its equilibrium."""
+    b, s = of(arm, model)
+    form, here = Relaxed(), around(arm, drug)
+    b = eqx.tree_at(lambda b: b.copies_target, b, jnp.zeros((1, 1)))
+    start = form.rates(form.initial(b), here, b, s).per_synapse[0, 0]
+    top = closed_form(arm, drug, model) * b.density_per_concentration * s.area
+    return 1.0 - np.exp(-float(start / top) * HOURS / 24.0)
+
+
+def hours_to(fraction, curve):
+    return float(np.interp(fraction, curve, HOURS))
+
+
+@pytest.mark.parametrize(
+    ("drug", "published"), [(0.01, 4583.69), (1.0, 30_487.33), (100.0, 35_896.90)]
+)
+def test_closed_form_gives_the_published_trimers(drug, published, model_parameters):
+    """Trimers at 0.01, 1 and 100 nM: 4,583.69, 30,487.33 and 35,896.90 nM, to the last digit."""
+    assert closed_form(PUBLISHED, drug, model_parameters) == pytest.approx(published, abs=0.005)
+
+
+@pytest.mark.parametrize(("drug", "hours"), [(0.01, 12.9), (1.0, 0.77), (100.0, 1 / 60)])
+def test_kinetic_scheme_comes_to_the_closed_form_in_the_published_time(
+    drug, hours, model_parameters
+):
+    """It rests at the closed form to 1e-6, and is 90 % there after 12.9 h, 0.77 h and 1 min."""
+    curve = kinetic(PUBLISHED, drug, model_parameters)
+    assert curve[-1] == pytest.approx(1.0, abs=1e-6)
+    assert hours_to(0.9, curve) == pytest.approx(hours, rel=0.1)
+
+
+@pytest.mark.parametrize("drug", [0.001, 0.01, 0.1, 1.0])
+def test_flaw_6_bridges_of_a_slow_arm_lag_as_the_kinetic_scheme_says(drug, model_parameters):
+    """Teclistamab-like: relaxing bridges within 0.1 of the kinetic ones, the closed form not."""
+    true = kinetic(TECLISTAMAB, drug, model_parameters)
+    assert np.abs(relaxed(TECLISTAMAB, drug, model_parameters) - true).max() < 0.1
+    at_once = np.ones_like(true)
+    assert np.abs(at_once - true)[HOURS > 0.1].max() > 0.5
+
+
+@pytest.mark.parametrize("drug", [0.001, 0.01, 0.1, 1.0])
+def test_flaw_6_half_of_the_bridges_of_tebentafusp_take_hours(drug, model_parameters):
+    """Tebentafusp: the relaxing form is half there within a factor 4 of the kinetic time."""
+    times = [
+        hours_to(0.5, form(TEBENTAFUSP, drug, model_parameters)) for form in (kinetic, relaxed)
+    ]
+    assert 0.25 < times[1] / times[0] < 4.0, times
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("molecule", ["tebentafusp", "mosunetuzumab"])
+def test_flaw_6_the_whole_model_with_kinetic_binding(molecule, double_precision):
+    """First dose: cytokine peaks of the relaxing form within 10 % (tebentafusp; 5 % mosunetuzumab).
+
+    The closed form misses those of the slow arm of tebentafusp by over a fifth.
+    """
+    if molecule == "tebentafusp":
+        subject = Subject.of("tebentafusp", "uveal_melanoma")
+        scenario = Scenario(subject.patient(), subject.iv([0], [0.02], 0.25), 3)
+    else:
+        scenario = Scenario(mosunetuzumab().patient(), mosunetuzumab().iv([0], [60]), 3)
+    true = _kinetic_peaks(scenario)
+    lagging = solve({"it": scenario}, forms=Forms(synapse=Relaxed()))["it"]
+    at_once = solve({"it": scenario})["it"]
+    ours, instant = (
+        np.array([course.peak(name) for name in ("ifn_gamma", "il6")])
+        for course in (lagging, at_once)
+    )
+    assert ours == pytest.approx(true, rel=0.05 if molecule == "mosunetuzumab" else 0.10)
+    if molecule == "tebentafusp":
+        assert np.all(instant > 1.2 * true)
+
+
+def _kinetic_peaks(scenario):
+    """Peaks of IFN-gamma and IL-6 with kinetic binding and an implicit solver, in one lane."""
+    lane = jax.tree.map(lambda leaf: leaf[0], stack([scenario]))
+    short = jax.tree.map(lambda leaf: leaf[:1], lane.events)
+    lane = dataclasses.replace(lane, events=short, thresholds=lane.thresholds[:1])
+    run = functools.partial(
+        solve_lane,
+        grids=(),
+        system=System(Forms(synapse=Kinetic())),
+        method=Method("Kvaerno5", rtol=1e-6),
+        kinds=len(DOSE_KINDS),
+    )
+    result = jax.jit(run)(lane)
+    assert not result.failed
+    return np.asarray(result.periods.reductions.peak.cytokines)[1, [IFN_GAMMA, IL6]]

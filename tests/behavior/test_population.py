@@ -1,0 +1,162 @@
+"""T4, T17, T19, T22-T24 of the model description: what doses do to 192 patients."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qsp.model import Forms
+from qsp.model.synapse import Relaxed
+from qsp.population import Population, sample
+from tests.behavior.crowd import Arm, treat
+from tests.scenarios import HOUR, PERIODS, Dose, Subject, mosunetuzumab
+
+DRUGS = Path(__file__).parent / "drugs"
+PATIENTS = 192  # three chunks of the engine
+SEED = 1
+WEEKS = (0, 7, 14, 21, 42, 63)
+LENGTHS = (4, 4, 4, 2, 2, 2)
+FIRST_DOSES = (0.4, 0.8, 1.6, 2.8)
+ONE_CLONE = {"tumor.antigen_low": "0"}
+
+
+def people(subject: Subject, patients: int = PATIENTS) -> Population:
+    """Patients of a molecule in a population."""
+    drawn = sample(subject.table, range(patients), seed=SEED, periods=PERIODS)
+    assert drawn.plausible.all()
+    return drawn
+
+
+def regimens(subject: Subject) -> dict[str, tuple[Dose, ...]]:
+    """Step-up and flat dosing of mosunetuzumab."""
+    return {
+        "step_up": subject.iv(WEEKS, (1, 2, 60, 60, 30, 30), LENGTHS),
+        "flat": subject.iv(WEEKS, (60, 60, 60, 60, 30, 30), LENGTHS),
+    }
+
+
+def steroid(days, mg: float) -> tuple[Dose, ...]:
+    """Dexamethasone over the hour before each of some doses."""
+    return tuple(Dose("dexamethasone", day - HOUR, mg, HOUR) for day in days)
+
+
+@pytest.fixture(scope="module")
+def crowds(double_precision):
+    nhl = mosunetuzumab()
+    teclistamab = Subject.of(DRUGS / "teclistamab_like.toml", DRUGS / "myeloma.toml")
+    tarlatamab = Subject.of(DRUGS / "tarlatamab_like.toml", DRUGS / "small_cell.toml")
+    lymphoma, myeloma, small_cell = (people(s) for s in (nhl, teclistamab, tarlatamab))
+    stepping = teclistamab.sc([0, 3, 6, 13], [4.5, 22.5, 112.5, 112.5])
+    return treat(
+        {
+            **{name: Arm(lymphoma, doses) for name, doses in regimens(nhl).items()},
+            **{f"{mg} mg": Arm(lymphoma, nhl.iv([0], [mg]), 7) for mg in FIRST_DOSES},
+            "60-fold": Arm(lymphoma, nhl.iv([0, 3, 7], [1, 60, 60]), 14),
+            "flat, one clone": Arm(
+                lymphoma.changed(ONE_CLONE, where="test"), regimens(nhl)["flat"]
+            ),
+            "6-fold": Arm(lymphoma, nhl.iv([0, 3, 7], [10, 60, 60]), 14),
+            "teclistamab": Arm(myeloma, (*stepping, *steroid((0, 3, 6), 16.0)), 20),
+            "tarlatamab": Arm(small_cell, tarlatamab.iv([0], [1], 1), 7),
+        }
+    )
+
+
+def medians(crowd, periods):
+    return [float(np.median(crowd.peak("il6", period))) for period in range(1, periods + 1)]
+
+
+def test_T04_flat_dosing_doubles_the_median_of_the_largest_il6(crowds):
+    """60 mg flat against 1/2/60 mg, no steroid: median largest IL-6 at least 2 times as high."""
+    flat, step_up = (np.median(crowds[regimen].largest("il6")) for regimen in ("flat", "step_up"))
+    assert flat / step_up >= 2.0, f"ratio {flat / step_up:.2f}"
+
+
+def test_flaw_1_few_tumors_all_but_vanish(crowds):
+    """60 mg flat: tumors below 1 % at day 84 in under a third; in more, without antigen-low clone.
+
+    The lower quartile of the volume stays above 0.5 % of baseline; without the clone it does not.
+    """
+    with_clone, without = (crowds[regimen].volume for regimen in ("flat", "flat, one clone"))
+    gone = [float(np.mean(volume < 0.01)) for volume in (with_clone, without)]
+    assert gone[0] < 1.0 / 3.0 < gone[1], f"gone in {gone}"
+    quartiles = [float(np.quantile(volume, 0.25)) for volume in (with_clone, without)]
+    assert quartiles[0] > 0.005 > quartiles[1], f"lower quartiles {quartiles}"
+
+
+def test_T17_crs_rises_over_a_step_of_60_fold(crowds):
+    """1 mg, then 60 mg on days 3 and 7: more CRS after the first full dose than after the step."""
+    rates = [crowds["60-fold"].rate(period) for period in (1, 2, 3)]
+    assert rates[1] > rates[0], f"CRS by dose {rates}"
+
+
+def test_T17_crs_falls_over_a_step_of_6_fold(crowds):
+    """10 mg, then 60 mg on days 3 and 7: ever less CRS."""
+    rates = [crowds["6-fold"].rate(period) for period in (1, 2, 3)]
+    assert rates[0] > rates[1] > rates[2], f"CRS by dose {rates}"
+
+
+def test_T22_il6_of_a_first_dose_rises_slowly_with_the_dose(crowds):
+    """Median IL-6 peak of 0.4 to 2.8 mg mosunetuzumab: log-log slope at most 0.8."""
+    peaks = [medians(crowds[f"{mg} mg"], 1)[0] for mg in FIRST_DOSES]
+    slope = np.polyfit(np.log(FIRST_DOSES), np.log(peaks), 1)[0]
+    assert slope <= 0.8, f"slope {slope:.2f}"
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="IL-6 of teclistamab falls over the steps"
+)
+def test_T23_soluble_target_moves_the_highest_il6_to_a_later_dose(crowds):
+    """Teclistamab-like, 0.06/0.3/1.5 mg/kg: highest median IL-6 at the second or third dose."""
+    peaks = medians(crowds["teclistamab"], 3)
+    shown = " / ".join(f"{peak:.0f}" for peak in peaks)
+    assert max(peaks[1:]) > peaks[0], f"IL-6 by dose {shown} pg/mL"
+
+
+def test_T24_target_cells_in_the_tumor_alone_release_il6(crowds):
+    """Tarlatamab-like, 1 mg: median IL-6 peak of the first dose above 20 pg/mL."""
+    crowd = crowds["tarlatamab"]
+    assert np.all(crowd.arm.people.parameters.model.targets.baseline[:, :, [0, 1, 3]] == 0.0)
+    assert medians(crowd, 1)[0] > 20.0
+
+
+def shipped(patients: int) -> dict[str, Arm]:
+    """Patients of every shipped molecule, more of mosunetuzumab."""
+    nhl = mosunetuzumab()
+    lymphoma = people(nhl, patients)
+    blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
+    tebentafusp = Subject.of("tebentafusp", "uveal_melanoma")
+    steps = blinatumomab.iv((0, 7), (0.066, 0.2), 168)
+    weekly = tebentafusp.iv((0, 7, 14, 21), (0.02, 0.03, 0.068, 0.068), 0.25)
+    return {
+        **{
+            name: Arm(lymphoma, (*doses, *steroid(WEEKS[:4], 20.0)))
+            for name, doses in regimens(nhl).items()
+        },
+        "blinatumomab": Arm(people(blinatumomab, patients // 4), steps, 14),
+        "tebentafusp": Arm(people(tebentafusp, patients // 4), weekly, 28),
+    }
+
+
+def assert_positive(crowds):
+    """No state of any patient falls below zero by more than its absolute tolerance."""
+    deepest = {}
+    for name, crowd in crowds.items():
+        assert not crowd.failed.any(), name
+        state, depth = max(crowd.below_zero.items(), key=lambda item: item[1])
+        deepest[f"{name}{state}"] = depth
+    worst = max(deepest, key=lambda name: deepest[name])
+    assert deepest[worst] <= 1.0, f"{worst} falls to {-deepest[worst]:.1f} times its tolerance"
+
+
+def test_T19_no_state_is_negative_in_256_patients(double_precision):
+    """No state below minus its absolute tolerance, at the default tolerance of a run."""
+    assert_positive(treat(shipped(256)))
+
+
+@pytest.mark.slow
+def test_T19_no_state_is_negative_in_10000_patients(double_precision):
+    """No state below minus its absolute tolerance, with tebentafusp in its own form."""
+    arms = shipped(10_000)
+    slow_arm = {"tebentafusp": arms.pop("tebentafusp")}
+    assert_positive(treat(arms) | treat(slow_arm, Forms(synapse=Relaxed())))

@@ -1,0 +1,178 @@
+"""The package against the twin, an implementation that shares only the model description with it.
+
+Between them the scenarios exercise every process: step-up infusions, injections with lymph
+transits, boluses, tocilizumab, dexamethasone, JAK inhibitor, anti-TNF, soluble target, competitor,
+mechanistic clearance, relaxing bridges and mass-action recruitment. Both solve at 1e-9.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qsp.model import Forms
+from qsp.model.synapse import Relaxed
+from qsp.model.t_cells import MassAction
+from qsp.model.tissues import LYMPHOID
+from qsp.system import DOSE_KINDS, System
+from tests.model.patient import busy, complete
+from tests.reference import twin
+from tests.reference.adapter import twin_parameters, twin_state
+from tests.scenarios import HOUR, Dose, Scenario, Subject, mosunetuzumab, solve
+
+RELATIVE, OF_SCALE = 1e-4, 1e-8
+TARGET = dict(zip(DOSE_KINDS, ("iv", "sc", "toci", "dex", "jak", "anti_tnf"), strict=True))
+RELAXED_MASS_ACTION = Forms(synapse=Relaxed(), recruitment=MassAction())
+OF_TWIN = {"recruitment": "mass_action", "relaxation": True}
+SINKS_OF_LOSS = {
+    "binding.k_int_CD3": 1.584,
+    "binding.k_int_target": 0.24,
+}
+SOLUBLE_AND_COMPETITOR = {
+    **{f"disposition.soluble_target.{tissue}": 4.0 for tissue in ("blood", "lymphoid", "tumor")},
+    "disposition.k_soluble": 0.3,
+    "binding.KD_soluble": 2.4,
+    "disposition.competitor": 20.0,
+    "disposition.k_competitor": 0.05,
+    "binding.KD_competitor": 4.0,
+}
+
+
+def scenarios():
+    """Scenarios of the closed form with threshold recruitment."""
+    nhl = mosunetuzumab()
+    blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
+    weeks, lengths = (0, 7, 14, 21, 42, 63), (4, 4, 4, 2, 2, 2)
+    step_up = nhl.iv(weeks, (1, 2, 60, 60, 30, 30), lengths)
+    supportive = (
+        Dose("dexamethasone", -HOUR, 20.0, HOUR),
+        Dose("anti_tnf", -6 * HOUR, 300.0, 2 * HOUR),
+        Dose("tocilizumab", 0.5, 560.0, HOUR),
+        *(Dose("jak_inhibitor", -HOUR + 0.5 * i, 15.0) for i in range(6)),
+        Dose("tocilizumab", 4.0, 300.0),
+    )
+    bolus = Dose("drug_iv", 10.0, nhl.nmol(10.0), 0.0, 3)
+    mechanistic = SINKS_OF_LOSS | {"disposition.CL_base": 0.584}
+    return {
+        "step-up": Scenario(nhl.patient(), step_up),
+        "supportive": Scenario(nhl.patient(), (*nhl.iv([0], [30]), *supportive), 14),
+        "under the skin": Scenario(
+            nhl.patient(SOLUBLE_AND_COMPETITOR), (*nhl.sc([0, 3], [20, 40]), bolus), 21
+        ),
+        "mechanistic": Scenario(nhl.patient(mechanistic), nhl.iv([0, 7], [1, 60]), 14),
+        "continuous": Scenario(
+            blinatumomab.patient(), blinatumomab.iv([0, 7], [0.066, 0.6], 168), 14
+        ),
+    }
+
+
+def relaxed_scenarios():
+    """Scenarios with relaxing bridges and mass-action recruitment."""
+    tebentafusp, nhl = Subject.of("tebentafusp", "uveal_melanoma"), mosunetuzumab()
+    weekly = tebentafusp.iv((0, 7, 14), (0.02, 0.03, 0.068), 0.25)
+    changes = SOLUBLE_AND_COMPETITOR | {"synapse.k_off_target": 2.0}
+    return {
+        "tebentafusp": Scenario(tebentafusp.patient(), weekly, 21),
+        "slow arm": Scenario(nhl.patient(changes), nhl.iv([0, 7], [1, 20]), 14),
+    }
+
+
+@pytest.fixture(scope="module")
+def courses(double_precision):
+    return solve(scenarios())
+
+
+@pytest.fixture(scope="module")
+def relaxed(double_precision):
+    return solve(relaxed_scenarios(), forms=RELAXED_MASS_ACTION)
+
+
+def reference(course, **options):
+    """The same scenario by the twin."""
+    events = [
+        twin.Event(dose.time, TARGET[dose.kind], dose.amount, dose.duration)
+        for dose in course.scenario.doses
+    ]
+    return twin.simulate(
+        twin_parameters(course.scenario.parameters), events, course.times, **options
+    )
+
+
+def agree(name, ours, theirs):
+    """|difference| within 1e-4 of the reference and 1e-8 of its scale."""
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.shape == theirs.shape, name
+    scale = np.abs(theirs).max()
+    excess = np.abs(ours - theirs) - RELATIVE * np.abs(theirs) - OF_SCALE * scale
+    worst = np.unravel_index(np.argmax(excess), excess.shape)
+    where = f"{name}{[int(i) for i in worst]}"
+    assert excess[worst] <= 0.0, f"{where}: {ours[worst]:.9g}, twin {theirs[worst]:.9g}"
+
+
+def agree_everywhere(course, other):
+    """Every state at every time, the final one with it, and what a run shows."""
+    at = [
+        twin_state(jax.tree.map(lambda leaf, i=i: leaf[i], course.state))
+        for i in range(len(course.times))
+    ]
+    for name in twin.STATES:
+        if name != "beta_r" or course.state.model.bridges is not None:
+            agree(name, [state[name] for state in at], other[name])
+    final = twin_state(course.final)
+    for name in set(twin.STATES) - {"beta_r"}:
+        scale = np.abs(other[name]).max()
+        assert final[name] == pytest.approx(other[name][-1], rel=RELATIVE, abs=OF_SCALE * scale), (
+            name
+        )
+    shown = course.shown
+    agree("drug_central", shown.drug_central, other["C"][:, 0])
+    agree("crs_severity", shown.crs_severity, other["F"])
+    cytokines = [other[name] for name in ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")]
+    agree("cytokines", shown.cytokines, np.stack(cytokines, axis=1))
+    agree("t_cells_blood", shown.t_cells_blood, (other["R"] + other["A"] + other["X"])[:, 0])
+    agree("b_cells_blood", shown.b_cells_blood, other["N"][:, 0, 0])
+    agree("tumor_volume", 1000.0 * shown.tumor_volume, other["V_tum"])
+    weight = course.scenario.parameters.model.release.weight
+    agree("secreting", course.record.secreting, weight * other["S"])
+
+
+@pytest.mark.parametrize("name", list(scenarios()))
+def test_package_and_twin_agree(name, courses):
+    """Every state and output at all times, closed form and threshold recruitment."""
+    agree_everywhere(courses[name], reference(courses[name]))
+
+
+@pytest.mark.parametrize("name", list(relaxed_scenarios()))
+def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxed):
+    """Every state and output at all times, the other forms of both."""
+    agree_everywhere(relaxed[name], reference(relaxed[name], **OF_TWIN))
+
+
+@pytest.fixture(scope="module")
+def patient(double_precision):
+    """A patient with every process on that both implementations have."""
+    p = complete()
+    only_lymphoid = jnp.zeros(4).at[LYMPHOID].set(0.0042)
+    t_cells = dataclasses.replace(p.model.t_cells, k_home=only_lymphoid)
+    return dataclasses.replace(p, model=dataclasses.replace(p.model, t_cells=t_cells))
+
+
+@pytest.mark.parametrize("form", ["closed, threshold", "relaxed, mass action"])
+def test_derivatives_agree_at_random_states(form, patient):
+    """dx/dt of 60 random states during treatment, with every drug running in, agrees to 1e-9."""
+    forms, options = (
+        (Forms(), {}) if form == "closed, threshold" else (RELAXED_MASS_ACTION, OF_TWIN)
+    )
+    system, rng = System(forms), np.random.default_rng(7)
+    given, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
+    rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(given)))
+    inputs: dict[str, float] = dict(zip(TARGET.values(), given, strict=True))
+    for _ in range(60):
+        time, x = rng.uniform(0.0, 60.0), busy(patient, system, rng)
+        ours = twin_state(rates(jnp.asarray(time), x))
+        theirs = twin.derivative(time, twin_state(x), p, inputs=inputs, **options)
+        for name in twin.STATES:
+            scale = np.abs(theirs[name]).max()
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-9, abs=1e-9 * scale), name

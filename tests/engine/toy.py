@@ -1,0 +1,191 @@
+"""A system with closed-form answers: amounts that decay, and a signal drawn beforehand.
+
+The engine is generic; what it does with doses, dose periods, peaks, areas and thresholds is checked
+on this system, where every number is known from a formula.
+"""
+
+import dataclasses
+from typing import Any, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from qsp.engine import batch
+from qsp.engine.batch import Batch, simulate
+from qsp.engine.method import Method
+from qsp.engine.solve import Events, Lane, LaneResult
+
+KINDS = 3
+BUMPS = 3
+EVENTS = 8
+PERIODS = 4
+THRESHOLDS = (1.0, 2.0, 3.0, 4.0)
+EVERY = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
+"""Times at which the toy is looked at."""
+
+
+class Parameters(eqx.Module):
+    """Loss of each kind of drug, bumps of the signal, and a quantity that may run away."""
+
+    k: Any  # (kind,) 1/day
+    height: Any  # (bump,)
+    center: Any  # (bump,) day
+    width: Any  # (bump,) day
+    start: Any  # signal at the begin
+    blow_up: Any  # 1/day: the runaway quantity reaches infinity after 1/blow_up days
+    brittle: Any  # 1/day: a loss that is no number where a step too long ends below zero
+
+
+class State(eqx.Module):
+    amount: Array  # (kind,)
+    received: Array  # (kind,) everything ever given
+    signal: Array
+    runaway: Array
+    brittle: Array
+
+
+class Seen(eqx.Module):
+    amount: Array
+    signal: Array
+
+
+class Toy(eqx.Module):
+    """dA/dt = infusion - k*A per kind; the signal is a sum of Gaussian bumps."""
+
+    def initial(self, p: Parameters) -> State:
+        none = jnp.zeros_like(p.k)
+        one = jnp.ones_like(p.start)
+        return State(none, none, p.start, one, one)
+
+    def negligible(self, x: State, p: Parameters) -> State:
+        return State(
+            amount=jnp.full_like(x.amount, 1e-6),
+            received=jnp.full_like(x.received, jnp.inf),
+            signal=jnp.full_like(x.signal, 1e-6),
+            runaway=jnp.full_like(x.runaway, 1e-6),
+            brittle=jnp.full_like(x.brittle, 1e-6),
+        )
+
+    def rates(self, time: Array, x: State, p: Parameters, infusion: Array) -> State:
+        z = (time - p.center) / p.width
+        return State(
+            amount=infusion - p.k * x.amount,
+            received=infusion,
+            signal=(-p.height * z / p.width * jnp.exp(-0.5 * z * z)).sum(),
+            runaway=p.blow_up * x.runaway**2,
+            brittle=-p.brittle * x.brittle**1.5,
+        )
+
+    def bolus(self, x: State, p: Parameters, amount: Array) -> State:
+        return dataclasses.replace(x, amount=x.amount + amount, received=x.received + amount)
+
+    def peaks(self, x: State, p: Parameters) -> Seen:
+        return Seen(x.amount, x.signal)
+
+    def areas(self, x: State, p: Parameters) -> Seen:
+        return Seen(x.amount, x.signal)
+
+    def ends(self, x: State, p: Parameters) -> tuple[Array, Array]:
+        return x.amount, x.amount
+
+    def signal(self, peaks: Seen) -> Array:
+        return peaks.signal
+
+    def snapshot(self, x: State, p: Parameters) -> State:
+        return x
+
+
+def bumps(time: Any, height: Any, center: Any, width: Any) -> np.ndarray:
+    """The signal at given times."""
+    z = (np.asarray(time)[..., None] - np.asarray(center)) / np.asarray(width)
+    return (np.asarray(height) * np.exp(-0.5 * z * z)).sum(-1)
+
+
+def lane(
+    *given: tuple[float, int, float, float, int],
+    begin: float = 0.0,
+    end: float = 6.0,
+    k: tuple[float, ...] = (0.5, 1.0, 2.0),
+    height: tuple[float, ...] = (0.0, 0.0, 0.0),
+    center: tuple[float, ...] = (1.0, 2.0, 3.0),
+    width: tuple[float, ...] = (0.3, 0.3, 0.3),
+    thresholds: Any = THRESHOLDS,
+    blow_up: float = 0.0,
+    brittle: float = 0.0,
+    events: int = EVENTS,
+) -> Lane:
+    """One lane; `given` are (time, kind, amount, duration, period), sorted by time."""
+    table = [*given] + [(np.inf, -1, 0.0, 0.0, 0)] * (events - len(given))
+    time, kind, amount, duration, period = map(np.array, zip(*table, strict=True))
+    rate = np.divide(amount, duration, out=np.zeros(events), where=duration > 0)
+    parameters = Parameters(
+        *(np.array(value, float) for value in (k, height, center, width)),
+        start=np.array(bumps(begin, height, center, width)),
+        blow_up=np.array(blow_up),
+        brittle=np.array(brittle),
+    )
+    return Lane(
+        parameters=parameters,
+        events=Events(
+            time.astype(float),
+            kind.astype(np.int32),
+            amount.astype(float),
+            rate,
+            duration.astype(float),
+            period.astype(np.int32),
+        ),
+        thresholds=np.broadcast_to(np.array(thresholds, float), (PERIODS, 4)),
+        begin=np.array(float(begin)),
+        end=np.array(float(end)),
+    )
+
+
+def amounts(
+    time: Any, *given: tuple[float, int, float, float, int], k: tuple[float, ...] = (0.5, 1.0, 2.0)
+) -> np.ndarray:
+    """(time, kind): What is left of the doses at given times, by formula."""
+    left = np.zeros((len(time), KINDS))
+    for start, kind, amount, duration, _ in given:
+        since, loss = np.asarray(time) - start, k[kind]
+        if duration == 0.0:
+            curve = amount * np.exp(-loss * since)
+        else:
+            risen = amount / duration / loss * -np.expm1(-loss * np.minimum(since, duration))
+            curve = risen * np.exp(-loss * np.maximum(since - duration, 0.0))
+        left[:, kind] += np.where(since >= 0.0, curve, 0.0)
+    return left
+
+
+def stacked(*lanes: Lane) -> Lane:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
+
+
+def run(
+    *lanes: Lane,
+    method: Method | None = None,
+    grids: tuple[Any, ...] = (EVERY,),
+    progress: Any = None,
+) -> LaneResult:
+    """Results of lanes, with a leading axis."""
+    chosen = Batch(stacked(*lanes), tuple(np.array(grid, float) for grid in grids))
+    method = method or Method(rtol=1e-8, max_steps=2000)
+    return simulate(chosen, Toy(), method, kinds=KINDS, progress=progress)[0]
+
+
+def lane_of(result: LaneResult, n: int) -> LaneResult:
+    """One lane of the results."""
+    return jax.tree.map(lambda leaf: leaf[n], result)
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    """Whether two trees are equal to the last bit."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in pairs)
+
+
+def programs() -> int:
+    """Compiled programs of the engine so far."""
+    return cast(Any, batch._chunk)._cache_size()

@@ -1,0 +1,117 @@
+"""The disposition of the drug as a system of its own: cells and cytokines are left out.
+
+With receptors the cells stand still at given numbers; without, the pharmacokinetics is linear and
+has closed-form answers.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from qsp.engine.batch import Batch, simulate
+from qsp.engine.method import Method
+from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk
+from qsp.model.disposition import (
+    DispositionParameters,
+    Dosing,
+    Drug,
+    Turnover,
+    central_after_bolus,
+    drug_free,
+    drug_rates,
+    total_drug,
+)
+from qsp.model.tissues import TissueParameters
+
+KINDS = 2  # IV, SC
+EVENTS = 8
+
+
+class Parameters(eqx.Module):
+    disposition: DispositionParameters
+    binding: BindingParameters
+    tissues: TissueParameters
+    receptors: Receptors
+
+
+class DrugOnly(eqx.Module):
+    """Seen by the engine; the signal is nothing and every peak is the central concentration."""
+
+    def initial(self, p: Parameters) -> Drug:
+        return drug_free(p.disposition)
+
+    def negligible(self, x: Drug, p: Parameters) -> Drug:
+        return eqx.tree_at(
+            lambda x: (x.soluble, x.soluble_target),
+            Drug(*[jnp.full((), 1e-6)] * 10),
+            (jnp.full(4, 1e-6), jnp.full(4, 1e-6)),
+        )
+
+    def bulk(self, x: Drug, p: Parameters) -> Bulk:
+        return bulk(x.soluble, x.soluble_target, x.competitor, p.receptors, p.binding)
+
+    def rates(self, time: Array, x: Drug, p: Parameters, infusion: Array) -> Drug:
+        still = Receptors(jnp.zeros_like(p.receptors.cd3), jnp.zeros_like(p.receptors.target))
+        return drug_rates(
+            time,
+            x,
+            Dosing(infusion[0], infusion[1]),
+            self.bulk(x, p),
+            p.receptors,
+            Turnover(still, still),
+            p.disposition,
+            p.binding,
+            p.tissues,
+        )
+
+    def bolus(self, x: Drug, p: Parameters, amount: Array) -> Drug:
+        at = lambda soluble: self.bulk(eqx.tree_at(lambda x: x.soluble, x, soluble), p)  # noqa: E731
+        soluble = central_after_bolus(x.soluble, amount[0], at, p.disposition, p.tissues)
+        depot = x.depot + p.disposition.bioavailability * amount[1]
+        return eqx.tree_at(lambda x: (x.soluble, x.depot), x, (soluble, depot))
+
+    def peaks(self, x: Drug, p: Parameters) -> Array:
+        return x.soluble[0]
+
+    def areas(self, x: Drug, p: Parameters) -> Array:
+        return x.soluble[0]
+
+    def ends(self, x: Drug, p: Parameters) -> tuple[Array, Array]:
+        return x.soluble[0], x.soluble[0]
+
+    def signal(self, peaks: Array) -> Array:
+        return 0.0 * peaks
+
+    def snapshot(self, x: Drug, p: Parameters) -> tuple[Drug, Array]:
+        return x, total_drug(x, self.bulk(x, p), p.disposition, p.tissues)
+
+
+def regimen(*given: tuple[float, int, float, float]) -> Events:
+    """Events of one lane from (time, kind, amount, duration), one dose period each."""
+    rows = [(*dose, n) for n, dose in enumerate(given, 1)]
+    rows += [(np.inf, -1, 0.0, 0.0, 0)] * (EVENTS - len(rows))
+    time, kind, amount, duration, period = map(np.array, zip(*rows, strict=True))
+    rate = np.divide(amount, duration, out=np.zeros(EVENTS), where=duration > 0)
+    return Events(time, kind.astype(np.int32), amount, rate, duration, period.astype(np.int32))
+
+
+def run(lanes: list[tuple[Parameters, Events]], grid: Any, end: float) -> LaneResult:
+    """Trajectories on a grid at a tolerance of 1e-10."""
+    solved = [
+        Lane(
+            jax.tree.map(np.asarray, p),
+            events,
+            np.full((EVENTS, 4), np.inf),
+            np.array(0.0),
+            np.array(end),
+        )
+        for p, events in lanes
+    ]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *solved)
+    batch = Batch(stacked, (np.asarray(grid),))
+    return simulate(batch, DrugOnly(), Method(rtol=1e-10), kinds=KINDS)[0]

@@ -1,0 +1,298 @@
+"""T cells and target cells: what is conserved, what recruits, and rest without drug."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qsp import model
+from qsp.model.effects import no_effects
+from qsp.model.engagement import Contact, contact, killing
+from qsp.model.synapse import Kinetic, Relaxed
+from qsp.model.t_cells import MassAction, TCells, Threshold, t_cell_fluxes, t_cell_rates
+from qsp.model.targets import target_fluxes, target_rates, tumor_volume
+from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
+from qsp.model.traffic import arriving
+from qsp.system import System
+from tests.model import patient
+from tests.model.patient import busy, units
+
+FORMS = {
+    "closed form": model.Forms(),
+    "mass action": model.Forms(recruitment=MassAction()),
+    "relaxed": model.Forms(synapse=Relaxed()),
+    "kinetic": model.Forms(synapse=Kinetic()),
+}
+
+
+# === traffic ===================================================================================
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_traffic_moves_cells_and_makes_none(seed, complete):
+    p, x = complete.model, busy(complete, System(), np.random.default_rng(seed)).model
+    moved = arriving(
+        x.t_cells,
+        p.t_cells.baseline,
+        x.margination,
+        jnp.asarray(2e3),
+        jnp.asarray(150.0),
+        p.traffic,
+    )
+    for name in ("resting", "activated", "post_activated"):
+        flux = np.asarray(getattr(moved, name))
+        assert flux.sum() == pytest.approx(0.0, abs=1e-12 * np.abs(flux).sum())
+        assert np.all(flux != 0.0)
+
+
+def test_margination_and_chemotaxis_draw_cells_out_of_blood(complete):
+    p, rest = complete.model, complete.model.t_cells.baseline
+    none = jnp.zeros(4)
+
+    def into_tissues(marginated, cxcl10):
+        x = TCells(rest, none, none)
+        level, zero = jnp.asarray(cxcl10), jnp.asarray(150.0)
+        moved = arriving(x, rest, jnp.asarray(marginated), level, zero, p.traffic)
+        return np.asarray(moved.resting)
+
+    assert into_tissues(0.0, 150.0) == pytest.approx(np.zeros(4), abs=1e-9)
+    drawn = into_tissues(1.0, 150.0)
+    assert drawn[BLOOD] < 0.0 < drawn[1:].min()
+    out = np.asarray(p.traffic.k_exit) * float(rest[BLOOD])
+    # ten times as many leave, a third as many return
+    assert drawn[1:] == pytest.approx(out[1:] * (10.0 - 1.0 / 3.0))
+    attracted = into_tissues(0.0, 2150.0)
+    gain = np.asarray(p.traffic.chemotaxis) * 2000.0 / 4150.0
+    assert attracted[1:] == pytest.approx(out[1:] * gain[1:], abs=1e-8)
+
+
+def test_activated_cells_move_faster(complete):
+    p, rest, none = complete.model, complete.model.t_cells.baseline, jnp.zeros(4)
+    x = TCells(none, 0.1 * rest.at[BLOOD].multiply(3.0), 0.1 * rest.at[BLOOD].multiply(3.0))
+    slow = dataclasses.replace(x, resting=x.activated)
+    zero = jnp.asarray(150.0)
+    moved = arriving(slow, rest, jnp.asarray(0.3), zero, zero, p.traffic)
+    assert np.asarray(moved.activated) == pytest.approx(2.0 * np.asarray(moved.resting))
+    assert np.asarray(moved.post_activated) == pytest.approx(2.0 * np.asarray(moved.resting))
+
+
+# === recruitment ===============================================================================
+
+
+def stimulus(touching, stimulation):
+    fill = lambda v: jnp.broadcast_to(jnp.asarray(v, float), (4,))  # noqa: E731
+    touching, stimulation = fill(touching), fill(stimulation)
+    activating = touching * stimulation
+    return Contact(touching, activating, activating, stimulation)
+
+
+cells = st.floats(0.0, 1e6)
+
+
+@settings(max_examples=200)
+@given(
+    resting=cells,
+    activated=cells,
+    post=cells,
+    touching=st.floats(0.0, 1.0),
+    h=st.floats(0.0, 1.0),
+)
+def test_threshold_recruits_some_of_the_resting_cells_at_most(
+    resting, activated, post, touching, h
+):
+    p = patient.complete().model.t_cells
+    x = TCells(*(jnp.full(4, v) for v in (resting, activated, post)))
+    flux = np.asarray(Threshold()(x, stimulus(touching, h), jnp.full(4, 18.0), p))
+    assert np.all(flux >= 0.0)
+    assert np.all(flux <= 18.0 * touching * resting)
+
+
+@pytest.mark.parametrize("rule", [Threshold(), MassAction()])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_no_stimulation_recruits_nobody(rule, share, complete):
+    pool = complete.model.t_cells.baseline
+    x = TCells((1.0 - share) * pool, 0.4 * share * pool, 0.6 * share * pool)
+    flux = rule(x, stimulus(0.9, 0.0), jnp.full(4, 18.0), complete.model.t_cells)
+    assert np.all(np.asarray(flux) == 0.0)
+
+
+def test_full_stimulation_of_a_fresh_pool_is_mass_action(complete):
+    """With every threshold passed both rules recruit the resting pool; they differ below that."""
+    p, none = complete.model.t_cells, jnp.zeros(4)
+    x, rate = TCells(p.baseline, none, none), jnp.full(4, 18.0)
+    gradual, at_once = (
+        rule(x, stimulus(0.8, 1.0), rate, p) for rule in (Threshold(), MassAction())
+    )
+    # at zero recruited the rounding is ln 2 of 2 % of the pool
+    assert np.asarray(gradual / at_once) == pytest.approx(
+        np.full(4, 1 - 0.02 * np.log(2)), rel=1e-9
+    )
+    assert np.asarray(at_once) == pytest.approx(18.0 * 0.8 * np.asarray(p.baseline))
+
+
+def test_a_pool_recruited_to_its_stimulation_responds_no_more(complete):
+    """Step-up dosing: the same stimulation again recruits nobody, a stronger one only the rest."""
+    p = complete.model.t_cells
+    x = TCells(0.5 * p.baseline, 0.1 * p.baseline, 0.4 * p.baseline)
+    sharp = dataclasses.replace(p, threshold_width=jnp.asarray(1e-4))
+    rate = jnp.full(4, 18.0)
+    again = Threshold()(x, stimulus(1.0, 0.4), rate, sharp)
+    assert np.all(np.asarray(again) < 1e-12)
+    stronger = Threshold()(x, stimulus(1.0, 0.7), rate, sharp)
+    assert np.asarray(stronger) == pytest.approx(18.0 * 0.2 * np.asarray(p.baseline))
+    assert np.all(np.asarray(MassAction()(x, stimulus(1.0, 0.4), rate, sharp)) > 0.0)
+
+
+def test_recruitment_is_never_more_than_what_rests(complete):
+    p = complete.model.t_cells
+    x = TCells(0.01 * p.baseline, 0.99 * p.baseline, jnp.zeros(4))
+    flux = Threshold()(x, stimulus(1.0, 1.0), jnp.full(4, 18.0), p)
+    assert np.all(np.asarray(flux) <= 18.0 * np.asarray(x.resting))
+
+
+# === balance of T cells =========================================================================
+
+
+def test_t_cells_change_by_division_death_and_homeostasis_only(complete, rng):
+    p, x = complete.model.t_cells, busy(complete, System(), rng).model.t_cells
+    none = TCells(*[jnp.zeros(4)] * 3)
+    flux = t_cell_fluxes(x, stimulus(0.7, 0.6), no_effects(), Threshold(), p)
+    change = t_cell_rates(flux, none).total
+    expected = flux.expansion + flux.homeostasis - flux.death_activated - flux.death_post
+    assert np.asarray(change) == pytest.approx(np.asarray(expected), rel=1e-9)
+    assert all(np.all(np.asarray(value) != 0.0) for _, _, value in units(flux))
+
+
+def test_expansion_ends_at_its_limit(complete):
+    p = complete.model.t_cells
+    limit = np.asarray(p.expansion_limit * p.baseline)
+    for share, expected in ((0.5, 0.5), (2.0, 0.0)):
+        x = TCells(jnp.zeros(4), jnp.zeros(4), jnp.asarray(share * limit))
+        flux = t_cell_fluxes(x, stimulus(1.0, 1.0), no_effects(), Threshold(), p)
+        growth = np.asarray(flux.expansion) / (float(p.g_X) * share * limit)
+        assert growth == pytest.approx(np.full(4, expected), abs=1e-4)
+
+
+def test_a_steroid_slows_activation_and_no_jak_inhibitor_slows_expansion(complete, rng):
+    p, x = complete.model.t_cells, busy(complete, System(), rng).model.t_cells
+
+    def fluxes(**effect):
+        effects = dataclasses.replace(
+            no_effects(), **{name: jnp.asarray(value) for name, value in effect.items()}
+        )
+        return t_cell_fluxes(x, stimulus(0.7, 0.9), effects, Threshold(), p)
+
+    plain, steroid, jak = fluxes(), fluxes(steroid=1.0), fluxes(jak=0.9)
+    ratio = np.asarray(steroid.activation / plain.activation)
+    assert ratio == pytest.approx(np.full(4, 1.0 - float(p.steroid_act)))
+    assert np.asarray(jak.expansion) == pytest.approx(np.asarray(plain.expansion))
+
+
+# === targets ====================================================================================
+
+
+def test_exchange_of_targets_conserves_them(complete, rng):
+    x = busy(complete, System(), rng).model.targets
+    flux = target_fluxes(x, jnp.zeros((3, 4)), complete.model.targets)
+    arrival = np.asarray(flux.arrival)
+    assert arrival.sum(1) == pytest.approx(np.zeros(3), abs=1e-12 * np.abs(arrival).sum())
+    assert np.all(arrival[:, 1:] != 0.0)
+
+
+def test_killed_tumor_cells_are_dying_cells(complete, rng):
+    x = busy(complete, System(), rng).model.targets
+    kills = jnp.asarray(rng.uniform(1.0, 9.0, (3, 4)))
+    flux = target_fluxes(x, kills, complete.model.targets)
+    with_kills, without = (
+        target_rates(flux),
+        target_rates(dataclasses.replace(flux, killing=0 * kills)),
+    )
+    lost = np.asarray(without.viable - with_kills.viable)
+    assert lost == pytest.approx(np.asarray(kills), rel=1e-9)
+    gained = float(with_kills.dying - without.dying)
+    assert gained == pytest.approx(float(kills[TUMOR_KINDS, TUMOR].sum()), rel=1e-9)
+
+
+def test_both_clones_grow_towards_one_capacity(complete):
+    p = complete.model.targets
+    viable = p.baseline.at[1, TUMOR].set(0.7e6).at[2, TUMOR].set(0.3e6)
+    x = dataclasses.replace(model.baseline(complete.model, model.Forms()).targets, viable=viable)
+    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), p).growth)
+    assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
+
+
+def test_tumor_volume_counts_dying_cells(complete):
+    p = complete.model.targets
+    x = model.baseline(complete.model, model.Forms()).targets
+    x = dataclasses.replace(x, dying=jnp.asarray(1000.0))
+    tumor = float(x.viable[1, TUMOR] + x.viable[2, TUMOR]) + 1000.0
+    assert float(tumor_volume(x, p)) == pytest.approx(tumor / 1e6)
+
+
+def test_killing_is_shared_by_the_targets_that_effectors_meet(complete, rng):
+    """More targets per effector mean fewer kills per target, and no effector means none."""
+    e, s = complete.model.engagement, complete.model.synapse
+    bridges, some = jnp.full((3, 4), 50.0), jnp.asarray(rng.uniform(10, 99, (3, 4)))
+
+    def per_target(targets, activated):
+        fighting = jnp.full(4, activated)
+        return np.asarray(killing(bridges, targets, fighting, jnp.zeros(4), e, s) / targets)
+
+    few, many = per_target(some, 100.0), per_target(10 * some, 100.0)
+    assert np.all(many < few)
+    assert np.all(few < np.asarray(e.k_kill) * 50.0 / (float(s.beta50_kill) + 50.0))
+    assert np.all(per_target(some, 0.0) == 0.0)
+
+
+def test_half_the_t_cells_touch_a_target_at_k_t_targets_per_t_cell(complete):
+    e, s = complete.model.engagement, complete.model.synapse
+    t_cells = jnp.full(4, 100.0)
+    targets = jnp.zeros((3, 4)).at[0].set(e.k_T * t_cells)
+    met = contact(jnp.full((3, 4), 1e12), targets, t_cells, e, s)
+    assert np.asarray(met.touching) == pytest.approx(np.full(4, 0.5))
+    assert np.asarray(met.stimulation) == pytest.approx(np.ones(4))
+    assert np.asarray(met.killing) == pytest.approx(np.full(4, 0.5))
+
+
+def test_tissue_without_cells_is_quiet(complete):
+    e, s = complete.model.engagement, complete.model.synapse
+    met = contact(jnp.full((3, 4), 50.0), jnp.zeros((3, 4)), jnp.zeros(4), e, s)
+    assert all(np.all(np.asarray(value) == 0.0) for _, _, value in units(met))
+
+
+# === before treatment ===========================================================================
+
+
+@functools.cache
+def derivative(name):
+    return jax.jit(System(FORMS[name]).rates)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("molecule", "cohort"),
+    [
+        ("mosunetuzumab", "nhl"),
+        ("blinatumomab", "nhl_blinatumomab"),
+        ("tebentafusp", "uveal_melanoma"),
+    ],
+)
+def test_an_untreated_patient_rests_but_for_the_tumor(name, molecule, cohort):
+    p = patient.typical(molecule, cohort)
+    x = System(FORMS[name]).initial(p)
+    dx = derivative(name)(jnp.asarray(0.0), x, p, jnp.zeros(6))
+    growth = np.asarray(dx.model.targets.viable)
+    assert np.all(growth[TUMOR_KINDS, TUMOR] > 0.0)
+    resting = eqx.tree_at(lambda dx: dx.model.targets.viable, dx, growth * (np.abs(growth) < 1e-6))
+    size = {path: float(np.max(np.abs(value))) for path, _, value in units(x)}
+    for path, _, rate in units(resting):
+        # the guard leaves 1e-12 nmol/L of drug, and with it next to no bridges
+        guard = 1e-3 if path.startswith("model.bridges") else 0.0
+        assert float(np.max(np.abs(rate))) <= 1e-10 * max(size[path], 1.0) + guard, path
+    assert np.count_nonzero(np.abs(growth) >= 1e-6) == np.count_nonzero(growth[TUMOR_KINDS, TUMOR])

@@ -1,0 +1,127 @@
+"""Release, cytokines and the three links to CRS: directions and limits that have exact answers."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qsp.model.cytokines import CYTOKINES, IL6, IL10, Cytokines, cytokine_rates, quiet
+from qsp.model.effects import no_effects
+from qsp.model.release import Release, release_rates
+from qsp.model.severity import hazard, inflammation, logistic, severity_rate, thresholds
+
+
+def given(**effects):
+    values = {name: jnp.asarray(value) for name, value in effects.items()}
+    return dataclasses.replace(no_effects(), **values)
+
+
+def excited(p, myeloid=0.2, tolerant=0.3):
+    blood = p.baseline + jnp.array([200.0, 40.0, 30.0, 250.0, 0.0, 900.0])
+    return Cytokines(blood=blood, myeloid=jnp.asarray(myeloid), tolerant=jnp.asarray(tolerant))
+
+
+def test_blocking_the_receptor_raises_il6_and_lowers_what_it_does(typical):
+    c, s = typical.model.cytokines, typical.model.severity
+    x, blocked = excited(c), given(il6r_free=0.1)
+    rise = [cytokine_rates(x, jnp.asarray(0.0), effects, c).blood for effects in (given(), blocked)]
+    expected = 0.9 * float(c.k_IL6_receptor) * float(x.blood[IL6])
+    difference = np.asarray(rise[1] - rise[0])
+    assert difference[IL6] == pytest.approx(expected)
+    assert np.count_nonzero(difference) == 1
+    assert inflammation(x.blood, blocked, s) < inflammation(x.blood, given(), s)
+
+
+def test_myeloid_cells_neither_appear_nor_vanish_but_by_recovery(typical):
+    c = typical.model.cytokines
+    x = excited(c)
+    dx = cytokine_rates(x, jnp.asarray(100.0), given(), c)
+    back = float(c.k_myeloid_off * (1.0 - c.f_tolerant) * x.myeloid + c.k_recovery * x.tolerant)
+    activated = float(dx.myeloid + c.k_myeloid_off * x.myeloid)
+    assert float(-(dx.myeloid + dx.tolerant)) == pytest.approx(back - activated)
+
+
+def test_no_resting_myeloid_cells_no_activation(typical):
+    c = typical.model.cytokines
+    dx = cytokine_rates(excited(c, 0.2, 0.8), jnp.asarray(1e9), given(), c)
+    assert float(dx.myeloid) == pytest.approx(float(-c.k_myeloid_off * 0.2))
+
+
+def test_il10_at_its_constant_halves_what_activates_myeloid_cells(typical):
+    c = typical.model.cytokines
+    weak = dataclasses.replace(c, contact50=jnp.asarray(1e9))  # far from saturation
+    x = Cytokines(c.baseline, jnp.asarray(0.0), jnp.asarray(0.0))
+    braked = dataclasses.replace(x, blood=x.blood.at[IL10].add(c.IL10_50))
+    free, held = (
+        float(cytokine_rates(y, jnp.asarray(1.0), given(), weak).myeloid) for y in (x, braked)
+    )
+    assert held == pytest.approx(free / 2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["anti-TNF", "JAK inhibitor", "steroid"])
+def test_each_supportive_drug_lowers_myeloid_activation(name, typical):
+    c = typical.model.cytokines
+    effect = {
+        "anti-TNF": {"tnf_free": 0.1},
+        "JAK inhibitor": {"jak": 0.9},
+        "steroid": {"steroid": 1.0},
+    }
+    x, release = excited(c, 0.0, 0.0), jnp.asarray(0.0)
+    plain, treated = (
+        float(cytokine_rates(x, release, effects, c).myeloid)
+        for effects in (given(), given(**effect[name]))
+    )
+    assert 0.0 < treated < plain
+
+
+def test_desensitized_release_falls_to_half_at_its_constant(typical):
+    r = typical.model.release
+    secreting = jnp.array([100.0, 20.0, 5.0, 1.0])
+    x = Release(*[jnp.asarray(0.0)] * 3)
+    fresh = release_rates(x, secreting, jnp.asarray(0.0), given(), r)
+    tired = release_rates(
+        dataclasses.replace(x, memory=r.CA50), secreting, jnp.asarray(0.0), given(), r
+    )
+    assert float(fresh.transit_1) == pytest.approx(126.0 * float(r.k_transit))
+    assert float(tired.transit_1) == pytest.approx(63.0 * float(r.k_transit))
+    assert float(fresh.memory) == pytest.approx(126.0)
+
+
+def test_severity_rests_where_the_cytokines_hold_it(typical):
+    s, c = typical.model.severity, typical.model.cytokines
+    y = inflammation(quiet(c).blood, given(), s)
+    assert float(severity_rate(y, c.baseline, given(), s)) == 0.0
+    assert float(severity_rate(y + 0.1, c.baseline, given(), s)) == pytest.approx(
+        -0.1 * float(s.k_F)
+    )
+
+
+def test_severity_saturates_at_the_sum_of_its_weights(typical):
+    s = typical.model.severity
+    high = inflammation(jnp.full(len(CYTOKINES), 1e12), given(), s)
+    assert float(high) == pytest.approx(1.0 + float(s.weight_TNF) + float(s.weight_IFN), rel=1e-6)
+    lowest = inflammation(jnp.full(len(CYTOKINES), 1e12), given(il6r_free=0.0, tnf_free=0.0), s)
+    assert float(lowest) == pytest.approx(float(s.weight_IFN), rel=1e-6)
+
+
+def test_draws_shift_all_thresholds_of_a_dose_together(typical):
+    s = typical.model.severity
+    xi_dose = jnp.array([0.0, 1.0, -2.0])
+    levels = np.asarray(thresholds(jnp.asarray(0.5), xi_dose, s))
+    plain = np.asarray(thresholds(jnp.asarray(0.0), jnp.zeros(1), s))[0]
+    assert plain == pytest.approx(np.asarray(s.threshold))
+    shift = np.exp(float(s.sd_patient) * 0.5 + float(s.sd_dose) * np.array([0.0, 1.0, -2.0]))
+    assert levels == pytest.approx(shift[:, None] * plain)
+    assert np.all(np.diff(levels, axis=1) > 0.0)
+
+
+def test_the_other_two_links(typical):
+    s = typical.model.severity
+    even = jnp.exp(-s.logistic_intercept / s.logistic_slope) * s.IL6_unit
+    assert float(logistic(even, s)) == pytest.approx(0.5)
+    odds = [float(p / (1 - p)) for p in (logistic(even, s), logistic(even * jnp.e, s))]
+    assert np.log(odds[1] / odds[0]) == pytest.approx(float(s.logistic_slope))
+    ratio = hazard(jnp.asarray(0.3), s) / hazard(jnp.asarray(0.2), s)
+    assert float(ratio) == pytest.approx(np.exp(0.1 * float(s.hazard_slope)))
+    assert float(hazard(jnp.asarray(0.0), s)) == pytest.approx(float(s.hazard_0))

@@ -1,0 +1,192 @@
+"""Trimers: the closed form against root finds of the equilibrium and against the kinetic scheme."""
+
+import itertools
+from typing import cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+
+from qsp.model.binding import Receptors
+from qsp.model.synapse import Equilibrium, Gap, Kinetic, Relaxed, gap, per_synapse, trimers
+
+DENSITY = 9.03e-3  # molecules/um^2 that make 1 nmol/L in the gap
+CD3 = 6e4 / 150.0 / DENSITY
+
+
+def root_find(c, K_3, K_T, alpha, chi, r_T, valency, r_3=CD3):
+    """Trimers from the balances of CD3 and target, solved for the free target in ln t."""
+    single, double = valency / K_T, (valency - 1.0) * chi / K_T**2
+
+    def trimer(t):
+        per_cd3 = alpha * c / K_3 * (single * t + double * t * t)
+        return r_3 * per_cd3 / (1.0 + c / K_3 + per_cd3)
+
+    def balance(log_t):
+        t = np.exp(log_t)
+        on_target = c * (single * t + 2.0 * double * t * t)
+        per_trimer = (single + 2.0 * double * t) / (single + double * t)
+        return (t + on_target + per_trimer * trimer(t)) / r_T - 1.0
+
+    top = np.log(r_T)
+    return trimer(np.exp(cast(float, brentq(balance, top - 80, top + 1e-9, xtol=1e-14))))
+
+
+def grid(*chi):
+    """Drug, K_3, K_T, alpha, chi and target over all that molecules may be."""
+    c, copies = np.logspace(-4, 4, 9), np.array([300.0, 1e4, 1e6])
+    axes = c, (1.0, 40.0, 1000.0), (0.01, 1.0, 70.0), (1e-3, 1.0, 100.0), chi
+    return np.array(list(itertools.product(*axes, copies / 500.0 / DENSITY)))
+
+
+def closed_form(points, binding, valency, refinements, r_3=CD3):
+    def at(point):
+        c, K_3, K_T, alpha, chi, r_T, r_3 = point
+        p = eqx.tree_at(
+            lambda p: (p.KD_CD3, p.KD_target, p.chi, p.valency),
+            binding,
+            (K_3, K_T, chi, jnp.asarray(valency)),
+        )
+        here = Gap(free=c[None], K_T=K_T, receptors=Receptors(jnp.full((1,), r_3), r_T[None, None]))
+        return trimers(here, alpha, p, refinements=refinements)[0, 0]
+
+    rows = np.column_stack([points, np.broadcast_to(r_3, len(points))])
+    return np.asarray(jax.jit(jax.vmap(at))(jnp.asarray(rows)))
+
+
+def worst(points, binding, valency, refinements):
+    reference = np.array([root_find(*map(float, point), valency) for point in points])
+    return np.abs(closed_form(points, binding, valency, refinements) / reference - 1.0).max()
+
+
+def test_one_target_arm_is_exact(complete):
+    # The guard adds 1e-12 to a drug of 1e-4 nmol/L: 1e-8.
+    assert worst(grid(0.0), complete.model.binding, 1.0, 0) < 2e-8
+
+
+def test_one_target_arm_needs_no_refinement_and_no_chi(complete):
+    points = grid(5.0)
+    plain = closed_form(points, complete.model.binding, 1.0, 0)
+    assert closed_form(points, complete.model.binding, 1.0, 4) == pytest.approx(plain, rel=1e-12)
+
+
+@pytest.mark.parametrize("refinements", [0, 3, 8])
+def test_two_target_arms_without_cross_arm_binding_are_exact(refinements, complete):
+    assert worst(grid(0.0), complete.model.binding, 2.0, refinements) < 2e-8
+
+
+@pytest.mark.parametrize("chi", [1e-12, 1e-10])
+def test_two_target_arms_as_chi_vanishes(chi, complete):
+    assert worst(grid(chi), complete.model.binding, 2.0, 8) < 1e-6
+
+
+@pytest.mark.parametrize(("refinements", "tolerance"), [(3, 0.05), (8, 5e-3), (16, 1e-4)])
+def test_two_target_arms_are_within_five_percent(refinements, tolerance, complete):
+    points = grid(0.01, 1.0, 10.0, 1000.0)
+    assert worst(points, complete.model.binding, 2.0, refinements) < tolerance
+
+
+def test_both_arms_play_the_same_part_in_a_one_to_one_bridge(complete):
+    points = grid(0.0)
+    c, K_3, K_T, alpha, chi, r_T = points.T
+    mirror = np.column_stack([c, K_T, K_3, alpha, chi, np.full(c.shape, CD3)])
+    straight = closed_form(points, complete.model.binding, 1.0, 0)
+    swapped = closed_form(mirror, complete.model.binding, 1.0, 0, r_3=r_T)
+    assert swapped == pytest.approx(straight, rel=1e-11)
+
+
+@pytest.mark.parametrize(("K_3", "K_T"), [(40.0, 70.0), (1000.0, 0.024), (0.3, 200.0)])
+def test_hook_is_highest_at_the_geometric_mean_of_the_affinities(K_3, K_T, complete):
+    c = np.sqrt(K_3 * K_T) * np.exp(np.linspace(-8, 8, 4001))
+    points = np.column_stack(
+        [c, *(np.full(c.shape, v) for v in (K_3, K_T, 0.003, 0.0, 60.0 / DENSITY))]
+    )
+    height = closed_form(points, complete.model.binding, 1.0, 0)
+    top = np.argmax(height)
+    assert np.log(c[top] / np.sqrt(K_3 * K_T)) == pytest.approx(0.0, abs=0.0041)
+    assert np.all(np.diff(height[: top + 1]) > 0)
+    assert np.all(np.diff(height[top:]) < 0)
+
+
+@pytest.mark.parametrize("valency", [1.0, 2.0])
+def test_bridges_never_exceed_either_receptor_and_vanish_without_drug(valency, complete):
+    points = grid(0.0, 10.0)
+    height = closed_form(points, complete.model.binding, valency, 8)
+    assert np.all(height >= 0.0)
+    assert np.all(height <= np.minimum(CD3, points[:, 5]) * (1 + 1e-12))
+    # What the guard leaves at zero drug does not matter beside a beta50 of 8 or more.
+    bare = np.array([[0.0, 40.0, K_T, 0.003, 1.0, 1e5 / 300 / DENSITY] for K_T in (5.0, 70.0)])
+    left = closed_form(bare, complete.model.binding, valency, 8) * DENSITY * 30.0
+    assert np.all((left >= 0.0) & (left < 1e-4))
+
+
+def test_no_target_is_no_bridge_with_a_finite_gradient(complete):
+    p = complete.model.binding
+
+    def total(r_T):
+        here = Gap(Receptors(jnp.full((1,), CD3), r_T), jnp.full((1,), 20.0), p.KD_target)
+        return trimers(here, jnp.asarray(0.003), p).sum()
+
+    value, gradient = jax.value_and_grad(total)(jnp.zeros((1, 1)))
+    assert float(value) == 0.0
+    assert np.isfinite(np.asarray(gradient)).all()
+
+
+def test_a_synapse_holds_density_times_area(complete):
+    p, s = complete.model.binding, complete.model.synapse
+    got = per_synapse(jnp.full((3, 4), 100.0), p, s)
+    assert np.asarray(got) == pytest.approx(np.full((3, 4), 100.0 * DENSITY * 30.0))
+
+
+def surroundings(p, c=20.0):
+    return gap(jnp.array([c, 0.4 * c, 0.3 * c, 0.1 * c]), jnp.asarray(3.0), p)
+
+
+def test_kinetic_scheme_rests_at_the_closed_form(complete):
+    b, s = complete.model.binding, complete.model.synapse
+    here, form = surroundings(b), Kinetic()
+    state, tree = jax.tree.flatten(form.initial(b))
+    size = [leaf.size for leaf in state]
+
+    def unpack(flat):
+        parts = np.split(flat, np.cumsum(size)[:-1])
+        return tree.unflatten([jnp.asarray(part.reshape(3, 4)) for part in parts])
+
+    @jax.jit
+    def flow(state):
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(rates(state))])
+
+    def rates(state):
+        return form.rates(state, here, b, s)
+
+    options = {"method": "BDF", "rtol": 1e-9, "atol": 1e-12}
+    run = solve_ivp(lambda t, y: np.asarray(flow(unpack(y))), (0, 30.0), np.zeros(36), **options)
+    resting = form.bridges(unpack(run.y[:, -1]), here, b, s)
+    closed = Equilibrium().bridges(None, here, b, s)
+    assert np.asarray(resting) == pytest.approx(np.asarray(closed), rel=1e-6)
+    assert float(closed.min()) > 1e-3
+
+
+def test_relaxed_bridges_go_to_the_closed_form_at_the_off_rate_within_its_bounds(complete):
+    b, s = complete.model.binding, complete.model.synapse
+    form = Relaxed()
+    for c, expected in ((1e-3, None), (1e5, s.k_relax_max)):
+        here = surroundings(b, c)
+        closed = Equilibrium().bridges(None, here, b, s)
+        assert np.all(
+            np.asarray(form.rates(type(form.initial(b))(closed), here, b, s).per_synapse) == 0
+        )
+        rate = form.rates(form.initial(b), here, b, s).per_synapse / closed
+        K_T = 70.0 * (1.0 + 3.0 / 4.0)
+        free = np.asarray(here.free) / K_T
+        bare = float(s.k_off_target) * (1.0 + free) if expected is None else float(expected)
+        assert np.asarray(rate) == pytest.approx(np.broadcast_to(bare, (3, 4)), rel=1e-12)
+    slow = eqx.tree_at(lambda s: s.k_off_target, s, jnp.asarray(0.01))
+    here = surroundings(b, 1e-3)
+    rate = form.rates(form.initial(b), here, b, slow).per_synapse
+    closed = Equilibrium().bridges(None, here, b, slow)
+    assert np.asarray(rate / closed) == pytest.approx(np.full((3, 4), float(s.k_relax_min)))

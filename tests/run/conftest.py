@@ -1,0 +1,77 @@
+"""One small run of the command line, shared by the tests of what it leaves behind."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from qsp import cli
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SMALL = ["--patients", "6", "--set", "days=8", "--set", 'visits=["4 day", "8 day"]']
+ONE_WEEK = '[{period="SUD1",time="0 day",amount="1 mg",route="iv",duration="4 hour"}]'
+
+
+class Done:
+    """What a command left: exit code and what it printed."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+def call(*words):
+    """The command line, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    before, code = sys.argv, 0
+    sys.argv = ["qsp", *map(str, words)]
+    cli.console.file, cli.errors.file = out, err
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        sys.argv, cli.console.file, cli.errors.file = before, None, None
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def small_config(tmp_path_factory):
+    """Two arms, eight days, one dose each."""
+    path = tmp_path_factory.mktemp("configs") / "small.toml"
+    populations = CONFIGS.parent / "populations"
+    path.write_text(
+        f'''
+title = "small"
+molecule = "mosunetuzumab"
+population = "{populations / "nhl.toml"}"
+patients = 6
+seed = 3
+days = 8
+visits = ["4 day", "8 day"]
+response = "lugano"
+[premedication.steroid]
+drug = "dexamethasone"
+amount = "20 mg"
+route = "iv"
+before = "1 hour"
+[arms.step]
+premedication = ["steroid"]
+doses = [
+  {{ period = "SUD1", time = "0 day", amount = "1 mg", route = "iv", duration = "4 hour" }},
+  {{ period = "FD1", time = "3 day", amount = "60 mg", route = "iv", duration = "4 hour" }},
+]
+[arms.flat]
+doses = [{{ period = "FD1", time = "0 day", amount = "60 mg", route = "iv", duration = "4 hour" }}]
+'''
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_run(small_config, tmp_path_factory):
+    """Its folder, and what the command said."""
+    out = tmp_path_factory.mktemp("runs") / "small"
+    return out, call("run", small_config, "--out", out, "--no-cache")

@@ -1,0 +1,113 @@
+"""The copied tables: every row has a source and a certainty, is judged, and can be simulated."""
+
+import tomllib
+
+import pytest
+
+from qsp.config import load
+from qsp.molecules import names
+from qsp.validation.facts import published_facts
+from qsp.validation.published import DATA, TABLES, read
+from qsp.validation.study import MOLECULES
+
+ROWS = [row for table in TABLES for row in read(table)]
+CERTAINTIES = {"label", "paper", "own-knowledge"}
+
+
+def named(row):
+    period = row.cells.get("dose_period") or row.cells.get("indication")
+    return f"{row.table}-{row['regimen_id']}-{period}"
+
+
+@pytest.fixture(scope="module")
+def arms():
+    """Dose periods of each arm, by molecule and arm, and whether it has a steroid."""
+    found = {}
+    for molecule in MOLECULES:
+        population = tomllib.loads((DATA / f"{molecule}.toml").read_text())["population"]
+        file = DATA.parents[2] / "populations" / f"{population}.toml"
+        trial = load(DATA / f"{molecule}.toml", [f"population={file}"]).trial(100.0)
+        for arm in trial.arms:
+            kinds = {dose.kind for dose in arm.administrations}
+            found[molecule, arm.name] = (arm.labels, "dexamethasone" in kinds)
+    return found
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_row_keeps_its_provenance(row):
+    assert row["source"]
+    assert row["certainty"] in CERTAINTIES
+    assert row["confidence"] in {"high", "medium", "low"}
+    assert row["molecule"] in names()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_what_was_recalled_is_not_judged_unless_it_is_a_target(row):
+    if row["certainty"] != "own-knowledge" or row["judged"].startswith("shown"):
+        return
+    assert row.table == "crs_rates"
+    assert row["molecule"] == "mosunetuzumab"
+    assert row["dose_period"] in {"SUD1", "SUD2", "FD1", "FD2", "C3+"}
+    assert row["judged"] == "within 12 points"
+
+
+def test_targets_of_the_project_are_judged():
+    judged = {
+        (fact.molecule, fact.what, fact.when) for fact in published_facts() if fact.rule.judged
+    }
+    for period in ("SUD1", "SUD2", "FD1", "FD2", "C3+", "overall"):
+        assert ("mosunetuzumab", "CRS, any grade", f"{period}, R/R NHL safety pool") in judged
+    for regimen in ("5/15/60", "60 flat"):
+        for hours in (6, 12):
+            when = f"{regimen} ug/m2/day, {hours} h"
+            assert ("blinatumomab", "IL-6 above 10 pg/mL, median", when) in judged
+
+
+def test_medians_of_blinatumomab_are_those_of_the_target():
+    facts = {fact.when: fact.published.value for fact in published_facts() if fact.time}
+    assert facts["5/15/60 ug/m2/day, 6 h"] == 124.8
+    assert facts["5/15/60 ug/m2/day, 12 h"] == 89.6
+    assert facts["60 flat ug/m2/day, 6 h"] == 706.5
+    assert facts["60 flat ug/m2/day, 12 h"] == 283.8
+
+
+def test_every_fact_has_an_arm_with_its_dose_period(arms):
+    for fact in published_facts():
+        given = fact.measure.keywords
+        for name in given.get("arms", [given.get("arm")]):
+            labels, _ = arms[fact.molecule, name]
+            assert set(given.get("labels", ())) <= set(labels), fact
+
+
+def test_published_premedication_is_simulated(arms):
+    steroid = {name for (_, name), (_, has) in arms.items() if has}
+    assert {name for _, name in arms if name.startswith("MOSU")} <= steroid
+    assert "TEBE_20_30_68" not in steroid
+    assert "BLIN_NHL_5_15_60_STEROID" in steroid
+    assert "BLIN_NHL_5_15_60" not in steroid
+
+
+def test_pooled_first_doses_count_as_in_the_publication():
+    pooled = next(fact for fact in published_facts() if "pooled" in fact.when)
+    weights = pooled.measure.keywords["arms"]
+    assert list(weights.values()) == [7, 23, 11, 5, 5, 3, 7]
+    assert sum(weights.values()) == 61
+
+
+def test_peak_that_was_not_read_at_the_peak_is_shown():
+    peaks = [f for f in published_facts() if f.what == "Cmax, mean" and f.when == "SUD1, 1 mg"]
+    troughs = [f for f in published_facts() if f.what == "Ctrough, mean" and f.when == "SUD1, 1 mg"]
+    assert [fact.rule.judged for fact in peaks] == [False]
+    assert [fact.rule.judged for fact in troughs] == [True]
+
+
+def test_number_of_a_row_that_was_recalled_is_marked_so():
+    certainty = {
+        (f.molecule, f.what): f.certainty for f in published_facts() if f.what in ("ORR", "CR")
+    }
+    assert certainty["tebentafusp", "ORR"] == "paper"
+    assert certainty["tebentafusp", "CR"] == "own-knowledge"
+
+
+def test_digitised_curves_are_not_copied():
+    assert {path.stem for path in DATA.glob("*.csv")} == set(TABLES)
