@@ -73,7 +73,8 @@ class Toy(eqx.Module):
         z = (time - p.center) / p.width
         return State(
             amount=infusion - p.k * x.amount,
-            received=infusion,
+            # A sink, of infinite tolerance, that is no number where the brittle quantity is none.
+            received=infusion + 0.0 * x.brittle**1.5,
             signal=(-p.height * z / p.width * jnp.exp(-0.5 * z * z)).sum(),
             runaway=p.blow_up * x.runaway**2,
             brittle=-p.brittle * x.brittle**1.5,

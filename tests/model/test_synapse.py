@@ -59,7 +59,7 @@ def closed_form(points, binding, valency, refinements, r_3=CD3):
 
 
 def worst(points, binding, valency, refinements):
-    reference = np.array([root_find(*map(float, point), valency) for point in points])
+    reference = np.array([root_find(*point, valency=valency) for point in points])
     return np.abs(closed_form(points, binding, valency, refinements) / reference - 1.0).max()
 
 
@@ -128,7 +128,8 @@ def test_no_target_is_no_bridge_with_a_finite_gradient(complete):
     p = complete.model.binding
 
     def total(r_T):
-        here = Gap(Receptors(jnp.full((1,), CD3), r_T), jnp.full((1,), 20.0), p.KD_target)
+        around = Receptors(jnp.full((1,), CD3), r_T)
+        here = Gap(free=jnp.full((1,), 20.0), K_T=p.KD_target, receptors=around)
         return trimers(here, jnp.asarray(0.003), p).sum()
 
     value, gradient = jax.value_and_grad(total)(jnp.zeros((1, 1)))
