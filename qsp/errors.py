@@ -26,7 +26,8 @@ class ConfigError(QSPError, ValueError):
 
     def __init__(self, where: str, rule: str, got: object = None, todo: str = "") -> None:
         found = "" if got is None else f", but is {got}"
-        advice = f" {todo.rstrip('.')}." if todo else ""
+        ending = "" if todo.endswith((".", "?")) else "."
+        advice = f" {todo}{ending}" if todo else ""
         super().__init__(f"{where}: {rule}{found}.{advice}")
         self.where, self.rule, self.got, self.todo = where, rule, got, todo
 

@@ -92,7 +92,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         covariates=people.covariates,
         prevalence_weight=people.prevalence_weight,
         implausible=~cohort.plausible,
-        cytokine_baseline=np.median(cohort.parameters[0].model.cytokines.baseline, axis=0),
+        cytokine_baseline=np.stack([p.model.cytokines.baseline for p in cohort.parameters]),
     )
     if not np.any(outcomes(result, labels) == OK):
         raise SolveError("no patient could be simulated: every one failed")

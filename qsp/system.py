@@ -19,7 +19,7 @@ from qsp.interventions import (
 )
 from qsp.model.severity import hazard
 from qsp.model.targets import tumor_volume
-from qsp.model.tissues import BLOOD, NORMAL
+from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
 from qsp.typing import Scalar
 
@@ -54,6 +54,7 @@ class Extremes(eqx.Module):
 
     occupancy: Scalar
     trimers: jax.Array
+    rash: Scalar
 
 
 class Areas(eqx.Module):
@@ -117,7 +118,9 @@ class System(eqx.Module):
         """
         now = model.moment(x.model, p.model, self.forms)
         occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]
-        return Extremes(occupancy=occupancy, trimers=now.bridges.max(0)), now.secreting
+        rash = now.killing[NORMAL, SKIN]
+        trimers = now.bridges.max(0)
+        return Extremes(occupancy=occupancy, trimers=trimers, rash=rash), now.secreting
 
     def signal(self, peaks: Peaks) -> Scalar:
         """What crosses the thresholds of CRS."""

@@ -35,7 +35,7 @@ _DEFINITIONS = (
 def _registry() -> pint.UnitRegistry:
     import pint  # a second of imports that a run on prepared parameters never needs
 
-    registry = pint.UnitRegistry(cache_folder=None)
+    registry = pint.UnitRegistry(cache_folder=None, on_redefinition="ignore")
     for definition in _DEFINITIONS:
         registry.define(definition)
     return registry

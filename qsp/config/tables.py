@@ -162,7 +162,7 @@ class DoseTable(Table):
 
 
 class Method(Table):
-    """How the equations are solved."""
+    """How the equations are solved, and the structure of those with an alternative."""
 
     solver: Annotated[
         Literal[Explicit, Implicit],
@@ -173,6 +173,10 @@ class Method(Table):
         Field(strict=True, ge=SMALLEST_RTOL, le=LARGEST_RTOL),
         Rule(f"be a number from {SMALLEST_RTOL:g} to {LARGEST_RTOL:g}", "The default is 1e-5"),
     ] = 1e-5
+    recruitment: Annotated[
+        Literal["threshold", "mass_action"],
+        Rule("be threshold or mass_action", "Leave it out for threshold"),
+    ] = "threshold"
 
 
 class Trajectories(Table):

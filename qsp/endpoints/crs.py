@@ -164,8 +164,8 @@ def onset(
     Meaning(
         units="hour",
         long_name="Duration of CRS",
-        definition="Length of the CRS event, among patients with CRS; over all doses, every event "
-        "counts",
+        definition="Time with CRS that started in the dose period, among patients with CRS; over "
+        "all doses, every period counts",
         needs={"crs_grade": "1", "crs_duration": "day"},
     )
 )

@@ -70,14 +70,14 @@ def peaks(
 def baselines(ds: xr.Dataset) -> xr.DataArray:
     """Concentration of each cytokine before treatment.
 
-    Taken, in this order, from the attribute `baseline` of the variable, from its value at the first
-    saved time, or, where trajectories are stored apart, from its median at the first saved time.
+    Taken, in this order, from the variable ``NAME_baseline``, from the trajectory at the first
+    saved time, or, where trajectories are stored apart, from their median at that time.
 
     Args:
         ds: Results.
 
     Returns:
-        (cytokine,) or (cytokine, arm, patient): Baseline [pg/mL].
+        (cytokine, arm, patient), or (cytokine, arm): Baseline [pg/mL].
 
     Raises:
         ConfigError: If none of the three is there.
@@ -92,10 +92,9 @@ def baselines(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _baseline(ds: xr.Dataset, name: str) -> xr.DataArray:
-    peak = ds[f"{name}_peak"]
-    known = ds[name].attrs.get("baseline") if name in ds else peak.attrs.get("baseline")
-    if known is not None:
-        return xr.DataArray(float(known))
+    if f"{name}_baseline" in ds:
+        require(ds, f"{name}_baseline", "pg/mL")
+        return ds[f"{name}_baseline"]
     if name in ds:
         require(ds, name, "pg/mL")
         return ds[name].isel(time=0, drop=True)

@@ -38,7 +38,7 @@ def results() -> xr.Dataset:
         covariates={name: np.zeros(1) for name in _COVARIATES},
         prevalence_weight=np.ones(1),
         implausible=np.zeros((1, 1), bool),
-        cytokine_baseline=np.zeros(len(CYTOKINES)),
+        cytokine_baseline=_zeros(len(CYTOKINES)),
     )
     links = CRSLinks(logistic=one, hazard=one)
     tree = to_dataset(_lanes(), _snapshot(1), labels, links, {"response_criteria": "lugano"})
@@ -53,7 +53,7 @@ def _lanes() -> LaneResult:
         peak=peaks,
         peak_time=peaks,
         area=Areas(drug=rows, hazard=rows),
-        extreme=Extremes(occupancy=rows, trimers=tissues),
+        extreme=Extremes(occupancy=rows, trimers=tissues, rash=rows),
         flow=tissues,
         flow_area=tissues,
         crossing=Crossing(

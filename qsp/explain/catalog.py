@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qsp.explain.potency import potency_lines
 from qsp.explain.values import Files, line
 from qsp.molecules import ParameterFile
 
@@ -20,6 +21,7 @@ def molecule_lines(name: str, files: Files) -> list[str]:
         f"Molecule {m.title}: {m.format}, against {m.target}",
         f"  molecular weight {m.molecular_weight:g} kDa; routes {', '.join(m.routes)}",
         f"  clearance {m.clearance}; bridges in the synapse {m.synapse}",
+        *potency_lines(m, files),
         *_values(m.parameters),
     ]
 

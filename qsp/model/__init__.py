@@ -49,7 +49,15 @@ from qsp.model.t_cells import (
     t_cell_fluxes,
     t_cell_rates,
 )
-from qsp.model.targets import TargetParameters, Targets, target_fluxes, target_rates, untreated
+from qsp.model.targets import (
+    AbstractGrowth,
+    Logistic,
+    TargetParameters,
+    Targets,
+    target_fluxes,
+    target_rates,
+    untreated,
+)
 from qsp.model.tissues import TissueParameters
 from qsp.model.traffic import TrafficParameters, arriving, margination_rate
 from qsp.typing import PerKindTissue, PerTissue, Scalar
@@ -90,6 +98,7 @@ class Forms(eqx.Module):
 
     synapse: AbstractSynapse = Equilibrium()
     recruitment: AbstractRecruitment = Threshold()
+    growth: AbstractGrowth = Logistic()
 
 
 class Moment(eqx.Module):
@@ -102,11 +111,12 @@ class Moment(eqx.Module):
     bridges: PerKindTissue = quantity(
         "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue")
     )
+    killing: PerKindTissue = quantity("Mcell/day", "Targets killed", dims=("kind", "tissue"))
     secreting: PerTissue = quantity("Mcell", "Secreting cells seen from blood", dims=("tissue",))
 
 
 def moment(x: State, p: Parameters, forms: Forms) -> Moment:
-    """Binding, bridges, contacts and secretion of a state."""
+    """Binding, bridges, contacts, killing and secretion of a state."""
     t_cells, targets = x.t_cells.total, x.targets.viable
     here = receptors(t_cells, targets, p.binding, p.tissues)
     drug = bulk(x.drug.soluble, x.drug.soluble_target, x.drug.competitor, here, p.binding)
@@ -119,6 +129,14 @@ def moment(x: State, p: Parameters, forms: Forms) -> Moment:
         gap=around,
         bridges=bridges,
         contact=meeting,
+        killing=killing(
+            bridges,
+            targets,
+            x.t_cells.activated,
+            x.t_cells.post_activated,
+            p.engagement,
+            p.synapse,
+        ),
         secreting=secretion(x.t_cells.activated, meeting.touching, p.release),
     )
 
@@ -139,15 +157,7 @@ def rates(
     now = moment(x, p, forms)
     x_t, rise = x.t_cells, x.cytokines.blood - p.cytokines.baseline
 
-    kills = killing(
-        now.bridges,
-        x.targets.viable,
-        x_t.activated,
-        x_t.post_activated,
-        p.engagement,
-        p.synapse,
-    )
-    target_flux = target_fluxes(x.targets, kills, p.targets)
+    target_flux = target_fluxes(x.targets, now.killing, p.targets, forms.growth)
     d_targets = target_rates(target_flux)
 
     t_flux = t_cell_fluxes(x_t, now.contact, effects, forms.recruitment, p.t_cells)
@@ -164,9 +174,9 @@ def rates(
     t_deaths = t_flux.death_activated + t_flux.death_post
     turnover = Turnover(
         gained=receptors(
-            d_t_cells.total + t_deaths, d_targets.viable + kills, p.binding, p.tissues
+            d_t_cells.total + t_deaths, d_targets.viable + now.killing, p.binding, p.tissues
         ),
-        died=receptors(t_deaths, kills, p.binding, p.tissues),
+        died=receptors(t_deaths, now.killing, p.binding, p.tissues),
     )
     return State(
         drug=drug_rates(

@@ -1,9 +1,12 @@
 """Target cells: normal, malignant, antigen-low, in each tissue (TCE-42 (e), A9, S10).
 
 Normal B cells turn over in blood and lymphoid tissue and exchange between them; melanocytes turn
-over in the skin; the tumor and its antigen-low (or poorly infiltrated) clone grow towards one
-capacity. All have the same equation, with rate zero where a process is absent.
+over in the skin; the tumor and its antigen-low (or poorly infiltrated) clone grow together, towards
+one capacity or into a linear phase. All have the same equation, with rate zero where a process is
+absent.
 """
+
+from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,6 +25,9 @@ class TargetParameters(eqx.Module):
     k_home: PerKindTissue = quantity("1/day", "Return to baseline", dims=("kind", "tissue"))
     k_growth: PerKindTissue = quantity("1/day", "Growth rate", dims=("kind", "tissue"))
     capacity: PerTissue = quantity("Mcell", "Tumor cells at most", dims=("tissue",))
+    linear_growth: PerTissue = quantity(
+        "Mcell/day", "Growth at most, where growth turns linear", dims=("tissue",)
+    )
     k_exchange: PerKindTissue = quantity(
         "1/day", "Exit from blood into a tissue", dims=("kind", "tissue")
     )
@@ -39,6 +45,41 @@ class Targets(eqx.Module):
     dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared")
 
 
+class AbstractGrowth(eqx.Module):
+    """How target cells multiply while nothing kills them."""
+
+    @abstractmethod
+    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        """Growth [Mcell/day]."""
+
+
+class Logistic(AbstractGrowth):
+    """Exponential growth of all clones towards one capacity (default); TCE-42 (e)."""
+
+    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        """k*N*(1 - N_tumor/capacity) [Mcell/day]."""
+        return p.k_growth * viable * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
+
+
+class Simeoni(AbstractGrowth):
+    """Exponential growth that turns linear, for myeloma (Simeoni2004; TCE-42 (e)).
+
+    The tumor as a whole grows by k*N / (1 + (k*N/linear)^psi)^(1/psi), each clone by its share:
+    exponentially while k*N is far below `linear`, by `linear` a day far above it.
+    """
+
+    psi: int = eqx.field(static=True, default=20)  # sharpness of the turn, as published
+
+    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        """k*N, held down to `linear_growth` for the whole tumor [Mcell/day]."""
+        exponential = p.k_growth * viable
+        excess = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
+        # With the larger side factored out, no power overflows.
+        small, large = jnp.minimum(excess, 1.0), jnp.maximum(excess, 1.0)
+        turn = (small / large) ** self.psi
+        return exponential / (large * (1.0 + turn) ** (1.0 / self.psi))
+
+
 class TargetFluxes(eqx.Module):
     """Every process of target cells, once."""
 
@@ -53,13 +94,14 @@ class TargetFluxes(eqx.Module):
     clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells")
 
 
-def target_fluxes(x: Targets, killing: PerKindTissue, p: TargetParameters) -> TargetFluxes:
+def target_fluxes(
+    x: Targets, killing: PerKindTissue, p: TargetParameters, grow: AbstractGrowth
+) -> TargetFluxes:
     """Fluxes of target cells; TCE-42 (e)."""
-    crowding = 1.0 - x.viable[TUMOR_KINDS].sum(0) / p.capacity
     in_blood = x.viable[:, BLOOD, None]
     leaving_blood = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
     return TargetFluxes(
-        growth=p.k_growth * x.viable * crowding,
+        growth=grow(x.viable, p),
         homeostasis=p.k_home * (p.baseline - x.viable),
         arrival=leaving_blood.at[:, BLOOD].add(-leaving_blood.sum(1)),
         killing=killing,

@@ -6,11 +6,12 @@ Package data in ``qsp/molecules/NAME.toml``, or a file of the user's own of the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qsp.errors import ConfigError, suggest
-from qsp.molecules.parameter_file import ParameterFile, check_keys, parameter_file, read_toml
+from qsp.molecules.parameter_file import Entry, ParameterFile, check_keys, parameter_file, read_toml
 from qsp.units import parse
 
 CLEARANCES = ("time_varying", "mechanistic")
@@ -27,7 +28,9 @@ _HEADER = (
     "routes",
     "clearance",
     "synapse_form",
+    "in_vitro",
 )
+_EFFECTS = ("activation", "killing")
 _FOLDER = Path(__file__).parent
 
 
@@ -46,6 +49,8 @@ class Molecule:
             ``mechanistic`` (linear clearance, and internalization with receptors).
         synapse: Form of the bridges: ``equilibrium``, ``relaxed`` or ``kinetic``.
         parameters: Its entries.
+        in_vitro: Measured concentrations of half effect (``activation``, ``killing``), for
+            comparison only; no parameter follows from them.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Molecule:
     clearance: str
     synapse: str
     parameters: ParameterFile
+    in_vitro: Mapping[str, Entry]
 
 
 def names() -> tuple[str, ...]:
@@ -105,7 +111,17 @@ def read(path: Path) -> Molecule:
         clearance=_choice(table, "clearance", CLEARANCES, where),
         synapse=_choice(table, "synapse_form", SYNAPSES, where),
         parameters=parameter_file(table, where, header=_HEADER),
+        in_vitro=_in_vitro(table.get("in_vitro", {}), where),
     )
+
+
+def _in_vitro(table: Any, file: str) -> Mapping[str, Entry]:
+    """Half-effect concentrations by effect."""
+    check_keys(table, _EFFECTS, f"{file}: in_vitro")
+    entries = parameter_file({"in_vitro": table}, file).entries
+    for entry in entries.values():
+        parse(entry.value, "ng/mL", where=entry.where)
+    return {path.rpartition(".")[2]: entry for path, entry in entries.items()}
 
 
 def _weight(entry: Any, where: str) -> float:

@@ -68,6 +68,7 @@ def nominal(
     rows = {path: row(entry) for path, entry in here.items()}
     check_clearance(molecule, rows.values())
     _check_whole(molecule, rows)
+    _check_growth(cohort, rows)
     law = covariate_law(cohort)
     _check_covariates(law, rows.values(), cohort)
     own = {path for file in files[len(shipped) :] for path in file.entries}
@@ -174,6 +175,13 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "antigens.TARGET.soluble": ("binding.KD_soluble",),
 }
 """Values that make sense only together; one alone would be taken for a process that is absent."""
+
+
+def _check_growth(cohort: Cohort, rows: Mapping[str, Row]) -> None:
+    path = "targets.linear_growth.tumor"
+    if cohort.growth == "simeoni" and path not in rows:
+        todo = 'Write [targets.linear_growth] with tumor = { value = "500 Mcell/day", ... }'
+        raise PopulationError(f"{cohort.name}.toml", f"{path} must be given", "missing", todo)
 
 
 def _check_whole(molecule: Molecule, rows: Mapping[str, Row]) -> None:

@@ -11,8 +11,9 @@ from qsp.errors import ConfigError
 from qsp.molecules.parameter_file import ParameterFile, parameter_file, read_toml
 
 CRITERIA = ("lugano", "recist")
+GROWTHS = ("logistic", "simeoni")
 _TEXTS = ("title", "disease", "response_criteria", "card")
-_HEADER = ("extends", "covariates", *_TEXTS)
+_HEADER = ("extends", "covariates", "growth", *_TEXTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Cohort:
         disease: In a word.
         response_criteria: ``lugano`` or ``recist``.
         card: Whom it represents, what it rests on, and what it is not valid for.
+        growth: Of the tumor: ``logistic``, or ``simeoni`` (exponential, then linear).
         covariates: Description of the covariates, as in the file.
         parameters: Its entries; first those of the file it extends.
     """
@@ -34,6 +36,7 @@ class Cohort:
     disease: str
     response_criteria: str
     card: str
+    growth: str
     covariates: Mapping[str, Any]
     parameters: tuple[ParameterFile, ...]
 
@@ -55,12 +58,12 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     parameters = parameter_file(table, where, header=_HEADER)
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
-        texts = {key: getattr(base, key) for key in _TEXTS}
+        texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
         covariates, files = dict(base.covariates), base.parameters
         if "mixtures" in table:  # mixtures of the file itself, even none, stand for those before
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
-        texts, covariates, files = {}, {}, ()
+        texts, covariates, files = {"growth": "logistic"}, {}, ()
     for key in _TEXTS:
         texts[key] = table.get(key, texts.get(key))
         if not isinstance(texts[key], str) or not texts[key].strip():
@@ -69,6 +72,10 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     if texts["response_criteria"] not in CRITERIA:
         rule = f"response_criteria must be one of {', '.join(CRITERIA)}"
         raise ConfigError(where, rule, repr(texts["response_criteria"]), "Choose one")
+    texts["growth"] = table.get("growth", texts["growth"])
+    if texts["growth"] not in GROWTHS:
+        rule = f"growth must be one of {', '.join(GROWTHS)}"
+        raise ConfigError(where, rule, repr(texts["growth"]), "Choose one")
     return Cohort(
         name=path.stem,
         covariates={**covariates, **_table(table, "covariates", where)},

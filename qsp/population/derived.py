@@ -69,6 +69,7 @@ ABSENT: Mapping[str, float] = {
     "targets.capacity.blood": 1e6,
     "targets.capacity.lymphoid": 1e6,
     "targets.capacity.skin": 1e6,
+    "targets.linear_growth": 1e6,
     # The unit of a logarithm.
     "severity.IL6_unit": 1.0,
 }

@@ -30,6 +30,7 @@ POSITIVE = (
     "traffic.S50",
     "traffic.EC50_CXCL10",
     "targets.capacity",
+    "targets.linear_growth",
     "targets.density",
     "release.CA50",
     "release.IL10_50",

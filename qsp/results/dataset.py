@@ -6,10 +6,11 @@ The schema, dimension by dimension (every variable has `units` and `long_name`):
   t_cells_blood b_cells_blood tumor_volume`, for the patients whose trajectories are kept
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
   occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
-  `dose_label dose_time dose_amount`
+  `dose_label dose_time dose_amount rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
 * ``(arm, patient, visit)``: `tumor_volume_visit`
-* ``(arm, patient)``: `outcome`, tumor volume at the start and the end
+* ``(arm, patient)``: `outcome`, tumor volume at the start and the end, each cytokine before
+  treatment (`il6_baseline` ...)
 * ``(patient)``: covariates and `prevalence_weight`
 
 A patient that failed is there, with NaN and an outcome that says why. Times are days since the
@@ -60,7 +61,7 @@ class Labels:
         covariates: (patient,) each.
         prevalence_weight: (patient,): Weight in the population.
         implausible: (arm, patient): Parameters that describe nobody.
-        cytokine_baseline: (cytokine,): Before treatment [pg/mL], median over patients.
+        cytokine_baseline: (arm, patient, cytokine): Before treatment [pg/mL].
     """
 
     arms: tuple[str, ...]
@@ -170,7 +171,6 @@ def _period_variables(
         name = CYTOKINE_NAMES[cytokine]
         peak, when = r.peak.cytokines[..., index], r.peak_time.cytokines[..., index]
         data[f"{cytokine}_peak"] = var(peak, "pg/mL", f"{name}: peak")
-        data[f"{cytokine}_peak"].attrs["baseline"] = float(labels.cytokine_baseline[index])
         data[f"{cytokine}_peak_time"] = var(
             when, "day", f"{name}: time of the peak since the first dose"
         )
@@ -183,11 +183,14 @@ def _period_variables(
         "ctrough": var(
             _after_first_dose(rows.last).drug_central,
             "nmol/L",
-            "Drug in plasma at the end of the period",
+            "Drug in plasma at the end of the period; of the trial for the last one",
         ),
         "auc": var(r.area.drug, "nmol*day/L", "Drug in plasma: area under the curve"),
         "occupancy_max": var(
             r.extreme.occupancy, "1", "Target receptors in blood holding drug: maximum"
+        ),
+        "rash_index": var(
+            r.extreme.rash, "Mcell/day", "Killing of normal target cells in the skin: maximum"
         ),
         "crs_severity_peak": var(r.peak.severity, "1", "CRS severity index: peak"),
         "crs_grade": _variable(
@@ -199,7 +202,7 @@ def _period_variables(
             "Onset of CRS after the start of the period",
         ),
         "crs_duration": var(
-            np.where(event, duration, np.nan), "day", "Duration of CRS that started in the period"
+            np.where(event, duration, np.nan), "day", "Days with CRS that started in the period"
         ),
         "cytokine_source": var(
             r.flow_area, "Mcell*day", "Secreting cells seen from blood, integrated", "tissue"
@@ -242,7 +245,7 @@ def _link_variables(links: CRSLinks, present: np.ndarray) -> dict[str, xr.Variab
         ),
         "crs_probability_hazard": (
             links.hazard,
-            "Probability of CRS by the hazard link on severity",
+            "Probability of CRS by the hazard link on severity (not zero without treatment)",
         ),
     }
     return {
@@ -284,6 +287,13 @@ def _patient_variables(
             ("patient",), labels.prevalence_weight, "1", "Weight of the patient in the population"
         ),
     }
+    for index, cytokine in enumerate(CYTOKINES):
+        data[f"{cytokine}_baseline"] = _variable(
+            both,
+            labels.cytokine_baseline[..., index],
+            "pg/mL",
+            f"{CYTOKINE_NAMES[cytokine]} before treatment",
+        )
     units = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
     for name, values in labels.covariates.items():
         long_name = name.replace("_", " ").capitalize()

@@ -18,7 +18,9 @@ from qsp.config import Config, load
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
 from qsp.model import Forms
-from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
+from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
+from qsp.model.t_cells import MassAction, Threshold
+from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
 from qsp.population import (
     ParameterTable,
     nominal,
@@ -101,7 +103,7 @@ def prepare(request: Request) -> Prepared:
         table=table,
         trial=trial,
         cohort=_cohort(request, config, table, trial),
-        system=System(_forms(molecule, method, table)),
+        system=System(_forms(config, method, table)),
         method=method,
     )
 
@@ -140,7 +142,21 @@ def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) ->
                 )
 
 
-def _forms(molecule: molecules.Molecule, method: Method, table: ParameterTable) -> Forms:
+def _forms(config: Config, method: Method, table: ParameterTable) -> Forms:
+    return Forms(
+        synapse=_synapse(table.molecule, method, table),
+        recruitment=MassAction() if config.method.recruitment == "mass_action" else Threshold(),
+        growth=_growth(table),
+    )
+
+
+def _growth(table: ParameterTable) -> AbstractGrowth:
+    return Simeoni() if table.cohort.growth == "simeoni" else Logistic()
+
+
+def _synapse(
+    molecule: molecules.Molecule, method: Method, table: ParameterTable
+) -> AbstractSynapse:
     valency = float(table.given["binding.valency"])
     refinements = 0 if valency == 1.0 else REFINEMENTS
     if molecule.synapse == "kinetic":
@@ -151,10 +167,8 @@ def _forms(molecule: molecules.Molecule, method: Method, table: ParameterTable) 
             todo = 'Write [method] solver = "Kvaerno5"'
             rule = "solver must be implicit for the kinetic form"
             raise ConfigError("method", rule, repr(method.solver), todo)
-        return Forms(synapse=Kinetic())
-    return Forms(
-        synapse=Relaxed(refinements) if molecule.synapse == "relaxed" else Equilibrium(refinements)
-    )
+        return Kinetic()
+    return Relaxed(refinements) if molecule.synapse == "relaxed" else Equilibrium(refinements)
 
 
 def attributes(prepared: Prepared, command: str) -> dict[str, Any]:

@@ -40,9 +40,10 @@ def test_fold_change_over_the_first_saved_value(three):
     assert il6(cytokines.fold_changes(three)).values.tolist() == [[20.0, 100.0]]
 
 
-def test_fold_change_over_a_known_baseline(three):
-    three["il6"].attrs["baseline"] = 6.0
-    assert il6(cytokines.fold_changes(three)).values.tolist() == [[10.0, 50.0]]
+def test_fold_change_over_the_known_baseline_of_each_patient(three):
+    three["il6_baseline"] = three["il6"].isel(time=0, drop=True) * 0.0 + [[6.0, 6.0, 12.0]]
+    # Folds of the three patients: 5, 10, 7.5, then 50, 50, 25.
+    assert il6(cytokines.fold_changes(three)).values.tolist() == [[7.5, 50.0]]
 
 
 def test_fold_change_where_only_bands_are_stored(three):

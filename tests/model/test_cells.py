@@ -16,7 +16,7 @@ from qsp.model.effects import no_effects
 from qsp.model.engagement import Contact, contact, killing
 from qsp.model.synapse import Kinetic, Relaxed
 from qsp.model.t_cells import MassAction, TCells, Threshold, t_cell_fluxes, t_cell_rates
-from qsp.model.targets import target_fluxes, target_rates, tumor_volume
+from qsp.model.targets import Logistic, Simeoni, target_fluxes, target_rates, tumor_volume
 from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
 from qsp.model.traffic import arriving
 from qsp.system import System
@@ -199,7 +199,7 @@ def test_a_steroid_slows_activation_and_no_jak_inhibitor_slows_expansion(complet
 
 def test_exchange_of_targets_conserves_them(complete, rng):
     x = busy(complete, System(), rng).model.targets
-    flux = target_fluxes(x, jnp.zeros((3, 4)), complete.model.targets)
+    flux = target_fluxes(x, jnp.zeros((3, 4)), complete.model.targets, Logistic())
     arrival = np.asarray(flux.arrival)
     assert arrival.sum(1) == pytest.approx(np.zeros(3), abs=1e-12 * np.abs(arrival).sum())
     assert np.all(arrival[:, 1:] != 0.0)
@@ -208,7 +208,7 @@ def test_exchange_of_targets_conserves_them(complete, rng):
 def test_killed_tumor_cells_are_dying_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
     kills = jnp.asarray(rng.uniform(1.0, 9.0, (3, 4)))
-    flux = target_fluxes(x, kills, complete.model.targets)
+    flux = target_fluxes(x, kills, complete.model.targets, Logistic())
     with_kills, without = (
         target_rates(flux),
         target_rates(dataclasses.replace(flux, killing=0 * kills)),
@@ -223,8 +223,30 @@ def test_both_clones_grow_towards_one_capacity(complete):
     p = complete.model.targets
     viable = p.baseline.at[1, TUMOR].set(0.7e6).at[2, TUMOR].set(0.3e6)
     x = dataclasses.replace(model.baseline(complete.model, model.Forms()).targets, viable=viable)
-    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), p).growth)
+    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), p, Logistic()).growth)
     assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
+
+
+def test_growth_turns_from_exponential_to_linear(complete):
+    """Simeoni: k*N far below the linear rate, the linear rate far above; clones by their share."""
+    p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
+
+    def growth(cells):
+        viable = jnp.zeros((3, 4)).at[1, TUMOR].set(0.75 * cells).at[2, TUMOR].set(0.25 * cells)
+        return np.asarray(Simeoni()(viable, p))[TUMOR_KINDS, TUMOR]
+
+    k = np.asarray(p.k_growth)[TUMOR_KINDS, TUMOR]
+    cells = 500.0 / k.max()
+    assert growth(0.1 * cells) == pytest.approx(k * 0.1 * cells * np.array([0.75, 0.25]), rel=1e-9)
+    assert growth(1e9 * cells).sum() == pytest.approx(500.0, rel=1e-9)
+    assert growth(cells).sum() < 500.0
+
+
+def test_growth_has_a_finite_gradient_everywhere(complete):
+    p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
+    for cells in (0.0, 1.0, 2e4, 1e12):
+        slope = jax.grad(lambda v: Simeoni()(v, p).sum())(jnp.full((3, 4), cells))
+        assert np.isfinite(slope).all(), cells
 
 
 def test_tumor_volume_counts_dying_cells(complete):

@@ -19,7 +19,7 @@ from qsp import model
 from qsp.model.severity import hazard, logistic
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
-from qsp.model.targets import tumor_volume
+from qsp.model.targets import Simeoni, tumor_volume
 from qsp.system import DOSE_KINDS, System
 from qsp.units import dimensions, rescaling
 from tests.model.patient import busy, complete, units, with_each
@@ -28,6 +28,7 @@ ALL = ("[time]", "[length]", "[substance]", "[mass]", "[cell]", "[molecule]", "[
 SYSTEMS = {
     "closed form": System(),
     "mass action": System(model.Forms(recruitment=MassAction())),
+    "linear growth": System(model.Forms(growth=Simeoni())),
     "relaxed": System(model.Forms(synapse=Relaxed())),
     "two target arms": System(model.Forms(synapse=Equilibrium(refinements=3))),
     "kinetic": System(model.Forms(synapse=Kinetic())),
@@ -41,6 +42,7 @@ UNUSED = {
     "model.severity.hazard_0",
     "model.severity.IL6_unit",
     "model.targets.density",
+    "model.targets.linear_growth",
     "model.disposition.competitor",
 }
 

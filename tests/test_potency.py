@@ -1,0 +1,49 @@
+"""Free drug at half effect: against the closed form far below the affinities, and its limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qsp import molecules
+from qsp.explain import explain
+from qsp.explain.potency import bridges_at, half_effect
+from qsp.explain.values import shipped
+from qsp.model.tissues import BLOOD, NORMAL
+from qsp.population import nominal, read_cohort
+
+POPULATIONS = Path(__file__).parents[1] / "populations"
+
+
+def model_of(molecule, cohort):
+    table = nominal(molecules.load(molecule), read_cohort(POPULATIONS / f"{cohort}.toml"))
+    return table.nominal().model
+
+
+def test_bridges_at_low_drug_are_the_product_of_the_receptors():
+    """Far below both affinities Tri = alpha*c*R3*RT/(K3*KT)."""
+    model = model_of("mosunetuzumab", "nhl")
+    free = np.array([1e-7, 2e-7])
+    p, s = model.binding, model.synapse
+    per_area = p.density_per_concentration
+    r3 = p.copies_CD3 / p.area_t_cell / per_area
+    r_t = p.copies_target[NORMAL, BLOOD] / p.area_target[NORMAL, BLOOD] / per_area
+    expected = s.alpha * free * r3 * r_t / (p.KD_CD3 * p.KD_target) * per_area * s.area
+    got = bridges_at(free, model)[:, NORMAL, BLOOD]
+    np.testing.assert_allclose(got, expected, rtol=1e-3)
+
+
+def test_half_effect_is_where_the_bridges_reach_beta50():
+    free = np.logspace(-3, 3, 601)
+    assert half_effect(free, 10.0 * free, 5.0) == pytest.approx(0.5, rel=1e-6)
+    bell = free / (1.0 + free) ** 2
+    assert half_effect(free, bell, 0.2) == pytest.approx((3.0 - 5.0**0.5) / 2.0, rel=1e-3)
+    assert np.isnan(half_effect(free, bell, 0.3))  # beyond the hook: never
+
+
+def test_explain_puts_in_vitro_values_beside(tmp_path):
+    text = "\n".join(explain("blinatumomab", POPULATIONS))
+    assert "nhl_blinatumomab, normal cell in blood" in text
+    assert "in vitro, activation: 0.1 ng/mL; published, Hosseini2020" in text
+    assert "no EC50 on file" in "\n".join(explain("tebentafusp", POPULATIONS))
+    assert set(shipped(tmp_path).cohorts) == set()
