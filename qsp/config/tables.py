@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 # The names and limits of qsp.engine.method, written out because importing it takes seconds.
-Explicit = Literal["Tsit5", "Dopri5", "Dopri8", "Bosh3"]
+Explicit = Literal["RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
 Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
 SOLVERS = get_args(Explicit) + get_args(Implicit)
 SMALLEST_RTOL, LARGEST_RTOL = 1e-13, 1e-2

@@ -4,9 +4,11 @@ import dataclasses
 
 import diffrax as dfx
 
+from qsp.engine.rkc2 import RKC2
 from qsp.errors import ConfigError, suggest
 
-EXPLICIT = ("Tsit5", "Dopri5", "Dopri8", "Bosh3")
+STABILIZED = ("RKC2",)
+EXPLICIT = (*STABILIZED, "Tsit5", "Dopri5", "Dopri8", "Bosh3")
 IMPLICIT = ("Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5")
 SOLVERS = EXPLICIT + IMPLICIT
 
@@ -48,6 +50,8 @@ class Method:
 
     def diffrax_solver(self) -> dfx.AbstractAdaptiveSolver:
         """The solver object."""
+        if self.solver in STABILIZED:
+            return RKC2()
         kind = getattr(dfx, self.solver)
         if self.solver in EXPLICIT:
             return kind(scan_kind="lax")

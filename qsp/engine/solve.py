@@ -18,6 +18,7 @@ from jax import Array
 
 from qsp.engine.control import PerStateTolerance, worst
 from qsp.engine.method import Method
+from qsp.engine.raveled import Raveled
 from qsp.engine.tracking import Context, Observed, Reductions, Tracking, continued, start
 
 NEVER = 1e30
@@ -125,6 +126,7 @@ def solve_lane(
         Reductions per dose period, snapshots per grid, and whether the solver failed.
     """
     p, n_events = lane.parameters, lane.events.time.shape[0]
+    system = Raveled.of(system, p)
     x, begin = system.initial(p), jnp.asarray(lane.begin)
     reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], NEVER))
     shot = system.snapshot(x, p)
@@ -141,7 +143,7 @@ def solve_lane(
         table=jax.tree.map(
             lambda leaf: jnp.zeros((rows, *leaf.shape), leaf.dtype).at[0].set(leaf), empty
         ),
-        saved=tuple(_room(shot, len(grid) + SAVE_WINDOW) for grid in grids),
+        saved=tuple(_room(shot, len(grid) + _window(grid)) for grid in grids),
         failed=jnp.asarray(False),
         memory=(),
     )
@@ -150,7 +152,7 @@ def solve_lane(
         carry = _dose(carry, lane, system, kinds)
         return _integrate(carry, lane, grids, system, method, kinds), None
 
-    cuts = sum(-(-len(grid) // (SAVE_WINDOW - 1)) for grid in grids)
+    cuts = sum(len(grid) // (SAVE_WINDOW - 1) for grid in grids if len(grid) >= SAVE_WINDOW)
     carry, _ = jax.lax.scan(stretch, carry, length=2 * n_events + 1 + cuts)
     saved = tuple(
         _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
@@ -159,7 +161,7 @@ def solve_lane(
     return LaneResult(
         periods=carry.table,
         saved=saved,
-        final=carry.state,
+        final=system.unravel(carry.state),
         end=system.snapshot(carry.state, p),
         failed=carry.failed | unfinished,
         steps=carry.reductions.steps,
@@ -234,7 +236,7 @@ def _integrate(  # noqa: PLR0913
     ahead = jnp.concatenate([events.time, stops])
     t1 = jnp.minimum(jnp.where(ahead > t0 + SAME_TIME, ahead, jnp.inf).min(), lane.end)
     for grid in filter(len, grids):
-        t1 = jnp.minimum(t1, _padded(grid)[jnp.searchsorted(grid, t0) + SAVE_WINDOW - 1])
+        t1 = jnp.minimum(t1, _padded(grid)[jnp.searchsorted(grid, t0) + _window(grid) - 1])
     t1 = jnp.where(carry.failed, t0, jnp.maximum(t1, t0))
 
     context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
@@ -271,8 +273,13 @@ def _written(rows: Any, at: Array, new: Any) -> Any:
     )
 
 
+def _window(grid: Array) -> int:
+    """Snapshots of a grid with room in one stretch: the loop over steps copies them all."""
+    return min(SAVE_WINDOW, len(grid) + 1)
+
+
 def _padded(grid: Array) -> Array:
-    return jnp.pad(grid, (0, SAVE_WINDOW), constant_values=jnp.inf)
+    return jnp.pad(grid, (0, _window(grid)), constant_values=jnp.inf)
 
 
 def _diffeqsolve(  # noqa: PLR0913
@@ -293,7 +300,7 @@ def _diffeqsolve(  # noqa: PLR0913
     wanted, at = [], []
     for grid in filter(len, grids):
         first = jnp.searchsorted(grid, t0)
-        times = jax.lax.dynamic_slice_in_dim(_padded(grid), first, SAVE_WINDOW)
+        times = jax.lax.dynamic_slice_in_dim(_padded(grid), first, _window(grid))
         at.append(first)
         wanted.append(
             dfx.SubSaveAt(

@@ -119,7 +119,14 @@ def moment(x: State, p: Parameters, forms: Forms) -> Moment:
     """Binding, bridges, contacts, killing and secretion of a state."""
     t_cells, targets = x.t_cells.total, x.targets.viable
     here = receptors(t_cells, targets, p.binding, p.tissues)
-    drug = bulk(x.drug.soluble, x.drug.soluble_target, x.drug.competitor, here, p.binding)
+    drug = bulk(
+        x.drug.soluble,
+        x.drug.soluble_target,
+        x.drug.competitor,
+        here,
+        p.binding,
+        arms=forms.synapse.arms,
+    )
     around = gap(drug.free, x.drug.competitor, p.binding)
     bridges = forms.synapse.bridges(x.bridges, around, p.binding, p.synapse)
     meeting = contact(bridges, targets, t_cells, p.engagement, p.synapse)

@@ -130,26 +130,38 @@ def bulk(
     competitor: Scalar,
     receptor: Receptors,
     p: BindingParameters,
+    *,
+    arms: int = 2,
 ) -> Bulk:
-    """Equilibrium of the drug with soluble target and receptors; TCE-42 (c)."""
+    """Equilibrium of the drug with soluble target and receptors; TCE-42 (c).
+
+    Args:
+        soluble (tissue,): Drug in solution, on soluble target or free [nmol/L].
+        soluble_target (tissue,): Soluble target, bound or free [nmol/L].
+        competitor: Antibody that blocks the target [nmol/L].
+        receptor: Receptors in bulk.
+        p: Affinities.
+        arms: 1 leaves out cross-arm binding (chi), whatever the valency.
+    """
     c = free_drug(soluble, soluble_target, p)
     K_arm = arm_affinity(competitor, p)
-    gain = avidity(K_arm, p)
+    gain = avidity(K_arm, p) if arms > 1 else p.valency
     K_3, K_T = p.KD_CD3, K_arm / gain
     affinity_per_arm = (2.0 - p.valency / gain) / gain  # d K_T / d K_arm; 1 for one target arm
-    occupancy_cd3, occupancy_target = c / (K_3 + c), c / (K_T + c)
+    per_cd3, per_target = 1.0 / (K_3 + c), 1.0 / (K_T + c)
+    occupancy_cd3, occupancy_target = c * per_cd3, c * per_target
     bound_target = receptor.target * occupancy_target
-    root = soluble_target + p.KD_soluble + 2.0 * c - soluble  # derivative of the quadratic in c
+    # Derivative of the quadratic in c.
+    per_root = 1.0 / (soluble_target + p.KD_soluble + 2.0 * c - soluble)
     return Bulk(
         free=c,
         occupancy_cd3=occupancy_cd3,
-        occupancy_target=occupancy_target,
+        occupancy_target=jnp.broadcast_to(occupancy_target, receptor.target.shape),
         bound=receptor.cd3 * occupancy_cd3 + bound_target.sum(0),
-        capacity=receptor.cd3 * K_3 / (K_3 + c) ** 2
-        + (receptor.target * K_T / (K_T + c) ** 2).sum(0),
-        free_per_soluble=(c + p.KD_soluble) / root,
-        free_per_target=-c / root,
-        bound_per_competitor=-(bound_target / (K_T + c) * affinity_per_arm).sum(0)
+        capacity=receptor.cd3 * K_3 * per_cd3**2 + (receptor.target * K_T * per_target**2).sum(0),
+        free_per_soluble=(c + p.KD_soluble) * per_root,
+        free_per_target=-c * per_root,
+        bound_per_competitor=-(bound_target * per_target * affinity_per_arm).sum(0)
         * p.KD_target
         / p.KD_competitor,
     )

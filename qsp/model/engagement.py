@@ -56,7 +56,7 @@ def contact(
         p: Contact constants.
         s: Potency of a synapse.
     """
-    per_kind = numerics.ratio(targets, targets.sum(0) + p.k_T * t_cells)
+    per_kind = targets * numerics.reciprocal(targets.sum(0) + p.k_T * t_cells)
     activating = (per_kind * numerics.hill(bridges, s.beta50_act, s.hill_act)).sum(0)
     touching = per_kind.sum(0)
     return Contact(

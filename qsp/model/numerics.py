@@ -12,10 +12,18 @@ from qsp.typing import PerTissue, Scalar
 TINY = 1e-12
 """Added to a concentration (nmol/L) or a number of cells (Mcell) that may be exactly zero."""
 
+SMALLEST = 1e-300
+"""Added under a logarithm: its power is zero, and so is the gradient."""
+
 
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     """a / (b + tiny): zero over zero is zero, for tissues without cells (TCE-42 A9)."""
     return numerator / (denominator + TINY)
+
+
+def reciprocal(denominator: jax.Array) -> jax.Array:
+    """1 / (b + tiny), for several numerators over one denominator, each zero where it is."""
+    return 1.0 / (denominator + TINY)
 
 
 def positive_concentration(free: jax.Array) -> jax.Array:
@@ -27,15 +35,23 @@ def positive_concentration(free: jax.Array) -> jax.Array:
 
 
 def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
-    """x^n / (half^n + x^n), with value and gradient zero at x = 0 for n > 1."""
-    power = (x / half) ** n
+    """x^n / (half^n + x^n), with value and gradient zero at x = 0 for n > 1.
+
+    The logarithms save the power, which costs as much as a hundred multiplications.
+    """
+    power = jnp.exp(n * (jnp.log(x + SMALLEST) - jnp.log(half)))
     return power / (1.0 + power)
 
 
-def softplus(x: jax.Array, scale: jax.Array) -> jax.Array:
-    """s*ln(1 + exp(x/s)), zero for scale zero: a threshold rounded over `scale` (TCE-42 S7)."""
+def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
+    """sp(x) - sp(low) with sp(x) = s*ln(1 + exp(x/s)), for low <= 0 (TCE-42 S7).
+
+    A threshold rounded over `scale`: max(x, 0) for scale zero.
+    """
     s = scale + TINY
-    return s * jax.nn.softplus(x / s)
+    x, low = x / s, low / s
+    top = jnp.maximum(x, 0.0)  # taken out, so that no exponential overflows
+    return s * (top + jnp.log((jnp.exp(-top) + jnp.exp(x - top)) / (1.0 + jnp.exp(low))))
 
 
 def positive_part(x: jax.Array) -> jax.Array:

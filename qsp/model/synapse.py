@@ -71,10 +71,12 @@ def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 
         at: Free drug and receptors in the gap.
         alpha: Cross-linking efficiency.
         p: Affinities and valency.
-        refinements: Updates of the free target; 0 is exact for valency 1.
+        refinements: Updates of the free target; 0 takes chi as 0, exact for valency 1.
     """
     c, K_T = numerics.positive_concentration(at.free), at.K_T
     r3, rT = at.receptors.cd3, at.receptors.target
+    if not refinements:
+        return _without_cross_arm(c, r3, rT, alpha, p.valency, p.KD_CD3, K_T)
     n, cis = p.valency, (p.valency - 1.0) * p.chi / K_T
     u = 1.0 + c / p.KD_CD3
 
@@ -86,15 +88,28 @@ def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 
         tri = 2.0 * r3 * rT / (s + jnp.sqrt(s * s - 4.0 * m * r3 * rT))
         return tri, (rT - m * tri) / v
 
-    t = rT
-    if refinements:  # start from the target that is free without T cells, itself a quadratic in t
-        b = 1.0 + n * c / K_T
-        t = 2.0 * rT / (b + jnp.sqrt(b * b + 8.0 * c / K_T * cis * rT))
+    # Start from the target that is free without T cells, itself a quadratic in t.
+    b = 1.0 + n * c / K_T
+    t = 2.0 * rT / (b + jnp.sqrt(b * b + 8.0 * c / K_T * cis * rT))
     tri, free = quadratic(t)
     for _ in range(refinements):
         tri, free = quadratic(jnp.sqrt(t * free))  # the geometric mean damps the alternation
         t = jnp.sqrt(t * free)
     return tri
+
+
+def _without_cross_arm(  # noqa: PLR0913
+    c: PerTissue,
+    r3: PerTissue,
+    rT: PerKindTissue,
+    alpha: Scalar,
+    n: Scalar,
+    K_3: Scalar,
+    K_T: Scalar,
+) -> PerKindTissue:
+    """The quadratic for chi = 0 (or n = 1): t drops out of u*v/a."""
+    s = r3 + rT + (K_3 + c) * (K_T + n * c) / (alpha * n * c)
+    return 2.0 * r3 * rT / (s + jnp.sqrt(s * s - 4.0 * r3 * rT))
 
 
 def per_synapse(
@@ -112,6 +127,11 @@ class AbstractSynapse(eqx.Module):
 
     A state of its own (or none), its rates, and the bridges it stands for.
     """
+
+    @property
+    def arms(self) -> int:
+        """2 where arms of one molecule may hold two targets (refinements > 0), otherwise 1."""
+        return 2 if getattr(self, "refinements", 0) else 1
 
     @abstractmethod
     def initial(self, p: BindingParameters) -> Any:

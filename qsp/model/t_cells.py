@@ -87,7 +87,7 @@ class Threshold(AbstractRecruitment):
     ) -> PerTissue:
         recruited, width = x.activated + x.post_activated, p.threshold_width * x.total
         responsive = contact.stimulation * x.total - recruited
-        excess = numerics.softplus(responsive, width) - numerics.softplus(-recruited, width)
+        excess = numerics.softplus_gain(responsive, -recruited, width)
         return rate * contact.touching * numerics.capped(excess, x.resting)
 
 

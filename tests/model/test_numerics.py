@@ -20,8 +20,8 @@ def test_every_guard_is_tested_here():
         for name, item in vars(numerics).items()
         if callable(item) and getattr(item, "__module__", "") == numerics.__name__
     }
-    tested = {"ratio", "positive_concentration", "hill", "softplus", "positive_part"}
-    assert guards == tested | {"capped", "bounded"}
+    tested = {"ratio", "reciprocal", "positive_concentration", "hill", "softplus_gain"}
+    assert guards == tested | {"positive_part", "capped", "bounded"}
 
 
 def test_ratio_of_nothing_to_nothing_is_zero_with_finite_gradient():
@@ -34,6 +34,13 @@ def test_ratio_is_bare_away_from_zero():
     value, gradients = value_and_gradients(numerics.ratio, 3.0, 4.0)
     assert value == pytest.approx(0.75, rel=1e-11)
     assert gradients == pytest.approx([1 / 4, -3 / 16], rel=1e-11)
+
+
+def test_reciprocal_of_nothing_is_finite_and_bare_away_from_zero():
+    value, gradients = value_and_gradients(numerics.reciprocal, 0.0)
+    assert value == 1.0 / numerics.TINY
+    assert np.isfinite(gradients).all()
+    assert float(numerics.reciprocal(jnp.asarray(4.0))) == pytest.approx(0.25, rel=1e-11)
 
 
 def test_a_concentration_of_zero_becomes_positive():
@@ -51,9 +58,15 @@ def test_hill_and_all_its_gradients_are_zero_without_bridges(n):
 
 def test_hill_of_exponent_one_has_its_one_sided_slope_at_zero():
     value, gradients = value_and_gradients(numerics.hill, 0.0, 50.0, 1.0)
-    assert value == 0.0
+    assert 0.0 <= value < numerics.SMALLEST
     assert gradients[0] == pytest.approx(1 / 50)
     assert np.isfinite(gradients).all()
+
+
+@pytest.mark.parametrize("x", [1e-12, 1e-3, 1.0, 50.0, 1e4])
+def test_hill_is_the_power_law(x):
+    got = float(numerics.hill(*map(jnp.asarray, (x, 50.0, 1.78))))
+    assert got == pytest.approx(x**1.78 / (50.0**1.78 + x**1.78), rel=1e-12)
 
 
 def test_hill_saturates_without_overflow():
@@ -63,25 +76,35 @@ def test_hill_saturates_without_overflow():
 
 
 @pytest.mark.parametrize(("x", "value", "slope"), [(5.0, 5.0, 1.0), (-5.0, 0.0, 0.0)])
-def test_softplus_of_scale_zero_is_the_positive_part(x, value, slope):
-    got, gradients = value_and_gradients(numerics.softplus, x, 0.0)
+def test_softplus_gain_of_scale_zero_is_the_positive_part(x, value, slope):
+    got, gradients = value_and_gradients(numerics.softplus_gain, x, -9.0, 0.0)
     assert got == pytest.approx(value, abs=1e-15)
-    assert gradients[0] == pytest.approx(slope, abs=1e-15)
-    assert np.isfinite(gradients).all()
+    assert gradients[:2] == pytest.approx([slope, 0.0], abs=1e-15)
+    assert gradients[2] == pytest.approx(0.0, abs=1e-2)  # a difference of two 5e12
 
 
-def test_softplus_at_zero_with_scale_zero():
-    value, gradients = value_and_gradients(numerics.softplus, 0.0, 0.0)
+def test_softplus_gain_at_zero_with_scale_zero():
+    value, gradients = value_and_gradients(numerics.softplus_gain, 0.0, -1.0, 0.0)
     assert value == pytest.approx(0.0, abs=1e-12)
-    assert gradients == pytest.approx([0.5, np.log(2.0)])
+    assert gradients == pytest.approx([0.5, 0.0, np.log(2.0)])
 
 
-def test_softplus_rounds_over_its_scale_and_is_exact_beyond():
-    f = numerics.softplus
-    assert float(f(jnp.asarray(0.0), jnp.asarray(3.0))) == pytest.approx(3.0 * np.log(2.0))
-    assert float(f(jnp.asarray(300.0), jnp.asarray(3.0))) == pytest.approx(300.0, rel=1e-15)
-    assert float(f(jnp.asarray(-300.0), jnp.asarray(3.0))) < 1e-42
-    assert float(f(jnp.asarray(1e9), jnp.asarray(1.0))) == 1e9
+def softplus(x, s):
+    return s * np.logaddexp(0.0, x / s)
+
+
+@pytest.mark.parametrize("x", [-300.0, -7.0, -1.0, 0.0, 2.0, 300.0, 1e9])
+@pytest.mark.parametrize("low", [-200.0, -4.0, 0.0])
+def test_softplus_gain_is_the_difference_of_two_softplus(x, low):
+    got = float(numerics.softplus_gain(*map(jnp.asarray, (x, low, 3.0))))
+    assert got == pytest.approx(softplus(x, 3.0) - softplus(low, 3.0), rel=1e-9, abs=1e-14)
+    slopes = value_and_gradients(numerics.softplus_gain, x, low, 3.0)[1]
+    assert np.isfinite(slopes).all()
+
+
+def test_softplus_gain_over_nothing_is_exactly_zero():
+    for low in (-50.0, -1.3, 0.0):
+        assert float(numerics.softplus_gain(*map(jnp.asarray, (low, low, 0.7)))) == 0.0
 
 
 def test_positive_part_is_smooth_at_zero_and_exact_beyond():
