@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from qsp.errors import ConfigError, QSPError
-
-if TYPE_CHECKING:
-    from qsp.run import Request
 
 app = typer.Typer(
     add_completion=False,
@@ -67,13 +64,17 @@ def run(
     """Simulate a trial; write results.nc, report.html and summary.csv."""
     from qsp import run as runs
     from qsp.run import folder
+    from qsp.run.plan import print_notes
 
-    request = _request(
-        config, patients, seed, changes, solver, rtol, typical, parameters, covariates
+    options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
+    overrides = _overrides(changes, options)
+    prepared = runs.prepare(
+        runs.Request(config, overrides, parameters, covariates, typical=typical, out=out)
     )
-    prepared = runs.prepare(request)
     out = out or Path("runs") / prepared.config.name
     folder.check(out, force=force)
+    if not quiet:
+        print_notes(prepared, console)
     if cache:
         _keep_compiled_programs()
     from qsp.terminal import Bar, Nothing, print_results
@@ -91,12 +92,18 @@ def run(
 
 
 @app.command()
-def check(config: ConfigArg, changes: Changes = None) -> None:
+def check(
+    config: ConfigArg,
+    changes: Changes = None,
+    parameters: Own = None,
+    covariates: OwnCovariates = None,
+) -> None:
     """Validate a config and print what is given when; simulate nothing."""
     from qsp import run as runs
-    from qsp.terminal import print_plan
+    from qsp.run.plan import print_plan
 
-    print_plan(runs.prepare(runs.Request(config=config, overrides=changes or ())), console)
+    request = runs.Request(config, tuple(changes or ()), parameters, covariates)
+    print_plan(runs.prepare(request), console)
 
 
 @app.command()
@@ -111,18 +118,23 @@ def report(out: FolderArg) -> None:
 @app.command()
 def export(
     out: FolderArg,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV tables.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV; the one format, so far.")] = True,  # noqa: ARG001
+    tables: Annotated[
+        str | None, typer.Option(help="Names of the tables, with commas: patients,periods.")
+    ] = None,
+    single: Annotated[
+        bool, typer.Option("--trajectories/--no-trajectories", help="Single patients over time.")
+    ] = True,
 ) -> None:
     """Write the results of a run as CSV tables beside it."""
     from qsp import run as runs
-    from qsp.report import export_csv
+    from qsp.report.export import chosen_tables, export_csv
     from qsp.results import trajectories
 
-    if not csv:
-        raise ConfigError("export", "a format must be named", "none", "Add --csv")
+    names = chosen_tables(tables, trajectories=single)
     results = runs.read(out)
     apart = trajectories(results)
-    for path in export_csv(results.to_dataset(), out / "csv", trajectories=apart):
+    for path in export_csv(results.to_dataset(), out / "csv", trajectories=apart, tables=names):
         console.print(str(path))
 
 
@@ -153,6 +165,11 @@ def new(
     """Write the file of a new molecule, to be filled in."""
     from qsp.molecules.template import write_template
 
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        todo = "Name a folder"
+        raise ConfigError(str(out), "--out must be a folder", "a file", todo) from None
     console.print(f"Fill in {write_template(molecule, out)}")
 
 
@@ -199,23 +216,10 @@ def _say(message: object, code: int) -> int:
     return code
 
 
-def _request(  # noqa: PLR0913
-    config: Path,
-    patients: int | None,
-    seed: int | None,
-    changes: list[str] | None,
-    solver: str | None,
-    rtol: float | None,
-    typical: bool,
-    parameters: Path | None,
-    covariates: Path | None,
-) -> Request:
+def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[str, ...]:
     """Options as changes of the config, so that they pass the same checks and are recorded."""
-    from qsp.run import Request
-
-    options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
-    overrides = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return Request(config, (*(changes or ()), *overrides), parameters, covariates, typical)
+    given = [f"{key}={value}" for key, value in options.items() if value is not None]
+    return (*(changes or ()), *given)
 
 
 def _keep_compiled_programs() -> None:

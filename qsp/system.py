@@ -17,7 +17,8 @@ from qsp.interventions import (
     supportive_bolus,
     supportive_rates,
 )
-from qsp.model.severity import hazard
+from qsp.model.effects import no_effects
+from qsp.model.severity import hazard, inflammation
 from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
@@ -128,9 +129,11 @@ class System(eqx.Module):
 
     def areas(self, x: State, p: Parameters) -> Areas:
         """What is integrated."""
+        m = p.model
+        at_rest = inflammation(m.cytokines.baseline, no_effects(), m.severity)
         return Areas(
             drug=x.model.drug.soluble[BLOOD],
-            hazard=hazard(x.model.severity, p.model.severity),
+            hazard=hazard(x.model.severity, at_rest, m.severity),
         )
 
     def snapshot(self, x: State, p: Parameters) -> Snapshot:

@@ -1,7 +1,12 @@
-"""What the command line prints: progress, tables of results, the plan of a trial."""
+"""What the command line prints: progress, and tables of text.
+
+A table that is wider than the terminal, or than the 80 columns of a log, is printed as several, one
+above the other; nothing is cut.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
@@ -9,16 +14,18 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from qsp import molecules
+from qsp.plots.names import one_patient
 from qsp.report import Table, crs_table, response_table
-from qsp.run import Prepared
-from qsp.run.listing import dose_rows
+from qsp.report import one_patient as single
 
-# Patients times arms times days that one core simulates in a second, to an order of magnitude.
-LANE_DAYS_PER_SECOND = 8000.0
-COMPILE_SECONDS = 15.0
 _LEFT_TO_THE_REPORT = ("n", "failed", "not evaluable")
+# Longer cells are prose, which may be broken between words.
+_PROSE = 24
+# Of a column: a space on both sides and the rule; of a table: its left edge.
+_PADDING, _EDGES = 3, 1
 
 
 class Nothing:
@@ -76,71 +83,102 @@ class Bar:
 def print_results(results: xr.DataTree, console: Console) -> None:
     """CRS by dose, and response; the report adds the intervals of a trial and the rest."""
     ds = results.to_dataset()
-    crs = crs_table(ds)
-    for arm in crs.split():
-        console.print(_narrow(arm))
-    console.print(_narrow(response_table(ds)))
+    alone = one_patient(ds)
+    if alone:
+        console.print(single.notice(alone))
+    made = (single.crs_table(ds), single.response_table(ds)) if alone else None
+    crs, response = made or (crs_table(ds), response_table(ds))
+    for table in (*crs.split(), response):
+        _print_narrow(table, console)
 
 
-def _narrow(table: Table) -> RichTable:
+def _print_narrow(table: Table, console: Console) -> None:
     """Rates with their Monte Carlo interval in one cell, without the intervals of a trial."""
-    title = f"{table.title}  (95 % Monte Carlo)"
-    shown = RichTable(title=title, title_justify="left", box=SIMPLE)
     rates = [n for n, column in enumerate(table.columns) if column.title == "rate"]
     apart = {m for n in rates for m in (n + 1, n + 2)}  # both intervals follow their rate
     apart |= {n for n, column in enumerate(table.columns) if column.title in _LEFT_TO_THE_REPORT}
     keep = [n for n in range(len(table.columns)) if n not in apart]
-    for n in keep:
-        column = table.columns[n]
-        named = column.group if n in rates or "median" in column.title else column.title
-        shown.add_column(named, min_width=17 if n in rates else None)
-    for row in (row for group in table.groups for row in group.rows):
-        shown.add_row(*(f"{row[n]} ({row[n + 1]})" if n in rates else row[n] for n in keep))
-    return shown
+    columns = [table.columns[n] for n in keep]
+    headers = [c.group if c.title == "rate" or "median" in c.title else c.title for c in columns]
+    rows = [
+        [f"{row[n]} ({row[n + 1]})" if n in rates else row[n] for n in keep]
+        for group in table.groups
+        for row in group.rows
+    ]
+    title = f"{table.title}  (95 % Monte Carlo)" if rates else table.title
+    print_table(title, headers, rows, console)
 
 
-def print_plan(prepared: Prepared, console: Console) -> None:
-    """What is given when, and about how long the run takes."""
-    trial = prepared.trial
-    rows = dose_rows(trial)
-    for arm in trial.arms:
-        name = arm.title or arm.name
-        table = RichTable(title=name, title_justify="left", box=SIMPLE)
-        for column in rows[0]:
-            if column != "arm":
-                table.add_column(column)
+def print_table(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], console: Console
+) -> None:
+    """A table of text at the width of the console, in parts where it does not fit.
+
+    Args:
+        title: Title of the first part.
+        headers: Names of the columns; the first column names a row, and stands in every part. Where
+            several rows have one name, parts have the number of the row instead.
+        rows: Cells.
+        console: Where to print.
+    """
+    texts = [[header, *(row[n] for row in rows)] for n, header in enumerate(headers)]
+    needed = [min(_needed(own), console.width - _EDGES - _PADDING) for own in texts]
+    parts = _parts(needed, console.width - _EDGES)
+    if len(parts) > 1 and len({row[0] for row in rows}) < len(rows):
+        numbered = [(str(number), *row) for number, row in enumerate(rows, start=1)]
+        print_table(title, ("no.", *headers), numbered, console)
+        return
+    for part, columns in enumerate(parts):
+        name = Text(f"{title}, continued" if part else title)  # as text: "[h]" is no markup
+        shown = RichTable(title=name, title_justify="left", title_style="bold", box=SIMPLE)
+        room = console.width - _EDGES - sum(needed[n] + _PADDING for n in columns)
+        for n in columns:
+            more = min(max(map(len, texts[n])) - needed[n], max(room, 0))
+            shown.add_column(Text(headers[n]), width=needed[n] + more, overflow="fold")
+            room -= more
         for row in rows:
-            if row["arm"] == name:
-                table.add_row(*(value for key, value in row.items() if key != "arm"))
-        console.print(table)
-    people, arms = len(prepared.cohort.people.ids), len(trial.arms)
-    seconds = COMPILE_SECONDS + people * arms * trial.days / LANE_DAYS_PER_SECOND
-    console.print(
-        f"{people} patients x {arms} arms x {trial.days:g} days, {prepared.table.molecule.name} in "
-        f"{prepared.table.cohort.name}: about {seconds:.0f} s. The config is valid."
-    )
+            shown.add_row(*(Text(row[n]) for n in columns))
+        console.print(shown)
+
+
+def _needed(texts: Sequence[str]) -> int:
+    """Width below which a column would be cut: short cells in one line, words whole."""
+    header, *cells = texts
+    words = [word for text in (header, *cells) for word in text.split()]
+    return max(map(len, (*words, *(cell[:_PROSE] for cell in cells))), default=0)
+
+
+def _parts(needed: Sequence[int], width: int) -> list[list[int]]:
+    """Columns of each part of a table that fits in a width; the first column is in every part."""
+    key = needed[0] + _PADDING
+    # Beside a first column that takes all, there is room for no other.
+    first = [0] if key + max(needed) + _PADDING <= width else []
+    parts, room = [[0]], width - key
+    for n in range(1, len(needed)):
+        if needed[n] + _PADDING > room:
+            parts.append(list(first))
+            room = width - (key if first else 0)
+        parts[-1].append(n)
+        room -= needed[n] + _PADDING
+    return parts
 
 
 def print_molecules(console: Console) -> None:
     """The molecules that come with the package."""
-    table = RichTable()
-    for column in ("name", "target", "format", "routes", "clearance", "bridges"):
-        table.add_column(column)
+    columns = ("name", "target", "format", "routes", "clearance", "bridges")
+    rows = []
     for name in molecules.names():
         m = molecules.load(name)
-        table.add_row(name, m.target, m.format, ", ".join(m.routes), m.clearance, m.synapse)
-    console.print(table)
+        rows.append((name, m.target, m.format, ", ".join(m.routes), m.clearance, m.synapse))
+    print_table("Molecules of the package", columns, rows, console)
 
 
 def print_validation(rows: list[Any], console: Console) -> None:
     """Simulated beside published; sources stand with the tables of the package."""
     from qsp.validation import COLUMNS
 
-    table = RichTable(title="Simulated beside published; misses first", box=SIMPLE)
     shown = [n for n, title in enumerate(COLUMNS) if title != "source"]
-    for n in shown:
-        table.add_column(COLUMNS[n])
-    for row in rows:
-        cells = row.cells()
-        table.add_row(*(cells[n] for n in shown))
-    console.print(table)
+    cells = [row.cells() for row in rows]
+    words = [[cell[n] for n in shown] for cell in cells]
+    headers = [COLUMNS[n] for n in shown]
+    print_table("Simulated beside published; misses first", headers, words, console)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from qsp.config.config import Config, Source
 from qsp.config.load import load
+from qsp.config.patients import Roster
 
-__all__ = ["Config", "Source", "load"]
+__all__ = ["Config", "Roster", "Source", "load"]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from qsp.config import tables
 from qsp.config.arms import Protocol
 from qsp.config.messages import Source
+from qsp.config.patients import of_patients
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 from qsp.trial import DoseTableFormat, Trial, read_dose_table
 from qsp.trial.regimen import Arm
 from qsp.units import parse
+
+
+def _in_days(value: object) -> object:
+    """A length with a unit as a number of days; a bare number is one already."""
+    return parse(value, "day", where="days") if isinstance(value, str) else value
 
 
 class Config(tables.Table):
@@ -38,7 +45,11 @@ class Config(tables.Table):
     ]
     population: Annotated[
         tables.Text,
-        Rule("be the name or the .toml file of a population", 'Write population = "nhl"'),
+        Rule(
+            "be the name or the .toml file of a population",
+            'Write population = "../populations/nhl.toml", counted from the config; a name such as '
+            '"nhl" is looked for in populations/ beside the config and one folder above',
+        ),
     ]
     patients: Annotated[
         int,
@@ -52,8 +63,9 @@ class Config(tables.Table):
     ] = 0
     days: Annotated[
         float,
+        BeforeValidator(_in_days),
         Field(strict=True, gt=0, le=3650),
-        Rule("be a number of days above 0, at most 3650", "Write days = 84, for example"),
+        Rule("be above 0 and at most 3650 days", 'Write days = 84 or days = "12 week"'),
     ]
     visits: Annotated[
         tuple[
@@ -67,7 +79,7 @@ class Config(tables.Table):
     ] = ()
     response: Annotated[
         Literal["lugano", "recist"],
-        Rule("be lugano or recist", "Choose the criteria of tumor response"),
+        Rule("be lugano or recist", 'Write response = "lugano" for lymphoma, else "recist"'),
     ]
     premedication: Annotated[
         dict[str, tables.Premedication],
@@ -87,11 +99,23 @@ class Config(tables.Table):
     ] = tables.Trajectories()
 
     _source: Source = PrivateAttr()
+    _ids: tuple[int, ...] = PrivateAttr()
+    _notes: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def source(self) -> Source:
         """File, text and overrides the config was read from."""
         return self._source
+
+    @property
+    def patient_ids(self) -> tuple[int, ...]:
+        """Ids of the patients of the run, in increasing order."""
+        return self._ids
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a modeler should know about who is in the run, in sentences."""
+        return self._notes
 
     @property
     def visit_times(self) -> tuple[float, ...]:
@@ -151,16 +175,7 @@ class Config(tables.Table):
         arms = read_dose_table(
             path, form, molecular_weight_kda=molecular_weight_kda, days=self.days
         )
-        return tuple(self._first_patients(arm) for arm in arms)
-
-    def _first_patients(self, arm: Arm) -> Arm:
-        """An arm of a dose table, cut to the patients of the run."""
-        if not arm.is_individual or len(arm.regimens) == self.patients:
-            return arm
-        if len(arm.regimens) < self.patients:
-            rule = f"patients must be at most the number in the dose table ({len(arm.regimens)})"
-            raise ConfigError("trial", rule, self.patients, "Lower it or leave it out")
-        return Arm(arm.name, arm.regimens[: self.patients], arm.parameters, arm.title)
+        return tuple(of_patients(arm, self.patient_ids) for arm in arms)
 
     def _found(self, key: str, folder: str) -> Path:
         written = getattr(self, key)
@@ -173,10 +188,14 @@ class Config(tables.Table):
             rule = f"the value must be a file that exists, counted from {self.source.file.name}"
             todo = f"{near} Check the path".strip()
             raise ConfigError(key, rule, repr(written), todo)
-        folders = [beside / folder, beside.parent / folder]
+        # The folder above "." is not ".": a file named from its own folder has one too.
+        folders = [beside / folder, Path(os.path.abspath(beside)).parent / folder]
         for path in (place / f"{written}.toml" for place in folders):
             if path.is_file():
                 return path
         known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
-        todo = f"{suggest(written, known)} Known here: {', '.join(known) or 'none'}".strip()
-        raise ConfigError(key, f"the value must name a file in {folder}", repr(written), todo)
+        rule = f"the value must name a file in {folder}, beside the config or one folder above"
+        todo = f"{suggest(written, known)} Known here: {', '.join(known)}".strip()
+        if not known:
+            todo = f'There is no file in {folder}: give the path, such as "../{folder}/nhl.toml"'
+        raise ConfigError(key, rule, repr(written), todo)

@@ -22,6 +22,10 @@ def molecule_doses(table: tuple[tables.Dose, ...], where: str) -> tuple[Dose, ..
     for n, entry in enumerate(table):
         key = f"{where}.{n}"
         time = parse(entry.time, "day", where=f"{key}.time")
+        if n and time < 0:
+            rule = "the value must not be negative, for it counts from the first dose"
+            todo = 'Write it without the sign, as in time = "7 day"'
+            raise ConfigError(f"{key}.time", rule, repr(entry.time), todo)
         if time < last:
             todo = "List the doses in the order in which they are given"
             got = f"day {time:.6g} after day {last:.6g}"

@@ -10,21 +10,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from qsp.config.config import Config
-from qsp.config.messages import Source, first_error
+from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
+from qsp.config.patients import Roster, notes, patient_ids
+from qsp.config.patients import shown as ids_shown
 from qsp.errors import ConfigError, suggest
+from qsp.molecules.molecule import check_name
 from qsp.trial.dose_rows import dose_rows
 
 # Only scales amounts, so what is wrong with a trial shows with any weight.
 _ANY_WEIGHT = 150.0
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | None = None) -> Config:
     """Read and check a config.
 
     Args:
         path: The TOML file.
         overrides: Changes, each as KEY=VALUE, such as `arms.flat.doses.0.amount=30 mg`.
+        patients: Patients that the run has, whatever number the file says.
 
     Returns:
         The config, complete: a trial can be made of it.
@@ -38,9 +42,13 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     source = Source(file, text, applied)
     data.setdefault("name", file.stem)
     try:
-        _add_patients(data, source)
+        table = _patients_of_table(data, source)
+        asked = _set_patients(data, source, table, patients)
         config = Config.model_validate(data)
         config._source = source
+        _check_tables(config)
+        config._ids = patient_ids(config.patients, table, patients)
+        config._notes = notes(asked, config.patient_ids, table, patients)
         _check(config)
     except ValidationError as error:
         raise first_error(error, Config, source) from None
@@ -72,18 +80,39 @@ def _tables(file: Path, text: str) -> dict[str, Any]:
         raise ConfigError(str(file), "the file must be TOML", f"not: {error}", todo) from None
 
 
-def _add_patients(data: dict[str, Any], source: Source) -> None:
-    """With a dose table, everyone in it unless the config says how many."""
+def _patients_of_table(data: dict[str, Any], source: Source) -> Roster | None:
+    """Patients of the dose table, None where there is none that can be read."""
     table = data.get("dose_table")
-    if "patients" in data or not isinstance(table, dict) or not isinstance(table.get("file"), str):
-        return
+    if not isinstance(table, dict) or not isinstance(table.get("file"), str):
+        return None
     ignore = table.get("ignore", [])
-    columns = [column for column in ignore if isinstance(column, str)] if ignore else []
-    rows = dose_rows(source.file.parent / table["file"], columns)
-    data["patients"] = max(1, len({row.text("ID") for row in rows}))
+    columns = [c for c in ignore if isinstance(c, str)] if isinstance(ignore, list) else []
+    path = source.file.parent / table["file"]
+    ids = {row.patient() for row in dose_rows(path, columns)}
+    return Roster(tuple(sorted(ids)), path.name)
 
 
-def _check(config: Config) -> None:
+def _set_patients(
+    data: dict[str, Any], source: Source, table: Roster | None, given: Roster | None
+) -> int | None:
+    """Complete the number of patients; returns the one that was asked for, None where none was.
+
+    Raises:
+        ConfigError: If an override asks for another number than a file of patients has.
+    """
+    asked = data.get("patients")
+    if given is not None:
+        changed = any(key == "patients" for key, _ in source.overrides)
+        if changed and asked != len(given.ids):
+            rule = f"the value must be the number of patients in {given.file} ({len(given.ids)})"
+            raise ConfigError("patients", rule, shown(asked), "Leave it out: the file says who")
+        data["patients"] = len(given.ids)
+    elif table is not None:
+        data.setdefault("patients", max(1, len(table.ids)))
+    return asked
+
+
+def _check_tables(config: Config) -> None:
     if config.dose_table is None and not config.arms:
         todo = "Write [arms.NAME] tables, or [dose_table] in their place"
         raise ConfigError("arms", "the value must be given, or else dose_table", "missing", todo)
@@ -91,14 +120,20 @@ def _check(config: Config) -> None:
         if config.dose_table is not None and getattr(config, key):
             todo = "Remove one of them; the table holds every dose"
             raise ConfigError(key, "the value must not stand beside dose_table", "there", todo)
+
+
+def _check(config: Config) -> None:
     # The properties raise where there is no file.
-    _ = config.population_file, config.molecule_file
+    if config.molecule_file is None:
+        check_name(config.molecule)
+    _ = config.population_file
     chosen = config.trajectories
     if chosen.patients and chosen.ids:
         rule, todo = "the value must not stand beside patients", "Remove one of them"
         raise ConfigError("trajectories.ids", rule, list(chosen.ids), todo)
     for n, patient in enumerate(chosen.ids):
-        if patient >= config.patients:
-            rule = f"the value must be below the number of patients ({config.patients})"
-            raise ConfigError(f"trajectories.ids.{n}", rule, patient, "Ids count from 0")
+        if patient not in config.patient_ids:
+            rule = "the value must be the id of a patient of the run"
+            todo = f"Ids of the run: {ids_shown(config.patient_ids)}"
+            raise ConfigError(f"trajectories.ids.{n}", rule, patient, todo)
     config.trial(_ANY_WEIGHT)

@@ -89,7 +89,10 @@ def first_error(error: ValidationError, model: type[BaseModel], source: Source) 
     if worst["type"] == "extra_forbidden":
         where = next((f"--set {t}" for k, t in source.overrides if k.startswith(f"{key}.")), where)
         known = _known_keys(model, parts[:-1])
-        todo = f"{suggest(str(parts[-1]), known)} Keys here: {', '.join(known)}".strip()
+        near = suggest(str(parts[-1]), known)
+        todo = f"{near} Keys here: {', '.join(known)}".strip()
+        if len(parts) == 1 and not near and isinstance(worst["input"], Mapping):
+            todo += ". Values of the model stand in a file: qsp run CONFIG --parameters FILE.toml"
         return ConfigError(where, f"{key} must be a known key", "unknown", todo)
     kind, rule = _descend(model, parts)
     advice = rule.todo.replace("KEY", next(str(p) for p in parts[::-1] if isinstance(p, str)))

@@ -30,8 +30,12 @@ def supportive_doses(
     route = SUPPORTIVE_ROUTES[table.drug]
     if table.route != route:
         rule = f"the value must be {route} for {table.drug}"
-        raise ConfigError(f"{where}.route", rule, repr(table.route), f'Write route = "{route}"')
+        todo = f'Write route = "{route}", the one the model has for it'
+        raise ConfigError(f"{where}.route", rule, repr(table.route), todo)
     amount = parse_amount(table.amount, where=f"{where}.amount")
+    if amount.in_nmol:
+        rule = "the value must be a mass for a supportive drug"
+        raise ConfigError(f"{where}.amount", rule, repr(table.amount), 'Write "20 mg", for example')
     if amount.is_rate:
         rule = "the value must be a whole amount"
         todo = 'Write "20 mg", with a duration for an infusion'

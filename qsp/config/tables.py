@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 # The names and limits of qsp.engine.method, written out because importing it takes seconds.
-Explicit = Literal["RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
+Explicit = Literal["ROCK4", "ROCK2", "RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
 Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
 SOLVERS = get_args(Explicit) + get_args(Implicit)
 SMALLEST_RTOL, LARGEST_RTOL = 1e-13, 1e-2
@@ -83,7 +83,7 @@ class Dose(Table):
     amount: Amount
     route: Annotated[
         Literal["iv", "civ", "sc"],
-        Rule("be iv, civ (continuous infusion) or sc", "Choose one of them"),
+        Rule("be iv, civ (continuous infusion) or sc", 'Write KEY = "iv", "civ" or "sc"'),
     ]
     duration: Duration | None = None
     repeat: Annotated[
@@ -97,11 +97,15 @@ class Premedication(Table):
 
     drug: Annotated[
         Literal["dexamethasone", "tocilizumab", "jak_inhibitor", "anti_tnf"],
-        Rule("be a supportive drug of the model", "Choose one of them"),
+        Rule(
+            "be dexamethasone, tocilizumab, jak_inhibitor or anti_tnf",
+            'Write KEY = "tocilizumab", for example',
+        ),
     ]
     amount: Amount
+    # Each drug has one route, so that the message can name it: see `supportive_doses`.
     route: Annotated[
-        Literal["iv", "oral"], Rule("be iv or oral", "Choose the route the model has for the drug")
+        Text, Rule("be a route in quotes", 'Write "oral" for a jak_inhibitor, else "iv"')
     ]
     duration: Duration | None = None
     time: Time | None = None
@@ -166,8 +170,8 @@ class Method(Table):
 
     solver: Annotated[
         Literal[Explicit, Implicit],
-        Rule(f"be one of {', '.join(SOLVERS)}", "Leave it out for Tsit5"),
-    ] = "Tsit5"
+        Rule(f"be one of {', '.join(SOLVERS)}", "Leave it out for ROCK4"),
+    ] = "ROCK4"
     rtol: Annotated[
         float,
         Field(strict=True, ge=SMALLEST_RTOL, le=LARGEST_RTOL),

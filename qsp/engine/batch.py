@@ -1,8 +1,10 @@
-"""Many lanes: chunks of one width through one compiled program.
+"""Many lanes: chunks of one width through one compiled program, on every core and device there is.
 
 Every chunk has the same shape (the last is padded with idle lanes), so a run compiles once, and a
-patient's bits do not depend on which others are beside him. Results leave the device chunk by
-chunk.
+patient's bits do not depend on which others are beside him. Workers take the next chunk when they
+have done one, each with the program of a single device: one program for several devices
+(`jax.shard_map`) rounds otherwise than that for one, and makes every device wait for the slowest.
+Results leave the device chunk by chunk.
 """
 
 import dataclasses
@@ -18,6 +20,7 @@ from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress, Silent
 from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
+from qsp.engine.team import Device, Team, everywhere
 from qsp.errors import SolveError
 
 LANE_WIDTH = 64
@@ -56,6 +59,7 @@ def simulate(
     *,
     kinds: int,
     progress: Progress | None = None,
+    workers: Sequence[Device] | None = None,
 ) -> tuple[LaneResult, Timing]:
     """Solve every lane.
 
@@ -65,6 +69,8 @@ def simulate(
         method: How.
         kinds: Number of kinds of dose.
         progress: Told of each chunk.
+        workers: Where chunks are computed, at the same time; by default `everywhere()`. A device
+            may stand there several times.
 
     Returns:
         Results in numpy with a leading lane axis, and seconds of compilation and of the run.
@@ -73,20 +79,29 @@ def simulate(
         SolveError: If a leaf of the parameters is not float64.
     """
     _check_precision(batch.lanes)
-    progress = progress or Silent()
-    with double():
-        run = functools.partial(_chunk, batch.grids, system=system, method=method, kinds=kinds)
+    progress, workers = progress or Silent(), workers or everywhere()
+    run = functools.partial(_chunk, batch.grids, system=system, method=method, kinds=kinds)
+
+    def solved(device: Device, lanes: Lane) -> LaneResult:
+        with double(), jax.default_device(device):  # both hold for one thread only
+            return jax.tree.map(np.asarray, run(lanes))
+
+    with Team(workers) as team:
         began = clock.perf_counter()
         idle = _idle(_slice(batch.lanes, 0))
-        jax.block_until_ready(run(idle))
+        team.each_device(lambda device: solved(device, idle))
         compiled = clock.perf_counter()
         progress.compiled(compiled - began)
         progress.start(batch.size)
+        firsts = range(0, batch.size, LANE_WIDTH)
         results = []
-        for first in range(0, batch.size, LANE_WIDTH):
+        for first, chunk in zip(
+            firsts,
+            team.ordered(lambda device, n: solved(device, _slice(batch.lanes, n)), firsts),
+            strict=True,
+        ):
             count = min(LANE_WIDTH, batch.size - first)
-            chunk = run(_slice(batch.lanes, first))
-            results.append(jax.tree.map(lambda leaf, n=count: np.asarray(leaf)[:n], chunk))
+            results.append(jax.tree.map(lambda leaf, n=count: leaf[:n], chunk))
             progress.advance(count)
     timing = Timing(compiled - began, clock.perf_counter() - compiled)
     return _concatenate(results), timing

@@ -5,9 +5,10 @@ import dataclasses
 import diffrax as dfx
 
 from qsp.engine.rkc2 import RKC2
+from qsp.engine.rock import ROCK2, ROCK4
 from qsp.errors import ConfigError, suggest
 
-STABILIZED = ("RKC2",)
+STABILIZED = {"ROCK4": ROCK4, "ROCK2": ROCK2, "RKC2": RKC2}
 EXPLICIT = (*STABILIZED, "Tsit5", "Dopri5", "Dopri8", "Bosh3")
 IMPLICIT = ("Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5")
 SOLVERS = EXPLICIT + IMPLICIT
@@ -18,7 +19,8 @@ class Method:
     """Numerical method of a run.
 
     Args:
-        solver: Name of a diffrax solver; the implicit ones are for the kinetic binding form.
+        solver: Name of a stabilized method of this package, or of a diffrax solver; the implicit
+            ones are for the kinetic binding form.
         rtol: Relative tolerance of every state; absolute tolerances come from the model, state by
             state.
         first_step: First step after each dose [day].
@@ -29,7 +31,7 @@ class Method:
         ConfigError: If the solver is unknown or a number is out of range.
     """
 
-    solver: str = "Tsit5"
+    solver: str = "ROCK4"
     rtol: float = 1e-5
     first_step: float = 0.01
     smallest_step: float = 1e-9
@@ -51,7 +53,7 @@ class Method:
     def diffrax_solver(self) -> dfx.AbstractAdaptiveSolver:
         """The solver object."""
         if self.solver in STABILIZED:
-            return RKC2()
+            return STABILIZED[self.solver]()
         kind = getattr(dfx, self.solver)
         if self.solver in EXPLICIT:
             return kind(scan_kind="lax")

@@ -99,8 +99,8 @@ class RKC2(dfx.AbstractAdaptiveSolver):
             F = terms.vf(t0 + c * (t1 - t0), Y_next, args)
             return (Y, Y_next, terms.prod(F, h), F), None
 
-        # Unrolled stages compile to one and a half times the program, and run at half the speed:
-        # XLA then computes the same values again in each stage that reads them.
+        # Unrolled stages took 1.5 times as long to compile, and 1.6 (s = 4) to 2.5 times (s = 6) as
+        # long to run: 64 lanes of 60 states on one core.
         rows = jnp.asarray(coefficients(self.stages), jnp.result_type(t0, t1))
         (_, y1, hF1, F1), _ = jax.lax.scan(stage, (y0, y0, hF0, F0), tuple(rows.T))
         error = jax.tree.map(

@@ -34,6 +34,11 @@ Absolute tolerances scale with it.
 """
 
 
+PROPORTIONAL, INTEGRAL = 0.4, 0.3
+"""Step size control. Where stability bounds the step, an error test alone (0, 1) rejects up to half
+of the steps.
+"""
+
 SAME_TIME = 1e-9
 """Events closer than this [day] are at one time: sums of times round differently."""
 
@@ -315,6 +320,8 @@ def _diffeqsolve(  # noqa: PLR0913
             rtol=method.rtol,
             atol=1.0,
             norm=worst,
+            pcoeff=PROPORTIONAL,
+            icoeff=INTEGRAL,
             dtmin=method.smallest_step,
             force_dtmin=False,
         ),

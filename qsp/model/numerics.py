@@ -35,11 +35,12 @@ def positive_concentration(free: jax.Array) -> jax.Array:
 
 
 def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
-    """x^n / (half^n + x^n), with value and gradient zero at x = 0 for n > 1.
+    """x^n / (half^n + x^n), with value and gradient zero at x = 0 for n > 1, and zero below.
 
-    The logarithms save the power, which costs as much as a hundred multiplications.
+    A solver may try a state a little below zero. The logarithms save the power, which costs as much
+    as a hundred multiplications.
     """
-    power = jnp.exp(n * (jnp.log(x + SMALLEST) - jnp.log(half)))
+    power = jnp.exp(n * (jnp.log(jnp.where(x < 0.0, 0.0, x) + SMALLEST) - jnp.log(half)))
     return power / (1.0 + power)
 
 

@@ -78,9 +78,19 @@ def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) ->
     return shift[:, None] * p.threshold
 
 
-def hazard(severity: Scalar, p: SeverityParameters) -> Scalar:
-    """Hazard of CRS lambda_0*exp(b*F) [1/day]; TCE-42 (g)."""
-    return p.hazard_0 * jnp.exp(p.hazard_slope * severity)
+def hazard(severity: Scalar, at_rest: Scalar, p: SeverityParameters) -> Scalar:
+    """Hazard of CRS in excess of that without treatment [1/day]: lambda_0*(e^(b*F) - e^(b*F_0)).
+
+    Differs from TCE-42 (g), whose lambda_0*exp(b*F) gives CRS to the untreated, the more the longer
+    a period is.
+
+    Args:
+        severity: Index F.
+        at_rest: Index before treatment; below it the hazard is zero.
+        p: Parameters.
+    """
+    above = jnp.maximum(severity, at_rest)
+    return p.hazard_0 * (jnp.exp(p.hazard_slope * above) - jnp.exp(p.hazard_slope * at_rest))
 
 
 def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:

@@ -81,11 +81,21 @@ def load(name: str | Path) -> Molecule:
     """
     if isinstance(name, Path) or name.endswith(".toml"):
         return read(Path(name))
-    if name not in names():
-        todo = f"{suggest(name, names())} Known are {', '.join(names())}"
-        rule = "the name must be that of a molecule or a TOML file"
-        raise ConfigError("molecule", rule, repr(name), todo.strip())
+    check_name(name)
     return read(_FOLDER / f"{name}.toml")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is not that of a molecule of the package.
+
+    Raises:
+        ConfigError: With the names that are known, and how to make a molecule of one's own.
+    """
+    if name not in names():
+        rule = "the value must be the name of a molecule or a TOML file"
+        known = f"Known are {', '.join(names())}; qsp new NAME writes a file for another"
+        todo = f"{suggest(name, names())} {known}"
+        raise ConfigError("molecule", rule, repr(name), todo.strip())
 
 
 def read(path: Path) -> Molecule:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,6 +12,8 @@ from matplotlib.lines import Line2D
 
 from qsp.endpoints import crs, interval
 from qsp.endpoints.steps import Step, steps
+from qsp.plots.doses import DoseScale, dose_scale
+from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     COLUMNS,
     GRADE_COLORS,
@@ -19,8 +23,8 @@ from qsp.plots.style import (
     arm_colors,
     arm_title,
     day_axis,
+    legend_columns,
     nothing,
-    number,
     plain,
     strokes,
     styled,
@@ -29,6 +33,8 @@ from qsp.plots.style import (
 
 _BAR = 0.66
 MOST_LABELS = 8
+# Room above 100 %, for the number on a bar that reaches it.
+_FULL = 114.0
 
 
 @styled
@@ -36,7 +42,7 @@ def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Fig
     """CRS rate by dose period, stacked by grade, over the bars of the doses.
 
     The whisker on a bar is the Monte Carlo interval of grade 1 or more, the pale bracket behind it
-    the prediction interval of a trial.
+    the prediction interval of a trial. Of one patient, the bar is his grade.
 
     Args:
         ds: Results.
@@ -47,32 +53,37 @@ def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Fig
     """
     rates = crs.incidence(ds, at_least=tuple(GRADE_COLORS), trial_size=trial_size)
     percent = 100.0 * rates[["value", "lower", "upper", "trial_lower", "trial_upper"]]
-    arms = [str(arm) for arm in ds["arm"].values]
-    columns = min(COLUMNS, len(arms))
-    rows = -(-len(arms) // columns)
+    titles, alone = arm_titles(ds), one_patient(ds)
+    columns = min(COLUMNS, len(titles))
+    rows = -(-len(titles) // columns)
     width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
     figure = Figure(figsize=(width, 3.7 * rows + 0.5), layout="constrained")
     colors, given = arm_colors(ds), steps(ds)
-    top = _ceiling(percent)
-    doses = [step.amount for step in given if step.amount > 0]
+    top, scale = _ceiling(percent), dose_scale(ds)
     for place, (arm, part) in enumerate(
-        zip(arms, figure.subfigures(rows, columns, squeeze=False).flat, strict=False)
+        zip(titles, figure.subfigures(rows, columns, squeeze=False).flat, strict=False)
     ):
         upper, lower = part.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
         own = [step for step in given if step.arm == arm]
-        _rate_bars(upper, own, percent, top)
-        _dose_bars(lower, own, colors[arm], doses)
-        arm_title(upper, arm, colors[arm], _numbers(rates, arm))
+        if alone:
+            _grade_bars(upper, own, rates)
+        else:
+            _rate_bars(upper, own, percent, top)
+        _dose_bars(lower, own, colors[arm], scale)
+        arm_title(upper, titles[arm], colors[arm], "" if alone else _numbers(rates, arm))
         if place % columns == 0:
-            upper.set_ylabel("Patients with CRS [%]")
-            lower.set_ylabel("Dose [mg]\n(log scale)" if _is_wide(doses) else "Dose [mg]")
-    figure.legend(handles=_legend(trial_size), loc="outside lower center", ncols=3)
+            upper.set_ylabel("Worst CRS grade [ASTCT]" if alone else "Patients with CRS [%]")
+            lower.set_ylabel(f"Dose\n[{scale.unit}]" if scale.unit else "Dose")
+    handles = _grades() if alone else _legend(trial_size)
+    title = f"{alone[0].upper()}{alone[1:]}" if alone else None
+    ncols = len(handles) if alone else 3
+    figure.legend(handles=handles, title=title, loc="outside lower center", ncols=ncols)
     return figure
 
 
 def _ceiling(percent: xr.Dataset) -> float:
     highest = float(percent["trial_upper"].max())
-    return min(105.0, max(10.0, 1.12 * highest)) if np.isfinite(highest) else 105.0
+    return min(_FULL, max(10.0, 1.14 * highest)) if np.isfinite(highest) else _FULL
 
 
 def _numbers(rates: xr.Dataset, arm: str) -> str:
@@ -107,45 +118,70 @@ def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> No
         x, value, [value - ends[0], ends[1] - value], fmt="none", ecolor=INK, capsize=2.5, lw=1.1
     )
     for place, rate in zip(x, value, strict=True):
-        text = f"{rate:.0f}" if rate >= 0.95 or rate == 0 else f"{rate:.1f}"
         if np.isfinite(rate):
-            ax.annotate(text, (place - 0.07, min(rate, top)), (-3, 2), textcoords="offset points",
-                        ha="right", fontsize=8, color=INK)  # fmt: skip
+            at_bar = (place - 0.07, min(rate, top))
+            apart: dict = {"textcoords": "offset points"}
+            ax.annotate(rounded(rate), at_bar, (-3, 2), ha="right", fontsize=8, color=INK, **apart)
 
 
-def _is_wide(doses: list[float]) -> bool:
-    return bool(doses) and max(doses) / min(doses) > 5
+def rounded(percent: float) -> str:
+    """Percent as the label of a bar: a half is rounded up; one digit more where below 1."""
+    digit = "1" if percent >= 0.95 or percent == 0 else "0.1"
+    # Nine digits first: 24.5 may have come out as 24.499999999999996.
+    return str(Decimal(f"{percent:.9f}").quantize(Decimal(digit), ROUND_HALF_UP))
 
 
-def _dose_bars(ax: Axes, own: list[Step], color: str, doses: list[float]) -> None:
-    low, high = (min(doses), max(doses)) if doses else (1.0, 1.0)
-    wide = _is_wide(doses)
-    ax.set_yscale("log" if wide else "linear")
-    ax.set_ylim(low / 3 if wide else 0, high * (5 if wide else 1.5))
+def _grade_bars(ax: Axes, own: list[Step], rates: xr.Dataset) -> None:
+    """Grade of one patient in each dose period: as many grades as he reached."""
+    ax.set_ylim(0, max(GRADE_COLORS) + 0.6)
+    ax.set_yticks([0, *GRADE_COLORS])
+    ax.tick_params(axis="x", length=0)
+    if not own:
+        nothing(ax, "no dose of the molecule")
+        return
+    reached = rates["value"].sel(arm=own[0].arm, label=[step.label for step in own])
+    if not np.isfinite(reached.values).any():
+        nothing(ax)
+        return
+    grade = reached.sum("grade").values.astype(int)
+    ax.bar(np.arange(len(own)), grade, _BAR, color=[GRADE_COLORS.get(g, INK) for g in grade])
+    for place, height in enumerate(grade):
+        ax.annotate(str(height), (place, height), (0, 2), textcoords="offset points",
+                    ha="center", fontsize=8, color=INK)  # fmt: skip
+
+
+def _dose_bars(ax: Axes, own: list[Step], color: str, scale: DoseScale) -> None:
+    """Bars in proportion to the doses, with the amounts above."""
+    ax.set_ylim(0, 1.5 * (max(scale.heights.values(), default=0.0) or 1.0))
     ax.set_yticks([])
-    ax.minorticks_off()
     ax.grid(False)
     ax.spines["left"].set_visible(False)
     x = np.arange(len(own))
-    amounts = [step.amount for step in own]
+    amounts = [scale.heights[step.arm, step.label] for step in own]
     ax.bar(x, amounts, _BAR, color=color)
-    for place, amount in zip(x, amounts, strict=True):
-        above = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
-        ax.annotate(number(amount), (place, amount), fontsize=8.5, color=INK, **above)
     every = -(-len(own) // MOST_LABELS) or 1
+    for place, (step, amount) in enumerate(zip(own, amounts, strict=True)):
+        above = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
+        text = scale.texts[step.arm, step.label]
+        # Between many bars there is room for the amounts that are new.
+        if place % every == 0 or amount != amounts[place - 1]:
+            ax.annotate(text, (place, amount), fontsize=8, color=INK, **above)
     ticks = [f"{plain(step.label)}\n{step.day}" for step in own[::every]]
     ax.set_xticks(x[::every], ticks, fontsize=8)
     ax.set_xlim(-0.6, max(len(own), 1) - 0.4)
     ax.tick_params(axis="x", length=0)
 
 
+def _grades() -> list:
+    return list(swatches({f"grade {grade}": color for grade, color in GRADE_COLORS.items()}))
+
+
 def _legend(trial_size: int) -> list:
-    grades = swatches({f"grade {grade}": color for grade, color in GRADE_COLORS.items()})
     whisker = Line2D([], [], color=INK, lw=1.1, marker="_", label="95 % Monte Carlo (grade ≥ 1)")
     bracket = Line2D(
         [], [], color="#9A9A9A", lw=5, alpha=0.45, label=f"95 % of trials of {trial_size}"
     )
-    return [*grades, whisker, bracket]
+    return [*_grades(), whisker, bracket]
 
 
 @styled
@@ -177,13 +213,17 @@ def cumulative_crs(ds: xr.Dataset, *, at_least: int = 1) -> Figure:
         ax.plot(time, 0.012 * top, marker="v", color=GRAY, ms=6, clip_on=False, zorder=5)
     ax.set_xlabel("Protocol day (triangles: doses)")
     ax.set_ylabel(f"Patients with a first CRS of grade ≥ {at_least} [%]")
-    _end_legend(figure, curves, colors)
+    _end_legend(figure, curves, colors, arm_titles(ds))
     return figure
 
 
-def _end_legend(figure: Figure, curves: xr.Dataset, colors: dict[str, str]) -> None:
+def _end_legend(
+    figure: Figure, curves: xr.Dataset, colors: dict[str, str], titles: dict[str, str]
+) -> None:
     last = curves["value"].isel(time=-1)
     rates = {arm: float(last.sel(arm=arm)) for arm in colors}
-    ends = {arm: f"{rate:.0f} %" if rate >= 0 else "nobody" for arm, rate in rates.items()}
-    named = {f"{arm} ({ends[arm]})": color for arm, color in colors.items()}
-    figure.legend(handles=strokes(named), loc="outside lower center", ncols=min(len(named), 2))
+    ends = {arm: f"{rounded(rate)} %" if rate >= 0 else "nobody" for arm, rate in rates.items()}
+    named = {f"{titles[arm]} ({ends[arm]})": color for arm, color in colors.items()}
+    figure.legend(
+        handles=strokes(named), loc="outside lower center", ncols=legend_columns(list(named))
+    )

@@ -8,6 +8,7 @@ signs in them are text, not mathematics.
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
@@ -70,6 +71,8 @@ _STYLE: dict[Any, Any] = {
     "savefig.facecolor": "white",
     "figure.dpi": 110,
 }
+# Letters that fit above a panel, title and note together, and into one of two columns.
+TITLE_WIDTH, LEGEND_WIDTH = 46, 50
 _DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
 
 
@@ -131,9 +134,10 @@ def label_outer(axes: Sequence[Axes], *, x: str, y: str, columns: int = COLUMNS)
         ax.set_xlabel(x if place + columns >= len(axes) else "")
 
 
-def arm_title(ax: Axes, arm: str, color: str, note: str = "") -> None:
+def arm_title(ax: Axes, title: str, color: str, note: str = "") -> None:
     """Title of the panel of an arm, with a bar in the color of the arm."""
-    ax.set_title(plain(arm), color=INK, pad=9)
+    lines = textwrap.wrap(title.replace("_", " "), max(TITLE_WIDTH - len(note), 20)) or [title]
+    ax.set_title(plain("\n".join(lines)), color=INK, pad=9)
     stroke = {"lw": 3.5, "solid_capstyle": "butt", "clip_on": False}
     ax.plot([0, 0.12], [1.015, 1.015], transform=ax.transAxes, color=color, **stroke)
     if note:
@@ -195,6 +199,11 @@ def number(value: float) -> str:
 def swatches(colors: dict[str, str]) -> list[Patch]:
     """Legend handles of filled areas."""
     return [Patch(facecolor=color, label=plain(name)) for name, color in colors.items()]
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """Columns of a legend below the panels: two, or one where names are long."""
+    return 1 if max(map(len, names), default=0) > LEGEND_WIDTH else min(len(names), 2)
 
 
 def strokes(colors: dict[str, str]) -> list[Line2D]:

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from qsp.endpoints import bands, cytokines, exposure
 from qsp.endpoints.patients import solved
 from qsp.endpoints.steps import Step, steps
+from qsp.plots.doses import Supportive, dose_scale, supportive
+from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     GRAY,
     INK,
@@ -18,15 +20,26 @@ from qsp.plots.style import (
     arm_title,
     day_axis,
     label_outer,
+    legend_columns,
     log_axis,
     nothing,
-    number,
     panels,
     strokes,
     styled,
 )
 
 SPAGHETTI = 30
+# Marks and colors of supportive drugs; the first also stands for one that is not listed.
+_MARKS = {
+    "dexamethasone": ("o", "#8A8A8A"),
+    "tocilizumab": ("s", "#A0008A"),
+    "jak inhibitor": ("D", "#1B7A3D"),
+    "anti tnf": ("P", "#8A5A00"),
+}
+# Amounts nearer to each other than this share of the axis would overprint.
+_ROOM = 0.075
+# Decades below the peak of the drug that a panel shows.
+_DECADES = 1e5
 Window = tuple[float, float]
 
 
@@ -51,10 +64,11 @@ def cytokine_bands(
     Returns:
         One panel per arm, on one logarithmic scale.
     """
-    band, lines = bands(ds, name), _single(ds, name, trajectories, patients)
+    alone = one_patient(ds)
+    band, lines = bands(ds, name), _single(ds, name, trajectories, 0 if alone else patients)
     start, end = _window(band, window)
     shown = band.sel(time=slice(start, end))
-    colors = arm_colors(ds)
+    colors, titles, beside = arm_colors(ds), arm_titles(ds), supportive(ds)
     figure, axes = panels(len(colors), height=2.7)
     low, high = _log_range(
         [shown, *([lines.sel(time=slice(start, end))] if lines is not None else [])]
@@ -66,10 +80,12 @@ def cytokine_bands(
         _band(ax, band.sel(arm=arm), color)
         log_axis(ax, low, high)
         day_axis(ax, start, end)
-        arm_title(ax, arm, color)
+        arm_title(ax, titles[arm], color)
         _dose_marks(ax, [step for step in steps(ds) if step.arm == arm], start, end)
+        _supportive_marks(ax, beside.get(arm, []), start, end)
     label_outer(axes, x="Protocol day (triangles: doses)", y=f"{cytokines.TITLES[name]} [pg/mL]")
-    figure.legend(handles=_legend(lines is not None), loc="outside lower center", ncols=3)
+    handles = [*_legend(alone, single=lines is not None), *_mark_legend(beside, start, end)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
 
 
@@ -85,8 +101,9 @@ def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure
         One panel per cytokine, each on its own logarithmic scale.
     """
     names = [name for name in cytokines.CYTOKINES if name in ds or f"{name}_quantiles" in ds]
-    colors = arm_colors(ds)
+    colors, titles, beside = arm_colors(ds), arm_titles(ds), supportive(ds)
     figure, axes = panels(len(names), height=2.1, sharey=False)
+    start, end = 0.0, 0.0
     for ax, name in zip(axes, names, strict=True):
         middle = bands(ds, name).sel(quantile=0.5)
         start, end = _window(middle, window)
@@ -95,8 +112,13 @@ def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure
         log_axis(ax, *_log_range([middle.sel(time=slice(start, end))]))
         day_axis(ax, start, end)
         ax.set_title(cytokines.TITLES[name])
-    label_outer(axes, x="Protocol day", y="Median [pg/mL]")
-    figure.legend(handles=strokes(colors), loc="outside lower center", ncols=min(len(colors), 2))
+        for row, arm in enumerate(arm for arm in colors if arm in beside):
+            _supportive_marks(ax, beside[arm], start, end, color=colors[arm], row=row)
+    label_outer(axes, x="Protocol day", y="[pg/mL]" if one_patient(ds) else "Median [pg/mL]")
+    named = {titles[arm]: color for arm, color in colors.items()}
+    handles = [*strokes(named), *_mark_legend(beside, start, end)]
+    ncols = legend_columns(list(named))
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 
 
@@ -106,32 +128,47 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
 
     Args:
         ds: Results with the attribute `molecular_weight_kda`.
-        window: First and last time drawn [day since the first dose]; the whole run by default.
+        window: First and last time drawn [day since the first dose]; by default from the first
+            dose to the end, for before it there is no drug.
 
     Returns:
         One panel per arm, on one logarithmic scale in mass per volume.
     """
-    band = bands(ds, "drug_central") * exposure.mass_per_molar(ds)
-    factor, unit = _mass_unit(float(band.max()))
-    band = band * factor
-    start, end = _window(band, window)
-    colors = arm_colors(ds)
+    factor, unit = mass_unit(ds)
+    band = bands(ds, "drug_central") * exposure.mass_per_molar(ds) * factor
+    start, end = window if window else (0.0, float(band["time"][-1]))
+    band = band.sel(time=slice(start, end))
+    colors, titles, alone = arm_colors(ds), arm_titles(ds), one_patient(ds)
+    scale = dose_scale(ds)
     figure, axes = panels(len(colors), height=2.7)
     lowest, highest = _log_range([band.sel(time=slice(start, end), quantile=0.5)])
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
-        _band(ax, band.sel(arm=arm).where(band.sel(arm=arm) > 0), color)
-        log_axis(ax, max(lowest / 2, highest / 1e5), highest * 2)
+        floor = max(lowest / 2, highest / _DECADES)
+        own = band.sel(arm=arm)
+        # No drug has no place on the scale: the line enters from below, not at the first sample.
+        _band(ax, own.where((own > 0) | own.isnull(), floor / 10), color)
+        log_axis(ax, floor, highest * 2)
         day_axis(ax, start, end)
-        arm_title(ax, arm, color)
-        _dose_marks(ax, [s for s in steps(ds) if s.arm == arm], start, end, amounts=True)
-    y = f"Drug in blood [{unit}]"
-    label_outer(axes, x="Protocol day (triangles: doses, mg)", y=y)
-    figure.legend(handles=_legend(single=False), loc="outside lower center", ncols=3)
+        arm_title(ax, titles[arm], color)
+        given = [step for step in steps(ds) if step.arm == arm]
+        _dose_marks(ax, given, start, end)
+        _dose_amounts(ax, [(s.time, scale.texts[s.arm, s.label]) for s in given], start, end)
+    doses = f"doses, {scale.unit}" if scale.unit else "doses"
+    label_outer(axes, x=f"Protocol day (triangles: {doses})", y=f"Drug in blood [{unit}]")
+    figure.legend(handles=_legend(alone, single=False), loc="outside lower center", ncols=3)
     return figure
 
 
-def _mass_unit(highest: float) -> tuple[float, str]:
-    """Factor from ug/mL and unit in which the highest concentration is a readable number."""
+def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
+    """Unit in which the highest concentration of a run is a readable number.
+
+    Args:
+        ds: Results with `cmax` and the attribute `molecular_weight_kda`.
+
+    Returns:
+        Factor from ug/mL, and the unit.
+    """
+    highest = float(ds["cmax"].max()) * exposure.mass_per_molar(ds)
     if not highest > 0 or highest >= 0.1:
         return 1.0, "µg/mL"
     return (1e3, "ng/mL") if highest >= 1e-4 else (1e6, "pg/mL")
@@ -173,20 +210,61 @@ def _band(ax: Axes, band: xr.DataArray, color: str) -> None:
     ax.plot(band["time"], middle, color=color, lw=1.8)
 
 
-def _dose_marks(
-    ax: Axes, given: list[Step], start: float, end: float, *, amounts: bool = False
-) -> None:
+def _dose_marks(ax: Axes, given: list[Step], start: float, end: float) -> None:
     """Triangles at the starts of the dose periods, along the top of the panel."""
     across = ax.get_xaxis_transform()
     for step in given:
         if start <= step.time <= end:
             ax.plot(step.time, 0.955, marker="v", color=INK, ms=5, transform=across, clip_on=False)
-            if amounts:
-                below = {"transform": across, "ha": "center", "va": "top"}
-                ax.text(step.time, 0.925, number(step.amount), fontsize=7.5, color=GRAY, **below)
 
 
-def _legend(single: bool) -> list:
+def _dose_amounts(ax: Axes, given: list[tuple[float, str]], start: float, end: float) -> None:
+    """Amounts below the triangles; of doses close together only the first."""
+    last = -np.inf
+    for time, text in given:
+        if start <= time <= end and time - last >= _ROOM * (end - start):
+            # At the axis, a long text has room on one side only.
+            side = "left" if time - start < 0.03 * (end - start) and len(text) > 3 else "center"
+            below: dict = {"transform": ax.get_xaxis_transform(), "ha": side, "va": "top"}
+            ax.text(time, 0.925, text, fontsize=7.5, color=GRAY, **below)
+            last = time
+
+
+def _supportive_marks(
+    ax: Axes,
+    given: list[Supportive],
+    start: float,
+    end: float,
+    *,
+    color: str | None = None,
+    row: int = 0,
+) -> None:
+    """Small marks of supportive drugs, one row of them, in their own color or that of an arm."""
+    across = ax.get_xaxis_transform()
+    for dose in given:
+        if start - 1 <= dose.time <= end:
+            marker, own = _mark(dose.drug)
+            look = {"marker": marker, "ms": 4, "color": color or own, "ls": "", "clip_on": False}
+            ax.plot(dose.time, 0.89 - 0.06 * row, transform=across, **look)
+
+
+def _mark(drug: str) -> tuple[str, str]:
+    return _MARKS.get(drug, next(iter(_MARKS.values())))
+
+
+def _mark_legend(beside: dict[str, list[Supportive]], start: float, end: float) -> list[Line2D]:
+    doses = (dose for given in beside.values() for dose in given)
+    drugs = dict.fromkeys(dose.drug for dose in doses if start - 1 <= dose.time <= end)
+    looks = {drug: _mark(drug) for drug in drugs}
+    return [
+        Line2D([], [], marker=marker, color=color, ls="", ms=5, label=drug)
+        for drug, (marker, color) in looks.items()
+    ]
+
+
+def _legend(alone: str, *, single: bool) -> list:
+    if alone:
+        return [Line2D([], [], color=GRAY, lw=1.8, label=alone)]
     handles: list = [
         Line2D([], [], color=GRAY, lw=1.8, label="median"),
         Line2D([], [], color=GRAY, lw=7, alpha=0.3, label="5-95 % of patients"),

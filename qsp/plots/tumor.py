@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from qsp.endpoints import response, tumor
 from qsp.endpoints.patients import solved, weights
+from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     GRAY,
     RESPONSE_COLORS,
@@ -48,12 +49,12 @@ def waterfall(ds: xr.Dataset) -> Figure:
     Returns:
         One panel per arm.
     """
-    best, colors = tumor.best_change(ds), arm_colors(ds)
+    best, colors, titles = tumor.best_change(ds), arm_colors(ds), arm_titles(ds)
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         _bars(ax, best.sel(arm=arm).values, weights(ds).values, _codes(ds, arm))
         _limits(ax, response.criteria_of(ds))
-        arm_title(ax, arm, color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
+        arm_title(ax, titles[arm], color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
         ax.set_xlim(0, 100)
         ax.set_ylim(-104, HIGHEST + 4)
     label_outer(axes, x="Patients, ordered [%]", y="Best change in\ntumor volume [%]")
@@ -72,7 +73,8 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
     Returns:
         One panel per arm; lines in the color of the best response.
     """
-    change, colors = tumor.change(ds), arm_colors(ds)
+    change, colors, titles = tumor.change(ds), arm_colors(ds), arm_titles(ds)
+    alone = one_patient(ds)
     visits = np.append(0.0, ds["visit"].values[ds["visit"].values > 0])
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
@@ -80,7 +82,7 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
         chosen = np.flatnonzero(own.notnull().any("visit").values)[:patients]
         _lines(ax, visits, own.isel(patient=chosen).values, _codes(ds, arm)[chosen])
         _limits(ax, response.criteria_of(ds))
-        arm_title(ax, arm, color, f"{chosen.size} patients")
+        arm_title(ax, titles[arm], color, "" if alone else f"{chosen.size} patients")
         day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
         ax.set_ylim(-104, HIGHEST + 4)
     label_outer(axes, x="Protocol day", y="Change in\ntumor volume [%]")

@@ -12,6 +12,10 @@ import numpy as np
 
 from qsp.errors import ConfigError, suggest
 from qsp.population.covariates import UNITS
+from qsp.population.plausible import COVARIATE_LIMITS
+
+SHORT = {"wt": "body_weight", "ht": "height", "bsa": "body_surface"}
+"""What NONMEM data sets, and the exported tables, call covariates."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,8 @@ class GivenCovariates:
 def read_covariates(path: Path) -> GivenCovariates:
     """Covariates from a CSV file.
 
-    Its columns are id and any of body_weight [kg], body_surface [m^2], height [m], age [year], sex.
+    Its columns are id and any of body_weight or WT [kg], body_surface or BSA [m^2], height or HT
+    [m], age [year] and sex.
 
     Raises:
         ConfigError: If the file breaks a rule.
@@ -58,7 +63,7 @@ def read_covariates(path: Path) -> GivenCovariates:
     except (OSError, UnicodeDecodeError):
         rule = "the file must be a text file"
         raise ConfigError(name, rule, "not readable as one", "Save it as CSV") from None
-    header = [cell.strip().lower() for cell in lines[0]] if lines else []
+    header = [_column(cell) for cell in lines[0]] if lines else []
     _check_header(header, name)
     numbered = [(i + 1, line) for i, line in enumerate(lines) if i and any(c.strip() for c in line)]
     if not numbered:
@@ -77,6 +82,11 @@ def read_covariates(path: Path) -> GivenCovariates:
     return GivenCovariates(np.array(ids, np.int64), values, name)
 
 
+def _column(cell: str) -> str:
+    name = cell.strip().lower()
+    return SHORT.get(name, name)
+
+
 def _check_header(header: list[str], name: str) -> None:
     known = ("id", *UNITS, "sex")
     if "id" not in header:
@@ -85,6 +95,7 @@ def _check_header(header: list[str], name: str) -> None:
     for column in header:
         if column not in known:
             todo = f"{suggest(column, known)} Columns here: {', '.join(known)}".strip()
+            todo += "; remove what is none of them"
             raise ConfigError(name, f"{column} must be a known column", "unknown", todo)
         if header.count(column) > 1:
             raise ConfigError(name, "a column must appear once", f"{column!r} twice", "Remove one")
@@ -115,4 +126,8 @@ def _cell(key: str, text: str, where: str) -> float:
     if not math.isfinite(value) or value <= 0:
         rule = f"{key} must be a positive number in {UNITS[key]}"
         raise ConfigError(where, rule, repr(text), "Write the number alone")
+    low, high = COVARIATE_LIMITS[key]
+    if not low <= value <= high:
+        rule = f"{key} must be from {low:g} to {high:g} {UNITS[key]}"
+        raise ConfigError(where, rule, text, f"Check the value and its unit ({UNITS[key]})")
     return value

@@ -69,6 +69,21 @@ FRACTIONS = (
 """Parameters that cannot exceed one."""
 
 
+COVARIATE_LIMITS: Mapping[str, tuple[float, float]] = {
+    "body_weight": (20.0, 300.0),
+    "height": (0.8, 2.5),
+    "body_surface": (0.7, 3.5),
+    "age": (1.0, 110.0),
+}
+"""Smallest and largest value of a patient's covariate [kg, m, m^2, year].
+
+The populations are of adults; the limits are wider, and catch cm, pounds and slips of the pen.
+"""
+
+CHOICES: Mapping[str, tuple[float, ...]] = {"binding.valency": (1.0, 2.0)}
+"""Parameters with few possible values: the equations of binding are those of one or two arms."""
+
+
 def plausible(values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Whether each patient's parameters (patient,) are possible.
 
@@ -85,6 +100,8 @@ def plausible(values: Mapping[str, np.ndarray]) -> np.ndarray:
 def possible(path: str, value: np.ndarray) -> np.ndarray:
     """Whether values (patient,) of one parameter or input are possible."""
     ok = np.isfinite(value)
+    if path in CHOICES:
+        return ok & np.isin(value, CHOICES[path])
     if within(path, POSITIVE):
         ok &= value > 0.0
     elif path not in FREE:
@@ -94,6 +111,8 @@ def possible(path: str, value: np.ndarray) -> np.ndarray:
 
 def rule(path: str) -> str:
     """What a value must be, in words."""
+    if path in CHOICES:
+        return f"be {' or '.join(f'{choice:g}' for choice in CHOICES[path])}"
     if path in FREE:
         return "be finite"
     if within(path, FRACTIONS):

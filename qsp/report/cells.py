@@ -107,11 +107,6 @@ def significant(value: float, digits: int = 3) -> str:
     )
 
 
-def amount_text(amount: float) -> str:
-    """Dose without zeros behind: 1, 0.16, 60."""
-    return f"{amount:,.5g}" if math.isfinite(amount) else NONE
-
-
 def range_text(found: xr.Dataset, name: str = "value") -> str:
     """Median with the outer quantiles, as "12.3 (4.56–78.9)"."""
     levels = found["quantile"].values

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import COLUMNS, Row
+from qsp.errors import ConfigError, suggest
 
 MISSING = "."
 # File and the dimensions of its rows, after the arm.
@@ -60,7 +61,11 @@ _COORDINATES = {
 
 
 def export_csv(
-    ds: xr.Dataset, folder: Path, *, trajectories: xr.Dataset | None = None
+    ds: xr.Dataset,
+    folder: Path,
+    *,
+    trajectories: xr.Dataset | None = None,
+    tables: Collection[str] = tuple(TABLES),
 ) -> tuple[Path, ...]:
     """Write a results Dataset as long tables.
 
@@ -68,6 +73,7 @@ def export_csv(
         ds: Results.
         folder: Folder to write to; made where it is missing.
         trajectories: Single patients over time, where they are stored apart.
+        tables: Names of the files to write, of those the results have.
 
     Returns:
         Files written: one per set of dimensions that the Dataset has, and `units.csv` with the unit
@@ -77,16 +83,39 @@ def export_csv(
     folder.mkdir(parents=True, exist_ok=True)
     written, meanings = [], []
     for name, dims in TABLES.items():
+        if name not in tables:
+            continue
         source = _source(ds, dims, trajectories)
         variables = _variables(source, dims)
         if variables:
             keys = ("ARM", "ARMN", *(column_name(dim) for dim in dims))
             header = [*keys, *(column_name(variable) for variable in variables)]
-            _write(folder / name, header, _records(source, dims, variables))
+            _write_lines(folder / name, header, _lines(source, dims, variables))
             written.append(folder / name)
             meanings += _meanings(name, source, keys, variables)
     _write(folder / "units.csv", ["FILE", "COLUMN", "VARIABLE", "UNITS", "LONG_NAME"], meanings)
     return (*written, folder / "units.csv")
+
+
+def chosen_tables(names: str | None, *, trajectories: bool) -> tuple[str, ...]:
+    """Files of tables, from their names with commas between; all where none is named.
+
+    Args:
+        names: Such as "patients,periods".
+        trajectories: Whether single patients over time are wanted, unless named.
+
+    Raises:
+        ConfigError: If there is no such table.
+    """
+    known = [file.removesuffix(".csv") for file in TABLES]
+    if names is None:
+        return tuple(file for file in TABLES if trajectories or file != "trajectories.csv")
+    asked = [name.strip().removesuffix(".csv") for name in names.split(",")]
+    for name in asked:
+        if name not in known:
+            todo = f"{suggest(name, known)} Tables: {', '.join(known)}".strip()
+            raise ConfigError("--tables", "a name must be that of a table", repr(name), todo)
+    return tuple(f"{name}.csv" for name in asked)
 
 
 def column_name(variable: str) -> str:
@@ -125,21 +154,54 @@ def _variables(ds: xr.Dataset, dims: tuple[str, ...]) -> list[str]:
     return [str(name) for name in ds.data_vars if set(ds[name].dims) in wanted]
 
 
-def _records(ds: xr.Dataset, dims: tuple[str, ...], variables: list[str]) -> Iterator[list[str]]:
-    """Rows by arm and first dimension: one slice is in memory at a time."""
-    rest = dims[1:]
-    labels = [ds[dim].values for dim in rest]
-    for place, arm in enumerate(ds["arm"].values):
+def _lines(ds: xr.Dataset, dims: tuple[str, ...], variables: list[str]) -> Iterator[str]:
+    """Lines by arm and first dimension; the values of one arm are in memory at a time.
+
+    A dose period that a patient does not have has no line.
+    """
+    places = itertools.product(*(map(_cell, ds[dim].values) for dim in dims[1:]))
+    tails = ["".join(f",{cell}" for cell in place) for place in places]
+    for number, arm in enumerate(ds["arm"].values):
+        here = ds[[*variables, "arm"]].isel(arm=number)
+        columns = [_rows(here[name], dims) for name in variables]
+        present = _present(ds.isel(arm=number), dims)
         for row, first in enumerate(ds[dims[0]].values):
-            columns = []
-            for name in variables:
-                own = ds[name].isel({dims[0]: row})
-                own = own.isel(arm=place) if "arm" in own.dims else own
-                columns.append(own.transpose(*rest).values.ravel())
-            keys = itertools.product(*labels)
-            for key, values in zip(keys, zip(*columns, strict=True), strict=True):
-                cells = (_text(cell, MISSING) for cell in (first, *key, *values))
-                yield [str(arm), str(place + 1), *cells]
+            head = f"{_cell(arm)},{number + 1},{_cell(first)}"
+            cells = zip(*(_cells(column[row]) for column in columns), strict=True)
+            kept = itertools.repeat(True) if present is None else present[row].tolist()
+            for tail, values, keep in zip(tails, cells, kept, strict=False):
+                if keep:
+                    yield f"{head}{tail},{','.join(values)}\n"
+
+
+def _rows(values: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
+    """(first dimension, the others): Values of an arm."""
+    return values.transpose(*dims).values.reshape(values.sizes[dims[0]], -1)
+
+
+def _present(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray | None:
+    """(first dimension, the others): Whether a dose period exists; None where there are none."""
+    if "dose_period" not in dims or "dose_label" not in ds:
+        return None
+    labels = ds["dose_label"].expand_dims(
+        {d: ds[d] for d in dims if d not in ds["dose_label"].dims}
+    )
+    return _rows(labels, dims) != ""
+
+
+def _cells(column: np.ndarray) -> list[str]:
+    """Values of a column as cells of a CSV file."""
+    if not np.issubdtype(column.dtype, np.floating):
+        return [_cell(value) for value in column.tolist()]
+    cells = [f"{value:.7g}" for value in column.tolist()]
+    for place in np.flatnonzero(~np.isfinite(column)):
+        cells[place] = MISSING
+    return cells
+
+
+def _cell(value: object) -> str:
+    text = _text(value, MISSING)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if set(text) & set(',"\n\r') else text
 
 
 def _meanings(
@@ -163,3 +225,9 @@ def _write(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _write_lines(path: Path, header: list[str], lines: Iterable[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(",".join(header) + "\n")
+        file.writelines(lines)

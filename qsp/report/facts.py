@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints.patients import is_weighted, solved
+from qsp.plots.doses import readable
+from qsp.plots.names import arm_titles, one_patient
 from qsp.report.cells import NONE, Column, Group, Table, percent, significant
 
 UNKNOWN = "not recorded"
@@ -40,14 +42,17 @@ def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
     """What was simulated, as pairs of a name and a text."""
     attrs, sizes = ds.attrs, ds.sizes
     criteria = {"lugano": "Lugano", "recist": "RECIST 1.1, confirmed"}
+    alone = one_patient(ds)
     patients = f"{sizes['patient']:,} in each of {sizes['arm']} arms"
     patients += " (the same patients in every arm)" if sizes["arm"] > 1 else ""
+    patients = f"{alone}, the same in every arm" if alone and sizes["arm"] > 1 else patients
+    patients = alone if alone and sizes["arm"] == 1 else patients
     weighted = "weighted by prevalence" if is_weighted(ds) else "equal"
     return [
         ("Molecule", str(attrs.get("molecule", UNKNOWN))),
         ("Population", str(attrs.get("population", UNKNOWN))),
         ("Virtual patients", patients),
-        ("Weights of the patients", weighted),
+        *([] if alone else [("Weights of the patients", weighted)]),
         ("Length", _with_unit(attrs.get("days"), "days")),
         ("Response criteria", criteria.get(str(attrs.get("response_criteria")), UNKNOWN)),
     ]
@@ -81,14 +86,14 @@ def failure_table(ds: xr.Dataset) -> Table:
     names = str(ds["outcome"].attrs.get("flag_meanings", "")).split()
     codes = [int(code) for code in np.atleast_1d(ds["outcome"].attrs.get("flag_values", []))]
     rows = []
-    for arm in ds["arm"].values:
+    for arm, title in arm_titles(ds).items():
         own, ok = outcome.sel(arm=arm), solved(ds).sel(arm=arm)
         failed = [str(patient) for patient in ds["patient"].values[~ok.values]]
         more = len(failed) - MOST_LISTED
         listed = ", ".join(failed[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
         counts = [f"{int((own == code).sum()):,}" for code in codes]
         share = percent(len(failed) / max(own.size, 1))
-        rows.append((str(arm), *counts, share, listed or NONE))
+        rows.append((title, *counts, share, listed or NONE))
     titles = [name.replace("_", " ") for name in names]
     columns = [Column(title) for title in ("Arm", *titles, "failed [%]", "failed patients")]
     note = "Patients whose simulation failed are kept, counted beside every number, and in no rate."
@@ -105,8 +110,9 @@ def patient_table(ds: xr.Dataset) -> Table:
             unit = str(ds[name].attrs.get("units", ""))
             rows.append((name.replace("_", " "), f"{middle} ({low}–{high})", unit))
     if "sex" in ds and np.isfinite(ds["sex"].values.astype(float)).all():
-        female = percent(float((ds["sex"] == 1).mean()))
-        rows.append(("women", female, "%"))
+        share = float((ds["sex"] == 1).mean())
+        alone = ("sex", "female" if share else "male", "")
+        rows.append(alone if one_patient(ds) else ("women", percent(share), "%"))
     columns = (Column("Covariate"), Column("median (5-95 %)"), Column("unit"))
     note = "As drawn, before any weight." if is_weighted(ds) else ""
     return Table("Virtual patients", columns, (Group("", tuple(rows)),), note)
@@ -115,6 +121,27 @@ def patient_table(ds: xr.Dataset) -> Table:
 def _quantiles(values: np.ndarray) -> list[float]:
     finite = values[np.isfinite(values)]
     return [float(np.quantile(finite, q)) if finite.size else np.nan for q in (0.05, 0.5, 0.95)]
+
+
+def dose_rows(
+    rows: Sequence[Mapping[str, object]], written: Mapping[tuple[str, str], str]
+) -> list[dict[str, object]]:
+    """Rows of a dose table with their amounts as a reader wants them.
+
+    Args:
+        rows: One mapping per administration, with keys such as arm, period and amount.
+        written: Amount as it was prescribed by size or by day, by arm as the rows name it and
+            period.
+
+    Returns:
+        The rows; small amounts are in ug.
+    """
+    found = []
+    for row in rows:
+        key = (str(row.get("arm", "")), str(row.get("period", "")))
+        amount = written.get(key) or readable(str(row.get("amount", "")))
+        found.append({**row, **({"amount": amount} if "amount" in row else {})})
+    return found
 
 
 def mapping_table(title: str, rows: Sequence[Mapping[str, object]], *, by: str = "") -> Table:

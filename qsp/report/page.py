@@ -7,6 +7,7 @@ by the template. Figures are PNG inside the page, and nothing is fetched from an
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import io
 import math
@@ -19,13 +20,17 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from qsp import plots
-from qsp.endpoints import has_trajectory, interval, response, summary
+from qsp.endpoints import Row, has_trajectory, interval, response, summary
 from qsp.endpoints.patients import solved
 from qsp.endpoints.steps import steps
+from qsp.plots.doses import prescribed, supportive
+from qsp.plots.names import arm_titles, one_patient
 from qsp.report import facts, tables
+from qsp.report import one_patient as single
 from qsp.report.cells import Table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
+from qsp.report.references import resolve
 
 RESOLUTION = 160
 METHODS = (
@@ -66,7 +71,8 @@ def render(
         The page.
     """
     return _template().render(
-        title=str(ds.attrs.get("config_name", "Simulated trial")).replace("_", " "),
+        title=_title(ds),
+        alone=single.notice(alone) if (alone := one_patient(ds)) else "",
         facts=facts.run_facts(ds),
         numerics=facts.numerics(ds),
         failed=int((~solved(ds)).sum()),
@@ -76,8 +82,15 @@ def render(
         limits=list(supplement.limits),
         command=supplement.command,
         config=str(ds.attrs.get("config", "")),
-        references=[*_references(ds), *supplement.references],
+        references=[*_references(ds, supplement), *supplement.references],
     )
+
+
+def _title(ds: xr.Dataset) -> str:
+    """Title of the trial; the name of its config where it has none."""
+    name = str(ds.attrs.get("config_name", "Simulated trial"))
+    title = str(ds.attrs.get("title", "")).strip() or name
+    return title.replace("_", " ") if title == name else title
 
 
 def write(
@@ -105,7 +118,15 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "report.html"
     report.write_text(page, encoding="utf-8")
-    return report, write_summary(summary(ds, trial_size=trial_size), folder / "summary.csv")
+    rows = summary(ds, trial_size=trial_size)
+    rows = [_alone(row) for row in rows] if one_patient(ds) else rows
+    return report, write_summary(rows, folder / "summary.csv")
+
+
+def _alone(row: Row) -> Row:
+    """A row of the summary without what only several patients have."""
+    none = {"lower": math.nan, "upper": math.nan, "interval": "", "trial_size": 0}
+    return dataclasses.replace(row, **none, trial_lower=math.nan, trial_upper=math.nan)
 
 
 @functools.cache
@@ -121,10 +142,34 @@ def _template() -> jinja2.Template:
 
 
 def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str, Table]:
-    doses = facts.mapping_table("Doses by arm", supplement.dose_table, by="arm")
+    titles = arm_titles(ds)
+    written = prescribed(str(ds.attrs.get("config", "")))
+    written = {(titles.get(arm, arm), label): text for (arm, label), text in written.items()}
+    rows = facts.dose_rows(supplement.dose_table, written)
+    shared = {
+        "doses": facts.mapping_table("Doses by arm", rows, by="arm"),
+        "parameters": facts.mapping_table("Parameters and their sources", supplement.parameters),
+        "failures": facts.failure_table(ds),
+    }
+    own = _of_one(ds) if one_patient(ds) else _of_many(ds, trial_size)
+    return shared | own
+
+
+def _of_one(ds: xr.Dataset) -> dict[str, Table]:
+    """Tables of a run of one patient."""
+    makers = (facts.patient_table, tables.cytokine_table, tables.exposure_table, tables.ratio_table)
+    names = ("patients", "cytokines", "exposure", "ratios")
+    return {
+        "headline": single.headline_table(ds),
+        "crs": single.crs_table(ds),
+        "response": single.response_table(ds),
+    } | {name: single.plain(make(ds)) for name, make in zip(names, makers, strict=True)}
+
+
+def _of_many(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
+    """Tables of a run of several patients."""
     return {
         "headline": tables.headline_table(ds, trial_size=trial_size),
-        "doses": doses,
         "patients": facts.patient_table(ds),
         "crs": tables.crs_table(ds, trial_size=trial_size),
         "worst_grade": tables.worst_grade_table(ds, trial_size=trial_size),
@@ -133,8 +178,6 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
         "ratios": tables.ratio_table(ds),
         "exposure": tables.exposure_table(ds),
         "response": tables.response_table(ds, trial_size=trial_size),
-        "failures": facts.failure_table(ds),
-        "parameters": facts.mapping_table("Parameters and their sources", supplement.parameters),
     }
 
 
@@ -142,6 +185,8 @@ def _pictures(
     ds: xr.Dataset, trajectories: xr.Dataset | None, trial_size: int
 ) -> dict[str, Picture]:
     """Figures the results allow; those over time need trajectories or their bands."""
+    if one_patient(ds):
+        return _pictures_of_one(ds) | _over_time(ds, trajectories)
     drawn = {
         "crs_by_dose": _picture(
             lambda: plots.crs_by_dose(ds, trial_size=trial_size),
@@ -158,7 +203,7 @@ def _pictures(
             lambda: plots.waterfall(ds),
             "Best change in tumor volume",
             f"One bar per patient, growth cut at {plots.HIGHEST:g} %. Dashed: partial response, "
-            "and progression from the start.",
+            f"and progression from the start. {_confirmation(ds)}",
         ),
         "spider": _picture(
             lambda: plots.spider(ds),
@@ -169,25 +214,54 @@ def _pictures(
     return drawn | _over_time(ds, trajectories)
 
 
+def _pictures_of_one(ds: xr.Dataset) -> dict[str, Picture]:
+    """Figures of one patient: nothing that counts patients."""
+    return {
+        "crs_by_dose": _picture(
+            lambda: plots.crs_by_dose(ds),
+            "CRS grade by dose period over the doses",
+            "Worst grade of the event that starts in the dose period.",
+        ),
+        "spider": _picture(
+            lambda: plots.spider(ds), "Tumor volume", "At the visits; in the color of the response."
+        ),
+    }
+
+
+def _confirmation(ds: xr.Dataset) -> str:
+    """When a bar below the limit is no response."""
+    if response.criteria_of(ds).confirmed:
+        return (
+            "A response must be confirmed at the next visit: gray bars below the lower limit are "
+            "unconfirmed, which counts as stable disease."
+        )
+    return "A response counts up to the first progression."
+
+
 def _over_time(ds: xr.Dataset, trajectories: xr.Dataset | None) -> dict[str, Picture]:
     window, days = _first_doses(ds)
+    who = one_patient(ds)
+    many = "Median and 5-95 % of the patients"
+    what, middle = who.capitalize() or many, f", {who}" if who else ", median"
+    marks = "; small marks: supportive drugs" if supportive(ds) else ""
     drawn: dict[str, Picture] = {}
     if has_trajectory(ds, "il6"):
         drawn["il6"] = _picture(
             lambda: plots.cytokine_bands(ds, "il6", window=window, trajectories=trajectories),
             "IL-6 in blood",
-            f"Median, 5-95 % of the patients and single patients; {days}.",
+            f"{what}{'' if who else ', and single patients'}; {days}{marks}.",
         )
         drawn["cytokines"] = _picture(
             lambda: plots.cytokine_overview(ds, window=window),
-            "Cytokines in blood, median by arm",
-            f"Each cytokine on its own logarithmic scale; {days}.",
+            f"Cytokines in blood{middle} by arm",
+            f"Each cytokine on its own logarithmic scale; {days}"
+            f"{marks and marks + ', in the color of the arm'}.",
         )
     if has_trajectory(ds, "drug_central"):
         drawn["drug"] = _picture(
             lambda: plots.drug_concentration(ds),
             "Drug in blood",
-            "Median and 5-95 % of the patients; triangles and numbers mark the doses in mg.",
+            f"{what}; triangles and numbers mark the doses, the lines begin at the first.",
         )
     return drawn
 
@@ -207,5 +281,7 @@ def _picture(draw: Callable[[], Figure], title: str, caption: str) -> Picture:
     return Picture(title, caption, base64.b64encode(buffer.getvalue()).decode("ascii"))
 
 
-def _references(ds: xr.Dataset) -> list[str]:
-    return [*METHODS, response.criteria_of(ds).source]
+def _references(ds: xr.Dataset, supplement: Supplement) -> list[str]:
+    """Of the methods, and of every key that the table of parameters cites."""
+    cited = resolve(str(row.get("source", "")) for row in supplement.parameters)
+    return [*METHODS, response.criteria_of(ds).source, *cited]

@@ -11,11 +11,13 @@ import xarray as xr
 
 from qsp.endpoints import crs, cytokines, exposure, interval, response
 from qsp.endpoints.steps import Step, steps
+from qsp.plots.doses import dose_texts
+from qsp.plots.names import arm_titles
+from qsp.plots.time_course import mass_unit
 from qsp.report.cells import (
     Column,
     Group,
     Table,
-    amount_text,
     percent,
     range_text,
     rate_cells,
@@ -24,7 +26,7 @@ from qsp.report.cells import (
 )
 
 ANY = "any dose"
-_STEP = (Column("Dose period"), Column("Start"), Column("Dose [mg]"))
+STEP = (Column("Dose period"), Column("Start"), Column("Dose"))
 _COUNT = (Column("n"), Column("failed"))
 
 
@@ -54,7 +56,7 @@ def crs_table(
         parts = [cell for grade in at_least for cell in rate_cells(rates.sel(grade=grade))]
         return (*_counts(rates.isel(grade=0)), *parts, range_text(hours))
 
-    columns = [*_STEP, *_COUNT]
+    columns = [*STEP, *_COUNT]
     for grade in at_least:
         columns += rate_columns(f"Grade ≥ {grade} [%]", trial_size)
     columns.append(Column("median (quartiles)", "Onset [h]"))
@@ -63,7 +65,7 @@ def crs_table(
         f"dose the worst grade of a patient. {_intervals(trial_size)} Onset from the start of the "
         "dose period, among the events."
     )
-    return Table("CRS by dose period", tuple(columns), _by_arm(ds, cells), note)
+    return Table("CRS by dose period", tuple(columns), by_arm(ds, cells), note)
 
 
 def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
@@ -76,14 +78,17 @@ def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Tabl
         parts = [cell for link in crs.LINKS for cell in rate_cells(rates.sel(link=link))]
         return (*_counts(rates.isel(link=0)), *parts)
 
-    columns = [*_STEP, *_COUNT]
+    columns = [*STEP, *_COUNT]
     for link in ("Severity thresholds [%]", "Logistic, peak IL-6 [%]", "Hazard [%]"):
         columns += rate_columns(link, trial_size)
     note = (
         "CRS of grade 1 or more from the same run under each link. None of the links is validated. "
-        f"The last two are mean probabilities. {_intervals(trial_size)}"
+        "The logistic link reads measured IL-6, which rises under tocilizumab because its receptor "
+        "is blocked: do not compare it between arms with and without tocilizumab. The hazard link "
+        "counts what severity adds above that of no treatment. The last two are mean "
+        f"probabilities. {_intervals(trial_size)}"
     )
-    return Table("CRS under each link", tuple(columns), _by_arm(ds, cells), note)
+    return Table("CRS under each link", tuple(columns), by_arm(ds, cells), note)
 
 
 def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
@@ -93,10 +98,10 @@ def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) 
     for grade in range(1, 5):
         columns += rate_columns(f"Grade {grade} [%]", trial_size)
     rows = []
-    for arm in ds["arm"].values:
+    for arm, title in arm_titles(ds).items():
         own = rates.sel(arm=arm)
         parts = [cell for grade in range(1, 5) for cell in rate_cells(own.sel(grade=grade))]
-        rows.append((str(arm), *_counts(own.isel(grade=0)), *parts))
+        rows.append((title, *_counts(own.isel(grade=0)), *parts))
     note = f"Exactly this grade as the worst over all doses. {_intervals(trial_size)}"
     return Table("Worst CRS grade", tuple(columns), (Group("", tuple(rows)),), note)
 
@@ -115,13 +120,13 @@ def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     complete = response.complete_response(ds, trial_size=trial_size)
     parts = response.best_responses(ds, trial_size=trial_size)
     rows = []
-    for arm in ds["arm"].values:
+    for arm, title in arm_titles(ds).items():
         own = overall.sel(arm=arm)
         rest = parts["value"].sel(arm=arm)
         shares = [percent(float(rest.sel(response=name))) for name in response.MEANINGS[2:]]
         counts = (*_counts(own), str(int(own["unassessed"])))
         both = (*rate_cells(own), *rate_cells(complete.sel(arm=arm)))
-        rows.append((str(arm), *counts, *both, *shares))
+        rows.append((title, *counts, *both, *shares))
     columns = [
         Column("Arm"),
         *_COUNT,
@@ -146,11 +151,11 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     overall = response.objective_response(ds, trial_size=trial_size)
     peaks = cytokines.peaks(ds, by="any").sel(cytokine="il6")
     rows = []
-    for arm in ds["arm"].values:
+    for arm, title in arm_titles(ds).items():
         own = grades.sel(arm=arm)
         rates = [own.sel(grade=1), own.sel(grade=2), overall.sel(arm=arm)]
         parts = [cell for rate in rates for cell in rate_cells(rate)]
-        rows.append((str(arm), *_counts(rates[0]), *parts, range_text(peaks.sel(arm=arm))))
+        rows.append((title, *_counts(rates[0]), *parts, range_text(peaks.sel(arm=arm))))
     columns = [
         Column("Arm"),
         *_COUNT,
@@ -175,25 +180,25 @@ def cytokine_table(ds: xr.Dataset) -> Table:
         return (*counts, *ranges, range_text(rise.sel(cytokine="il6")))
 
     titles = [Column("median (5-95 %)", f"{name} [pg/mL]") for name in cytokines.TITLES.values()]
-    columns = (*_STEP, *_COUNT, *titles, Column("median (5-95 %)", "IL-6, fold of baseline"))
+    columns = (*STEP, *_COUNT, *titles, Column("median (5-95 %)", "IL-6, fold of baseline"))
     note = (
         "Largest concentration in blood in the dose period, over patients; as measured, so that "
         "IL-6 rises under tocilizumab, which blocks its receptor."
     )
-    return Table("Cytokine peaks", columns, _by_arm(ds, cells), note)
+    return Table("Cytokine peaks", columns, by_arm(ds, cells), note)
 
 
 def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
     """Largest peak of a cytokine, each arm (row) relative to each other (column)."""
-    arms = [str(arm) for arm in ds["arm"].values]
+    arms = arm_titles(ds)
     ratios = {arm: cytokines.peak_ratio(ds, reference=arm).sel(cytokine=cytokine) for arm in arms}
     rows = []
     for arm in arms:
         own = {over: ratios[over].sel(arm=arm) for over in arms}
         cells = [significant(float(own[over]["value"])) if over != arm else "" for over in arms]
-        rows.append((arm, *_counts(own[arm]), *cells))
+        rows.append((arms[arm], *_counts(own[arm]), *cells))
     title = cytokines.TITLES[cytokine]
-    columns = (Column("Arm"), *_COUNT, *(Column(arm, "relative to") for arm in arms))
+    columns = (Column("Arm"), *_COUNT, *(Column(t, "relative to") for t in arms.values()))
     note = "Median over patients of the largest peak over all doses: that of the row over that of "
     note += "the column."
     return Table(f"Largest {title} peak, arm against arm", columns, (Group("", tuple(rows)),), note)
@@ -202,23 +207,25 @@ def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
 def exposure_table(ds: xr.Dataset) -> Table:
     """Exposure by arm and dose period."""
     each, whole = exposure.metrics(ds), exposure.metrics(ds, by="any")
+    factor, unit = mass_unit(ds)
     names = {
-        "cmax_mass": "Cmax [µg/mL]",
-        "ctrough_mass": "Ctrough [µg/mL]",
-        "auc_mass": "AUC [µg·day/mL]",
+        "cmax_mass": f"Cmax [{unit}]",
+        "ctrough_mass": f"Ctrough [{unit}]",
+        "auc_mass": f"AUC [{unit.replace('/', '·day/')}]",
         "occupancy_max": "Largest occupancy",
     }
 
     def cells(arm: str, step: Step | None) -> tuple[str, ...]:
         own = _at(each if step else whole, arm, step)
-        return (*_counts(own), *(range_text(own, name) for name in names))
+        scaled = own.assign({name: own[name] * factor for name in names if "mass" in name})
+        return (*_counts(own), *(range_text(scaled, name) for name in names))
 
-    columns = (*_STEP, *_COUNT, *(Column("median (5-95 %)", title) for title in names.values()))
+    columns = (*STEP, *_COUNT, *(Column("median (5-95 %)", title) for title in names.values()))
     note = (
         "Free drug in blood, over patients. Any dose: the largest Cmax and occupancy, the lowest "
         "Ctrough, the whole AUC."
     )
-    return Table("Exposure", columns, _by_arm(ds, cells), note)
+    return Table("Exposure", columns, by_arm(ds, cells), note)
 
 
 def _intervals(trial_size: int) -> str:
@@ -237,14 +244,20 @@ def _at(found: xr.Dataset, arm: str, step: Step | None) -> xr.Dataset:
     return found.sel(arm=arm) if step is None else found.sel(arm=arm, label=step.label)
 
 
-def _by_arm(
+def by_arm(
     ds: xr.Dataset, cells: Callable[[str, Step | None], tuple[str, ...]]
 ) -> tuple[Group, ...]:
-    """Rows of every step of every arm, and of any dose."""
-    groups = []
-    for arm in (str(name) for name in ds["arm"].values):
+    """Rows of every step of every arm, and of any dose.
+
+    Args:
+        ds: Results.
+        cells: Cells of an arm and a step, after those of `STEP`; of any dose where the step is
+            None.
+    """
+    groups, amounts = [], dose_texts(ds)
+    for arm, title in arm_titles(ds).items():
         own = [step for step in steps(ds) if step.arm == arm]
-        rows = [(step.label, step.day, amount_text(step.amount), *cells(arm, step)) for step in own]
-        total = amount_text(sum(step.amount for step in own))
-        groups.append(Group(arm, (*rows, (ANY, "", total, *cells(arm, None)))))
+        given = [(step.label, step.day, amounts[arm, step.label]) for step in own]
+        rows = [(*words, *cells(arm, step)) for words, step in zip(given, own, strict=True)]
+        groups.append(Group(title, (*rows, (ANY, "", "", *cells(arm, None)))))
     return tuple(groups)

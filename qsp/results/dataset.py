@@ -245,7 +245,7 @@ def _link_variables(links: CRSLinks, present: np.ndarray) -> dict[str, xr.Variab
         ),
         "crs_probability_hazard": (
             links.hazard,
-            "Probability of CRS by the hazard link on severity (not zero without treatment)",
+            "Probability of CRS by the hazard link on severity, in excess of no treatment",
         ),
     }
     return {

@@ -2,8 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
+
+# Level 1 saves as much as level 4, for most digits of a trajectory are noise to a compressor.
+_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
+# Below this many values, a chunk costs more than it saves.
+_WORTHWHILE = 1000
 
 
 def trajectories(results: xr.DataTree) -> xr.Dataset | None:
@@ -16,7 +22,7 @@ def trajectories(results: xr.DataTree) -> xr.Dataset | None:
 
 
 def save(results: xr.DataTree, path: Path) -> None:
-    """Write netCDF; the file appears whole or not at all.
+    """Write netCDF, compressed without loss; the file appears whole or not at all.
 
     Args:
         results: From `to_dataset`.
@@ -24,10 +30,22 @@ def save(results: xr.DataTree, path: Path) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        results.to_netcdf(partial, engine="netcdf4")
+        results.to_netcdf(partial, engine="netcdf4", encoding=_encoding(results))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _encoding(results: xr.DataTree) -> dict[str, Any]:
+    """Compression of every large variable of numbers, by group."""
+    return {
+        node.path: {
+            name: _COMPRESSED
+            for name, variable in node.data_vars.items()
+            if variable.dtype.kind == "f" and variable.size >= _WORTHWHILE
+        }
+        for node in results.subtree
+    }
 
 
 def load(path: Path) -> xr.DataTree:

@@ -4,41 +4,117 @@ Doses in protocol days, and parameters with their sources.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
+from qsp.config.patients import shown
 from qsp.population import ParameterTable
 from qsp.trial import Arm, Trial, protocol_day
-from qsp.trial.regimen import MOLECULE_KINDS, Administration
+from qsp.trial.regimen import MOLECULE_KINDS, Administration, Regimen
 
 HOURS_PER_DAY = 24.0
-_SIZES = {"patient": "mg", "kg": "mg/kg", "m2": "mg/m^2"}
+MOST_REGIMENS = 10
+"""Regimens of an arm that are listed where patients have doses of their own."""
+SMALLEST_MG = 0.1
+_COLUMNS = ("arm", "day", "hour", "period", "drug", "route", "amount", "over")
+_SIZES = {"patient": "", "kg": "/kg", "m2": "/m^2"}
 _ROUTES = {"drug_sc": "SC", "jak_inhibitor": "oral"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A regimen and who is given it.
+
+    Args:
+        who: The arm, and the patients where not all of it are given the same.
+        regimen: What they are given.
+    """
+
+    who: str
+    regimen: Regimen
+
+
+def given(arm: Arm) -> list[Given]:
+    """The distinct regimens of an arm, in the order of the patients."""
+    name = arm.title or arm.name
+    patients = arm.patients or tuple(range(len(arm.regimens)))
+    groups: dict[Regimen, list[int]] = {}
+    for number, regimen in zip(patients, arm.regimens, strict=False):
+        groups.setdefault(regimen, []).append(number)
+    if len(groups) == 1:
+        return [Given(name, arm.regimens[0])]
+    return [
+        Given(f"{name}, {'patient' if len(ids) == 1 else 'patients'} {shown(ids)}", regimen)
+        for regimen, ids in groups.items()
+    ]
+
+
 def dose_rows(trial: Trial) -> list[dict[str, str]]:
-    """One row per administration of each arm; of the first patient where they differ."""
+    """One row per administration of each regimen; of the first ten where patients differ."""
     rows = []
     for arm in trial.arms:
-        rows += [_dose_row(arm, given, trial) for given in arm.administrations]
+        regimens = given(arm)
+        for each in regimens[:MOST_REGIMENS]:
+            rows += regimen_rows(each, trial)
+        if len(regimens) > MOST_REGIMENS:
+            left_out = f"{len(regimens) - MOST_REGIMENS} more regimens"
+            rows.append(
+                dict.fromkeys(_COLUMNS, "") | {"arm": arm.title or arm.name, "day": left_out}
+            )
     return rows
 
 
-def _dose_row(arm: Arm, given: Administration, trial: Trial) -> dict[str, str]:
-    is_molecule = given.kind in MOLECULE_KINDS
-    mg = given.amount.value * (trial.molecular_weight_kda / 1000.0 if is_molecule else 1.0)
-    labels = arm.regimens[0].labels
-    time = round(given.time, 6)  # as `protocol_day` does
+def regimen_rows(each: Given, trial: Trial) -> list[dict[str, str]]:
+    """One row per administration of a regimen."""
+    return [_dose_row(each, dose, trial) for dose in each.regimen.administrations]
+
+
+def periods(regimen: Regimen, molecular_weight_kda: float) -> str:
+    """The dose periods in a line: the amount of each, and in how many doses it is given."""
+    parts = []
+    for ordinal, label in enumerate(regimen.labels, start=1):
+        doses = [dose.amount for dose in regimen.administrations if dose.period == ordinal]
+        totals = {per: math.fsum(a.value for a in doses if a.per == per) for per in _SIZES}
+        mg = [
+            amount_text(nmol * molecular_weight_kda / 1000.0, per)
+            for per, nmol in totals.items()
+            if any(a.per == per for a in doses)
+        ]
+        count = "1 dose" if len(doses) == 1 else f"{len(doses)} doses"
+        parts.append(f"{label} {' + '.join(mg)} in {count}")
+    return "; ".join(parts)
+
+
+def amount_text(mg: float, per: str) -> str:
+    """An amount [mg] for the patient, kg or m^2; in ug below 0.1 mg."""
+    value, unit = (mg * 1000.0, "ug") if 0 < mg < SMALLEST_MG else (mg, "mg")
+    return f"{value:.4g} {unit}{_SIZES[per]}"
+
+
+def _given(mg: float, dose: Administration) -> tuple[str, str]:
+    """Amount and duration; a long infusion by its rate, as protocols write it."""
+    if dose.duration >= 1.0:
+        rate = amount_text(mg / dose.duration, dose.amount.per)
+        return f"{rate}/day", f"{dose.duration:.4g} day"
+    over = f"{dose.duration * HOURS_PER_DAY:.4g} h" if dose.duration else "bolus"
+    return amount_text(mg, dose.amount.per), over
+
+
+def _dose_row(each: Given, dose: Administration, trial: Trial) -> dict[str, str]:
+    is_molecule = dose.kind in MOLECULE_KINDS
+    mg = dose.amount.value * (trial.molecular_weight_kda / 1000.0 if is_molecule else 1.0)
+    time = round(dose.time, 6)  # as `protocol_day` does
     hour = (time - time // 1) * HOURS_PER_DAY
-    return {
-        "arm": arm.title or arm.name,
-        "day": protocol_day(given.time),
-        "hour": f"{hour:.4g}",
-        "period": labels[given.period - 1] if given.period else "",
-        "drug": trial.molecule if is_molecule else given.kind.replace("_", " "),
-        "route": _ROUTES.get(given.kind, "IV"),
-        "amount": f"{mg:.4g} {_SIZES[given.amount.per]}",
-        "over": f"{given.duration * HOURS_PER_DAY:.4g} h" if given.duration else "bolus",
-    }
+    cells = (
+        each.who,
+        protocol_day(dose.time),
+        f"{hour:.4g}",
+        each.regimen.labels[dose.period - 1] if dose.period else "",
+        trial.molecule if is_molecule else dose.kind.replace("_", " "),
+        _ROUTES.get(dose.kind, "IV"),
+        *_given(mg, dose),
+    )
+    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def parameter_rows(table: ParameterTable) -> list[dict[str, str]]:

@@ -5,7 +5,6 @@ Whatever is wrong is said here, before anything is compiled.
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 
 import qsp
 from qsp import molecules
-from qsp.config import Config, load
+from qsp.config import Config, Roster, load
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
 from qsp.model import Forms
@@ -22,6 +21,7 @@ from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
 from qsp.population import (
+    GivenCovariates,
     ParameterTable,
     nominal,
     read_cohort,
@@ -50,6 +50,7 @@ class Request:
         parameters: File of the user's own values.
         covariates: CSV of the user's own patients.
         typical: Whether to simulate the one patient without variability.
+        out: Folder that is asked for.
     """
 
     config: Path
@@ -57,6 +58,7 @@ class Request:
     parameters: Path | None = None
     covariates: Path | None = None
     typical: bool = False
+    out: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +90,16 @@ def prepare(request: Request) -> Prepared:
     Raises:
         ConfigError: At the first thing that is wrong.
     """
-    config = load(request.config, request.overrides)
+    _check_typical(request)
+    given = None if request.covariates is None else read_covariates(request.covariates)
+    who = None if given is None else Roster(tuple(sorted(given.ids.tolist())), given.file)
+    config = load(request.config, request.overrides, who)
     molecule = molecules.load(config.molecule_file or config.molecule)
     own = () if request.parameters is None else (user_file(request.parameters),)
     table = nominal(molecule, read_cohort(config.population_file), own)
     trial = config.trial(molecule.molecular_weight)
     if request.typical:
-        trial = dataclasses.replace(trial, patients=1)
+        trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
     method = Method(config.method.solver, config.method.rtol)
     return Prepared(
@@ -102,21 +107,48 @@ def prepare(request: Request) -> Prepared:
         config=config,
         table=table,
         trial=trial,
-        cohort=_cohort(request, config, table, trial),
+        cohort=_cohort(config, table, trial, given, typical_only=request.typical),
         system=System(_forms(config, method, table)),
         method=method,
     )
 
 
-def _cohort(request: Request, config: Config, table: ParameterTable, trial: Trial) -> Cohort:
+def _check_typical(request: Request) -> None:
+    """He is one patient without variability: nothing else may say who is in the run."""
+    if not request.typical:
+        return
+    patients = [text for text in request.overrides if text.partition("=")[0].strip() == "patients"]
+    beside = "--covariates" if request.covariates else "--patients" if patients else ""
+    if beside:
+        rule = "the typical patient must be the only one"
+        todo = "He has medians in place of covariates and draws: leave one of the two options out"
+        raise ConfigError("--typical", rule, f"beside {beside}", todo)
+
+
+def _of_typical(trial: Trial, config: Config) -> Trial:
+    several = [arm for arm in trial.arms if arm.is_individual]
+    if several:
+        table = config.dose_table.file if config.dose_table else trial.name
+        rule = f"the doses in {table} must be those of one ID"
+        todo = "Which are the typical patient's? Keep one ID, or leave --typical out"
+        raise ConfigError("--typical", rule, f"of {len(several[0].regimens)} IDs", todo)
+    return dataclasses.replace(trial, patients=1)
+
+
+def _cohort(
+    config: Config,
+    table: ParameterTable,
+    trial: Trial,
+    given: GivenCovariates | None,
+    *,
+    typical_only: bool,
+) -> Cohort:
     periods = most_periods(trial)
-    if request.typical:
+    if typical_only:
         people = typical(table, periods=periods)
     else:
-        given = None if request.covariates is None else read_covariates(request.covariates)
-        people = sample(
-            table, np.arange(config.patients), seed=config.seed, periods=periods, covariates=given
-        )
+        ids = np.array(config.patient_ids)
+        people = sample(table, ids, seed=config.seed, periods=periods, covariates=given)
     file = config.source.file.name
     changed = [
         people.changed(arm.parameters, where=f"{file}: arms.{arm.name}.parameters")
@@ -186,20 +218,9 @@ def attributes(prepared: Prepared, command: str) -> dict[str, Any]:
         "qsp_version": qsp.__version__,
         "git_commit": git_commit(),
         "command": command,
+        "notes": "\n".join(config.notes),
+        "arm_titles": json.dumps({arm.name: arm.title or arm.name for arm in prepared.trial.arms}),
         "doses": json.dumps(listing.dose_rows(prepared.trial)),
         "parameters": json.dumps(listing.parameter_rows(table)),
         "limits": json.dumps(listing.limits(table.cohort.card)),
     }
-
-
-def command_of(request: Request, config: Config) -> str:
-    """The command that makes the run again."""
-    words = ["qsp", "run", str(request.config), "--patients", str(config.patients)]
-    words += ["--seed", str(config.seed)]
-    words += [word for change in request.overrides for word in ("--set", change)]
-    for option, path in (
-        ("--parameters", request.parameters),
-        ("--covariates", request.covariates),
-    ):
-        words += [] if path is None else [option, str(path)]
-    return shlex.join(words + (["--typical"] if request.typical else []))

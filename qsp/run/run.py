@@ -9,11 +9,12 @@ import xarray as xr
 from qsp import report
 from qsp.endpoints import add_best_response
 from qsp.engine.progress import Progress
-from qsp.errors import SolveError
+from qsp.errors import ConfigError, SolveError, suggest
 from qsp.report import Supplement
 from qsp.results import load, save, trajectories
 from qsp.run import folder
-from qsp.run.prepare import Prepared, attributes, command_of
+from qsp.run.command import command_of
+from qsp.run.prepare import Prepared, attributes
 from qsp.simulation import simulate
 
 MOST_FAILED = 0.05
@@ -85,5 +86,19 @@ def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
 
 
 def read(out: Path) -> xr.DataTree:
-    """Results of a run folder."""
-    return load(out / folder.RESULTS)
+    """Results of a run folder.
+
+    Raises:
+        ConfigError: If the folder holds no run.
+    """
+    file = out / folder.RESULTS
+    if not file.is_file():
+        beside = [path.parent.name for path in out.parent.glob(f"*/{folder.RESULTS}")]
+        todo = f"{suggest(out.name, beside)} Name the folder that qsp run wrote".strip()
+        got = "without" if out.is_dir() else "missing"
+        raise ConfigError(str(out), f"the folder must hold a run ({folder.RESULTS})", got, todo)
+    try:
+        return load(file)
+    except OSError:
+        rule, todo = "the file must hold the results of a run", "Run the trial again"
+        raise ConfigError(str(file), rule, "not readable as such", todo) from None

@@ -69,6 +69,14 @@ class Row:
             raise ConfigError(self.where, rule, self.text(column), "Write a whole number")
         return int(value)
 
+    def patient(self) -> int:
+        """The id of the patient."""
+        number = self.whole("ID")
+        if not 0 <= number < 2**32:
+            rule = "ID must be a whole number from 0 to 4294967295"
+            raise ConfigError(self.where, rule, self.text("ID"), "Renumber the patients")
+        return number
+
     def at_least_0(self, column: str) -> float:
         """The number in the cell, not negative; 0 for a missing value."""
         value = self.number(column, 0.0)
@@ -101,7 +109,7 @@ def dose_rows(path: Path, ignore: Sequence[str]) -> Iterator[Row]:
     except FileNotFoundError:
         rule = "the dose table must exist"
         raise ConfigError(path.name, rule, "missing", "Check dose_table.file") from None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # not UTF-8, or a path that no file can have
         rule = "the dose table must be a text file"
         raise ConfigError(path.name, rule, "not readable as one", "Save it as CSV") from None
     lines = csv.reader(text.splitlines())

@@ -8,8 +8,8 @@ Columns are ID, TIME, AMT, EVID and CMT, and where they are needed RATE, II, ADD
     1,0,1,6,0,0,1,central,SUD1
     1,7,60,360,7,2,1,central,FD
 
-* ID counts the patients 1, 2, ... in each arm; an arm with the one ID 1 is for every patient. TIME
-  is in days (or hours) since the first dose of the molecule.
+* ID is the id of a patient, the same in every arm, for every patient meets every arm; an arm with
+  one ID is for every patient. TIME is in days (or hours) since the first dose of the molecule.
 * AMT is in mg for supportive drugs, and for the molecule in mg or the unit the format names.
 * RATE above 0 is an infusion of AMT / RATE; ADDL further doses follow at intervals of II.
 * EVID 1 is a dose; 0, an observation, is passed over. Other records (resets, EVID 2 to 4) are
@@ -64,7 +64,7 @@ class DoseTableFormat:
 def read_dose_table(
     path: Path, form: DoseTableFormat, *, molecular_weight_kda: float, days: float
 ) -> tuple[Arm, ...]:
-    """Arms of a trial in the order of the file, each with one regimen for every ID in order.
+    """Arms of a trial in the order of the file, each with one regimen for every ID, by ID.
 
     Args:
         path: The CSV file.
@@ -79,8 +79,9 @@ def read_dose_table(
     arms: dict[str, dict[int, list[_Record]]] = {}
     for row in dose_rows(path, form.ignore):
         patients = arms.setdefault(row.text("ARM") or SINGLE_ARM, {})
-        records = patients.setdefault(row.whole("ID"), [])
+        records = patients.setdefault(row.patient(), [])
         record = _record(row, units)
+        _check_within(record.dose, row, form, days)
         if records and record.dose.time < records[-1].dose.time:
             todo = "Sort the lines of each patient by TIME"
             raise ConfigError(row.where, "TIME must not go back", row.text("TIME"), todo)
@@ -93,23 +94,41 @@ def read_dose_table(
         return prescribe(doses, molecular_weight_kda=molecular_weight_kda, days=days, where=where)
 
     return tuple(
-        Arm(name, tuple(of_patient(number, patients[number]) for number in sorted(patients)))
+        Arm(
+            name,
+            tuple(of_patient(number, patients[number]) for number in sorted(patients)),
+            patients=tuple(sorted(patients)),
+        )
         for name, patients in arms.items()
     )
+
+
+def _check_within(dose: Dose, row: Row, form: DoseTableFormat, days: float) -> None:
+    """Hours read as days are the commonest reason of a dose after the end."""
+    if dose.time >= days:
+        rule = f"TIME must be before the end of the trial (day {days:.6g})"
+        got = f"{row.text('TIME')} {form.time_unit}"
+        todo = "Lengthen the trial with days"
+        if form.time_unit == "day":
+            todo += ', or write time_unit = "hour" in [dose_table] if TIME is in hours'
+        raise ConfigError(row.where, rule, got, todo)
 
 
 def _check_patients(arms: Mapping[str, Mapping[int, object]], name: str) -> None:
     if not arms:
         todo = "Add a line for each dose"
         raise ConfigError(name, "the table must hold a dose (EVID 1)", "without", todo)
-    count = max(len(patients) for patients in arms.values())
+    whole = max(arms, key=lambda arm: len(arms[arm]))
+    everyone = arms[whole].keys()
     for arm, patients in arms.items():
-        numbers = sorted(patients)
-        if numbers not in ([1], list(range(1, count + 1))):
-            rule = f"ID must count the patients from 1 to {count} in each arm"
-            shown = ", ".join(str(number) for number in numbers[:8])
-            got = f"{shown}{' ...' if len(numbers) > 8 else ''} in arm {arm!r}"
-            raise ConfigError(name, rule, got, "Number the patients 1, 2, 3 ... without a gap")
+        if patients.keys() != everyone and not (len(patients) == 1 and patients.keys() <= everyone):
+            one = min(patients.keys() ^ everyone)
+            has, lacks = (arm, whole) if one in patients else (whole, arm)
+            todo = (
+                "Every patient meets every arm: give each ID doses in each, or run each arm alone"
+            )
+            got = f"{one} in arm {has!r} and not in arm {lacks!r}"
+            raise ConfigError(name, "ID must name the same patients in each arm", got, todo)
 
 
 class _Units:

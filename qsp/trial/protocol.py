@@ -32,7 +32,7 @@ class Dose:
     Args:
         kind: One of `KINDS`.
         time: Start, since the first dose of the molecule [day].
-        amount: Whole amount [mg].
+        amount: Whole amount [mg, or nmol where it says so].
         duration: Of the infusion; 0 for a bolus or an injection [day].
         period: Label of the period; empty for a supportive drug.
         where: Where it was written, for messages.
@@ -123,12 +123,11 @@ def prescribe(
     _check_times(ordered, molecule[0], days)
     labels = _period_labels(molecule)
     _check_infusions(molecule)
-    per_mg = 1000.0 / molecular_weight_kda
     administrations = tuple(
         Administration(
             dose.time,
             dose.kind,
-            dose.amount.scaled(per_mg) if dose.is_molecule else dose.amount,
+            dose.amount.of_molecule(molecular_weight_kda) if dose.is_molecule else dose.amount,
             dose.duration,
             labels.index(dose.period) + 1 if dose.is_molecule else 0,
         )

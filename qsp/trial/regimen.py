@@ -37,15 +37,22 @@ class Amount:
         value: Amount [mg, or nmol once it is an administration of the molecule].
         per: What it is counted for: the patient, kg of body weight or m^2 of body surface.
         is_rate: Whether the value is an amount a day.
+        in_nmol: Whether a protocol wrote it in moles [nmol].
     """
 
     value: float
     per: Per = "patient"
     is_rate: bool = False
+    in_nmol: bool = False
 
     def over(self, duration: float) -> Amount:
         """The amount that this rate gives within a duration [day]."""
-        return Amount(self.value * duration, self.per)
+        return dataclasses.replace(self, value=self.value * duration, is_rate=False)
+
+    def of_molecule(self, molecular_weight_kda: float) -> Amount:
+        """The amount of the molecule in nmol, whatever it was written in."""
+        nmol = self.value if self.in_nmol else self.value * (1000.0 / molecular_weight_kda)
+        return Amount(nmol, self.per, self.is_rate)
 
     def scaled(self, factor: float) -> Amount:
         """The amount in another unit of `value`."""
@@ -54,6 +61,8 @@ class Amount:
 
 def parse_amount(text: str, *, where: str) -> Amount:
     """An amount from text, in mg: "1 mg", "0.06 mg/kg", "9 ug/day", "60 ug/m^2/day".
+
+    Moles are accepted too, and stay nmol: "7 nmol", "0.4 nmol/kg".
 
     Raises:
         UnitError: If the text has no unit, or one that is no amount.
@@ -64,14 +73,16 @@ def parse_amount(text: str, *, where: str) -> Amount:
     if len(sizes) > 1:
         todo = 'Write one size, as in "0.06 mg/kg"'
         raise UnitError(where, "the value must be per kg or per m^2, not both", repr(text), todo)
+    in_nmol = head.endswith("mol")
+    unit = "nmol" if in_nmol else "mg"
     try:
-        value = parse("/".join([head, *times]), "mg/day" if times else "mg", where=where)
+        value = parse("/".join([head, *times]), f"{unit}/day" if times else unit, where=where)
     except UnitError as error:
         # The size was split off, so the message of `parse` would quote a text nobody wrote.
         raise UnitError(where, error.rule, repr(text), error.todo) from None
     if value < 0:
         raise UnitError(where, "the value must not be negative", repr(text), "Write 0 or more")
-    return Amount(value, _SIZES[sizes[0]] if sizes else "patient", bool(times))
+    return Amount(value, _SIZES[sizes[0]] if sizes else "patient", bool(times), in_nmol)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,12 +122,14 @@ class Arm:
             patients.
         parameters: Values of model parameters in this arm: path to text with unit.
         title: For tables and figures; the name where it is empty.
+        patients: Ids of the patients of the regimens; empty where the regimens name none.
     """
 
     name: str
     regimens: tuple[Regimen, ...]
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     title: str = ""
+    patients: tuple[int, ...] = ()
 
     @property
     def is_individual(self) -> bool:

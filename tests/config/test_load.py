@@ -79,18 +79,6 @@ SAME_AS_TABLE = """ID,TIME,AMT,RATE,II,ADDL,EVID,CMT,ARM,PERIOD
 WEIGHT, SURFACE = np.array([50.0, 70.0, 80.0, 100.0]), np.array([1.5, 1.7, 1.9, 2.2])
 
 
-@pytest.fixture
-def write(tmp_path):
-    (tmp_path / "populations").mkdir()
-    (tmp_path / "populations" / "nhl.toml").touch()
-
-    def to(text, name="trial.toml"):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return tmp_path / name
-
-    return to
-
-
 def test_example_becomes_its_events(write):
     trial = load(write(STEP_UP)).trial(146.0)
     table = event_table(trial, WEIGHT, SURFACE)
@@ -136,15 +124,30 @@ def test_dose_table_gives_the_same_events_as_arms(write):
     np.testing.assert_array_equal(*labels)
 
 
-def test_dose_table_says_how_many_patients_there_are(write):
-    write("ID,TIME,AMT,EVID,CMT\n1,0,1,1,depot\n2,0,2,1,depot\n3,0,3,1,depot\n", "doses.csv")
-    text = HEAD + 'dose_table = { file = "doses.csv" }'
-    path = write(text.replace("patients = 4\n", ""))
-    assert load(path).patients == 3
-    fewer = load(path, ["patients=2"])
-    assert fewer.patients == len(fewer.trial(146.0).arms[0].regimens) == 2
-    one = load(path, ["patients=1"]).trial(146.0)
-    assert len(one.arms[0].regimens) == 1
+@pytest.mark.parametrize(
+    ("days", "length"), [("84", 84), ('"12 week"', 84), ('"84 day"', 84), ('"60 hour"', 2.5)]
+)
+def test_days_is_a_number_or_a_length_with_a_unit(write, days, length):
+    text = STEP_UP[: STEP_UP.index("[[arms.step_up.doses]]")]
+    dose = 'period = "A", time = "0 day", amount = "1 mg", route = "sc"'
+    text = text.replace('premedication = ["steroid", "tocilizumab"]', f"doses = [{{ {dose} }}]")
+    assert load(write(text.replace("days = 84", f"days = {days}"))).days == length
+
+
+def test_population_is_found_from_the_folder_of_the_config_too(write, tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    write(STEP_UP, "configs/trial.toml")
+    monkeypatch.chdir(tmp_path / "configs")
+    above = tmp_path / "populations" / "nhl.toml"
+    for name in ("trial.toml", "../configs/trial.toml", "./trial.toml"):
+        assert load(name).population_file.samefile(above)
+
+
+def test_where_there_is_no_population_the_path_is_asked_for(write, tmp_path):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    path = write(STEP_UP, "elsewhere/deep/trial.toml")
+    with pytest.raises(ConfigError, match='give the path, such as "../populations/nhl.toml"'):
+        load(path)
 
 
 def test_what_is_left_out_has_a_default(write):
@@ -152,7 +155,7 @@ def test_what_is_left_out_has_a_default(write):
     assert config.name == "trial"
     assert config.seed == 0
     assert config.visit_times == (84.0,)
-    assert (config.method.solver, config.method.rtol) == ("Tsit5", 1e-5)
+    assert (config.method.solver, config.method.rtol) == ("ROCK4", 1e-5)
     assert config.trajectories.patients is None
     assert config.title is None
 
@@ -199,7 +202,7 @@ class TestOverrides:
         config = changed("patients=200", "response=recist", 'visits=["42 day"]', "method.rtol=1e-8")
         assert (config.patients, config.response) == (200, "recist")
         assert config.visits == ("42 day",)
-        assert (config.method.rtol, config.method.solver) == (1e-8, "Tsit5")
+        assert (config.method.rtol, config.method.solver) == (1e-8, "ROCK4")
 
     def test_dose_is_named_by_its_place(self, changed):
         config = changed("arms.step_up.doses.0.amount=30 mg", "days=90")

@@ -14,7 +14,7 @@ GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
     [
         (
             {"solver": "Tsit6"},
-            "method: solver must be known, but is 'Tsit6'. Did you mean 'Tsit5'?.",
+            "method: solver must be known, but is 'Tsit6'. Did you mean 'Tsit5'?",
         ),
         (
             {"solver": "euler"},
@@ -35,7 +35,7 @@ GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
 def test_refuses_what_cannot_be_run(arguments, message):
     with pytest.raises(ConfigError) as error:
         Method(**arguments)
-    assert str(error.value).replace("?.", "?") == message.replace("?.", "?")
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -46,8 +46,8 @@ def test_every_solver_named_exists_and_estimates_its_error(name):
 
 
 def test_a_method_is_a_key_of_a_compiled_program():
-    assert Method() == Method("Tsit5", 1e-5)
-    assert hash(Method()) == hash(Method("Tsit5", 1e-5))
+    assert Method() == Method("ROCK4", 1e-5)
+    assert hash(Method()) == hash(Method("ROCK4", 1e-5))
     assert Method() != Method(rtol=1e-6)
 
 

@@ -187,9 +187,9 @@ def test_links_to_crs_and_tumor_volume_have_their_units():
     factors = random_factors(np.random.default_rng(9))
     q, y = rescaled(p, factors), rescaled(x, factors)
     severity, before = q.model.severity, p.model.severity
-    peak = jnp.asarray(120.0)
+    peak, rest = jnp.asarray(120.0), jnp.asarray(0.0)
 
-    ratio = hazard(y.model.severity, severity) / hazard(x.model.severity, before)
+    ratio = hazard(y.model.severity, rest, severity) / hazard(x.model.severity, rest, before)
     assert float(ratio) == pytest.approx(rescaling("1/day", factors), rel=1e-12)
     scaled = logistic(peak * rescaling("pg/mL", factors), severity)
     assert float(scaled) == pytest.approx(float(logistic(peak, before)), rel=1e-12)

@@ -56,6 +56,13 @@ def test_hill_and_all_its_gradients_are_zero_without_bridges(n):
     assert gradients == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("n", [1.0, 1.78])
+def test_hill_of_a_state_below_zero_is_that_of_zero(n):
+    value, gradients = value_and_gradients(numerics.hill, -1e-9, 50.0, n)
+    assert 0.0 <= value < numerics.SMALLEST
+    assert np.isfinite(gradients).all()
+
+
 def test_hill_of_exponent_one_has_its_one_sided_slope_at_zero():
     value, gradients = value_and_gradients(numerics.hill, 0.0, 50.0, 1.0)
     assert 0.0 <= value < numerics.SMALLEST

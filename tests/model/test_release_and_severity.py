@@ -122,6 +122,13 @@ def test_the_other_two_links(typical):
     assert float(logistic(even, s)) == pytest.approx(0.5)
     odds = [float(p / (1 - p)) for p in (logistic(even, s), logistic(even * jnp.e, s))]
     assert np.log(odds[1] / odds[0]) == pytest.approx(float(s.logistic_slope))
-    ratio = hazard(jnp.asarray(0.3), s) / hazard(jnp.asarray(0.2), s)
-    assert float(ratio) == pytest.approx(np.exp(0.1 * float(s.hazard_slope)))
-    assert float(hazard(jnp.asarray(0.0), s)) == pytest.approx(float(s.hazard_0))
+    excess = [float(hazard(*map(jnp.asarray, pair), s)) for pair in ((0.3, 0.0), (0.2, 0.0))]
+    total = np.array(excess) + float(s.hazard_0)
+    assert total[0] / total[1] == pytest.approx(np.exp(0.1 * float(s.hazard_slope)))
+
+
+def test_no_hazard_without_treatment(typical):
+    s, at_rest = typical.model.severity, jnp.asarray(0.06)
+    assert float(hazard(at_rest, at_rest, s)) == 0.0
+    assert float(hazard(jnp.asarray(0.05), at_rest, s)) == 0.0
+    assert float(hazard(jnp.asarray(0.061), at_rest, s)) > 0.0

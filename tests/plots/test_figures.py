@@ -1,6 +1,7 @@
 """Figures: what they show can be read back from them, and odd input does not break them."""
 
 import io
+import json
 import warnings
 
 import matplotlib
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from qsp import plots
 from qsp.endpoints import add_best_response, crs, exposure
+from qsp.plots.crs import rounded
 from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, number
 from tests import synthetic
 
@@ -154,7 +156,8 @@ def test_large_run_draws_bands_and_its_stored_patients(trial):
 
 def test_drug_axis_has_a_readable_mass_unit(trial):
     def unit(scale):
-        ds = trial.assign(drug_central=trial["drug_central"] * scale)
+        names = ("drug_central", "cmax")
+        ds = trial.assign({name: trial[name] * scale for name in names})
         return plots.drug_concentration(ds).get_axes()[0].get_ylabel()
 
     assert unit(1.0) == "Drug in blood [µg/mL]"
@@ -195,3 +198,82 @@ def test_numbers_on_axes_have_no_exponent():
     assert [number(value) for value in (0.001, 0.5, 3.0, 100.0, 20000.0)] == [
         "0.001", "0.5", "3", "100", "20,000",
     ]  # fmt: skip
+
+
+TITLED = """
+[arms.step_up]
+title = "1/2/60 mg step-up"
+[arms.flat]
+title = "60 mg flat, a title so long that it does not fit above its panel in one line"
+"""
+
+
+@every
+def test_arms_are_called_by_their_titles(function, trial):
+    figure = function(trial.assign_attrs(config=TITLED))
+    words = " ".join(titles(figure))
+    words += " ".join(text.get_text() for leg in figure.legends for text in leg.get_texts())
+    words = words.replace("\n", " ")
+    assert "1/2/60 mg step-up" in words
+    assert "60 mg flat, a title so long that it does not fit above its panel in one line" in words
+    assert "flat no premedication" in words  # has none
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [(24.5, "25"), (15.5, "16"), (24.499999999999996, "25"), (24.4, "24"), (100.0, "100"),
+     (0.0, "0"), (0.25, "0.3"), (0.949, "0.9")],
+)  # fmt: skip
+def test_half_a_percent_is_rounded_up(percent, text):
+    assert rounded(percent) == text
+
+
+def test_bar_of_all_patients_leaves_room_for_its_number():
+    ds = synthetic.put(synthetic.neutral(patients=20), crs_grade=1, crs_onset=0.2)
+    upper = panels(plots.crs_by_dose(add_best_response(ds)))[0]
+    assert upper.get_ylim()[1] > 110
+    assert max(upper.get_yticks()) <= 120
+    assert "100" in [text.get_text() for text in upper.texts]
+
+
+def test_dose_bars_are_in_proportion_and_their_amounts_in_micrograms(trial):
+    ds = trial.assign(dose_amount=trial["dose_amount"].copy(data=trial["dose_amount"] * 1e-3))
+    lower = plots.crs_by_dose(ds).get_axes()[1]
+    assert lower.get_yscale() == "linear"
+    assert lower.get_ylabel() == "Dose\n[µg]"
+    assert [text.get_text() for text in lower.texts] == ["1", "2", "60", "60", "30", "30"]
+
+
+def test_drug_begins_at_the_first_dose_from_below_the_scale(trial):
+    ax = plots.drug_concentration(trial).get_axes()[0]
+    median = next(line for line in ax.get_lines() if line.get_linewidth() == 1.8)
+    assert median.get_xdata()[0] == 0.0
+    assert median.get_ydata()[0] < ax.get_ylim()[0]
+    ticks = [ax.xaxis.get_major_formatter()(tick) for tick in ax.get_xticks()]
+    assert ticks[0] == "1"
+
+
+def test_supportive_drugs_are_marked_at_their_times(trial):
+    row = {"arm": "flat", "day": "day -1", "hour": "23", "period": "", "drug": "tocilizumab"}
+    ds = trial.assign_attrs(doses=json.dumps([row]))
+    for function in (plots.cytokine_bands, plots.cytokine_overview):
+        figure = function(ds)
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert "tocilizumab" in legend
+        marks = [ax.get_lines() for ax in panels(figure)]
+        squares = [line for lines in marks for line in lines if line.get_marker() == "s"]
+        assert squares
+        assert all(line.get_xdata()[0] == pytest.approx(-1 / 24) for line in squares)
+
+
+def test_one_patient_is_drawn_as_a_line_with_his_grades():
+    ds = synthetic.lively(5).isel(patient=[0])
+    ds["outcome"].values[:] = 0
+    ds = add_best_response(ds.assign_attrs(command="qsp run a.toml --typical"))
+    figure = plots.cytokine_bands(ds)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the typical patient"]
+    upper = panels(plots.crs_by_dose(ds))[0]
+    grades = crs.grades(ds).isel(patient=0, arm=0).values
+    assert [bar.get_height() for bar in upper.patches] == list(grades)
+    assert upper.get_ylabel() == "Worst CRS grade [ASTCT]"
+    assert not upper.collections  # no whiskers, no brackets

@@ -101,6 +101,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "extends nothing": ("people.toml", 'title = "Rel', 'extends = "mhl.toml"\ntitle = "Rel'),
     # === the user's own ===
     "unknown path of the user": ("user.toml", "V1 =", "Vd ="),
+    "valency of three arms": ("user.toml", "[disposition]", '[binding]\nvalency = "3"\n[disposition]'),
     "negative volume": ("user.toml", 'value = "5 L", cv = "20 %"', 'value = "-5 L"'),
     "unit of the user": ("user.toml", "5 L", "5 mg"),
     "unknown distribution": ("user.toml", 'cv = "20 %"', 'cv = "20 %", distribution = "lognormal"'),
@@ -111,6 +112,10 @@ CASES: dict[str, tuple[str, str, str]] = {
     "id is no number": ("patients.csv", "1,80", "B,80"),
     "weight is no number": ("patients.csv", "1,80", "1,80 kg"),
     "weight is negative": ("patients.csv", "1,80", "1,-80"),
+    "weight of no patient": ("patients.csv", "1,80", "1,600"),
+    "height in cm": ("patients.csv", "body_weight,age,sex\n0,70", "height,age,sex\n0,175"),
+    "age of no patient": ("patients.csv", "80,60", "80,600"),
+    "surface of no patient": ("patients.csv", "body_weight,age,sex\n0,70", "BSA,age,sex\n0,5.2"),
     "sex is neither": ("patients.csv", "female", "w"),
     "cell missing": ("patients.csv", "1,80,60,female", "1,80,60"),
     "patient not in the run": ("patients.csv", "1,80", "17,80"),

@@ -253,13 +253,13 @@ def test_crs_table_reads_as_counted_by_hand():
     table = report.crs_table(ds, at_least=(2,), trial_size=10)
     titles = [column.title for column in table.columns]
     assert titles == [
-        "Dose period", "Start", "Dose [mg]", "n", "failed", "rate", "95 % MC", "trial of 10",
+        "Dose period", "Start", "Dose", "n", "failed", "rate", "95 % MC", "trial of 10",
         "median (quartiles)",
     ]  # fmt: skip
     rows = list(table.plain_rows())
-    assert rows[0][:7] == ("a", "SUD1", "day 1", "1", "4", "0", "25.0")
-    assert rows[1][:7] == ("a", "FD1", "day 8", "2", "4", "0", "25.0")
-    assert rows[2][:7] == ("a", "any dose", "", "3", "4", "0", "50.0")
+    assert rows[0][:7] == ("a", "SUD1", "day 1", "1 mg", "4", "0", "25.0")
+    assert rows[1][:7] == ("a", "FD1", "day 8", "2 mg", "4", "0", "25.0")
+    assert rows[2][:7] == ("a", "any dose", "", "", "4", "0", "50.0")
     assert rows[2][7] == "15.0–85.0"
     assert rows[0][-1] == "12.0 (12.0–12.0)"
 
@@ -279,3 +279,42 @@ def test_ratios_of_the_largest_peaks_read_row_over_column():
 )  # fmt: skip
 def test_numbers_have_three_digits_and_no_exponent_if_it_can_be_helped(value, text):
     assert report.cells.significant(value) == text
+
+
+def test_heading_is_the_title_of_the_trial(trial, no_figures):
+    titled = trial.assign_attrs(title="Step-up_against flat", config='[arms.flat]\ntitle = "60 mg"')
+    page = Page(report.render(titled, supplement()))
+    assert page.text.startswith("Step-up_against flat")
+    headline = report.headline_table(titled).groups[0].rows
+    assert [row[0] for row in headline][:2] == ["step_up", "60 mg"]
+    ratios = report.ratio_table(titled)
+    assert [column.title for column in ratios.columns][3:5] == ["step_up", "60 mg"]
+
+
+def test_links_say_what_must_not_be_compared(trial):
+    note = report.link_table(trial).note
+    assert "do not compare it between arms with and without tocilizumab" in note
+    assert "above that of no treatment" in note
+
+
+def test_waterfall_says_when_a_response_must_be_confirmed(trial, no_figures):
+    recist = add_best_response(trial.assign_attrs(response_criteria="recist"))
+    words = "gray bars below the lower limit are unconfirmed"
+    assert words in Page(report.render(recist, supplement())).text
+    assert words not in Page(report.render(trial, supplement())).text
+
+
+def test_exposure_has_the_unit_of_the_figure(trial):
+    small = trial.assign({name: trial[name] * 1e-3 for name in ("cmax", "ctrough", "auc")})
+    titles = [column.group for column in report.exposure_table(small).columns]
+    assert titles[5:8] == ["Cmax [ng/mL]", "Ctrough [ng/mL]", "AUC [ng·day/mL]"]
+    big, less = (report.exposure_table(ds).groups[0].rows[0][5] for ds in (trial, small))
+    assert big == less  # a thousandth, in a unit a thousand times smaller
+
+
+def test_amounts_of_the_dose_table_are_readable():
+    rows = [{"arm": "A", "period": "SUD1", "amount": "0.035 mg/m^2"},
+            {"arm": "A", "period": "FD1", "amount": "0.105 mg/m^2"},
+            {"arm": "A", "day": "3 more regimens"}]  # fmt: skip
+    shown = facts.dose_rows(rows, {("A", "SUD1"): "5 µg/m²/day"})
+    assert [row.get("amount") for row in shown] == ["5 µg/m²/day", "0.105 mg/m²", None]

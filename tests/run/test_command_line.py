@@ -1,11 +1,16 @@
 """The commands from end to end: exit codes, files, and what they say."""
 
 import csv
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from qsp.config import load
+from qsp.run import Request
+from qsp.run.command import command_of
 from tests.run.conftest import CONFIGS, call
 
 CONTRACT = {
@@ -121,6 +126,167 @@ def test_typical_is_one_patient(small_config, tmp_path):
         assert results.sizes["patient"] == 1
 
 
+def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path):
+    """Table IDs 11 and 7 and weights by id: each patient keeps his dose and his weight."""
+    (tmp_path / "doses.csv").write_text(
+        "ID,TIME,AMT,RATE,EVID,CMT,PERIOD\n11,0,60,360,1,central,FD1\n7,0,1,6,1,central,SUD1\n"
+    )
+    (tmp_path / "who.csv").write_text("ID,WT\n11,95\n7,55\n")
+    config = tmp_path / "table.toml"
+    text = small_config.read_text()
+    config.write_text(text[: text.index("[premed")] + 'dose_table = { file = "doses.csv" }\n')
+    out = tmp_path / "run"
+    words = ("--covariates", tmp_path / "who.csv", "--no-cache")
+    done = call("run", config, *words, "--out", out)
+    assert done.code == 0, done.err
+    said = "The run has the 2 patients of who.csv, not the 6 of the config."
+    assert f"Note: {said}" in " ".join(done.out.split())
+    with xr.open_dataset(out / "results.nc") as results:
+        assert results["patient"].values.tolist() == [7, 11]
+        assert results["body_weight"].values.tolist() == [55.0, 95.0]
+        assert results["dose_label"].values[0, :, 0].tolist() == ["SUD1", "FD1"]
+        np.testing.assert_allclose(results["dose_amount"].values[0, :, 0], [1.0, 60.0])
+        assert results.attrs["notes"] == said
+
+
+def command(config, *words, **options):
+    request = Request(config, words, **options)
+    return command_of(request, load(config, words))
+
+
+class TestRecordedCommand:
+    def test_what_is_not_given_is_not_in_it(self, small_config):
+        assert command(small_config) == f"qsp run {small_config}"
+
+    def test_each_option_is_in_it_once(self, small_config):
+        said = command(small_config, "patients=20", "seed=4", "patients=30", "method.rtol=1e-6")
+        assert said == f"qsp run {small_config} --seed 4 --patients 30 --rtol 1e-6"
+
+    def test_changes_that_a_later_one_replaces_are_left_out(self, small_config):
+        dose = "arms.flat.doses.0.amount=30 mg"
+        whole = 'arms.flat={ same_doses_as = "step" }'
+        assert command(small_config, dose, whole).endswith(f"--set '{whole}'")
+        assert "30 mg" not in command(small_config, dose, whole)
+        assert command(small_config, dose).endswith(f"--set '{dose}'")
+
+    def test_folder_and_files_are_in_it(self, small_config):
+        files = {"parameters": Path("mine.toml"), "covariates": Path("who.csv"), "out": Path("x")}
+        said = command(small_config, "patients=6", **files)
+        assert said.endswith("small.toml --parameters mine.toml --covariates who.csv --out x")
+
+    def test_nothing_is_drawn_for_the_typical_patient(self, small_config):
+        assert command(small_config, "seed=3", typical=True).endswith("small.toml --typical")
+
+
+@pytest.mark.parametrize(
+    ("words", "beside"),
+    [
+        (("--patients", "10"), "--patients"),
+        (("--set", "patients=10"), "--patients"),
+        (("--covariates", "nothing.csv"), "--covariates"),
+    ],
+)
+def test_typical_patient_is_refused_beside_other_patients(small_config, words, beside):
+    done = call("run", small_config, "--typical", *words)
+    assert done.code == 2
+    assert done.err.startswith(
+        f"qsp: --typical: the typical patient must be the only one, but is beside {beside}. "
+    )
+
+
+@pytest.fixture
+def three_regimens(small_config, tmp_path):
+    """Patients 1 and 3 are given the same; SUD1 is two doses."""
+    lines = [
+        *("1,0,1,1,depot,SUD1", "1,1,2,1,depot,SUD1", "1,7,60,1,depot,FD1"),
+        *("3,0,1,1,depot,SUD1", "3,1,2,1,depot,SUD1", "3,7,60,1,depot,FD1"),
+        *("2,0,5,1,depot,SUD1", "2,7,60,1,depot,FD1"),
+        *("9,0,0.02,1,depot,SUD1", "9,2,20,1,dexamethasone,"),
+    ]
+    table = "\n".join(["ID,TIME,AMT,EVID,CMT,PERIOD", *lines])
+    (tmp_path / "doses.csv").write_text(table + "\n")
+    text = small_config.read_text().replace("patients = 6\n", "")
+    config = tmp_path / "table.toml"
+    config.write_text(text[: text.index("[premed")] + 'dose_table = { file = "doses.csv" }\n')
+    return config
+
+
+def test_check_prints_each_regimen_with_its_patients_and_periods(three_regimens):
+    done = call("check", three_regimens)
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "dose_table, patients 1, 3 " in said
+    assert "dose_table, patient 2 " in said
+    assert "dose_table, patient 9 " in said
+    assert "Dose periods: SUD1 3 mg in 2 doses; FD1 60 mg in 1 dose" in said
+    assert "Dose periods: SUD1 5 mg in 1 dose; FD1 60 mg in 1 dose" in said
+    assert "Dose periods: SUD1 20 ug in 1 dose " in said
+    assert "4 patients x 1 arm" in said
+
+
+def test_check_prints_ten_regimens_and_counts_the_others(three_regimens):
+    table = three_regimens.with_name("doses.csv")
+    lines = [f"{n},0,{n},1,depot,SUD1" for n in range(1, 15)]
+    table.write_text("\n".join(["ID,TIME,AMT,EVID,CMT,PERIOD", *lines]) + "\n")
+    done = call("check", three_regimens)
+    assert done.out.count("Dose periods:") == 10
+    assert "and 4 more regimens of dose_table" in done.out
+
+
+def test_typical_patient_is_refused_with_several_regimens(three_regimens):
+    done = call("run", three_regimens, "--typical")
+    assert done.code == 2
+    assert "the doses in doses.csv must be those of one ID, but is of 4 IDs. " in done.err
+
+
+def test_check_says_who_is_in_the_run(small_config, tmp_path):
+    (tmp_path / "who.csv").write_text("id,body_weight\n1,80\n")
+    done = call("check", small_config, "--covariates", tmp_path / "who.csv")
+    assert "1 patient x 2 arms" in done.out
+    assert "Note: The run has the 1 patient of who.csv, not the 6 of the config." in done.out
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_folder_without_a_run_is_named(command, small_run, tmp_path):
+    missing = call(command, small_run[0].with_name("smal"))
+    assert missing.code == 2
+    assert "the folder must hold a run (results.nc), but is missing. Did you mean" in missing.err
+    assert "'small'" in missing.err
+    empty = call(command, tmp_path)
+    assert empty.code == 2
+    assert f"{tmp_path}: the folder must hold a run (results.nc), but is without." in empty.err
+    (tmp_path / "results.nc").write_text("no results")
+    assert "results.nc: the file must hold the results of a run" in call(command, tmp_path).err
+
+
+def test_export_writes_the_tables_that_are_asked_for(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run[0], run, ignore=shutil.ignore_patterns("csv"))
+    assert call("export", run, "--no-trajectories").code == 0
+    written = {path.name for path in (run / "csv").iterdir()}
+    assert "patients.csv" in written
+    assert "trajectories.csv" not in written
+    shutil.rmtree(run / "csv")
+    assert call("export", run, "--tables", "patients, periods.csv").code == 0
+    written = {path.name for path in (run / "csv").iterdir()}
+    assert written == {"patients.csv", "periods.csv", "units.csv"}
+    with (run / "csv" / "periods.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 * 2 + 6  # two doses in one arm, one in the other
+    wrong = call("export", run, "--tables", "patient")
+    assert wrong.code == 2
+    assert "Did you mean 'patients'? Tables: patients, periods, tissues" in wrong.err
+
+
+def test_new_makes_its_folder(tmp_path):
+    assert call("new", "newmab", "--out", tmp_path / "mine" / "drugs").code == 0
+    assert (tmp_path / "mine" / "drugs" / "newmab.toml").is_file()
+    (tmp_path / "file").write_text("")
+    refused = call("new", "newmab", "--out", tmp_path / "file")
+    assert refused.code == 2
+    assert "--out must be a folder, but is a file" in refused.err
+
+
 def test_check_prints_the_doses_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = call("check", CONFIGS / "mosunetuzumab_step_up_vs_flat.toml")
@@ -141,7 +307,8 @@ BAD = {
     "arm parameter": ("run", "CONFIG", "--set", "arms.flat.parameters.synapse.alfa=1"),
     "parameters": ("run", "CONFIG", "--parameters", "nothing.toml"),
     "covariates": ("run", "CONFIG", "--covariates", "nothing.csv"),
-    "no export format": ("export", "nowhere"),
+    "no run to export": ("export", "nowhere"),
+    "molecule in the config": ("check", "CONFIG", "--set", "molecule=mosunetuzumap"),
     "option": ("run", "CONFIG", "--pateints", "3"),
     "explain": ("explain", "no_such_name"),
 }

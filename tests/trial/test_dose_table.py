@@ -73,6 +73,14 @@ def test_supportive_drugs_are_in_mg_whatever_the_unit_of_the_molecule(read):
     assert doses(arm) == [(-0.5, "dexamethasone", 20.0, 0), (0.0, "drug_iv", 0.02, 1)]
 
 
+def test_amounts_may_be_in_moles(read):
+    text = "ID,TIME,AMT,RATE,EVID,CMT\n1,0,7,14,1,central\n1,1,20,0,1,dexamethasone\n"
+    (arm,) = read(text, amount_unit="nmol")
+    molecule, steroid = arm.administrations
+    assert (molecule.amount.value, molecule.duration) == (7.0, 0.5)
+    assert steroid.amount.value == 20.0
+
+
 def test_numbers_of_compartments_mean_what_the_format_says(read):
     text = "ID,TIME,AMT,EVID,CMT\n1,0,1,1,1\n1,1,1,1,2\n1,2,8,1,3\n1,3,1,1,Central\n"
     (arm,) = read(text, compartments={"1": "depot", "2": "central", "3": "tocilizumab"})
@@ -110,6 +118,18 @@ def test_one_id_is_for_every_patient(read):
     trial = Trial("t", (everyone, each), 84.0, (84.0,), 2, "m", WEIGHT_KDA)
     table = event_table(trial, np.array([60.0, 80.0]), np.array([1.6, 2.0]))
     np.testing.assert_allclose(table.amount[..., 0] * WEIGHT_KDA / 1000, [[1, 1], [1, 2]])
+
+
+def test_ids_need_not_count_from_1_and_go_with_their_doses(read):
+    (arm,) = read("ID,TIME,AMT,EVID,CMT\n31,0,3,1,depot\n4,0,1,1,depot\n17,0,2,1,depot\n")
+    assert arm.patients == (4, 17, 31)
+    assert [doses(arm, n)[0][2] for n in range(3)] == [1.0, 2.0, 3.0]
+
+
+def test_time_beyond_the_end_in_hours_has_no_hint_at_hours(read):
+    table = "ID,TIME,AMT,EVID,CMT\n1,0,1,1,depot\n1,2400,1,1,depot\n"
+    with pytest.raises(ConfigError, match="but is 2400 hour. Lengthen the trial with days.$"):
+        read(table, time_unit="hour")
 
 
 @pytest.mark.parametrize("event", ["2", "3", "4"])

@@ -40,12 +40,17 @@ def regimen(*doses, days=84.0, weight=150.0):
         ("9 ug/day", 0.009, "patient", True),
         ("1 ug/kg/hour", 0.024, "kg", True),
         ("0 mg", 0.0, "patient", False),
+        ("7 nmol", 7.0, "patient", False),
+        ("0.1 umol", 100.0, "patient", False),
+        ("400 pmol/kg", 0.4, "kg", False),
+        ("2 nmol/m^2/hour", 48.0, "m2", True),
     ],
 )
-def test_amount_is_read_in_mg(text, value, per, is_rate):
+def test_amount_is_read_in_mg_or_nmol(text, value, per, is_rate):
     amount = parse_amount(text, where="here")
     assert amount.value == pytest.approx(value, rel=1e-14)
     assert (amount.per, amount.is_rate) == (per, is_rate)
+    assert amount.in_nmol == ("mol" in text)
 
 
 @hypothesis.given(
@@ -79,6 +84,16 @@ def test_molecule_becomes_nmol_and_supportive_drugs_stay_mg():
     assert [a.kind for a in given] == ["dexamethasone", "drug_iv"]
     assert given[0].amount.value == 20.0
     assert given[1].amount.value == pytest.approx(60.0 * 1000 / 150)  # 60 mg of 150 kDa: 400 nmol
+
+
+def test_moles_and_mg_of_the_molecule_are_the_same_dose():
+    moles, mg = (parse_amount(text, where="") for text in ("400 nmol/kg", "60 mg/kg"))
+    assert moles.of_molecule(150.0) == mg.of_molecule(150.0) == Amount(400.0, "kg")
+
+
+def test_rate_in_moles_stays_one_over_its_duration():
+    whole = parse_amount("2 nmol/day", where="").over(3.0)
+    assert whole.of_molecule(150.0) == Amount(6.0)
 
 
 def test_supportive_drug_is_first_of_two_that_start_together():

@@ -1,0 +1,136 @@
+"""Tables of a run of one patient: what happens to him. He has no rate, and nothing an interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints import crs, cytokines, response, tumor
+from qsp.endpoints.patients import solved
+from qsp.endpoints.steps import Step
+from qsp.plots.names import arm_titles
+from qsp.report.cells import NONE, Column, Group, Table, percent, significant
+from qsp.report.tables import STEP, by_arm
+
+HOURS_PER_DAY = 24.0
+_LEFT_OUT = ("n", "failed")
+
+
+def notice(name: str) -> str:
+    """What a reader must know before he reads a run of one patient.
+
+    Args:
+        name: What the patient is called, from `qsp.plots.names.one_patient`.
+    """
+    who = {
+        "the typical patient": "This run is of the typical patient: every parameter at its typical "
+        "value, without variability. He is not the median of the population, for the model is not "
+        "linear."
+    }
+    single = "This run is of one patient, drawn from the population."
+    return f"{who.get(name, single)} There is no rate here, and no interval of one."
+
+
+def headline_table(ds: xr.Dataset) -> Table:
+    """Worst grade, largest IL-6 and best response of the patient, per arm."""
+    grades = _grades(ds)
+    peaks = cytokines.peaks(ds, by="any").sel(cytokine="il6", quantile=0.5)["value"]
+    rows = [
+        (title, _grade(grades.sel(arm=arm).max().item()), _number(peaks.sel(arm=arm)), best)
+        for (arm, title), best in zip(arm_titles(ds).items(), _responses(ds), strict=True)
+    ]
+    columns = ("Arm", "Worst CRS grade", "Largest IL-6 [pg/mL]", "Best response")
+    return Table("At a glance", tuple(map(Column, columns)), (Group("", tuple(rows)),))
+
+
+def crs_table(ds: xr.Dataset) -> Table:
+    """CRS of the patient by arm and dose period: grade, onset, duration, and the other two links.
+
+    Args:
+        ds: Results of one patient.
+
+    Returns:
+        Grades; times in hours; probabilities in percent.
+    """
+    grades, own = _grades(ds), ds.isel(patient=0)
+
+    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
+        if step is None:
+            return (_grade(grades.sel(arm=arm).max().item()), "", "", "", "")
+        here = own.sel(arm=arm, dose_period=step.period)
+        grade = grades.sel(arm=arm, dose_period=step.period).item()
+        times = [_number(here[name] * HOURS_PER_DAY) for name in ("crs_onset", "crs_duration")]
+        names = ("crs_probability_logistic", "crs_probability_hazard")
+        return (_grade(grade), *times, *(percent(float(here[name])) for name in names))
+
+    columns = (*STEP, Column("Grade"), Column("Onset [h]"), Column("Duration [h]"))
+    links = (Column("Logistic [%]", "Probability by"), Column("Hazard [%]", "Probability by"))
+    note = (
+        "Grade of the event that starts in the dose period, onset from the start of it. The "
+        "probabilities are those of the two other links from cytokines to CRS, of which none is "
+        "validated; the logistic one reads measured IL-6, which rises under tocilizumab."
+    )
+    return Table("CRS by dose period", (*columns, *links), by_arm(ds, cells), note)
+
+
+def response_table(ds: xr.Dataset) -> Table:
+    """Best response of the patient, per arm, with the change in volume it rests on."""
+    best, own = tumor.best_change(ds).isel(patient=0), ds.isel(patient=0)
+    rows = []
+    for (arm, title), meaning in zip(arm_titles(ds).items(), _responses(ds), strict=True):
+        volumes = (own[f"tumor_volume_{when}"].sel(arm=arm) for when in ("baseline", "end"))
+        rows.append((title, meaning, _number(best.sel(arm=arm)), *map(_number, volumes)))
+    columns = (
+        "Arm",
+        "Best response",
+        "Best change [%]",
+        "Volume before [mL]",
+        "Volume at end [mL]",
+    )
+    note = f"{response.criteria_of(ds).title} criteria carried over to the volume."
+    return Table("Best response", tuple(map(Column, columns)), (Group("", tuple(rows)),), note)
+
+
+def plain(table: Table) -> Table:
+    """A table of medians as one of values: without counts of patients and without ranges.
+
+    Args:
+        table: With "median (…)" columns and, behind each median, its range in parentheses.
+
+    Returns:
+        The table of one patient.
+    """
+    keep = [n for n, column in enumerate(table.columns) if column.title not in _LEFT_OUT]
+    ranged = {n for n in keep if table.columns[n].title.startswith("median (")}
+    columns = tuple(
+        Column(table.columns[n].group or "value") if n in ranged else table.columns[n] for n in keep
+    )
+    groups = tuple(
+        Group(
+            group.title,
+            tuple(
+                tuple(row[n].partition(" (")[0] if n in ranged else row[n] for n in keep)
+                for row in group.rows
+            ),
+        )
+        for group in table.groups
+    )
+    return Table(table.title, columns, groups, "")
+
+
+def _grades(ds: xr.Dataset) -> xr.DataArray:
+    """(arm, dose_period): Grade; NaN where the period is absent or the simulation failed."""
+    return crs.grades(ds).isel(patient=0)
+
+
+def _grade(grade: float) -> str:
+    return f"{grade:.0f}" if np.isfinite(grade) else NONE
+
+
+def _number(value: xr.DataArray) -> str:
+    return significant(float(value))
+
+
+def _responses(ds: xr.Dataset) -> list[str]:
+    codes = ds["best_response"].where(solved(ds)).isel(patient=0).fillna(-1).values.astype(int)
+    return [response.MEANINGS[c].replace("_", " ") if c >= 0 else NONE for c in codes]

@@ -1,0 +1,115 @@
+"""Who computes changes nothing: one worker, several on one device, several devices."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from qsp.engine.batch import LANE_WIDTH, Batch, simulate
+from qsp.engine.method import Method
+from qsp.engine.team import Team, everywhere
+from tests.engine.toy import EVERY, KINDS, Toy, lane, same_bits, stacked
+
+COUNT = 3 * LANE_WIDTH + 5
+ROOT = Path(__file__).parents[2]
+
+
+def solved(workers):
+    rates = np.random.default_rng(11).uniform(0.2, 5.0, (COUNT, 3))
+    lanes = stacked(*(lane((0.0, 0, 4.0, 0.0, 1), k=tuple(k)) for k in rates))
+    return simulate(Batch(lanes, (np.asarray(EVERY),)), Toy(), Method(), kinds=KINDS, workers=workers)[0]
+
+
+def test_by_default_every_core_of_the_cpu_works():
+    workers = everywhere()
+    assert set(workers) == set(jax.local_devices())
+    if len(set(workers)) == 1 and workers[0].platform == "cpu":
+        assert 1 <= len(workers) <= os.cpu_count()
+
+
+def test_workers_on_one_device_give_the_bits_of_one():
+    device = jax.local_devices()[0]
+    assert same_bits(solved([device]), solved([device] * 3))
+
+
+def test_two_devices_give_the_bits_of_one(tmp_path):
+    """In a process of its own, with two forced devices on the CPU."""
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys, jax, numpy as np\n"
+        "from tests.engine.test_workers import solved\n"
+        "with jax.enable_x64(True):\n"
+        "    one, two = jax.local_devices()\n"
+        "    np.savez(sys.argv[1], *jax.tree.leaves(solved([one, two])))\n",
+        encoding="utf-8",
+    )
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "PYTHONPATH": str(ROOT),
+    }
+    saved = tmp_path / "two.npz"
+    subprocess.run([sys.executable, script, saved], env=environment, check=True, timeout=300)
+    there, here = np.load(saved), jax.tree.leaves(solved([jax.local_devices()[0]]))
+    assert len(there.files) == len(here) > 10
+    for name, leaf in zip(there.files, here, strict=True):
+        assert np.array_equal(there[name], leaf, equal_nan=leaf.dtype.kind == "f"), name
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    """Later tasks are done first: each waits for the one behind it."""
+    done = [threading.Event() for _ in range(5)]
+
+    def work(device, n):
+        if n + 1 < 4:
+            assert done[n + 1].wait(20.0)
+        done[n].set()
+        return n
+
+    with Team(["a", "b", "c", "d"]) as team:
+        assert list(team.ordered(work, range(4))) == [0, 1, 2, 3]
+
+
+def test_no_two_tasks_share_a_worker():
+    busy, lock = set(), threading.Lock()
+
+    def work(device, n):
+        with lock:
+            assert device not in busy
+            busy.add(device)
+        threading.Event().wait(0.002)
+        with lock:
+            busy.remove(device)
+        return device
+
+    with Team(["a", "b"]) as team:
+        assert set(team.ordered(work, range(40))) == {"a", "b"}
+
+
+def test_few_tasks_are_taken_ahead():
+    """The next chunk is cut only when there is room: a run of any size holds few of them."""
+    taken = []
+
+    def tasks():
+        for n in range(100):
+            taken.append(n)
+            yield n
+
+    with Team(["a", "b"]) as team:
+        results = team.ordered(lambda device, n: n, tasks())
+        next(results)
+        assert len(taken) <= 5
+
+
+def test_an_error_of_a_worker_reaches_the_caller():
+    def work(device, n):
+        if n == 3:
+            raise RuntimeError("chunk 3")
+        return n
+
+    with Team(["a", "b"]) as team, pytest.raises(RuntimeError, match="chunk 3"):
+        list(team.ordered(work, range(10)))

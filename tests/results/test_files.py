@@ -1,0 +1,34 @@
+"""Files of results: whole, compressed, and the same numbers again."""
+
+import numpy as np
+import xarray as xr
+
+from qsp.results import load, save
+from tests import synthetic
+
+
+def test_saved_results_come_back_exactly(tmp_path):
+    given = synthetic.lively(20)
+    save(xr.DataTree(given), tmp_path / "results.nc")
+    found = load(tmp_path / "results.nc").to_dataset()
+    numbers = [name for name in given.data_vars if given[name].dtype.kind == "f"]
+    assert len(numbers) > 20
+    xr.testing.assert_equal(found[numbers], given[numbers])
+
+
+def test_large_variables_are_compressed_and_small_ones_are_not(tmp_path):
+    save(xr.DataTree(synthetic.lively(20)), tmp_path / "results.nc")
+    found = load(tmp_path / "results.nc").to_dataset()
+    assert found["il6"].encoding["zlib"]
+    assert found["il6"].encoding["shuffle"]
+    assert not found["body_weight"].encoding["zlib"]
+
+
+def test_groups_are_compressed_too(tmp_path):
+    ds = synthetic.lively(20)
+    apart = ds[["il6"]].drop_vars("patient").rename(patient="patient_traj")
+    tree = xr.DataTree(ds.drop_vars("il6"), children={"trajectories": xr.DataTree(apart)})
+    save(tree, tmp_path / "results.nc")
+    stored = load(tmp_path / "results.nc").children["trajectories"].to_dataset()
+    assert stored["il6"].encoding["zlib"]
+    np.testing.assert_array_equal(stored["il6"].values, apart["il6"].values)

@@ -1,0 +1,71 @@
+"""How doses are said: in the unit a protocol would use, each regimen with who gets it."""
+
+import pytest
+
+from qsp.run import listing
+from qsp.trial import Amount, Arm, Dose, Trial, prescribe
+
+
+@pytest.mark.parametrize(
+    ("mg", "per", "text"),
+    [
+        (60.0, "patient", "60 mg"),
+        (0.1, "patient", "0.1 mg"),
+        (0.068, "patient", "68 ug"),
+        (0.06, "kg", "60 ug/kg"),
+        (8.0, "kg", "8 mg/kg"),
+        (0.005, "m2", "5 ug/m^2"),
+        (0.0, "patient", "0 mg"),
+    ],
+)
+def test_amount_is_in_ug_below_a_tenth_of_a_mg(mg, per, text):
+    assert listing.amount_text(mg, per) == text
+
+
+def trial(*arms):
+    return Trial("t", arms, 28.0, (28.0,), len(arms[0].regimens), "m", 50.0)
+
+
+def regimen(*doses):
+    return prescribe(doses, molecular_weight_kda=50.0, days=28.0, where="arm")
+
+
+def dose(time, amount, duration=0.0, period="A"):
+    return Dose("drug_iv", time, amount, duration, period)
+
+
+def test_infusion_of_days_is_a_rate_as_in_the_protocol():
+    given = regimen(dose(0.0, Amount(0.035, "m2"), 7.0), dose(7.0, Amount(0.02), 0.5, "B"))
+    first, second = listing.dose_rows(trial(Arm("a", (given,))))
+    assert (first["amount"], first["over"]) == ("5 ug/m^2/day", "7 day")
+    assert (second["amount"], second["over"]) == ("20 ug", "12 h")
+
+
+def test_doses_of_a_period_are_added_up_unit_by_unit():
+    doses = [Amount(1.0), Amount(2.0), Amount(0.5, "kg")]
+    given = regimen(*(dose(float(n), amount) for n, amount in enumerate(doses)))
+    assert listing.periods(given, 50.0) == "A 3 mg + 0.5 mg/kg in 3 doses"
+
+
+def test_patients_with_the_same_doses_are_listed_together():
+    one, other = (regimen(dose(0.0, Amount(mg))) for mg in (1.0, 2.0))
+    arm = Arm("a", (one, other, one), title="Arm", patients=(4, 6, 9))
+    assert [each.who for each in listing.given(arm)] == ["Arm, patients 4, 9", "Arm, patient 6"]
+    rows = listing.dose_rows(trial(arm))
+    assert [(row["arm"], row["amount"]) for row in rows] == [
+        ("Arm, patients 4, 9", "1 mg"),
+        ("Arm, patient 6", "2 mg"),
+    ]
+
+
+def test_one_regimen_is_that_of_the_arm():
+    (each,) = listing.given(Arm("a", (regimen(dose(0.0, Amount(1.0))),), patients=(7,)))
+    assert each.who == "a"
+
+
+def test_the_eleventh_regimen_is_counted_only():
+    regimens = tuple(regimen(dose(0.0, Amount(float(mg)))) for mg in range(1, 14))
+    rows = listing.dose_rows(trial(Arm("a", regimens)))
+    assert len(rows) == 11
+    assert rows[-1]["day"] == "3 more regimens"
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}
