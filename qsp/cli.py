@@ -47,7 +47,9 @@ def run(
     changes: Changes = None,
     force: Force = False,
     quiet: Quiet = False,
-    solver: Annotated[str | None, typer.Option(help="Name of a diffrax solver.")] = None,
+    solver: Annotated[
+        str | None, typer.Option(help="ROCK4 (default), ROCK2, RKC2, or a diffrax solver.")
+    ] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative tolerance.")] = None,
     typical: Annotated[
         bool, typer.Option("--typical", help="The one patient without variability.")

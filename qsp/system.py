@@ -103,7 +103,7 @@ class System(eqx.Module):
         """The state after boluses; `amount` (dose kind,) [nmol or mg]."""
         iv, sc, *others = amount
         return State(
-            model=model.bolus(x.model, iv, sc, p.model),
+            model=model.bolus(x.model, iv, sc, p.model, self.forms),
             supportive=supportive_bolus(x.supportive, Infusions(*others)),
         )
 

@@ -43,10 +43,10 @@ def patient_ids(count: int, table: Roster | None, given: Roster | None) -> tuple
             _check_doses(given, table)
         return given.ids
     own = () if table is None else table.ids
-    if count <= len(own):
-        return own[:count]
     if len(own) <= 1:
         return tuple(range(count))
+    if count <= len(own):
+        return own[:count]
     rule = f"patients must be at most the number in the dose table ({len(own)})"
     raise ConfigError("trial", rule, count, "Lower it or leave it out")
 

@@ -58,6 +58,11 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         controller_state: Any,
     ) -> Any:
         """Accept or reject the step, and choose the next."""
+        # An infinite state would turn the scale of the error into nan; one that is no number is
+        # known to the controller as a failed step.
+        y1_candidate = jax.tree.map(
+            lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, jnp.nan), y1_candidate
+        )
         y0, y1, error = (self._relative(tree) for tree in (y0, y1_candidate, y_error))
         return self.controller.adapt_step_size(
             t0, t1, y0, y1, args, error, error_order, controller_state

@@ -222,12 +222,13 @@ def baseline(p: Parameters, forms: Forms) -> State:
     )
 
 
-def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters) -> State:
+def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, forms: Forms) -> State:
     """The state after boluses into plasma and into the SC depot [nmol]."""
     here = receptors(x.t_cells.total, x.targets.viable, p.binding, p.tissues)
 
     def at(soluble: PerTissue) -> Bulk:
-        return bulk(soluble, x.drug.soluble_target, x.drug.competitor, here, p.binding)
+        target, competitor = x.drug.soluble_target, x.drug.competitor
+        return bulk(soluble, target, competitor, here, p.binding, arms=forms.synapse.arms)
 
     soluble = central_after_bolus(x.drug.soluble, iv, at, p.disposition, p.tissues)
     depot = x.drug.depot + p.disposition.bioavailability * sc

@@ -1,7 +1,8 @@
 """The guards of the model, each with the edge it protects; every other equation is written bare.
 
-States are not transformed. A guard is smooth where a gradient must pass it, and its value away
-from the edge differs from the unguarded one by less than the tolerance of any run.
+States are not transformed. A guard is smooth where a gradient must pass it (`capped` and `bounded`
+have an edge, with a finite gradient on both sides), and its value away from the edge differs from
+the unguarded one by less than the tolerance of any run.
 """
 
 import jax
@@ -50,7 +51,7 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
     A threshold rounded over `scale`: max(x, 0) for scale zero.
     """
     s = scale + TINY
-    x, low = x / s, low / s
+    x, low = x / s, jnp.minimum(low / s, 0.0)
     top = jnp.maximum(x, 0.0)  # taken out, so that no exponential overflows
     return s * (top + jnp.log((jnp.exp(-top) + jnp.exp(x - top)) / (1.0 + jnp.exp(low))))
 

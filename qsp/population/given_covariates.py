@@ -102,8 +102,8 @@ def _check_header(header: list[str], name: str) -> None:
 
 
 def _id(text: str, before: list[int], where: str) -> int:
-    if not text.isdecimal():
-        rule = "id must be a whole number, 0 or more"
+    if not text.isdecimal() or int(text) >= 2**32:
+        rule = "id must be a whole number from 0 to 4294967295"
         raise ConfigError(where, rule, repr(text), "Number the patients")
     if int(text) in before:
         raise ConfigError(where, "id must be unique", f"{text} twice", "Remove one line")

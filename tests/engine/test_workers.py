@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 def solved(workers):
     rates = np.random.default_rng(11).uniform(0.2, 5.0, (COUNT, 3))
     lanes = stacked(*(lane((0.0, 0, 4.0, 0.0, 1), k=tuple(k)) for k in rates))
-    return simulate(Batch(lanes, (np.asarray(EVERY),)), Toy(), Method(), kinds=KINDS, workers=workers)[0]
+    return simulate(
+        Batch(lanes, (np.asarray(EVERY),)), Toy(), Method(), kinds=KINDS, workers=workers
+    )[0]
 
 
 def test_by_default_every_core_of_the_cpu_works():

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from qsp import model
 from qsp.model.binding import (
     Receptors,
     arm_affinity,
@@ -21,6 +22,8 @@ from qsp.model.binding import (
     gap_receptors,
     receptors,
 )
+from qsp.model.disposition import total_drug
+from qsp.model.synapse import Equilibrium
 from tests.model.patient import complete
 
 DECADES = st.floats(-6.0, 4.0)
@@ -147,3 +150,17 @@ def test_receptors_in_the_gap_stand_at_their_surface_density(complete):
     assert np.asarray(gap.target[:, 0]) == pytest.approx(
         np.array([1e5 / 300, 3e4 / 500, 3e3 / 400]) / per_nmol, rel=1e-3
     )
+
+
+def test_a_bolus_of_a_bivalent_drug_books_as_given():
+    """Total drug rises by the dose where the form leaves out cross-arm binding, and where not."""
+    p = eqx.tree_at(lambda p: p.model.binding.valency, complete(), jnp.asarray(2.0)).model
+    for synapse in (Equilibrium(refinements=0), Equilibrium(refinements=6)):
+        forms = model.Forms(synapse=synapse)
+        before = model.baseline(p, forms)
+        after = model.bolus(before, jnp.asarray(10.0), jnp.asarray(0.0), p, forms)
+        amount = [
+            float(total_drug(x.drug, model.moment(x, p, forms).bulk, p.disposition, p.tissues))
+            for x in (before, after)
+        ]
+        assert amount[1] - amount[0] == pytest.approx(10.0, rel=1e-9)
