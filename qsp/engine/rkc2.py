@@ -8,7 +8,7 @@ Journal of Computational and Applied Mathematics 88 (1998) 315-326. Symbols are 
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import diffrax as dfx
 import equinox as eqx
@@ -102,7 +102,7 @@ class RKC2(dfx.AbstractAdaptiveSolver):
         # Unrolled stages took 1.5 times as long to compile, and 1.6 (s = 4) to 2.5 times (s = 6) as
         # long to run: 64 lanes of 60 states on one core.
         rows = jnp.asarray(coefficients(self.stages), jnp.result_type(t0, t1))
-        (_, y1, hF1, F1), _ = jax.lax.scan(stage, (y0, y0, hF0, F0), tuple(rows.T))
+        (_, y1, hF1, F1), _ = jax.lax.scan(stage, (y0, y0, hF0, F0), cast(Row, tuple(rows.T)))
         error = jax.tree.map(
             lambda y0, y1, hF0, hF1: 0.8 * (y0 - y1) + 0.4 * (hF0 + hF1), y0, y1, hF0, hF1
         )

@@ -200,7 +200,8 @@ def check_lanes(solver):
     for n, k in enumerate(rates):
         y, own = alone(k)
         assert int(stats["num_steps"][n]) == int(own["num_steps"])
-        assert np.asarray(together[n]) == pytest.approx(np.asarray(y), rel=1e-12)
+        # Another width is another program: step sizes, and with them results, round otherwise.
+        assert np.asarray(together[n]) == pytest.approx(np.asarray(y), rel=1e-10)
     assert stats["num_steps"][2] > 1.2 * stats["num_steps"][0]
 
 

@@ -1,0 +1,88 @@
+"""Error against time, by solver and tolerance: the trial of the main job. JSON lines.
+
+    .venv/bin/python benchmarks/accuracy.py [--patients 32]
+
+The reference is Tsit5 at a tolerance of 1e-9. Errors are the largest over patients, arms and dose
+periods, relative to it. `load` says how busy the machine was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+
+import diffrax
+import jax
+import numpy as np
+import xarray as xr
+
+from qsp.engine.method import Method
+from qsp.run import Prepared, Request, prepare
+from qsp.run.provenance import git_commit
+from qsp.simulation import simulate
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
+REFERENCE = Method("Tsit5", 1e-9)
+METHODS = tuple(
+    Method(solver, rtol)
+    for solver in ("ROCK4", "ROCK2", "RKC2", "Tsit5")
+    for rtol in (1e-3, 1e-4, 1e-5, 1e-6)
+)
+ERRORS = {"err_il6_peak": "il6_peak", "err_auc": "auc", "err_tumor": "tumor_volume_end"}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=32)
+    asked = parser.parse_args()
+    prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
+    reference = _run(prepared, REFERENCE)
+    for method in METHODS:
+        print(json.dumps(_row(_run(prepared, method), reference, method)), flush=True)
+
+
+def _run(prepared: Prepared, method: Method) -> xr.Dataset:
+    return simulate(
+        prepared.trial,
+        prepared.cohort,
+        system=prepared.system,
+        method=method,
+        trajectories=np.array([], int),
+    ).to_dataset()
+
+
+def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> dict[str, object]:
+    lanes = ds.sizes["arm"] * ds.sizes["patient"]
+    seconds = ds.attrs["wall_s"] - ds.attrs["compile_s"]
+    errors = {
+        key: float(f"{np.nanmax(np.abs(ds[name].values / reference[name].values - 1.0)):.2g}")
+        for key, name in ERRORS.items()
+    }
+    grades = float((ds["crs_grade"] != reference["crs_grade"]).mean())
+    return {
+        "bench": "accuracy",
+        "method": method.solver.lower(),
+        "rtol": method.rtol,
+        "device": jax.devices()[0].device_kind,
+        "precision": "float64",
+        "patients": ds.sizes["patient"],
+        "arms": ds.sizes["arm"],
+        "patient_arms_per_s": round(lanes / seconds, 1),
+        "compile_s": round(ds.attrs["compile_s"], 2),
+        "mean_steps": round(float(ds["steps"].mean())),
+        "failures": int((ds["outcome"] != 0).sum()),
+        **errors,
+        "grades_that_differ": grades,
+        "load": round(os.getloadavg()[0], 2),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"jax": jax.__version__, "diffrax": diffrax.__version__},
+        "commit": git_commit(),
+    }
+
+
+if __name__ == "__main__":
+    main()
