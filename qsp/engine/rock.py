@@ -11,19 +11,15 @@ tables: those of the authors' rock2.f and rock4.f, as carried by AMReX-Astro Mic
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qsp.engine.stabilized import AbstractStabilized, Slope, third_order_error
 from qsp.errors import ConfigError
-
-Slope = Callable[[Any, Any], tuple[Any, Any]]
-"""Derivative, and step times it, at a fraction of the step and a state."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,24 +143,7 @@ ROCK4_TABLES = {
 """Stages from 5 to 8; all but four belong to the recurrence."""
 
 
-class _Rock(dfx.AbstractAdaptiveSolver):
-    """What both methods share: the state of the solver is the derivative at the start of a step."""
-
-    term_structure: ClassVar[type[dfx.AbstractTerm]] = dfx.AbstractTerm
-    interpolation_cls: ClassVar[Callable[..., dfx.AbstractLocalInterpolation]] = (  # pyright: ignore
-        dfx.ThirdOrderHermitePolynomialInterpolation
-    )
-
-    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
-        """Derivative at a point."""
-        return terms.vf(t0, y0, args)
-
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
-        """State of the solver: the derivative at the start of the step."""
-        return terms.vf(t0, y0, args)
-
-
-class ROCK2(_Rock):
+class ROCK2(AbstractStabilized):
     """Orthogonal Runge-Kutta-Chebyshev method of order 2 with a fixed number of stages.
 
     One evaluation of the derivative per stage, the last of which serves the next step. Dense output
@@ -193,30 +172,13 @@ class ROCK2(_Rock):
         """Power of the step in the error estimate."""
         return 3
 
-    def step(  # noqa: PLR0913
-        self,
-        terms: Any,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        args: Any,
-        solver_state: Any,
-        made_jump: Any,
-    ) -> tuple[Any, Any, dict[str, Any], Any, dfx.RESULTS]:
-        """One step.
-
-        Returns:
-            Solution at t1, error estimate, what dense output needs, derivative at t1, success.
-        """
-        slope, F0, hF0 = _start(terms, t0, t1, y0, args, solver_state, made_jump)
+    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+        """A step: solution, error estimate, derivative at its end, step times that."""
         y1, F1, hF1 = _recur(slope, ROCK2_TABLES[self.stages], y0, F0, hF0)
-        error = jax.tree.map(
-            lambda y0, y1, hF0, hF1: 0.8 * (y0 - y1) + 0.4 * (hF0 + hF1), y0, y1, hF0, hF1
-        )
-        return y1, error, {"y0": y0, "y1": y1, "k0": hF0, "k1": hF1}, F1, dfx.RESULTS.successful
+        return y1, third_order_error(y0, y1, hF0, hF1), F1, hF1
 
 
-class ROCK4(_Rock):
+class ROCK4(AbstractStabilized):
     """Orthogonal Runge-Kutta-Chebyshev method of order 4 with a fixed number of stages.
 
     One evaluation of the derivative per stage, the last of which serves the next step. The error
@@ -245,23 +207,9 @@ class ROCK4(_Rock):
         """Power of the step in the error estimate."""
         return 4
 
-    def step(  # noqa: PLR0913
-        self,
-        terms: Any,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        args: Any,
-        solver_state: Any,
-        made_jump: Any,
-    ) -> tuple[Any, Any, dict[str, Any], Any, dfx.RESULTS]:
-        """One step.
-
-        Returns:
-            Solution at t1, error estimate, what dense output needs, derivative at t1, success.
-        """
+    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+        """A step: solution, error estimate, derivative at its end, step times that."""
         recurrence, finish = ROCK4_TABLES[self.stages]
-        slope, F0, hF0 = _start(terms, t0, t1, y0, args, solver_state, made_jump)
         u, F, hF = _recur(slope, recurrence, y0, F0, hF0)
 
         weights = finish.weights
@@ -281,29 +229,13 @@ class ROCK4(_Rock):
         )
         gap = jnp.asarray(np.array([*finish.b_hat, finish.b_hat_5]) - weights[4])
         error = jax.tree.map(lambda k: _weighted(gap, k), slopes)
-        hF1 = jax.tree.map(lambda k: k[4], slopes)
-        return y1, error, {"y0": y0, "y1": y1, "k0": hF0, "k1": hF1}, F1, dfx.RESULTS.successful
+        return y1, error, F1, jax.tree.map(lambda k: k[4], slopes)
 
 
 def _check(name: str, stages: int, tables: dict[int, Any]) -> None:
     if stages not in tables:
         rule = f"stages must be from {min(tables)} to {max(tables)}"
         raise ConfigError(name, rule, stages, "There is no table for more or fewer")
-
-
-def _start(  # noqa: PLR0913
-    terms: Any, t0: Any, t1: Any, y0: Any, args: Any, F0: Any, made_jump: Any
-) -> tuple[Slope, Any, Any]:
-    """How to get a slope within a step, and that at its start."""
-    h = terms.contr(t0, t1)
-
-    def slope(c: Any, Y: Any) -> tuple[Any, Any]:
-        F = terms.vf(t0 + c.astype(jnp.result_type(t0)) * (t1 - t0), Y, args)
-        return F, terms.prod(F, h)
-
-    if made_jump is not False:  # known not to be one while tracing, as a rule
-        F0 = jax.lax.cond(made_jump, lambda F0: terms.vf(t0, y0, args), lambda F0: F0, F0)
-    return slope, F0, terms.prod(F0, h)
 
 
 def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) -> Any:

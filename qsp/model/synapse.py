@@ -129,9 +129,9 @@ class AbstractSynapse(eqx.Module):
     """
 
     @property
+    @abstractmethod
     def arms(self) -> int:
-        """2 where arms of one molecule may hold two targets (refinements > 0), otherwise 1."""
-        return 2 if getattr(self, "refinements", 0) else 1
+        """2 where the arms of one molecule may hold two targets on a cell, otherwise 1."""
 
     @abstractmethod
     def initial(self, p: BindingParameters) -> Any:
@@ -152,6 +152,10 @@ class Equilibrium(AbstractSynapse):
     """Bridges at equilibrium with the drug at every moment (default). No state."""
 
     refinements: int = eqx.field(static=True, default=0)
+
+    @property
+    def arms(self) -> int:
+        return 2 if self.refinements else 1
 
     def initial(self, p: BindingParameters) -> None:
         return None
@@ -181,6 +185,10 @@ class Relaxed(AbstractSynapse):
     """
 
     refinements: int = eqx.field(static=True, default=0)
+
+    @property
+    def arms(self) -> int:
+        return 2 if self.refinements else 1
 
     def initial(self, p: BindingParameters) -> Bridges:
         return Bridges(jnp.zeros_like(p.copies_target))
@@ -214,6 +222,10 @@ class Kinetic(AbstractSynapse):
     The drug in the gap is held at its tissue concentration. Detailed balance fixes the
     second on-rates: both paths to the trimer end in Tri = alpha*c*r*t/(K_3*K_T).
     """
+
+    @property
+    def arms(self) -> int:
+        return 1
 
     def initial(self, p: BindingParameters) -> Complexes:
         zero = jnp.zeros_like(p.copies_target)

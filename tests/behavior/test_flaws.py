@@ -14,7 +14,7 @@ import pytest
 from qsp.model import Forms
 from qsp.model.synapse import Equilibrium, Relaxed, gap
 from qsp.model.t_cells import MassAction
-from qsp.model.tissues import MALIGNANT, NORMAL, SKIN, TUMOR
+from qsp.model.tissues import BLOOD, MALIGNANT, NORMAL, SKIN, TUMOR
 from tests.scenarios import Scenario, Subject, mosunetuzumab, solve
 
 DRUGS = Path(__file__).parent / "drugs"
@@ -165,9 +165,9 @@ def test_flaw_7_a_second_target_arm_bridges_at_lower_drug():
 
 
 def recruited(course):
-    """Share of the T cells of the body that are activated or post-activated, over time."""
+    """Share of the T cells in blood that are activated or post-activated, over time."""
     cells = course.state.model.t_cells
-    return (cells.activated + cells.post_activated).sum(-1) / cells.total.sum(-1)
+    return ((cells.activated + cells.post_activated) / cells.total)[:, BLOOD]
 
 
 def test_threshold_a_steady_drug_recruits_once(relaxed, mass_action):
@@ -180,8 +180,8 @@ def test_threshold_a_steady_drug_recruits_once(relaxed, mass_action):
         course = courses["steady"]
         share = recruited(course)
         grown.append(course.at(share, 14) / course.at(share, 7))
-    assert grown[0] < 1.15, f"threshold {grown[0]:.2f}"
-    assert grown[1] > 1.4, f"mass action {grown[1]:.2f}"
+    assert grown[0] < 1.1, f"threshold {grown[0]:.2f}"
+    assert grown[1] > 1.3, f"mass action {grown[1]:.2f}"
 
 
 def test_threshold_a_step_releases_more_than_a_repeat(relaxed, mass_action):

@@ -79,6 +79,16 @@ def controlled(solver, k, rtol, *, field=kaps, y0=(1, 1), saves=2, adjoint=None,
     return solution.ys, solution.stats
 
 
+def evenly(solver, rates):
+    """Solutions at 1, one lane a rate, by 1,000 equal steps: no step size that rounding moves."""
+
+    def solve(k):
+        term, start = dfx.ODETerm(kaps), jnp.ones(2)
+        return dfx.diffeqsolve(term, solver, 0.0, 1.0, 1e-3, start, k, max_steps=1001).ys[-1]
+
+    return jax.jit(jax.vmap(solve))(rates)
+
+
 def slope(step, error):
     """Slope of log(error) against log(step), by least squares."""
     return np.polyfit(np.log(step), np.log(error), 1)[0]
@@ -202,6 +212,8 @@ def check_lanes(solver):
         assert int(stats["num_steps"][n]) == int(own["num_steps"])
         # Another width is another program: step sizes, and with them results, round otherwise.
         assert np.asarray(together[n]) == pytest.approx(np.asarray(y), rel=1e-10)
+        even = evenly(solver, rates)[n], evenly(solver, rates[n : n + 1])[0]
+        assert np.asarray(even[0]) == pytest.approx(np.asarray(even[1]), rel=1e-12)
     assert stats["num_steps"][2] > 1.2 * stats["num_steps"][0]
 
 

@@ -1,0 +1,71 @@
+"""What the stabilized Runge-Kutta methods share as diffrax solvers.
+
+Each evaluates the derivative once per stage; the last evaluation serves the next step, and is the
+state of the solver. Dense output is the cubic through the values and slopes at both ends of a step.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+
+Slope = Callable[[Any, Any], tuple[Any, Any]]
+"""Derivative at c (share of the step done) and a state, and the step times it."""
+
+
+class AbstractStabilized(dfx.AbstractAdaptiveSolver):
+    """A method that says how a step advances; the rest is the same for all."""
+
+    term_structure: ClassVar[type[dfx.AbstractTerm]] = dfx.AbstractTerm
+    interpolation_cls: ClassVar[Callable[..., dfx.AbstractLocalInterpolation]] = (  # pyright: ignore
+        dfx.ThirdOrderHermitePolynomialInterpolation
+    )
+
+    @abstractmethod
+    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+        """Solution and error estimate at the end of a step, derivative there, step times that."""
+
+    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
+        """Derivative at a point."""
+        return terms.vf(t0, y0, args)
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
+        """State of the solver: the derivative at the start of the step."""
+        return terms.vf(t0, y0, args)
+
+    def step(  # noqa: PLR0913
+        self,
+        terms: Any,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        args: Any,
+        solver_state: Any,
+        made_jump: Any,
+    ) -> tuple[Any, Any, dict[str, Any], Any, dfx.RESULTS]:
+        """One step.
+
+        Returns:
+            Solution at t1, error estimate, what dense output needs, derivative at t1, success.
+        """
+        h, F0 = terms.contr(t0, t1), solver_state
+
+        def slope(c: Any, Y: Any) -> tuple[Any, Any]:
+            F = terms.vf(t0 + c.astype(jnp.result_type(t0)) * (t1 - t0), Y, args)
+            return F, terms.prod(F, h)
+
+        if made_jump is not False:  # known not to be one while tracing, as a rule
+            F0 = jax.lax.cond(made_jump, lambda F0: terms.vf(t0, y0, args), lambda F0: F0, F0)
+        hF0 = terms.prod(F0, h)
+        y1, error, F1, hF1 = self.advance(slope, y0, F0, hF0)
+        return y1, error, {"y0": y0, "y1": y1, "k0": hF0, "k1": hF1}, F1, dfx.RESULTS.successful
+
+
+def third_order_error(y0: Any, y1: Any, hF0: Any, hF1: Any) -> Any:
+    """0.8*(y0 - y1) + 0.4*h*(F0 + F1): the error estimate of RKC, of order 3."""
+    return jax.tree.map(
+        lambda y0, y1, hF0, hF1: 0.8 * (y0 - y1) + 0.4 * (hF0 + hF1), y0, y1, hF0, hF1
+    )
