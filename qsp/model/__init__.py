@@ -48,6 +48,7 @@ from qsp.model.t_cells import (
     resting_pool,
     t_cell_fluxes,
     t_cell_rates,
+    within_reach,
 )
 from qsp.model.targets import (
     AbstractGrowth,
@@ -129,7 +130,8 @@ def moment(x: State, p: Parameters, forms: Forms) -> Moment:
     )
     around = gap(drug.free, x.drug.competitor, p.binding)
     bridges = forms.synapse.bridges(x.bridges, around, p.binding, p.synapse)
-    meeting = contact(bridges, targets, t_cells, p.engagement, p.synapse)
+    among_targets = within_reach(x.t_cells, p.t_cells).total
+    meeting = contact(bridges, targets, among_targets, p.engagement, p.synapse)
     return Moment(
         receptors=here,
         bulk=drug,

@@ -52,7 +52,7 @@ def contact(
     Args:
         bridges (kind, tissue): Bridges per synapse [molecule/synapse].
         targets (kind, tissue): Target cells [Mcell].
-        t_cells (tissue,): T cells of all states [Mcell].
+        t_cells (tissue,): T cells of all states within reach [Mcell].
         p: Contact constants.
         s: Potency of a synapse.
     """

@@ -1,4 +1,4 @@
-"""T cells: resting, activated, post-activated (TCE-42 (d), A6, A13, S3, S7).
+"""T cells: resting, activated, post-activated (TCE-42 (d), A6, A13, S3, S7, flaw 1).
 
 ::
 
@@ -6,7 +6,8 @@
                                 ^----- f_re -----'   ^ expansion
 
 Activated cells secrete and kill; post-activated ones kill and divide, secrete little, and slowly
-come back.
+come back. A share of the resting cells of a tumor is excluded: it stays in the stroma, meets no
+target and is not recruited, while those once activated move among the targets.
 """
 
 from abc import abstractmethod
@@ -27,6 +28,9 @@ class TCellParameters(eqx.Module):
     baseline: PerTissue = quantity("Mcell", "T cells before treatment", dims=("tissue",))
     k_act: Scalar = quantity("1/day", "Maximum rate of activation")
     f_act: PerTissue = quantity("1", "Activation relative to blood", dims=("tissue",))
+    excluded: PerTissue = quantity(
+        "1", "Share of resting T cells kept away from target cells", dims=("tissue",)
+    )
     threshold_width: Scalar = quantity("1", "Rounding of the recruitment threshold, per T cell")
     steroid_act: Scalar = quantity("1", "Maximum inhibition of activation by a steroid")
     f_re: Scalar = quantity("1", "Reactivation of post-activated cells, relative to resting ones")
@@ -52,6 +56,15 @@ class TCells(eqx.Module):
         return self.resting + self.activated + self.post_activated
 
 
+def within_reach(x: TCells, p: TCellParameters) -> TCells:
+    """T cells among target cells: all but the resting ones that are excluded; TCE-42, flaw 1."""
+    return TCells(
+        resting=(1.0 - p.excluded) * x.resting,
+        activated=x.activated,
+        post_activated=x.post_activated,
+    )
+
+
 class AbstractRecruitment(eqx.Module):
     """How stimulation recruits resting cells."""
 
@@ -61,7 +74,11 @@ class AbstractRecruitment(eqx.Module):
     ) -> PerTissue:
         """Resting to activated [Mcell/day].
 
-        `rate` is the rate of activation at full stimulation [1/day].
+        Args:
+            x: T cells within reach of targets.
+            contact: Their contacts.
+            rate (tissue,): Rate of activation at full stimulation [1/day].
+            p: Parameters.
         """
 
 
@@ -117,7 +134,7 @@ def t_cell_fluxes(
     room = numerics.positive_part(1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline))
     growth = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
     return TCellFluxes(
-        activation=recruit(x, contact, rate, p),
+        activation=recruit(within_reach(x, p), contact, rate, p),
         reactivation=p.f_re * rate * contact.activating * x.post_activated,
         contraction=p.k_AX * x.activated,
         reversion=p.k_XR * x.post_activated,

@@ -18,6 +18,7 @@ WEEKS = (0, 7, 14, 21, 42, 63)
 LENGTHS = (4, 4, 4, 2, 2, 2)
 FIRST_DOSES = (0.4, 0.8, 1.6, 2.8)
 ONE_CLONE = {"tumor.antigen_low": "0"}
+ALL_WITHIN_REACH = {"t_cells.excluded.tumor": "0"}
 
 
 def people(subject: Subject, patients: int = PATIENTS) -> Population:
@@ -52,6 +53,9 @@ def crowds(double_precision):
             **{name: Arm(lymphoma, doses) for name, doses in regimens(nhl).items()},
             **{f"{mg} mg": Arm(lymphoma, nhl.iv([0], [mg]), 7) for mg in FIRST_DOSES},
             "60-fold": Arm(lymphoma, nhl.iv([0, 3, 7], [1, 60, 60]), 14),
+            "flat, all within reach": Arm(
+                lymphoma.changed(ALL_WITHIN_REACH, where="test"), regimens(nhl)["flat"]
+            ),
             "flat, one clone": Arm(
                 lymphoma.changed(ONE_CLONE, where="test"), regimens(nhl)["flat"]
             ),
@@ -82,6 +86,13 @@ def test_flaw_1_few_tumors_all_but_vanish(crowds):
     assert gone[0] < 1.0 / 3.0 < gone[1], f"gone in {gone}"
     quartiles = [float(np.quantile(volume, 0.25)) for volume in (with_clone, without)]
     assert quartiles[0] > 0.005 > quartiles[1], f"lower quartiles {quartiles}"
+
+
+def test_flaw_1_tumors_that_exclude_resting_t_cells_respond_less(crowds):
+    """60 mg flat: the median tumor at day 84 is over a tenth larger than with all in reach."""
+    volumes = [crowds[name].volume for name in ("flat", "flat, all within reach")]
+    medians = [float(np.median(volume)) for volume in volumes]
+    assert medians[0] > 1.1 * medians[1], f"medians {medians}"
 
 
 def test_T17_crs_rises_over_a_step_of_60_fold(crowds):

@@ -15,7 +15,14 @@ from qsp import model
 from qsp.model.effects import no_effects
 from qsp.model.engagement import Contact, contact, killing
 from qsp.model.synapse import Kinetic, Relaxed
-from qsp.model.t_cells import MassAction, TCells, Threshold, t_cell_fluxes, t_cell_rates
+from qsp.model.t_cells import (
+    MassAction,
+    TCells,
+    Threshold,
+    t_cell_fluxes,
+    t_cell_rates,
+    within_reach,
+)
 from qsp.model.targets import Logistic, Simeoni, target_fluxes, target_rates, tumor_volume
 from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
 from qsp.model.traffic import arriving
@@ -154,6 +161,24 @@ def test_recruitment_is_never_more_than_what_rests(complete):
     x = TCells(0.01 * p.baseline, 0.99 * p.baseline, jnp.zeros(4))
     flux = Threshold()(x, stimulus(1.0, 1.0), jnp.full(4, 18.0), p)
     assert np.all(np.asarray(flux) <= 18.0 * np.asarray(x.resting))
+
+
+def test_excluded_cells_are_neither_met_nor_recruited(complete):
+    """Half of the resting cells excluded is half of the resting cells; activated ones count."""
+    p = complete.model.t_cells
+    x = TCells(p.baseline, 0.1 * p.baseline, 0.1 * p.baseline)
+    half = dataclasses.replace(p, excluded=jnp.full(4, 0.5))
+    near = within_reach(x, half)
+    assert np.asarray(near.total) == pytest.approx(0.7 * np.asarray(p.baseline))
+
+    def activation(x, p):
+        flux = t_cell_fluxes(x, stimulus(0.7, 0.6), no_effects(), Threshold(), p)
+        return np.asarray(flux.activation)
+
+    none = dataclasses.replace(p, excluded=jnp.zeros(4))
+    assert activation(x, half) == pytest.approx(activation(near, none), rel=1e-12)
+    everyone = dataclasses.replace(p, excluded=jnp.ones(4))
+    assert np.all(activation(x, everyone) <= 0.0)
 
 
 # === balance of T cells =========================================================================

@@ -56,7 +56,7 @@ PARAMETERS: dict[str, Value] = {
     "HL": 391.0 / H,                       # day      half-life of the change of clearance
     "ka": 0.0125 * H,                      # 1/day    absorption from the SC depot (S9)
     "F_sc": 0.75,                          # -        SC bioavailability, applied at dosing
-    "kl_lymph": 0.158 * H,                 # 1/day    each of two lymph transits (S13, about 6 h)
+    "kl_lymph": 0.316 * H,                 # 1/day    each of two lymph transits (S13, about 6 h)
     "kex": H * _a(0, 1.45, 0.68, 0.03),    # 1/day    blood-tissue exchange (S8); blood unused
     "Kp": _a(0, 0.4, 0.25, 0.35),          # -        tissue/blood ratio of free drug; blood unused
     "V": _a(5.0, 0.12, 0.013, 0.33),       # L        blood; interstitial volumes, constant (A5)
@@ -83,6 +83,7 @@ PARAMETERS: dict[str, Value] = {
     "k_off": LN2 / 8 * H, "S50": 700.0,    # 1/day, Mcell  margination: return, half drive (S3, S13)
     "k_act": 0.75 * H,                     # 1/day    activation
     "f": _a(1.0, 0.4, 0.4, 0.4),           # -        activation, relative to blood
+    "excluded": _a(0, 0, 0.3, 0),          # -        resting T cells away from targets (flaw 1)
     "kT": _a(0.3, 0.3, 0.31, 0.3),         # -        T cells per target at half contact (T side)
     "kK": 0.3,                             # -        the same, target side; scalar or (4,)
     "k_AX": 0.15 * H, "k_XR": 0.0038 * H,  # 1/day    A to X, X to R
@@ -281,8 +282,8 @@ def contacts(y: Values, p: Values, relaxation: bool) -> dict[str, np.ndarray]:
     beta = np.maximum(y["beta_r"], 0.0) if relaxation else beta_qe
     power = (beta / p["beta50_act"]) ** p["n_hill"]
     h_act, h_kill = power / (1 + power), beta / (p["beta50_kill"] + beta)
-    t_cells = y["R"] + y["A"] + y["X"]
-    contact = y["N"] / (y["N"].sum(axis=0) + p["kT"] * t_cells + EPS)
+    near = y["R"] + y["A"] + y["X"] - p["excluded"] * y["R"]
+    contact = y["N"] / (y["N"].sum(axis=0) + p["kT"] * near + EPS)
     pk = contact.sum(axis=0)
     out = {"beta_qe": beta_qe, "beta": beta, "h_kill": h_kill, "pk": pk, "S": y["A"] * pk}
     out["ph_act"], out["ph_kill"] = (contact * h_act).sum(axis=0), (contact * h_kill).sum(axis=0)
@@ -331,14 +332,16 @@ def derivative(
     k = contacts(y, p, relaxation)
     pk, ph_act = k["pk"], k["ph_act"]
     act = p["k_act"] * p["f"] * (1 - p["d_Ta"] * dex)
+    resting_near = y["R"] - p["excluded"] * y["R"]
     if recruitment == "threshold":
         met = y["A"] + y["X"]
         hbar = np.where(pk > 0, ph_act / np.where(pk > 0, pk, 1.0), 0.0)
-        width = 0.02 * t_cells
-        called = np.logaddexp(0.0, (hbar * t_cells - met) / width) - np.logaddexp(0.0, -met / width)
-        r_to_a = act * pk * np.minimum(width * called, y["R"])
+        near = resting_near + met
+        width = 0.02 * near
+        called = np.logaddexp(0.0, (hbar * near - met) / width) - np.logaddexp(0.0, -met / width)
+        r_to_a = act * pk * np.minimum(width * called, resting_near)
     else:
-        r_to_a = act * ph_act * y["R"]
+        r_to_a = act * ph_act * resting_near
     x_to_a = p["f_re"] * act * ph_act * y["X"]
     effectors = y["A"] + p["wX"] * y["X"]
     kill = p["kmax"] * effectors / (effectors + p["kK"] * n.sum(axis=0) + EPS) * k["h_kill"] * n
