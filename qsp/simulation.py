@@ -14,10 +14,11 @@ import xarray as xr
 
 from qsp.engine.batch import LANE_WIDTH, Batch
 from qsp.engine.batch import simulate as solve
+from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress
-from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.engine.solve import Lane, LaneResult
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds

@@ -26,8 +26,9 @@ from jax.flatten_util import ravel_pytree
 
 from qsp import model, molecules, system
 from qsp.engine.batch import Batch, simulate
+from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Events, Lane
+from qsp.engine.solve import Lane
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import BLOOD
 from qsp.molecules import Molecule

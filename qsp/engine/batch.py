@@ -20,6 +20,7 @@ from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress, Silent
 from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
+from qsp.engine.stretches import most_stretches
 from qsp.engine.team import Device, Team, everywhere
 from qsp.errors import SolveError
 
@@ -80,7 +81,10 @@ def simulate(
     """
     _check_precision(batch.lanes)
     progress, workers = progress or Silent(), workers or everywhere()
-    run = functools.partial(_chunk, batch.grids, system=system, method=method, kinds=kinds)
+    stretches = most_stretches(batch.lanes.events, batch.lanes.begin, batch.lanes.end, batch.grids)
+    run = functools.partial(
+        _chunk, batch.grids, np.int32(stretches), system=system, method=method, kinds=kinds
+    )
 
     def solved(device: Device, lanes: Lane) -> LaneResult:
         with double(), jax.default_device(device):  # both hold for one thread only
@@ -107,9 +111,14 @@ def simulate(
     return _concatenate(results), timing
 
 
-@functools.partial(jax.jit, static_argnames=("system", "method", "kinds"))
+@functools.partial(
+    jax.jit,
+    static_argnames=("system", "method", "kinds"),
+    compiler_options={"xla_cpu_prefer_vector_width": 512},
+)
 def _chunk(
     grids: tuple[Any, ...],
+    stretches: Any,
     lanes: Lane,
     *,
     system: AbstractSystem,
@@ -117,7 +126,7 @@ def _chunk(
     kinds: int,
 ) -> LaneResult:
     solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
-    return jax.vmap(lambda lane: solve(lane, grids))(lanes)
+    return jax.vmap(lambda lane: solve(lane, grids, stretches))(lanes)
 
 
 def _slice(lanes: Lane, first: int) -> Lane:

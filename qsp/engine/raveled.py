@@ -1,15 +1,17 @@
-"""A system whose state is one vector.
+"""A system whose state is one vector, and whose equations see many lanes at once.
 
 A solver combines its stages state by state. Thirty small arrays cost thirty passes over memory for
 each combination, one vector costs one; the equations go on seeing the tree.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jax import Array
-from jax.flatten_util import ravel_pytree
+
+from qsp.engine.lanewise import lanewise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,32 +20,47 @@ class Raveled:
 
     Args:
         system: The system, whose state is a tree.
-        unravel: The tree of a vector.
+        tree: A state, for its structure and its shapes.
     """
 
     system: Any
-    unravel: Callable[[Array], Any]
+    tree: Any
 
     @staticmethod
     def of(system: Any, p: Any) -> "Raveled":
         """A system with its states raveled in the order of their tree."""
-        return Raveled(system, ravel_pytree(system.initial(p))[1])
+        return Raveled(system, jax.eval_shape(system.initial, p))
+
+    def unravel(self, x: Array) -> Any:
+        """The tree of a vector; axes after the first are kept."""
+        leaves, first = [], 0
+        for leaf in jax.tree.leaves(self.tree):
+            leaves.append(x[first : first + leaf.size].reshape((*leaf.shape, *x.shape[1:])))
+            first += leaf.size
+        return jax.tree.unflatten(jax.tree.structure(self.tree), leaves)
+
+    def ravel(self, tree: Any) -> Array:
+        """The vector of a tree; axes that its leaves have beyond those of a state are kept."""
+        parts = jax.tree.map(
+            lambda leaf, like: leaf.reshape((like.size, *leaf.shape[like.ndim :])), tree, self.tree
+        )
+        return jnp.concatenate(jax.tree.leaves(parts))
 
     def initial(self, p: Any) -> Array:
         """State before the first dose."""
-        return _vector(self.system.initial(p))
+        return self.ravel(self.system.initial(p))
 
     def negligible(self, x: Array, p: Any) -> Array:
         """Absolute tolerance of each state."""
-        return _vector(self.system.negligible(self.unravel(x), p))
+        return self.ravel(self.system.negligible(self.unravel(x), p))
 
     def rates(self, time: Array, x: Array, p: Any, infusion: Array) -> Array:
         """Derivative."""
-        return _vector(self.system.rates(time, self.unravel(x), p, infusion))
+        return self.ravel(self.system.rates(time, self.unravel(x), p, infusion))
 
     def bolus(self, x: Array, p: Any, amount: Array) -> Array:
         """State after boluses."""
-        return _vector(self.system.bolus(self.unravel(x), p, amount))
+        return self.ravel(self.system.bolus(self.unravel(x), p, amount))
 
     def snapshot(self, x: Array, p: Any) -> Any:
         """What a trajectory shows."""
@@ -59,12 +76,8 @@ class Raveled:
 
     def ends(self, x: Array, p: Any) -> tuple[Any, Any]:
         """What is taken at the ends of steps."""
-        return self.system.ends(self.unravel(x), p)
+        return lanewise(lambda x, p: self.system.ends(self.unravel(x), p))(x, p)
 
     def signal(self, peaks: Any) -> Array:
         """What crosses the thresholds."""
         return self.system.signal(peaks)
-
-
-def _vector(tree: Any) -> Array:
-    return ravel_pytree(tree)[0]

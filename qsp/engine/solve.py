@@ -13,19 +13,19 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from qsp.engine.control import PerStateTolerance, worst
+from qsp.engine.control import PerStateTolerance
+from qsp.engine.events import Events, Leaf
+from qsp.engine.lanewise import Lanewise
 from qsp.engine.method import Method
 from qsp.engine.raveled import Raveled
+from qsp.engine.stabilized import AbstractStabilized
+from qsp.engine.stretches import SAME_TIME, is_long, next_stop, padded, window
 from qsp.engine.tracking import Context, Observed, Reductions, Tracking, continued, start
 
 NEVER = 1e30
 """A threshold no signal reaches; finite, so that the arithmetic of crossings stays so."""
-
-SAVE_WINDOW = 32
-"""Most snapshots of a grid between two ends of a stretch; a longer stretch is cut."""
 
 REFERENCE_RTOL = 1e-5
 """Relative tolerance for which a system states what is negligible.
@@ -39,13 +39,6 @@ PROPORTIONAL, INTEGRAL = 0.4, 0.3
 of the steps.
 """
 
-SAME_TIME = 1e-9
-"""Events closer than this [day] are at one time: sums of times round differently."""
-
-
-Leaf = Array | np.ndarray
-"""On the device, or before it gets there."""
-
 
 class AbstractSystem(Observed, Protocol):
     """What is integrated; `qsp.system.System` is one."""
@@ -55,17 +48,6 @@ class AbstractSystem(Observed, Protocol):
     def rates(self, time: Array, x: Any, p: Any, infusion: Array) -> Any: ...
     def bolus(self, x: Any, p: Any, amount: Array) -> Any: ...
     def snapshot(self, x: Any, p: Any) -> Any: ...
-
-
-class Events(eqx.Module):
-    """Administrations of one lane, sorted by time; `kind` is -1 and `time` inf where padded."""
-
-    time: Leaf
-    kind: Leaf
-    amount: Leaf
-    rate: Leaf
-    duration: Leaf
-    period: Leaf
 
 
 class Lane(eqx.Module):
@@ -113,6 +95,7 @@ class _Carry(eqx.Module):
 def solve_lane(
     lane: Lane,
     grids: tuple[Array, ...],
+    stretches: Array | int,
     *,
     system: AbstractSystem,
     method: Method,
@@ -122,7 +105,9 @@ def solve_lane(
 
     Args:
         lane: Parameters, events and thresholds.
-        grids: Sorted times at which snapshots are kept, each padded with inf.
+        grids: Sorted times at which snapshots are kept.
+        stretches: At least as many as the lane has, from `most_stretches`; a lane that is not done
+            after them has failed.
         system: What is integrated.
         method: How.
         kinds: Number of kinds of dose.
@@ -130,7 +115,7 @@ def solve_lane(
     Returns:
         Reductions per dose period, snapshots per grid, and whether the solver failed.
     """
-    p, n_events = lane.parameters, lane.events.time.shape[0]
+    p = lane.parameters
     system = Raveled.of(system, p)
     x, begin = system.initial(p), jnp.asarray(lane.begin)
     reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], NEVER))
@@ -148,17 +133,16 @@ def solve_lane(
         table=jax.tree.map(
             lambda leaf: jnp.zeros((rows, *leaf.shape), leaf.dtype).at[0].set(leaf), empty
         ),
-        saved=tuple(_room(shot, len(grid) + _window(grid)) for grid in grids),
+        saved=tuple(_room(shot, len(grid) + is_long(grid) * window(grid)) for grid in grids),
         failed=jnp.asarray(False),
         memory=(),
     )
 
-    def stretch(carry: _Carry, _: None) -> tuple[_Carry, None]:
+    def stretch(_: int, carry: _Carry) -> _Carry:
         carry = _dose(carry, lane, system, kinds)
-        return _integrate(carry, lane, grids, system, method, kinds), None
+        return _integrate(carry, lane, grids, system, method, kinds)
 
-    cuts = sum(len(grid) // (SAVE_WINDOW - 1) for grid in grids if len(grid) >= SAVE_WINDOW)
-    carry, _ = jax.lax.scan(stretch, carry, length=2 * n_events + 1 + cuts)
+    carry = jax.lax.fori_loop(0, stretches, stretch, carry)
     saved = tuple(
         _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
     )
@@ -186,7 +170,8 @@ def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Car
     events, index = lane.events, jnp.arange(lane.events.time.shape[0], dtype=jnp.int32)
     due = (index >= carry.next_event) & (events.time <= carry.time + SAME_TIME)
     amount = _by_kind(jnp.where(due & (events.duration == 0.0), events.amount, 0.0), events, kinds)
-    state = system.bolus(carry.state, lane.parameters, amount)
+    given = system.bolus(carry.state, lane.parameters, amount)
+    state = jnp.where((amount > 0.0).any(), given, carry.state)  # no bolus, no rounding
     period = jnp.maximum(carry.period, jnp.where(due, events.period, 0).max())
 
     fresh = start(system, carry.time, state, lane.parameters, _levels(lane, period))
@@ -238,11 +223,7 @@ def _integrate(  # noqa: PLR0913
     stops = events.time + events.duration
     running = (events.time <= t0 + SAME_TIME) & (t0 + SAME_TIME < stops)
     infusion = _by_kind(jnp.where(running, events.rate, 0.0), events, kinds)
-    ahead = jnp.concatenate([events.time, stops])
-    t1 = jnp.minimum(jnp.where(ahead > t0 + SAME_TIME, ahead, jnp.inf).min(), lane.end)
-    for grid in filter(len, grids):
-        t1 = jnp.minimum(t1, _padded(grid)[jnp.searchsorted(grid, t0) + _window(grid) - 1])
-    t1 = jnp.where(carry.failed, t0, jnp.maximum(t1, t0))
+    t1 = jnp.where(carry.failed, t0, next_stop(t0, events, grids, lane.end))
 
     context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
     state, reached, reductions, shots = _diffeqsolve(carry, t0, t1, context, grids, system, method)
@@ -250,12 +231,15 @@ def _integrate(  # noqa: PLR0913
     # end was reached.
     failed = carry.failed | (reached < t1) | jnp.isnan(reached)
 
-    taken = iter(shots)
+    taken, last = iter(shots), system.snapshot(state, lane.parameters)
+    first = system.snapshot(carry.state, lane.parameters)
     saved = tuple(
-        _written(rows, *next(taken)) if len(grid) else rows
+        _written(rows, *next(taken))
+        if is_long(grid)
+        else _noted(_noted(rows, grid, t0, first), grid, t1, last)
         for grid, rows in zip(grids, carry.saved, strict=True)
     )
-    result = PeriodResult(reductions, system.snapshot(state, lane.parameters), carry.owner)
+    result = PeriodResult(reductions, last, carry.owner)
     table = jax.tree.map(lambda rows, row: rows.at[carry.period].set(row), carry.table, result)
     return _Carry(
         time=t1,
@@ -278,13 +262,17 @@ def _written(rows: Any, at: Array, new: Any) -> Any:
     )
 
 
-def _window(grid: Array) -> int:
-    """Snapshots of a grid with room in one stretch: the loop over steps copies them all."""
-    return min(SAVE_WINDOW, len(grid) + 1)
+def _noted(rows: Any, grid: Array, time: Array, shot: Any) -> Any:
+    """Rows with a snapshot where a time is one of the grid."""
+    here = jnp.abs(grid - time) <= SAME_TIME
+    return jax.tree.map(
+        lambda old, new: jnp.where(here.reshape(-1, *[1] * new.ndim), new, old), rows, shot
+    )
 
 
-def _padded(grid: Array) -> Array:
-    return jnp.pad(grid, (0, _window(grid)), constant_values=jnp.inf)
+def _solver(method: Method) -> dfx.AbstractAdaptiveSolver:
+    solver = method.diffrax_solver()
+    return Lanewise(solver) if isinstance(solver, AbstractStabilized) else solver
 
 
 def _diffeqsolve(  # noqa: PLR0913
@@ -303,9 +291,9 @@ def _diffeqsolve(  # noqa: PLR0913
     """
     parameters = context.parameters
     wanted, at = [], []
-    for grid in filter(len, grids):
+    for grid in filter(is_long, grids):
         first = jnp.searchsorted(grid, t0)
-        times = jax.lax.dynamic_slice_in_dim(_padded(grid), first, _window(grid))
+        times = jax.lax.dynamic_slice_in_dim(padded(grid), first, window(grid))
         at.append(first)
         wanted.append(
             dfx.SubSaveAt(
@@ -314,24 +302,25 @@ def _diffeqsolve(  # noqa: PLR0913
             )
         )
     tighter = method.rtol / REFERENCE_RTOL
-    atol = jax.tree.map(lambda a: a * tighter, system.negligible(carry.state, parameters))
+    atol = tighter * system.negligible(carry.state, parameters)
     controller = PerStateTolerance(
         dfx.PIDController(
-            rtol=method.rtol,
+            rtol=0.0,
             atol=1.0,
-            norm=worst,
+            norm=jnp.abs,
             pcoeff=PROPORTIONAL,
             icoeff=INTEGRAL,
             dtmin=method.smallest_step,
             force_dtmin=False,
         ),
+        method.rtol,
         atol,
     )
     solution = dfx.diffeqsolve(
         dfx.ODETerm(
             lambda t, y, args: system.rates(jnp.asarray(t), y, args.parameters, args.infusion)
         ),
-        Tracking(method.diffrax_solver(), system),
+        Tracking(_solver(method), system),
         t0=t0,
         t1=t1,
         dt0=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, method.smallest_step)),

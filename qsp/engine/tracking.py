@@ -6,6 +6,7 @@ trace. Inside a step a quantity is the parabola through its values at the start,
 end; peaks, integrals and crossings are those of the parabola.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import diffrax as dfx
@@ -13,6 +14,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from qsp.engine.lanewise import Lanewise, lanewise
 
 
 class Observed(Protocol):
@@ -138,33 +141,43 @@ class Tracking(dfx.AbstractAdaptiveSolver):
         y1, error, dense, inner, result = self.solver.step(
             terms, t0, t1, y0, args, inner, made_jump
         )
-        middle = self.solver.interpolation_cls(t0=t0, t1=t1, **dense).evaluate(0.5 * (t0 + t1))
-        reductions = _advance(self.system, reductions, t0, t1, (y0, middle, y1), args)
+        watch = lanewise(self._watch) if isinstance(self.solver, Lanewise) else self._watch
+        seen, areas = watch(t0, t1, y0, y1, dense, args.parameters)
+        ends = self.system.ends(y1, args.parameters)
+        reductions = _advance(
+            reductions, t0, t1, seen, self.system.signal, areas, ends, args.thresholds
+        )
         return y1, error, dense, (inner, reductions), result
+
+    def _watch(self, t0: Any, t1: Any, y0: Any, y1: Any, dense: Any, p: Any) -> tuple[Any, Any]:
+        """Peaks and areas at the start, the middle and the end of a step."""
+        middle = self.solver.interpolation_cls(t0=t0, t1=t1, **dense).evaluate(0.5 * (t0 + t1))
+        states = (y0, middle, y1)
+        return [self.system.peaks(x, p) for x in states], [self.system.areas(x, p) for x in states]
 
     def func(self, terms: Any, t0: Any, y0: Any, args: Context) -> Any:
         return self.solver.func(terms, t0, y0, args)
 
 
 def _advance(  # noqa: PLR0913
-    system: Observed,
     old: Reductions,
     t0: Array,
     t1: Array,
-    states: tuple[Any, Any, Any],
-    args: Context,
+    seen: Sequence[Any],
+    signal_of: Callable[[Any], Array],
+    areas: Sequence[Any],
+    ends: tuple[Any, Any],
+    thresholds: Array,
 ) -> Reductions:
     """Reductions after one more step."""
     step = t1 - t0
-    seen = [system.peaks(x, args.parameters) for x in states]
     summits = jax.tree.map(_summit, *seen)
     peak, peak_time = (
         jax.tree.map(lambda pair, i=i: pair[i], summits, is_leaf=_is_pair) for i in (0, 1)
     )
     higher = jax.tree.map(jnp.greater, peak, old.peak)
-    areas = [system.areas(x, args.parameters) for x in states]
-    extreme, flow = system.ends(states[2], args.parameters)
-    signal = [system.signal(values) for values in seen]
+    extreme, flow = ends
+    signal = [signal_of(values) for values in seen]
     return Reductions(
         peak=jax.tree.map(jnp.maximum, peak, old.peak),
         peak_time=jax.tree.map(
@@ -181,7 +194,7 @@ def _advance(  # noqa: PLR0913
         flow_area=jax.tree.map(
             lambda total, a, b: total + 0.5 * step * (a + b), old.flow_area, old.flow, flow
         ),
-        crossing=_cross(old.crossing, t0, step, signal, args.thresholds),
+        crossing=_cross(old.crossing, t0, step, signal, thresholds),
         steps=old.steps + 1.0,
     )
 

@@ -98,7 +98,7 @@ def gap_receptors(p: BindingParameters) -> Receptors:
     """
     cd3 = p.copies_CD3 / p.area_t_cell / p.density_per_concentration
     target = p.copies_target / p.area_target / p.density_per_concentration
-    return Receptors(cd3=jnp.broadcast_to(cd3, target.shape[-1:]), target=target)
+    return Receptors(cd3=jnp.broadcast_to(cd3, target.shape[1:]), target=target)
 
 
 def arm_affinity(competitor: Scalar, p: BindingParameters) -> Scalar:

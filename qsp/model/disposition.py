@@ -135,7 +135,7 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
     )
     died = tissues.volume * on_receptors(bulk, turnover.died)
 
-    central = given.iv + absorbed - elimination - to_peripheral - into_tissue.sum()
+    central = given.iv + absorbed - elimination - to_peripheral - into_tissue.sum(0)
     inflow = into_tissue.at[BLOOD].add(central)
     volume = tissues.volume.at[BLOOD].set(p.V1)
     phi = volume + tissues.volume * bulk.capacity * bulk.free_per_soluble
@@ -148,8 +148,8 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
         soluble_target=d_soluble_target,
         competitor=d_competitor,
         eliminated=elimination,
-        internalized=internalization.sum(),
-        died=died.sum(),
+        internalized=internalization.sum(0),
+        died=died.sum(0),
     )
 
 
@@ -200,7 +200,7 @@ def total_drug(x: Drug, bulk: Bulk, p: DispositionParameters, tissues: TissuePar
     Constant between doses (T18).
     """
     volume = tissues.volume.at[BLOOD].set(p.V1)
-    in_body = (volume * x.soluble + tissues.volume * bulk.bound).sum() + p.V2 * x.peripheral
+    in_body = (volume * x.soluble + tissues.volume * bulk.bound).sum(0) + p.V2 * x.peripheral
     return x.depot + x.lymph_1 + x.lymph_2 + in_body + x.eliminated + x.internalized + x.died
 
 

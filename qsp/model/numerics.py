@@ -8,6 +8,7 @@ the unguarded one by less than the tolerance of any run.
 import jax
 import jax.numpy as jnp
 
+from qsp.model.logarithm import log
 from qsp.typing import PerTissue, Scalar
 
 TINY = 1e-12
@@ -41,7 +42,7 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
     A solver may try a state a little below zero. The logarithms save the power, which costs as much
     as a hundred multiplications.
     """
-    power = jnp.exp(n * (jnp.log(jnp.where(x < 0.0, 0.0, x) + SMALLEST) - jnp.log(half)))
+    power = jnp.exp(n * (log(jnp.where(x < 0.0, 0.0, x) + SMALLEST) - log(half)))
     return power / (1.0 + power)
 
 
@@ -53,7 +54,7 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
     s = scale + TINY
     x, low = x / s, jnp.minimum(low / s, 0.0)
     top = jnp.maximum(x, 0.0)  # taken out, so that no exponential overflows
-    return s * (top + jnp.log((jnp.exp(-top) + jnp.exp(x - top)) / (1.0 + jnp.exp(low))))
+    return s * (top + log((jnp.exp(-top) + jnp.exp(x - top)) / (1.0 + jnp.exp(low))))
 
 
 def positive_part(x: jax.Array) -> jax.Array:

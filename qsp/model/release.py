@@ -60,7 +60,7 @@ def release_rates(
     desensitized = 1.0 + (x.memory / p.CA50) ** 2
     suppressed = 1.0 + il10_rise / p.IL10_50
     inhibited = 1.0 - p.steroid_release * effects.steroid
-    drive = secreting.sum() * inhibited / (desensitized * suppressed)
+    drive = secreting.sum(0) * inhibited / (desensitized * suppressed)
     forward = p.k_transit * x.transit_1
     return Release(
         transit_1=p.k_transit * drive - forward,

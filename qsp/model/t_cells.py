@@ -139,7 +139,7 @@ def t_cell_fluxes(
         contraction=p.k_AX * x.activated,
         reversion=p.k_XR * x.post_activated,
         expansion=growth * room,
-        homeostasis=p.k_home * (p.baseline.sum() - x.total.sum()),
+        homeostasis=p.k_home * (p.baseline.sum(0) - x.total.sum(0)),
         death_activated=p.d_A * x.activated,
         death_post=p.d_X * x.post_activated,
     )

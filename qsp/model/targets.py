@@ -111,7 +111,7 @@ def target_fluxes(
 
 def target_rates(flux: TargetFluxes) -> Targets:
     """Balance of the fluxes; TCE-42 (e)."""
-    killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum()
+    killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum(0)
     return Targets(
         viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing,
         dying=killed_in_tumor - flux.clearance,
@@ -120,7 +120,7 @@ def target_rates(flux: TargetFluxes) -> Targets:
 
 def tumor_volume(x: Targets, p: TargetParameters) -> Scalar:
     """Volume of the tumor, dying cells included [L]; TCE-42 (e)."""
-    return (x.viable[TUMOR_KINDS, TUMOR].sum() + x.dying) / p.density
+    return (x.viable[TUMOR_KINDS, TUMOR].sum(0) + x.dying) / p.density
 
 
 def untreated(p: TargetParameters) -> Targets:

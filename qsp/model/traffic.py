@@ -56,7 +56,7 @@ def arriving(
 
     def net(cells: PerTissue, speed: Scalar | float) -> PerTissue:
         into_tissues = speed * (k_out * cells[BLOOD] - k_back * cells)
-        return into_tissues.at[BLOOD].add(-into_tissues.sum())
+        return into_tissues.at[BLOOD].add(-into_tissues.sum(0))
 
     return TCells(
         resting=net(x.resting, 1.0),

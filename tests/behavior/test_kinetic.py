@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from qsp.engine.method import Method
 from qsp.engine.solve import solve_lane
+from qsp.engine.stretches import most_stretches
 from qsp.model import Forms
 from qsp.model.binding import Receptors
 from qsp.model.cytokines import IFN_GAMMA, IL6
@@ -180,6 +181,7 @@ def _kinetic_peaks(scenario):
     run = functools.partial(
         solve_lane,
         grids=(),
+        stretches=most_stretches(lane.events, lane.begin, lane.end, ()),
         system=System(Forms(synapse=Kinetic())),
         method=Method("Kvaerno5", rtol=1e-6),
         kinds=len(DOSE_KINDS),

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qsp.engine.solve import Events
+from qsp.engine.events import Events
 from tests.engine.toy import EVERY, amounts, bumps, lane, lane_of, run, same_bits
 
 # (time, kind, amount, duration, period)

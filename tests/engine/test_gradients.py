@@ -22,6 +22,7 @@ PARAMETERS = ("alpha", "p_IL6", "k_kill")
 ENDPOINTS = ("IL-6 peak", "tumor volume", "drug area")
 STEP = 0.02
 METHOD = Method(rtol=1e-9)
+STRETCHES = 3  # the infusion, what follows, and the end
 
 
 def endpoints(which, factors):
@@ -36,7 +37,7 @@ def endpoints(which, factors):
     changed = eqx.tree_at(where, p, tuple(a * b for a, b in zip(where(p), scale, strict=True)))
     changed = eqx.tree_at(lambda which: which.parameters, which, changed)
     arguments = {"system": System(), "method": METHOD, "kinds": len(DOSE_KINDS)}
-    result = solve_lane(changed, (), **arguments)
+    result = solve_lane(changed, (), STRETCHES, **arguments)
     m, rho = result.final.model.targets, changed.parameters.model.targets.density
     tumor = (m.viable[1:, 2].sum() + m.dying) / rho
     peak = result.periods.reductions.peak.cytokines[1, IL6]

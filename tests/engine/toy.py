@@ -15,8 +15,9 @@ from jax import Array
 
 from qsp.engine import batch
 from qsp.engine.batch import Batch, simulate
+from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.engine.solve import Lane, LaneResult
 
 KINDS = 3
 BUMPS = 3
@@ -75,7 +76,7 @@ class Toy(eqx.Module):
             amount=infusion - p.k * x.amount,
             # A sink, of infinite tolerance, that is no number where the brittle quantity is none.
             received=infusion + 0.0 * x.brittle**1.5,
-            signal=(-p.height * z / p.width * jnp.exp(-0.5 * z * z)).sum(),
+            signal=(-p.height * z / p.width * jnp.exp(-0.5 * z * z)).sum(0),
             runaway=p.blow_up * x.runaway**2,
             brittle=-p.brittle * x.brittle**1.5,
         )

@@ -8,8 +8,9 @@ import numpy as np
 
 from qsp.engine import batch
 from qsp.engine.batch import Batch
+from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.engine.solve import Lane, LaneResult
 from qsp.system import DOSE_KINDS, Parameters, System
 from tests.engine.toy import stacked
 from tests.model.patient import typical

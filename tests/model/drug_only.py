@@ -13,8 +13,9 @@ import numpy as np
 from jax import Array
 
 from qsp.engine.batch import Batch, simulate
+from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Events, Lane, LaneResult
+from qsp.engine.solve import Lane, LaneResult
 from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk
 from qsp.model.disposition import (
     DispositionParameters,
