@@ -82,8 +82,8 @@ def run(
     from qsp.terminal import Bar, Nothing, print_results
 
     with Nothing() if quiet else Bar(console) as progress:
-        results = runs.run(prepared, progress)
-    runs.write(results, out, force=force)
+        runs.run_into(out, prepared, force=force, progress=progress)
+    results = runs.read(out)
     failed = runs.check_failures(results, allow=allow_failures)
     if not quiet:
         print_results(results, console)

@@ -27,3 +27,30 @@ class Silent:
 
     def advance(self, lanes: int) -> None:
         """Nothing."""
+
+
+class Joint:
+    """One progress over several calls: compiled once, started once.
+
+    Args:
+        whole: Who is told.
+        lanes: Of all calls together.
+    """
+
+    def __init__(self, whole: Progress, lanes: int) -> None:
+        self._whole, self._lanes, self._begun = whole, lanes, False
+
+    def compiled(self, seconds: float) -> None:
+        """Told of the first time only."""
+        if not self._begun:
+            self._whole.compiled(seconds)
+
+    def start(self, lanes: int) -> None:
+        """Told once, of all lanes."""
+        if not self._begun:
+            self._whole.start(self._lanes)
+        self._begun = True
+
+    def advance(self, lanes: int) -> None:
+        """Told each time."""
+        self._whole.advance(lanes)

@@ -1,5 +1,6 @@
 """A run as a labeled dataset, and its file; the schema stands in `qsp.results.dataset`."""
 
+from qsp.results.blocks import save_blocks
 from qsp.results.dataset import (
     FAILED,
     IMPLAUSIBLE,
@@ -22,6 +23,7 @@ __all__ = [
     "load",
     "outcomes",
     "save",
+    "save_blocks",
     "to_dataset",
     "trajectories",
 ]

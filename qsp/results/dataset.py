@@ -121,10 +121,10 @@ def to_dataset(
         return xr.DataTree(ds.assign(shown.data_vars))
     # A group may not have another `patient` than the root.
     apart = xr.DataTree(shown.rename(patient=KEPT))
-    return xr.DataTree(ds.assign(_bands(shown)), children={"trajectories": apart})
+    return xr.DataTree(ds.assign(bands(shown)), children={"trajectories": apart})
 
 
-def _bands(shown: xr.Dataset) -> dict[str, xr.DataArray]:
+def bands(shown: xr.Dataset) -> dict[str, xr.DataArray]:
     """Quantiles over the patients whose trajectories are kept."""
     count = shown.sizes["patient"]
     quantiles = shown.quantile(QUANTILES, dim="patient", keep_attrs=True)
@@ -328,5 +328,6 @@ def _trajectory_variables(shots: Any, labels: Labels, outcome: np.ndarray) -> xr
         for key, (values, units, name) in named.items()
     }
     time = _variable(("time",), labels.time, "day", "Time since the first dose")
-    ids = labels.patients[labels.kept]
-    return xr.Dataset(data, {"time": time, "patient": ids, "arm": np.array(labels.arms)})
+    of_run = _coordinates(labels)
+    who = of_run["patient"][labels.kept]
+    return xr.Dataset(data, {"time": time, "patient": who, "arm": of_run["arm"]})

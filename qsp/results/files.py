@@ -7,7 +7,10 @@ from typing import Any
 import xarray as xr
 
 # Level 1 saves as much as level 4, for most digits of a trajectory are noise to a compressor.
-_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
+COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
+LARGE = 1_000_000_000
+"""Bytes of a file beyond which it is not loaded as a whole."""
+
 # Below this many values, a chunk costs more than it saves.
 _WORTHWHILE = 1000
 
@@ -40,7 +43,7 @@ def _encoding(results: xr.DataTree) -> dict[str, Any]:
     """Compression of every large variable of numbers, by group."""
     return {
         node.path: {
-            name: _COMPRESSED
+            name: COMPRESSED
             for name, variable in node.data_vars.items()
             if variable.dtype.kind == "f" and variable.size >= _WORTHWHILE
         }
@@ -49,6 +52,8 @@ def _encoding(results: xr.DataTree) -> dict[str, Any]:
 
 
 def load(path: Path) -> xr.DataTree:
-    """Read what `save` wrote."""
+    """Read what was saved; of a large file each variable is read when it is used."""
+    if path.stat().st_size > LARGE:
+        return xr.open_datatree(path, engine="netcdf4", cache=False)
     with xr.open_datatree(path, engine="netcdf4") as results:
         return results.load()

@@ -1,7 +1,7 @@
 """From a config to a folder with results and a report."""
 
 from qsp.run.prepare import Prepared, Request, prepare
-from qsp.run.run import check_failures, read, run, write, write_report
+from qsp.run.run import check_failures, read, run, run_into, write_report
 
 __all__ = [
     "Prepared",
@@ -10,6 +10,6 @@ __all__ = [
     "prepare",
     "read",
     "run",
-    "write",
+    "run_into",
     "write_report",
 ]

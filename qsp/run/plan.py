@@ -19,7 +19,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     trial, config = prepared.trial, prepared.config
     for arm in trial.arms:
         _print_arm(arm, trial, console)
-    people, arms = len(prepared.cohort.people.ids), len(trial.arms)
+    people, arms = len(prepared.ids), len(trial.arms)
     seconds = COMPILE_SECONDS + people * arms * trial.days / LANE_DAYS_PER_SECOND
     print_notes(prepared, console)
     who = "1 patient" if people == 1 else f"{people} patients"

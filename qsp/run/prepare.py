@@ -4,6 +4,7 @@ Whatever is wrong is said here, before anything is compiled.
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ from qsp.run.provenance import git_commit
 from qsp.simulation import MOST_TRAJECTORIES, Cohort
 from qsp.system import System
 from qsp.trial import Trial, most_periods
+
+BLOCK = 10_000
+"""Patients that are in memory at a time."""
 
 REFINEMENTS = 6
 """Refinements of the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
@@ -69,19 +73,31 @@ class Prepared:
     config: Config
     table: ParameterTable
     trial: Trial
-    cohort: Cohort
+    given: GivenCovariates | None
+    ids: np.ndarray
+    trajectories: np.ndarray
     system: System
     method: Method
 
-    @property
-    def trajectories(self) -> np.ndarray | None:
-        """Ids whose trajectories are kept, None for the default."""
-        chosen, ids = self.config.trajectories, self.cohort.people.ids
-        if self.request.typical:
-            return None
-        if chosen.ids:
-            return np.asarray(chosen.ids)
-        return None if chosen.patients is None else ids[: min(chosen.patients, MOST_TRAJECTORIES)]
+    @functools.cached_property
+    def cohort(self) -> Cohort:
+        """The patients of the run."""
+        return _cohort(self)
+
+    def in_blocks(self, size: int = BLOCK) -> list["Prepared"]:
+        """The run in parts of at most so many patients; a patient is the same in any part.
+
+        Patients with doses of their own stay together: their trial begins with the first of them.
+        """
+        if len(self.ids) <= size or any(arm.is_individual for arm in self.trial.arms):
+            return [self]
+        parts = [self.ids[first : first + size] for first in range(0, len(self.ids), size)]
+        return [
+            dataclasses.replace(
+                self, ids=ids, trial=dataclasses.replace(self.trial, patients=len(ids))
+            )
+            for ids in parts
+        ]
 
 
 def prepare(request: Request) -> Prepared:
@@ -102,15 +118,29 @@ def prepare(request: Request) -> Prepared:
         trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
     method = Method(config.method.solver, config.method.rtol)
-    return Prepared(
+    ids = np.zeros(1, int) if request.typical else np.array(config.patient_ids)
+    prepared = Prepared(
         request=request,
         config=config,
         table=table,
         trial=trial,
-        cohort=_cohort(config, table, trial, given, typical_only=request.typical),
+        given=given,
+        ids=ids,
+        trajectories=_trajectories(config, ids, typical_only=request.typical),
         system=System(_forms(config, method, table)),
         method=method,
     )
+    _ = prepared.in_blocks()[0].cohort  # what is wrong with the patients is found here
+    return prepared
+
+
+def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.ndarray:
+    """Ids whose trajectories are kept."""
+    chosen = config.trajectories
+    if chosen.ids and not typical_only:
+        return np.asarray(chosen.ids)
+    wanted = None if typical_only else chosen.patients
+    return ids[: MOST_TRAJECTORIES if wanted is None else min(wanted, MOST_TRAJECTORIES)]
 
 
 def _check_typical(request: Request) -> None:
@@ -135,24 +165,19 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
     return dataclasses.replace(trial, patients=1)
 
 
-def _cohort(
-    config: Config,
-    table: ParameterTable,
-    trial: Trial,
-    given: GivenCovariates | None,
-    *,
-    typical_only: bool,
-) -> Cohort:
-    periods = most_periods(trial)
-    if typical_only:
+def _cohort(prepared: Prepared) -> Cohort:
+    config, table = prepared.config, prepared.table
+    periods = most_periods(prepared.trial)
+    if prepared.request.typical:
         people = typical(table, periods=periods)
     else:
-        ids = np.array(config.patient_ids)
-        people = sample(table, ids, seed=config.seed, periods=periods, covariates=given)
+        people = sample(
+            table, prepared.ids, seed=config.seed, periods=periods, covariates=prepared.given
+        )
     file = config.source.file.name
     changed = [
         people.changed(arm.parameters, where=f"{file}: arms.{arm.name}.parameters")
-        for arm in trial.arms
+        for arm in prepared.trial.arms
     ]
     return Cohort(
         people=people,

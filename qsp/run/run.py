@@ -8,13 +8,13 @@ import xarray as xr
 
 from qsp import report
 from qsp.endpoints import add_best_response
-from qsp.engine.progress import Progress
+from qsp.engine.progress import Joint, Progress, Silent
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.report import Supplement
-from qsp.results import load, save, trajectories
+from qsp.results import load, save, save_blocks, trajectories
 from qsp.run import folder
 from qsp.run.command import command_of
-from qsp.run.prepare import Prepared, attributes
+from qsp.run.prepare import BLOCK, Prepared, attributes
 from qsp.simulation import simulate
 
 MOST_FAILED = 0.05
@@ -62,15 +62,36 @@ def check_failures(results: xr.DataTree, *, allow: bool) -> float:
     return failed
 
 
-def write(results: xr.DataTree, out: Path, *, force: bool = False) -> None:
-    """Write results, report and summary to a folder that appears whole.
+def run_into(
+    out: Path,
+    prepared: Prepared,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    block: int = BLOCK,
+) -> None:
+    """Simulate block by block; write results, report and summary to a folder that appears whole.
+
+    Args:
+        out: The folder.
+        prepared: From `qsp.run.prepare`.
+        force: Whether to replace a run that is there.
+        progress: Told of each chunk.
+        block: Patients in memory at a time.
 
     Raises:
         ConfigError: If the folder exists and `force` is not given.
+        SolveError: If no patient of a block could be simulated.
     """
     with folder.written(out, force=force) as fresh:
-        save(results, fresh / folder.RESULTS)
-        write_report(results, fresh)
+        file, blocks = fresh / folder.RESULTS, prepared.in_blocks(block)
+        if len(blocks) == 1:
+            save(run(blocks[0], progress), file)
+        else:
+            lanes = len(prepared.ids) * len(prepared.trial.arms)
+            joint = Joint(progress or Silent(), lanes)
+            save_blocks((run(part, joint) for part in blocks), file)
+        write_report(load(file), fresh)
 
 
 def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:

@@ -1,0 +1,87 @@
+"""Stops of a lane: each change of dosing and each visit once, none missed, none twice."""
+
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsp.engine.events import Events
+from qsp.engine.stretches import FEW, SAME_TIME, SAVE_WINDOW, is_long, most_stretches, next_stop
+from tests.engine.toy import EVERY, amounts, lane, lane_of, run
+
+BEGIN, END, ROOM = -1.0, 20.0, 6
+TIMES = st.sampled_from([-1.0, 0.0, 0.5, 3.0, 7.0, 7.0 + 1e-12, 19.0, 20.0, 25.0])
+DOSES = st.lists(st.tuples(TIMES, st.sampled_from([0.0, 0.5, 4.0])), max_size=ROOM)
+VISITS = st.lists(TIMES, max_size=FEW, unique=True).map(sorted)
+
+
+def table(doses):
+    """Events of a lane; only times and durations matter here."""
+    rows = sorted(doses) + [(np.inf, 0.0)] * (ROOM - len(doses))
+    time, duration = np.array(rows).T
+    none = np.zeros(ROOM)
+    return Events(time, none.astype(int), none, none, duration, none.astype(int))
+
+
+def walked(events, grids):
+    """Stops from the begin to the end, one by one."""
+    on_device = Events(*(jnp.asarray(getattr(events, name)) for name in events.__annotations__))
+    stops, time = [], BEGIN
+    while time < END:
+        time = float(
+            next_stop(
+                jnp.asarray(time), on_device, tuple(map(jnp.asarray, grids)), jnp.asarray(END)
+            )
+        )
+        stops.append(time)
+    return stops
+
+
+@given(DOSES, VISITS)
+def test_a_lane_stops_where_dosing_changes_and_at_visits(doses, visits):
+    changes = [time + after for time, length in doses for after in (0.0, length)]
+    wanted = [at for at in (*changes, *visits) if BEGIN + SAME_TIME < at < END]
+    stops = walked(table(doses), (np.array(visits, float),))
+    assert all(min(abs(at - stop) for stop in stops) <= SAME_TIME for at in wanted)
+    assert len(stops) <= len(set(np.round(wanted, 6))) + 1
+
+
+@given(DOSES, VISITS)
+def test_there_is_room_for_every_stretch(doses, visits):
+    events, grids = table(doses), (np.array(visits, float),)
+    room = most_stretches(events, np.array(BEGIN), np.array(END), grids)
+    assert len(walked(events, grids)) < room <= len({*map(float, visits)}) + 2 * len(doses) + 2
+
+
+def test_the_room_is_that_of_the_lane_with_most():
+    few, many = table([(0.0, 4.0)]), table([(0.0, 4.0), (7.0, 0.5), (10.0, 0.0)])
+    both = Events(
+        *(np.stack([getattr(few, name), getattr(many, name)]) for name in few.__annotations__)
+    )
+    begin, end = np.full(2, BEGIN), np.full(2, END)
+    assert most_stretches(both, begin, end, ()) == most_stretches(
+        many, np.array(BEGIN), np.array(END), ()
+    )
+
+
+def test_a_long_grid_cuts_stretches_to_its_window():
+    grid = np.linspace(0.0, 10.0, 100)
+    stops = np.array([BEGIN, *walked(table([]), (grid,))])
+    inside = [
+        int(((grid >= a) & (grid <= b)).sum()) for a, b in zip(stops, stops[1:], strict=False)
+    ]
+    assert max(inside) <= SAVE_WINDOW
+    assert len(stops) - 1 < most_stretches(table([]), np.array(BEGIN), np.array(END), (grid,))
+
+
+def test_a_short_grid_shows_what_a_long_one_shows():
+    """With a bolus at one of its times, where the value after the dose counts, and at both ends."""
+    doses = ((0.0, 0, 10.0, 0.0, 1), (1.0, 0, 6.0, 2.0, 2), (2.0, 1, 5.0, 0.0, 3))
+    short = (0.0, 0.5, 2.0, 4.5, 6.0)
+    assert is_long(EVERY)
+    assert not is_long(short)
+    result = lane_of(run(lane(*doses), grids=(EVERY, short)), 0)
+    rows = [EVERY.index(time) for time in short]
+    shown, true = result.saved[1].amount, amounts(short, *doses)
+    np.testing.assert_allclose(shown, true, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(shown, result.saved[0].amount[rows], rtol=1e-6, atol=1e-6)
