@@ -100,6 +100,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     record = {
         "solver": method.solver,
         "rtol": method.rtol,
+        "precision": method.precision,
         "lane_width": LANE_WIDTH,
         "compile_s": timing[0],
         "wall_s": sum(timing),

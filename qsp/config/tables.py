@@ -177,6 +177,10 @@ class Method(Table):
         Field(strict=True, ge=SMALLEST_RTOL, le=LARGEST_RTOL),
         Rule(f"be a number from {SMALLEST_RTOL:g} to {LARGEST_RTOL:g}", "The default is 1e-5"),
     ] = 1e-5
+    precision: Annotated[
+        Literal["float64", "float32"],
+        Rule("be float64 or float32", "Leave it out for float64"),
+    ] = "float64"
     recruitment: Annotated[
         Literal["threshold", "mass_action"],
         Rule("be threshold or mass_action", "Leave it out for threshold"),

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from qsp.engine.method import Method
-from qsp.engine.precision import double
+from qsp.engine.precision import scope
 from qsp.engine.progress import Progress, Silent
 from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
 from qsp.engine.stretches import most_stretches
@@ -87,7 +87,7 @@ def simulate(
     )
 
     def solved(device: Device, lanes: Lane) -> LaneResult:
-        with double(), jax.default_device(device):  # both hold for one thread only
+        with scope(method.precision), jax.default_device(device):  # both hold for one thread only
             return jax.tree.map(np.asarray, run(lanes))
 
     with Team(workers) as team:

@@ -4,12 +4,15 @@ import dataclasses
 
 import diffrax as dfx
 
+from qsp.engine.precision import SAME_TIME, Precision
 from qsp.engine.rkc2 import RKC2
 from qsp.engine.rock import ROCK2, ROCK4
 from qsp.errors import ConfigError, suggest
 
 STABILIZED = {"ROCK4": ROCK4, "ROCK2": ROCK2, "RKC2": RKC2}
 EXPLICIT = (*STABILIZED, "Tsit5", "Dopri5", "Dopri8", "Bosh3")
+SINGLE_RTOL = 3e-5
+"""Below it the rounding of float32 looks like an error of the step."""
 IMPLICIT = ("Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5")
 SOLVERS = EXPLICIT + IMPLICIT
 
@@ -26,6 +29,7 @@ class Method:
         first_step: First step after each dose [day].
         smallest_step: A step below this means that the solve failed [day].
         max_steps: Most steps between two doses; beyond it the solve failed.
+        precision: float64, or float32 where its error is known to be small enough.
 
     Raises:
         ConfigError: If the solver is unknown or a number is out of range.
@@ -36,11 +40,20 @@ class Method:
     first_step: float = 0.01
     smallest_step: float = 1e-9
     max_steps: int = 100_000
+    precision: Precision = "float64"
 
     def __post_init__(self) -> None:
         if self.solver not in SOLVERS:
             todo = suggest(self.solver, SOLVERS) or f"Choose from {', '.join(SOLVERS)}"
             raise ConfigError("method", "solver must be known", repr(self.solver), todo)
+        if self.precision not in SAME_TIME:
+            rule, todo = f"precision must be one of {', '.join(SAME_TIME)}", "Leave it out"
+            raise ConfigError("method", rule, repr(self.precision), todo)
+        if self.precision == "float32" and self.rtol < SINGLE_RTOL:
+            rule = f"rtol must be at least {SINGLE_RTOL:g} in single precision"
+            raise ConfigError(
+                "method", rule, self.rtol, "Write rtol = 1e-4, or leave precision out"
+            )
         if not 1e-13 <= self.rtol <= 1e-2:
             todo = "The default is 1e-5; 1e-9 serves as a reference"
             raise ConfigError("method", "rtol must be between 1e-13 and 1e-2", self.rtol, todo)

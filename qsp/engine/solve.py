@@ -19,13 +19,15 @@ from qsp.engine.control import PerStateTolerance
 from qsp.engine.events import Events, Leaf
 from qsp.engine.lanewise import Lanewise
 from qsp.engine.method import Method
+from qsp.engine.precision import same_time
 from qsp.engine.raveled import Raveled
 from qsp.engine.stabilized import AbstractStabilized
-from qsp.engine.stretches import SAME_TIME, is_long, next_stop, padded, window
+from qsp.engine.stretches import is_long, next_stop, padded, window
 from qsp.engine.tracking import Context, Observed, Reductions, Tracking, continued, start
 
-NEVER = 1e30
-"""A threshold no signal reaches; finite, so that the arithmetic of crossings stays so."""
+NEVER = 1e12
+"""A threshold no signal reaches; its square is finite in single precision too, so that the
+arithmetic of crossings stays so."""
 
 REFERENCE_RTOL = 1e-5
 """Relative tolerance for which a system states what is negligible.
@@ -168,10 +170,10 @@ def _room(shot: Any, length: int) -> Any:
 def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:
     """Give what is due now; a dose of a new period starts its reductions afresh."""
     events, index = lane.events, jnp.arange(lane.events.time.shape[0], dtype=jnp.int32)
-    due = (index >= carry.next_event) & (events.time <= carry.time + SAME_TIME)
+    due = (index >= carry.next_event) & (events.time <= carry.time + same_time(carry.time))
     amount = _by_kind(jnp.where(due & (events.duration == 0.0), events.amount, 0.0), events, kinds)
     given = system.bolus(carry.state, lane.parameters, amount)
-    state = jnp.where((amount > 0.0).any(), given, carry.state)  # no bolus, no rounding
+    state = jnp.where((amount != 0.0).any(), given, carry.state)  # no bolus, no rounding
     period = jnp.maximum(carry.period, jnp.where(due, events.period, 0).max())
 
     fresh = start(system, carry.time, state, lane.parameters, _levels(lane, period))
@@ -221,7 +223,8 @@ def _integrate(  # noqa: PLR0913
     """Integrate to the next change of dosing, or not at all after a failure."""
     events, t0 = lane.events, carry.time
     stops = events.time + events.duration
-    running = (events.time <= t0 + SAME_TIME) & (t0 + SAME_TIME < stops)
+    soon = t0 + same_time(t0)
+    running = (events.time <= soon) & (soon < stops)
     infusion = _by_kind(jnp.where(running, events.rate, 0.0), events, kinds)
     t1 = jnp.where(carry.failed, t0, next_stop(t0, events, grids, lane.end))
 
@@ -229,7 +232,7 @@ def _integrate(  # noqa: PLR0913
     state, reached, reductions, shots = _diffeqsolve(carry, t0, t1, context, grids, system, method)
     # A last step cut short by the end may fall below the smallest step: what counts is whether the
     # end was reached.
-    failed = carry.failed | (reached < t1) | jnp.isnan(reached)
+    failed = carry.failed | (reached < t1 - same_time(t1)) | jnp.isnan(reached)
 
     taken, last = iter(shots), system.snapshot(state, lane.parameters)
     first = system.snapshot(carry.state, lane.parameters)
@@ -264,7 +267,7 @@ def _written(rows: Any, at: Array, new: Any) -> Any:
 
 def _noted(rows: Any, grid: Array, time: Array, shot: Any) -> Any:
     """Rows with a snapshot where a time is one of the grid."""
-    here = jnp.abs(grid - time) <= SAME_TIME
+    here = jnp.abs(grid - time) <= same_time(time)
     return jax.tree.map(
         lambda old, new: jnp.where(here.reshape(-1, *[1] * new.ndim), new, old), rows, shot
     )
@@ -301,6 +304,8 @@ def _diffeqsolve(  # noqa: PLR0913
                 fn=lambda t, y, args: system.snapshot(y, args.parameters),
             )
         )
+    # A step must move the time; a tenth of what counts as one time does.
+    smallest = max(method.smallest_step, 0.1 * same_time(t0))
     tighter = method.rtol / REFERENCE_RTOL
     atol = tighter * system.negligible(carry.state, parameters)
     controller = PerStateTolerance(
@@ -310,7 +315,7 @@ def _diffeqsolve(  # noqa: PLR0913
             norm=jnp.abs,
             pcoeff=PROPORTIONAL,
             icoeff=INTEGRAL,
-            dtmin=method.smallest_step,
+            dtmin=smallest,
             force_dtmin=False,
         ),
         method.rtol,
@@ -323,7 +328,7 @@ def _diffeqsolve(  # noqa: PLR0913
         Tracking(_solver(method), system),
         t0=t0,
         t1=t1,
-        dt0=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, method.smallest_step)),
+        dt0=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, smallest)),
         y0=carry.state,
         args=context,
         saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(t1=True), *wanted], solver_state=True),

@@ -11,9 +11,7 @@ import numpy as np
 from jax import Array
 
 from qsp.engine.events import Events, Leaf
-
-SAME_TIME = 1e-9
-"""Events closer than this [day] are at one time: sums of times round differently."""
+from qsp.engine.precision import same_time
 
 FEW = 8
 """Most times of a grid at which a lane stops. To read times off the dense output costs something in
@@ -43,7 +41,7 @@ def next_stop(time: Array, events: Events, grids: tuple[Array, ...], end: Leaf) 
     ahead = [events.time, events.time + events.duration]
     ahead += [grid for grid in grids if len(grid) and not is_long(grid)]
     times = jnp.concatenate(ahead)
-    stop = jnp.minimum(jnp.where(times > time + SAME_TIME, times, jnp.inf).min(), end)
+    stop = jnp.minimum(jnp.where(times > time + same_time(time), times, jnp.inf).min(), end)
     for grid in filter(is_long, grids):
         last = jnp.searchsorted(grid, time) + window(grid) - 1
         stop = jnp.minimum(stop, padded(grid)[last])

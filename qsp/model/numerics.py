@@ -29,11 +29,11 @@ def reciprocal(denominator: jax.Array) -> jax.Array:
 
 
 def positive_concentration(free: jax.Array) -> jax.Array:
-    """c + 1e-12 nmol/L: the closed form divides by the drug (4.2).
+    """max(c, 0) + 1e-12 nmol/L: the closed form divides by the drug (4.2).
 
-    There is none before the first dose.
+    There is none before the first dose, and a solver may try a state a little below zero.
     """
-    return free + TINY
+    return jnp.where(free < 0.0, 0.0, free) + TINY
 
 
 def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ from qsp.run.prepare import Prepared
 from qsp.trial import Arm, Trial
 
 # Patients times arms times days that two cores simulate in a second, to an order of magnitude.
-LANE_DAYS_PER_SECOND = 8000.0
+LANE_DAYS_PER_SECOND = 40_000.0
 COMPILE_SECONDS = 15.0
 
 

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsp.engine.events import Events
-from qsp.engine.stretches import FEW, SAME_TIME, SAVE_WINDOW, is_long, most_stretches, next_stop
+from qsp.engine.stretches import FEW, SAVE_WINDOW, is_long, most_stretches, next_stop
 from tests.engine.toy import EVERY, amounts, lane, lane_of, run
 
 BEGIN, END, ROOM = -1.0, 20.0, 6
+SAME_TIME = 1e-9  # of double precision
 TIMES = st.sampled_from([-1.0, 0.0, 0.5, 3.0, 7.0, 7.0 + 1e-12, 19.0, 20.0, 25.0])
 DOSES = st.lists(st.tuples(TIMES, st.sampled_from([0.0, 0.5, 4.0])), max_size=ROOM)
 VISITS = st.lists(TIMES, max_size=FEW, unique=True).map(sorted)

@@ -49,6 +49,11 @@ def test_a_concentration_of_zero_becomes_positive():
     assert gradients == [1.0]
 
 
+def test_a_concentration_below_zero_is_none():
+    for free in (-1e-12, -1e-9, -1.0):
+        assert value_and_gradients(numerics.positive_concentration, free) == (numerics.TINY, [0.0])
+
+
 @pytest.mark.parametrize("n", [1.5, 2.0, 2.17, 4.0])
 def test_hill_and_all_its_gradients_are_zero_without_bridges(n):
     value, gradients = value_and_gradients(numerics.hill, 0.0, 1010.0, n)
