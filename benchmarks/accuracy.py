@@ -9,19 +9,14 @@ periods, relative to it. `load` says how busy the machine was.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 from pathlib import Path
 
-import diffrax
-import jax
 import numpy as np
 import xarray as xr
+from rows import Row, emit, per_core, relative_error, row
 
 from qsp.engine.method import Method
 from qsp.run import Prepared, Request, prepare
-from qsp.run.provenance import git_commit
 from qsp.simulation import simulate
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
@@ -42,7 +37,7 @@ def main() -> None:
     prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
     reference = _run(prepared, REFERENCE)
     for method in METHODS:
-        print(json.dumps(_row(_run(prepared, method), reference, method)), flush=True)
+        emit(_row(_run(prepared, method), reference, method))
 
 
 def _run(prepared: Prepared, method: Method) -> xr.Dataset:
@@ -55,33 +50,26 @@ def _run(prepared: Prepared, method: Method) -> xr.Dataset:
     ).to_dataset()
 
 
-def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> dict[str, object]:
+def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> Row:
     lanes = ds.sizes["arm"] * ds.sizes["patient"]
-    seconds = ds.attrs["wall_s"] - ds.attrs["compile_s"]
+    rate = lanes / (ds.attrs["wall_s"] - ds.attrs["compile_s"])
     errors = {
-        key: float(f"{np.nanmax(np.abs(ds[name].values / reference[name].values - 1.0)):.2g}")
-        for key, name in ERRORS.items()
+        key: relative_error(ds[name].values, reference[name].values) for key, name in ERRORS.items()
     }
-    grades = float((ds["crs_grade"] != reference["crs_grade"]).mean())
-    return {
-        "bench": "accuracy",
-        "method": method.solver.lower(),
-        "rtol": method.rtol,
-        "device": jax.devices()[0].device_kind,
-        "precision": "float64",
-        "patients": ds.sizes["patient"],
-        "arms": ds.sizes["arm"],
-        "patient_arms_per_s": round(lanes / seconds, 1),
-        "compile_s": round(ds.attrs["compile_s"], 2),
-        "mean_steps": round(float(ds["steps"].mean())),
-        "failures": int((ds["outcome"] != 0).sum()),
+    return row(
+        "accuracy",
+        method.solver.lower(),
+        rtol=method.rtol,
+        patients=ds.sizes["patient"],
+        arms=ds.sizes["arm"],
+        patient_arms_per_s=round(rate, 1),
+        **per_core(rate, lanes),
+        compile_s=round(ds.attrs["compile_s"], 2),
+        mean_steps=round(float(ds["steps"].mean())),
+        failures=int((ds["outcome"] != 0).sum()),
         **errors,
-        "grades_that_differ": grades,
-        "load": round(os.getloadavg()[0], 2),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"jax": jax.__version__, "diffrax": diffrax.__version__},
-        "commit": git_commit(),
-    }
+        grades_that_differ=float((ds["crs_grade"] != reference["crs_grade"]).mean()),
+    )
 
 
 if __name__ == "__main__":

@@ -1,29 +1,64 @@
-"""How many patients a second: the main job's trial, compile apart. One JSON line.
+"""How many patients a second: the main job's trial, by chunk, workers and precision. JSON lines.
 
     .venv/bin/python benchmarks/throughput.py [--patients 256] [--repeats 3]
 
-Each repeat simulates every patient in every arm for 84 days without trajectories. The median is the
-figure to quote; `load` says how busy the machine was.
+Each repeat simulates every patient in every arm for 84 days without trajectories; compilation is
+apart. The median is the figure to quote; `load` says how busy the machine was. Widths are compared
+on one worker, precisions at the tolerance that both can hold. Each row comes from a process of its
+own; on an accelerator it uses all there are.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import os
-import platform
 import statistics
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Literal
 
-import diffrax
+import base_case
 import jax
 import numpy as np
+from apart import measured, use_cores
+from rows import Row, emit, per_core, row
 
-from qsp.run import Request, prepare
-from qsp.run.provenance import git_commit
+from qsp.engine import batch
+from qsp.engine.method import Method
+from qsp.engine.team import everywhere
+from qsp.run import Prepared, Request, prepare
 from qsp.simulation import simulate
 
-CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
+WIDTHS = (32, 64, 128)
+PRECISIONS: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
+LOOSE = 1e-4
+"""Relative tolerance where precisions are compared."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """How the trial is computed.
+
+    Args:
+        patients: How many, in each arm.
+        repeats: Of the simulation.
+        lane_width: Patients of a chunk.
+        workers: Cores; None for all that there is.
+        precision: Of all arithmetic.
+        rtol: Relative tolerance.
+    """
+
+    patients: int
+    repeats: int
+    lane_width: int = batch.LANE_WIDTH
+    workers: int | None = None
+    precision: Literal["float64", "float32"] = "float64"
+    rtol: float = Method.rtol
+
+    @property
+    def method(self) -> Method:
+        """How the trial is integrated."""
+        return Method(rtol=self.rtol, precision=self.precision)
 
 
 def main() -> None:
@@ -31,41 +66,67 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
-    lanes = asked.patients * len(prepared.trial.arms)
-    compile_s, run_s, steps, failed = [], [], [], []
-    for _ in range(asked.repeats):
-        ds = simulate(
-            prepared.trial,
-            prepared.cohort,
-            system=prepared.system,
-            method=prepared.method,
-            trajectories=np.array([], int),
-        ).to_dataset()
-        compile_s.append(ds.attrs["compile_s"])
-        run_s.append(ds.attrs["wall_s"] - ds.attrs["compile_s"])
-        steps.append(float(ds["steps"].mean()))
-        failed.append(int((ds["outcome"] != 0).sum()))
-    row = {
-        "bench": "throughput",
-        "method": prepared.method.solver.lower(),
-        "rtol": prepared.method.rtol,
-        "device": jax.devices()[0].device_kind,
-        "precision": "float64",
-        "patients": asked.patients,
-        "arms": len(prepared.trial.arms),
-        "days": prepared.trial.days,
-        "patient_arms_per_s": round(lanes / statistics.median(run_s), 1),
-        "compile_s": round(max(compile_s), 2),
-        "mean_steps": round(statistics.mean(steps)),
-        "failures": max(failed),
-        "load": round(os.getloadavg()[0], 2),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"jax": jax.__version__, "diffrax": diffrax.__version__},
-        "commit": git_commit(),
+    if asked.one:
+        emit(_measured(Case(**json.loads(asked.one))))
+        return
+    for case in _cases(Case(asked.patients, asked.repeats)):
+        emit(measured(__file__, dataclasses.asdict(case)))
+
+
+def _cases(base: Case) -> Iterator[Case]:
+    is_cpu = jax.devices()[0].platform == "cpu"
+    for width in WIDTHS:
+        yield dataclasses.replace(base, lane_width=width, workers=1 if is_cpu else None)
+    for workers in range(2, len(everywhere()) + 1 if is_cpu else 2):
+        yield dataclasses.replace(base, workers=workers)
+    for precision in PRECISIONS:
+        yield dataclasses.replace(base, precision=precision, rtol=LOOSE)
+
+
+def _measured(case: Case) -> Row:
+    """This process is for one case."""
+    use_cores(case.workers)
+    batch.LANE_WIDTH = case.lane_width
+    prepared = prepare(Request(base_case.CONFIG, [f"patients={case.patients}"]))
+    arms = len(prepared.trial.arms)
+    passes = [_pass(prepared, case.method) for _ in range(case.repeats)]
+    rate = arms * case.patients / statistics.median(one["run_s"] for one in passes)
+    return row(
+        "throughput",
+        case.method.solver.lower(),
+        status="ok",
+        precision=case.precision,
+        lane_width=case.lane_width,
+        workers=len(everywhere()),
+        rtol=case.rtol,
+        patients=case.patients,
+        arms=arms,
+        days=prepared.trial.days,
+        patient_arms_per_s=round(rate, 1),
+        **per_core(rate, arms * case.patients),
+        compile_s=round(passes[0]["compile_s"], 2),
+        repeats=case.repeats,
+        mean_steps=round(passes[0]["mean_steps"]),
+        failures=int(passes[0]["failures"]),
+    )
+
+
+def _pass(prepared: Prepared, method: Method) -> dict[str, float]:
+    ds = simulate(
+        prepared.trial,
+        prepared.cohort,
+        system=prepared.system,
+        method=method,
+        trajectories=np.array([], int),
+    ).to_dataset()
+    return {
+        "compile_s": ds.attrs["compile_s"],
+        "run_s": ds.attrs["wall_s"] - ds.attrs["compile_s"],
+        "mean_steps": float(ds["steps"].mean()),
+        "failures": float((ds["outcome"] != 0).sum()),
     }
-    print(json.dumps(row))
 
 
 if __name__ == "__main__":

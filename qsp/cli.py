@@ -193,6 +193,9 @@ def validate(
 
 def main() -> None:
     """Run the command line and turn errors into one line and an exit code."""
+    # Read when equinox is imported, below. JAX keeps no compiled program that calls back into
+    # Python, as the checks that diffrax makes of its arguments while it runs do.
+    os.environ.setdefault("EQX_ON_ERROR", "off")
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:

@@ -49,7 +49,7 @@ def negligible(x: State, p: Parameters) -> State:
         ),
         t_cells=TCells(pool, pool, pool),
         margination=fraction,
-        targets=Targets(viable=targets, dying=targets[TUMOR_KINDS, TUMOR].sum()),
+        targets=Targets(viable=targets, dying=targets[TUMOR_KINDS, TUMOR].sum(0)),
         release=Release(drive, drive, drive),
         cytokines=Cytokines(blood=cytokine, myeloid=fraction, tolerant=fraction),
         severity=fraction,

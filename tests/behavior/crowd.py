@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from qsp import system
@@ -32,7 +31,7 @@ class Watching(System):
     def ends(self, x: system.State, p: system.Parameters) -> tuple[Any, jax.Array]:
         extremes, secreting = super().ends(x, p)
         tolerance = self.negligible(x, p)
-        below = jax.tree.map(lambda leaf, atol: jnp.max(-leaf / atol), x, tolerance)
+        below = jax.tree.map(lambda leaf, atol: -leaf / atol, x, tolerance)
         return (extremes, below), secreting
 
 

@@ -53,6 +53,7 @@ def test_the_system_with_lanes_last_is_that_of_each_lane(name, lanes):
             system.ends(x, p),
             system.peaks(x, p),
             system.areas(x, p),
+            system.negligible(x, p),
         )
 
     alone = jax.jit(jax.vmap(everything))(time, x, p, infusion)

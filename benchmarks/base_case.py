@@ -1,0 +1,64 @@
+"""The base case of the sweeps: the step-up arm of the main job alone, and cases beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qsp import units
+from qsp.run import Prepared, Request, prepare
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
+ARM = "step_up"
+DAYS = 84
+
+
+def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Prepared:
+    """The base case in so many patients, without trajectories.
+
+    Args:
+        patients: How many.
+        doses: Weekly doses in place of those of the arm; amounts follow the arm's as far as it has
+            doses, then its last.
+        days: Length of the trial; what the arm gives later falls away.
+    """
+    file = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    arm = file["arms"][ARM]
+    given = arm["doses"] if doses is None else _weekly(arm["doses"], doses)
+    arm["doses"] = [dose for dose in given if _day(dose["time"]) < days]
+    visits = [visit for visit in file["visits"] if _day(visit) < days]
+    changes = {
+        "patients": patients,
+        "days": days,
+        "visits": [*visits, f"{days} day"],
+        "arms": {ARM: arm},
+    }
+    run = prepare(Request(CONFIG, [f"{key}={_toml(value)}" for key, value in changes.items()]))
+    return dataclasses.replace(run, trajectories=np.array([], int))
+
+
+def _weekly(doses: list[dict[str, str]], count: int) -> list[dict[str, str]]:
+    last = len(doses) - 1
+    return [
+        {**doses[min(week, last)], "period": f"W{week + 1}", "time": f"{7 * week} day"}
+        for week in range(count)
+    ]
+
+
+def _day(text: str) -> float:
+    return units.parse(text, "day", where="time")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML on one line: as JSON, but for tables."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)

@@ -1,0 +1,116 @@
+"""Functions that give derivatives of one patient, to be compiled.
+
+By potency, production of IL-6 and killing: the logarithms of all three, as of what is derived.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import base_case
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qsp.engine.control import PerStateTolerance
+from qsp.engine.events import Events
+from qsp.engine.method import Method
+from qsp.engine.raveled import Raveled
+from qsp.engine.rock import ROCK4
+from qsp.engine.solve import NEVER, Lane, solve_lane
+from qsp.engine.stretches import most_stretches
+from qsp.model.cytokines import IL6
+from qsp.simulation import Cohort
+from qsp.system import DOSE_KINDS, Parameters, System
+from qsp.trial import Trial, event_table, period_table
+
+DAYS = 7
+BOLUS = 10.0
+"""Of the molecule, into the blood, at the start of the week of reverse mode [nmol]."""
+
+GRADES = 4
+MOST_STEPS = 4096
+FACTORS = 3
+
+
+def forward() -> tuple[Callable[[Any], Any], Any]:
+    """Forward mode through a whole lane: the first dose, a week. By the first of the parameters."""
+    run = base_case.prepared(1, days=DAYS)
+    lane = _lane(run.trial, run.cohort)
+    stretches = most_stretches(lane.events, lane.begin, lane.end, ())
+
+    def endpoints(factors: Any) -> Any:
+        changed = eqx.tree_at(lambda lane: lane.parameters, lane, _scaled(lane.parameters, factors))
+        result = solve_lane(
+            changed, (), stretches, system=System(), method=Method(), kinds=len(DOSE_KINDS)
+        )
+        peak = result.periods.reductions.peak.cytokines[1, IL6]
+        return jnp.log(jnp.stack([peak, result.end.tumor_volume]))
+
+    along = jnp.eye(FACTORS)[0]
+    return lambda at: jax.jvp(endpoints, (at,), (along,)), jnp.zeros(FACTORS)
+
+
+def reverse() -> tuple[Callable[[Any], Any], Any]:
+    """Reverse mode through one solve, with checkpoints: a week from a bolus, without tracking."""
+    first = base_case.prepared(1, days=DAYS).cohort.parameters[0]
+    parameters = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), first)
+
+    def tumor(factors: Any) -> Any:
+        p = _scaled(parameters, factors)
+        system = Raveled.of(System(), p)
+        amount = jnp.zeros(len(DOSE_KINDS)).at[DOSE_KINDS.index("drug_iv")].set(BOLUS)
+        end = _after_a_week(system, system.bolus(system.initial(p), p, amount), p)
+        return jnp.log(system.snapshot(end, p).tumor_volume)
+
+    return jax.value_and_grad(tumor), jnp.zeros(FACTORS)
+
+
+def _after_a_week(system: Raveled, start: Any, p: Parameters) -> Any:
+    method, nothing = Method(), jnp.zeros(len(DOSE_KINDS))
+    pid = dfx.PIDController(rtol=0.0, atol=1.0, norm=jnp.abs, pcoeff=0.4, icoeff=0.3)
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(lambda t, y, p: system.rates(jnp.asarray(t), y, p, nothing)),
+        ROCK4(),
+        t0=0.0,
+        t1=float(DAYS),
+        dt0=method.first_step,
+        y0=start,
+        args=p,
+        stepsize_controller=PerStateTolerance(pid, method.rtol, system.negligible(start, p)),
+        max_steps=MOST_STEPS,
+        adjoint=dfx.RecursiveCheckpointAdjoint(),
+    )
+    if solution.ys is None:
+        raise RuntimeError("the solve must keep its last state")
+    return solution.ys[-1]
+
+
+def _scaled(p: Parameters, factors: Any) -> Parameters:
+    """Parameters times exp(factors)."""
+    m = p.model
+    values = (m.synapse.alpha, m.cytokines.p_IL6, m.engagement.k_kill)
+    return eqx.tree_at(
+        lambda p: (p.model.synapse.alpha, p.model.cytokines.p_IL6, p.model.engagement.k_kill),
+        p,
+        tuple(value * jnp.exp(factor) for value, factor in zip(values, factors, strict=True)),
+    )
+
+
+def _lane(trial: Trial, cohort: Cohort) -> Lane:
+    """The first patient of a trial with one arm, without CRS."""
+    people = cohort.people.covariates
+    events = event_table(trial, people["body_weight"], people["body_surface"])
+    periods = period_table(trial, events).label.shape[-1]
+    given = (np.asarray(getattr(events, field.name))[0, 0] for field in dataclasses.fields(Events))
+    return Lane(
+        parameters=jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), cohort.parameters[0]),
+        events=Events(*given),
+        thresholds=np.full((periods, GRADES), NEVER),
+        begin=np.asarray(float(trial.start)),
+        end=np.asarray(float(trial.days)),
+    )

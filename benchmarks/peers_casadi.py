@@ -1,0 +1,137 @@
+"""CasADi: its CVODES integrator mapped over the patients, one integrator for each kind of stretch.
+
+CasADi derives the Jacobian itself. Its expressions become C where there is a compiler of C.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import casadi
+import numpy as np
+from peers_case import Outcome, Run, ScalarCase, Simulate, Stretch, outcome, timed, tolerances
+from peers_graph import Program
+
+NEEDS = ("casadi",)
+MOST_STEPS = 100_000
+
+SYMBOLIC: Mapping[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "max": casadi.fmax,
+    "min": casadi.fmin,
+    "pow": casadi.power,
+    "neg": lambda a: -a,
+    "abs": casadi.fabs,
+    "exp": casadi.exp,
+    "log": casadi.log,
+    "log1p": casadi.log1p,
+    "expm1": casadi.expm1,
+    "tanh": casadi.tanh,
+    "sqrt": casadi.sqrt,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+    "select_n": lambda which, no, yes: casadi.if_else(which, yes, no),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """An integrator of every patient for each stretch."""
+
+    case: ScalarCase
+    integrators: tuple[Any, ...]
+
+    def __call__(self) -> Run:
+        """Every patient."""
+        return timed(self.simulated)
+
+    def simulated(self) -> Outcome:
+        """All patients, stretch by stretch."""
+        case, model = self.case, self.case.model
+        patients, seen, end = case.patients, [], model.initial
+        for stretch, integrate in zip(case.stretches, self.integrators, strict=True):
+            begin = np.full((patients, 1), stretch.times[0])
+            given = np.concatenate([model.constants, stretch.infusion, begin], axis=1)
+            try:
+                result = integrate(x0=(end + stretch.bolus).T, p=given.T)
+            except RuntimeError:  # one patient who fails takes all with him
+                nothing = np.full((patients, len(case.times)), np.nan)
+                return outcome(case, nothing, nothing[:, : model.size], np.zeros(patients, bool))
+            states = np.reshape(result["xf"].full().T, (patients, len(stretch.times), model.size))
+            seen.append(states[:, :, model.il6])
+            end = states[:, -1]
+        return outcome(case, np.concatenate(seen, axis=1), end, np.ones(patients, bool))
+
+
+def prepared(case: ScalarCase, rtol: float) -> Simulate:
+    """The case, compiled."""
+    equations = _equations(case)
+    known: dict[tuple[float, ...], Any] = {}
+    for stretch in case.stretches:
+        if _since_start(stretch) not in known:
+            known[_since_start(stretch)] = _integrator(equations, stretch, rtol, case.patients)
+    return _Ready(case, tuple(known[_since_start(stretch)] for stretch in case.stretches))
+
+
+def note() -> str:
+    """What to know of the figures."""
+    return f"BDF, exact Jacobian; expressions {'in C' if _has_compiler() else 'interpreted'}"
+
+
+def _has_compiler() -> bool:
+    return shutil.which("gcc") is not None
+
+
+def _since_start(stretch: Stretch) -> tuple[float, ...]:
+    """Times of outputs; stretches that share them share an integrator."""
+    return tuple(np.round(stretch.times - stretch.times[0], 9).tolist())
+
+
+def _integrator(equations: Mapping[str, Any], stretch: Stretch, rtol: float, patients: int) -> Any:
+    relative, absolute = tolerances(rtol)
+    options = {
+        "reltol": relative,
+        "abstol": absolute,
+        "max_num_steps": MOST_STEPS,
+        "jit": _has_compiler(),
+        "compiler": "shell",
+        "jit_options": {"flags": ["-O3", "-march=native"]},
+    }
+    times = list(_since_start(stretch))
+    one = casadi.integrator("stretch", "cvodes", equations, 0.0, times, options)
+    return one.map(patients)
+
+
+def _equations(case: ScalarCase) -> Mapping[str, Any]:
+    """Symbols and derivatives; the last parameter is the time at which a stretch begins."""
+    model = case.model
+    time, state = casadi.SX.sym("time"), casadi.SX.sym("state", model.size)
+    given = casadi.SX.sym("given", model.constants.shape[1] + len(model.kinds))
+    begin = casadi.SX.sym("begin")
+    rates = _expressions(model.rates, {"time": [begin + time], "state": state, "given": given})
+    return {
+        "t": time,
+        "x": state,
+        "p": casadi.vertcat(given, begin),
+        "ode": casadi.vertcat(*rates),
+    }
+
+
+def _expressions(program: Program, inputs: Mapping[str, Any]) -> list[Any]:
+    values: list[Any] = []
+    for node in program.nodes:
+        if node.op == "const":
+            values.append(casadi.SX(float(node.value)))
+        elif node.op in inputs:
+            values.append(inputs[node.op][int(node.value)])
+        else:
+            values.append(SYMBOLIC[node.op](*(values[i] for i in node.args)))
+    return [values[i] for i in program.outputs]

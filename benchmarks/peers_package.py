@@ -1,0 +1,80 @@
+"""The package itself, through its public verb."""
+
+from __future__ import annotations
+
+import dataclasses
+import time as clock
+
+import numpy as np
+from peers_case import Case, Outcome, Run, Simulate
+
+from qsp.engine.batch import LANE_WIDTH
+from qsp.engine.method import Method
+from qsp.simulation import simulate
+
+NEEDS = ()
+ML_PER_L = 1000.0
+
+
+class Clock:
+    """Reads the time when the program is compiled and after each chunk of patients."""
+
+    def __init__(self) -> None:
+        self.readings: list[tuple[float, float]] = []
+
+    def compiled(self, seconds: float) -> None:
+        """Nothing yet: the run begins at `start`."""
+
+    def start(self, lanes: int) -> None:
+        """The run begins."""
+        self._read()
+
+    def advance(self, lanes: int) -> None:
+        """A chunk is done."""
+        self._read()
+
+    def _read(self) -> None:
+        self.readings.append((clock.process_time(), clock.perf_counter()))
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Of the processor and by the clock, from the first reading to the last."""
+        (cpu, wall), (later_cpu, later_wall) = self.readings[0], self.readings[-1]
+        return later_cpu - cpu, later_wall - wall
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """Compiled at the first call."""
+
+    case: Case
+    method: Method
+
+    def __call__(self) -> Run:
+        """Every patient, without trajectories."""
+        clock = Clock()
+        ds = simulate(
+            self.case.trial,
+            self.case.cohort,
+            system=self.case.system,
+            method=self.method,
+            trajectories=np.array([], int),
+            progress=clock,
+        ).to_dataset()
+        result = Outcome(
+            il6_peak=ds["il6_peak"].max("dose_period").values[0],
+            auc=ds["auc"].sum("dose_period", min_count=1).values[0],
+            tumor=ds["tumor_volume_end"].values[0] / ML_PER_L,
+            failed=ds["outcome"].values[0] != 0,
+        )
+        return Run(result, *clock.seconds, compile_s=ds.attrs["compile_s"])
+
+
+def prepared(case: Case, rtol: float, solver: str) -> Simulate:
+    """A case by one of the solvers the package knows."""
+    return _Ready(case, Method(solver, rtol))
+
+
+def note() -> str:
+    """What to know of the figures."""
+    return f"{LANE_WIDTH} patients in step, with all that a run records"

@@ -1,0 +1,102 @@
+"""What every benchmark prints: one JSON line per figure, with what it rests on."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+
+import diffrax
+import jax
+import numpy as np
+
+from qsp.engine import batch
+from qsp.engine.team import everywhere
+from qsp.run.provenance import git_commit
+
+Row = dict[str, object]
+
+
+def row(bench: str, method: str, **figures: object) -> Row:
+    """A figure with its circumstances.
+
+    Args:
+        bench: What was measured.
+        method: By which method.
+        figures: The measurement; `device` and `precision` where they are others, `versions` of what
+            the method needs beside jax, diffrax and numpy.
+    """
+    return {
+        "bench": bench,
+        "method": method,
+        "device": jax.devices()[0].device_kind,
+        "precision": "float64",
+        **figures,
+        **_circumstances(_versions(figures)),
+    }
+
+
+def ratio(numerator: Row, denominator: Row, key: str) -> Row:
+    """The figure of one row over that of another; a row is named by its case, else its method."""
+    above, below = _figure(numerator, key), _figure(denominator, key)
+    return {
+        "bench": "ratio",
+        "numerator": numerator.get("case", numerator["method"]),
+        "denominator": denominator.get("case", denominator["method"]),
+        "key": key,
+        "value": round(above / below, 2),
+        "patients": [numerator.get("patients"), denominator.get("patients")],
+        **_circumstances({**_versions(denominator), **_versions(numerator)}),
+    }
+
+
+def emit(figures: Row) -> None:
+    """Print one row."""
+    print(json.dumps(figures, allow_nan=False), flush=True)
+
+
+def per_core(rate: float, lanes: int) -> Row:
+    """A rate divided by the cores that worked for it, as part of a row; nothing on accelerators."""
+    if jax.devices()[0].platform != "cpu":
+        return {}
+    workers = min(len(everywhere()), math.ceil(lanes / batch.LANE_WIDTH))
+    return {"patients_per_s_per_core": round(rate / workers, 1)}
+
+
+def relative_error(values: np.ndarray, reference: np.ndarray) -> float | None:
+    """Largest error relative to a reference, two digits; None where nothing can be compared."""
+    errors = np.abs(values / reference - 1.0)
+    known = errors[np.isfinite(errors)]
+    return float(f"{known.max():.2g}") if known.size else None
+
+
+def _figure(figures: Row, key: str) -> float:
+    value = figures[key]
+    if not isinstance(value, float | int):
+        raise TypeError(f"{key} of {figures['method']} must be a number, but is {value!r}")
+    return value
+
+
+def _versions(figures: Mapping[str, object]) -> dict[str, str]:
+    versions = figures.get("versions")
+    return dict(versions) if isinstance(versions, dict) else {}
+
+
+def _circumstances(versions: Mapping[str, str]) -> Row:
+    own = {"jax": jax.__version__, "diffrax": diffrax.__version__, "numpy": np.__version__}
+    return {
+        "load": round(os.getloadavg()[0], 2),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {**own, **versions},
+        "commit": _commit(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+@functools.cache
+def _commit() -> str:
+    return git_commit()
