@@ -12,6 +12,7 @@ from qsp.plots.style import number
 
 COLD_S, CACHED_S = 15.0, 4.0
 TRIAL_S, TRIAL_MB = 240.0, 4000.0
+AGAINST = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
 SPEEDUP, WITHIN = 1.8, 0.15
 LARGE, HUGE = 100_000, 1_000_000
 MOST_MINUTES = {"against_peers": 8, "scaling": 30}
@@ -53,6 +54,10 @@ def targets(results: Results) -> list[Target]:
     """Each target with what it came to."""
     scaling, compiling = results.get("scaling", ()), results.get("compile", ())
     return [
+        *(
+            _against(results.get("against_peers", ()), other, most)
+            for other, most in AGAINST.items()
+        ),
         _speedup(scaling),
         _start(compiling, "cold", COLD_S),
         _start(compiling, "cached", CACHED_S),
@@ -62,6 +67,13 @@ def targets(results: Results) -> list[Target]:
         *(_gradient(compiling, mode) for mode in ("forward", "reverse")),
         *(_minutes(results, script, most) for script, most in MOST_MINUTES.items()),
     ]
+
+
+def _against(rows: Rows, other: str, least: float) -> Target:
+    """ROCK4, the default, over another method at the same error of the IL-6 peak."""
+    asked = f"ROCK4 against {other} on one core at equal error: {least:g}x"
+    found = _ratio(rows, "rock4", other, "patients_per_s_per_core")
+    return _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found >= least)
 
 
 def _speedup(rows: Rows) -> Target:

@@ -22,11 +22,14 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         rtol: Relative tolerance.
         atol: Absolute tolerances, an array like the state; inf where a state must not bound the
             step.
+        first_step: Length of the first step. It is given here and not to the solve, which would
+            check it by a call back into Python; JAX keeps no compiled program that makes one.
     """
 
     controller: dfx.PIDController
     rtol: float = eqx.field(static=True)
     atol: Any
+    first_step: Any
 
     def wrap(self, direction: Any) -> "PerStateTolerance":
         return eqx.tree_at(lambda c: c.controller, self, self.controller.wrap(direction))
@@ -43,7 +46,7 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         error_order: Any,
     ) -> Any:
         """First step and state of the controller."""
-        return self.controller.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        return self.controller.init(terms, t0, t1, y0, self.first_step, args, func, error_order)
 
     def adapt_step_size(  # noqa: PLR0913
         self,

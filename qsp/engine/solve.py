@@ -320,6 +320,7 @@ def _diffeqsolve(  # noqa: PLR0913
         ),
         method.rtol,
         atol,
+        first_step=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, smallest)),
     )
     solution = dfx.diffeqsolve(
         dfx.ODETerm(
@@ -328,7 +329,7 @@ def _diffeqsolve(  # noqa: PLR0913
         Tracking(_solver(method), system),
         t0=t0,
         t1=t1,
-        dt0=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, smallest)),
+        dt0=None,  # the controller knows
         y0=carry.state,
         args=context,
         saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(t1=True), *wanted], solver_state=True),

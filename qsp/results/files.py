@@ -8,7 +8,7 @@ import xarray as xr
 
 # Level 1 saves as much as level 4, for most digits of a trajectory are noise to a compressor.
 COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
-LARGE = 1_000_000_000
+LARGE = 100_000_000
 """Bytes of a file beyond which it is not loaded as a whole."""
 
 # Below this many values, a chunk costs more than it saves.

@@ -12,7 +12,9 @@ def adapted(y1, error, atol=(1.0, 1.0), before=(1.0, 1.0, False)):
     """Whether a step from t = 0 to 1 is kept, and where the next one ends."""
     pid = dfx.PIDController(rtol=0.0, atol=1.0, pcoeff=0.4, icoeff=0.3, dtmin=1e-9, norm=jnp.abs)
     state = tuple(jnp.asarray(value) for value in before)
-    keep, t0, t1, _, state, _ = PerStateTolerance(pid, 1e-3, jnp.asarray(atol)).adapt_step_size(
+    keep, t0, t1, _, state, _ = PerStateTolerance(
+        pid, 1e-3, jnp.asarray(atol), first_step=0.01
+    ).adapt_step_size(
         jnp.asarray(0.0),
         jnp.asarray(1.0),
         jnp.zeros(2),

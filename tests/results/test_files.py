@@ -32,3 +32,13 @@ def test_groups_are_compressed_too(tmp_path):
     stored = load(tmp_path / "results.nc").children["trajectories"].to_dataset()
     assert stored["il6"].encoding["zlib"]
     np.testing.assert_array_equal(stored["il6"].values, apart["il6"].values)
+
+
+def test_a_large_file_is_read_variable_by_variable(tmp_path, monkeypatch):
+    given = synthetic.lively(20)
+    save(xr.DataTree(given), tmp_path / "results.nc")
+    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    found = load(tmp_path / "results.nc").to_dataset()
+    assert not found["il6_peak"].variable._in_memory
+    np.testing.assert_array_equal(found["il6_peak"].values, given["il6_peak"].values)
+    assert not found["il6_peak"].variable._in_memory  # nor is it after it was used
