@@ -82,15 +82,15 @@ def run(
     from qsp.terminal import Bar, Nothing, print_results
 
     with Nothing() if quiet else Bar(console) as progress:
-        runs.run_into(out, prepared, force=force, progress=progress)
-    results = runs.read(out)
-    failed = runs.check_failures(results, allow=allow_failures)
-    if not quiet:
-        print_results(results, console)
-        console.print(f"Report: {out / folder.REPORT}")
-    if failed:
-        total = results["outcome"].size
-        errors.print(f"Warning: {round(failed * total)} of {total} simulated patients failed.")
+        results = runs.run_into(out, prepared, force=force, progress=progress)
+    with results:  # of several blocks a file, that is closed
+        failed = runs.check_failures(results, allow=allow_failures)
+        if not quiet:
+            print_results(results, console)
+            console.print(f"Report: {out / folder.REPORT}")
+        if failed:
+            total = results["outcome"].size
+            errors.print(f"Warning: {round(failed * total)} of {total} simulated patients failed.")
 
 
 @app.command()

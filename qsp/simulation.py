@@ -55,6 +55,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     trajectories: np.ndarray | None = None,
     progress: Progress | None = None,
     attributes: Mapping[str, Any] | None = None,
+    whole: bool = True,
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
 
@@ -67,12 +68,14 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
             default.
         progress: Told of each chunk.
         attributes: Written into the results.
+        whole: Whether these are all patients of the run. In a part of a run everybody may fail;
+            `check_solved` judges the parts together.
 
     Returns:
         The dataset described in `qsp.results`.
 
     Raises:
-        SolveError: If no patient could be simulated.
+        SolveError: If no patient of a whole run could be simulated.
     """
     system, method = system or System(), method or Method()
     people = cohort.people
@@ -95,8 +98,8 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         implausible=~cohort.plausible,
         cytokine_baseline=np.stack([p.model.cytokines.baseline for p in cohort.parameters]),
     )
-    if not np.any(outcomes(result, labels) == OK):
-        raise SolveError("no patient could be simulated: every one failed")
+    if whole:
+        check_solved(outcomes(result, labels))
     record = {
         "solver": method.solver,
         "rtol": method.rtol,
@@ -109,6 +112,19 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         **(attributes or {}),
     }
     return to_dataset(result, shots, labels, _links(result, cohort), record)
+
+
+def check_solved(outcome: np.ndarray) -> None:
+    """Refuse a run that says nothing: a patient that failed is data, a run of nothing else is not.
+
+    Args:
+        outcome: Of every patient of the run; see `qsp.results`.
+
+    Raises:
+        SolveError: If no patient could be simulated.
+    """
+    if not np.any(outcome == OK):
+        raise SolveError("no patient could be simulated: every one failed")
 
 
 def _lanes(trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTable) -> Lane:

@@ -33,18 +33,15 @@ def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
 def _written(blocks: Iterable[xr.DataTree], path: Path) -> None:
     kept: list[xr.Dataset] = []
     attributes: dict[str, Any] = {}
-    for tree in blocks:
+    for number, tree in enumerate(blocks):
         of_patients, shown = _split(tree)
         kept += [] if shown is None else [shown]
         so_far = {key: tree.attrs[key] + attributes.get(key, 0.0) for key in SUMMED}
         attributes = {**{str(key): value for key, value in tree.attrs.items()}, **so_far}
-        if path.exists():
+        if number:
             _append(of_patients, path)
         else:
-            encoding = _growing(of_patients)
-            of_patients.to_netcdf(
-                path, engine="netcdf4", unlimited_dims=["patient"], encoding=encoding
-            )
+            _begin(of_patients, path)
     if kept:
         together = xr.concat(kept, dim=KEPT)
         quantiles = xr.Dataset(bands(together.rename({KEPT: "patient"})))
@@ -76,6 +73,12 @@ def _growing(ds: xr.Dataset) -> dict[Any, dict[str, Any]]:
         for name, values in ds.variables.items()
         if "patient" in values.dims
     }
+
+
+def _begin(ds: xr.Dataset, path: Path) -> None:
+    """A new file; one that an earlier run left half-written is overwritten."""
+    encoding = _growing(ds)
+    ds.to_netcdf(path, mode="w", engine="netcdf4", unlimited_dims=["patient"], encoding=encoding)
 
 
 def _append(ds: xr.Dataset, path: Path) -> None:

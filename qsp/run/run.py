@@ -1,6 +1,7 @@
 """One run: prepare, simulate, write. What the command line calls, and what a notebook may call."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,25 @@ from qsp.results import load, save, save_blocks, trajectories
 from qsp.run import folder
 from qsp.run.command import command_of
 from qsp.run.prepare import BLOCK, Prepared, attributes
-from qsp.simulation import simulate
+from qsp.simulation import check_solved, simulate
 
 MOST_FAILED = 0.05
 """Share of patients that may fail before a run counts as failed."""
 
 
-def run(prepared: Prepared, progress: Progress | None = None) -> xr.DataTree:
+def run(prepared: Prepared, progress: Progress | None = None, *, whole: bool = True) -> xr.DataTree:
     """Simulate what was prepared.
 
     Args:
         prepared: From `qsp.run.prepare`.
         progress: Told of each chunk.
+        whole: Whether this is the whole run, and not a part in which everybody may fail.
 
     Returns:
         Results with `best_response`; see `qsp.results`.
 
     Raises:
-        SolveError: If no patient could be simulated.
+        SolveError: If no patient of a whole run could be simulated.
     """
     results = simulate(
         prepared.trial,
@@ -42,9 +44,10 @@ def run(prepared: Prepared, progress: Progress | None = None) -> xr.DataTree:
         trajectories=prepared.trajectories,
         progress=progress,
         attributes=attributes(prepared, command_of(prepared.request, prepared.config)),
+        whole=whole,
     )
-    whole = add_best_response(results.to_dataset())
-    return xr.DataTree(whole, children=dict(results.children))
+    judged = add_best_response(results.to_dataset())
+    return xr.DataTree(judged, children=dict(results.children))
 
 
 def check_failures(results: xr.DataTree, *, allow: bool) -> float:
@@ -69,7 +72,7 @@ def run_into(
     force: bool = False,
     progress: Progress | None = None,
     block: int = BLOCK,
-) -> None:
+) -> xr.DataTree:
     """Simulate block by block; write results, report and summary to a folder that appears whole.
 
     Args:
@@ -79,19 +82,41 @@ def run_into(
         progress: Told of each chunk.
         block: Patients in memory at a time.
 
+    Returns:
+        The results: of one block as `run` gives them, of several as `read` does. A large file is
+        open until they are closed.
+
     Raises:
         ConfigError: If the folder exists and `force` is not given.
-        SolveError: If no patient of a block could be simulated.
+        SolveError: If no patient of any block could be simulated.
     """
+    blocks = prepared.in_blocks(block)
+    if len(blocks) > 1:
+        with folder.written(out, force=force) as fresh:
+            _write_blocks(blocks, fresh, progress or Silent())
+        return load(out / folder.RESULTS)
     with folder.written(out, force=force) as fresh:
-        file, blocks = fresh / folder.RESULTS, prepared.in_blocks(block)
-        if len(blocks) == 1:
-            save(run(blocks[0], progress), file)
-        else:
-            lanes = len(prepared.ids) * len(prepared.trial.arms)
-            joint = Joint(progress or Silent(), lanes)
-            save_blocks((run(part, joint) for part in blocks), file)
-        write_report(load(file), fresh)
+        results = run(prepared, progress)
+        save(results, fresh / folder.RESULTS)
+        write_report(results, fresh)
+    return results
+
+
+def _write_blocks(blocks: Sequence[Prepared], out: Path, progress: Progress) -> None:
+    lanes = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
+    save_blocks(_parts(blocks, Joint(progress, lanes)), out / folder.RESULTS)
+    with load(out / folder.RESULTS) as results:
+        write_report(results, out)
+
+
+def _parts(blocks: Sequence[Prepared], progress: Progress) -> Iterator[xr.DataTree]:
+    """Results block by block; who failed is judged when the last is done."""
+    outcomes = []
+    for part in blocks:
+        results = run(part, progress, whole=False)
+        outcomes.append(results["outcome"].values)
+        yield results
+    check_solved(np.concatenate(outcomes, axis=-1))
 
 
 def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:

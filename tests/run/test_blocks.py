@@ -1,11 +1,23 @@
 """A run in blocks of patients leaves the file of the same run in one piece."""
 
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
 import pytest
+import xarray as xr
 
 from qsp import run as runs
+from qsp.errors import SolveError
 from qsp.results import trajectories
-from qsp.run import prepare
-from tests.run.conftest import CONFIGS
+from qsp.run import Prepared, folder, prepare
+from tests.run.conftest import CONFIGS, call
+
+OPEN = Path("/proc/self/fd")
+IN_FOUR_PARTS = 2
+CODES = ("crs_grade", "best_response")
+NOBODY = "no patient could be simulated: every one failed"
 
 
 @pytest.mark.parametrize("kept", ["trajectories.patients=3", "trajectories.patients=6"])
@@ -53,3 +65,113 @@ def test_patients_with_doses_of_their_own_stay_together():
     prepared = prepare(runs.Request(config, covariates=who))
     assert len(prepared.ids) > 2
     assert len(prepared.in_blocks(2)) == 1
+
+
+@pytest.fixture
+def some_impossible(tmp_path):
+    """A normal law of the peripheral volume, which makes some volumes negative."""
+    law = 'value = "6.17 L", distribution = "normal", sd = "20 L", status = "assumed"'
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[disposition]\nV2 = {{ {law} }}\n")
+    return path
+
+
+def _no_reading(*_, **__):
+    pytest.fail("results that are in memory were read from their file")
+
+
+def test_results_of_one_block_are_given_back_as_they_are_in_memory(
+    small_config, some_impossible, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(xr, "open_datatree", _no_reading)
+    words = ["patients=9", "trajectories.patients=6"]
+    prepared = prepare(runs.Request(small_config, words, parameters=some_impossible))
+    out = tmp_path / "run"
+    given = runs.run_into(out, prepared)
+    monkeypatch.undo()
+    stored = runs.read(out)
+    assert _decoded(given).equals(_decoded(stored))
+    assert given["trajectories"].to_dataset().equals(stored["trajectories"].to_dataset())
+    page, table = runs.write_report(stored, _folder(tmp_path / "again"))
+    assert page.read_text() == (out / page.name).read_text()
+    assert table.read_text() == (out / table.name).read_text()
+
+
+def _decoded(results):
+    """Codes that are missing as NaN, as they are read; in memory they are -1."""
+    ds = results.to_dataset()
+    return ds.assign({name: ds[name].where(ds[name] >= 0) for name in CODES})
+
+
+def _folder(path):
+    path.mkdir()
+    return path
+
+
+def test_results_of_several_blocks_are_read_where_the_run_is_in_the_end(
+    small_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    prepared = prepare(runs.Request(small_config))
+    with runs.run_into(tmp_path / "run", prepared, block=IN_FOUR_PARTS) as results:
+        assert not results["il6_peak"].variable._in_memory
+        assert np.isfinite(results["il6_peak"].sel(dose_period=1).values).all()
+        assert _open_below(tmp_path) <= {tmp_path / "run" / folder.RESULTS}
+    assert not _open_below(tmp_path)
+
+
+def _open_below(top):
+    """Files that this process has open; none where the system does not tell."""
+    handles = list(OPEN.iterdir()) if OPEN.is_dir() else []
+    paths = {Path(os.readlink(handle)) for handle in handles if handle.is_symlink()}
+    return {path for path in paths if path.is_relative_to(top)}
+
+
+@pytest.mark.parametrize("large", [0, 10**9], ids=["lazy", "in memory"])
+def test_command_of_several_blocks_prints_tables_and_leaves_no_file_open(
+    large, small_config, small_run, tmp_path, monkeypatch
+):
+    in_blocks = Prepared.in_blocks
+    monkeypatch.setattr(Prepared, "in_blocks", lambda run, *_: in_blocks(run, IN_FOUR_PARTS))
+    monkeypatch.setattr("qsp.results.files.LARGE", large)
+    monkeypatch.setattr("qsp.run.read", _no_reading)
+    done = call("run", small_config, "--out", tmp_path / "run", "--no-cache")
+    assert done.code == 0, done.err
+    assert _tables(done) == _tables(small_run[1])
+    assert not _open_below(tmp_path)
+
+
+def _tables(done):
+    """What was printed between the time of compilation and the folder of the run."""
+    tables = done.out[done.out.index("\n") : done.out.index("Report:")]
+    assert "Best response" in tables
+    return tables
+
+
+def test_command_of_one_block_reads_nothing(small_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(xr, "open_datatree", _no_reading)
+    done = call("run", small_config, "--out", tmp_path / "run", "--no-cache", "--quiet")
+    assert done.code == 0, done.err
+
+
+def test_a_block_in_which_everybody_fails_is_data(small_config, some_impossible, tmp_path):
+    words = ["patients=9", "trajectories.patients=6"]
+    prepared = prepare(runs.Request(small_config, words, parameters=some_impossible))
+    whole = runs.run_into(tmp_path / "whole", prepared)
+    parts = runs.run_into(tmp_path / "parts", prepared, block=1)
+    failed = (parts["outcome"] != 0).all("arm")
+    assert 0 < int(failed.sum()) < failed.size
+    assert _decoded(parts).equals(_decoded(whole))
+
+
+def test_a_run_in_which_every_block_fails_is_refused(small_config, tmp_path):
+    prepared = prepare(runs.Request(small_config))
+    hopeless = dataclasses.replace(
+        prepared, method=dataclasses.replace(prepared.method, max_steps=1)
+    )
+    with pytest.raises(SolveError, match=NOBODY):
+        runs.run(hopeless)
+    for block in (IN_FOUR_PARTS, 10_000):
+        with pytest.raises(SolveError, match=NOBODY):
+            runs.run_into(tmp_path / "run", hopeless, block=block)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,58 @@
+"""A file of results that is written part by part: the same as in one piece, whole or not at all."""
+
+import pytest
+import xarray as xr
+
+from qsp.results import load, save_blocks
+from tests import synthetic
+
+
+def parts(ds, size=7):
+    """The results of a run, in parts of so many patients."""
+    ds = ds.assign_attrs(compile_s=2.0, wall_s=5.0)
+    count = ds.sizes["patient"]
+    slices = [slice(first, first + size) for first in range(0, count, size)]
+    return [xr.DataTree(ds.isel(patient=rows)) for rows in slices]
+
+
+@pytest.fixture
+def ds():
+    return synthetic.lively(20)
+
+
+def partial_of(path):
+    return path.with_name(f".{path.name}.partial")
+
+
+def test_parts_are_joined_along_the_patients(ds, tmp_path):
+    save_blocks(parts(ds), tmp_path / "results.nc")
+    found = load(tmp_path / "results.nc")
+    assert found["patient"].values.tolist() == ds["patient"].values.tolist()
+    xr.testing.assert_equal(found["il6_peak"].variable, ds["il6_peak"].variable)
+    assert found.attrs["wall_s"] == 15.0  # of three parts
+
+
+def test_what_an_earlier_run_left_half_written_is_overwritten(ds, tmp_path):
+    path = tmp_path / "results.nc"
+    save_blocks(parts(ds)[:1], path)
+    path.rename(partial_of(path))
+    save_blocks(parts(ds), path)
+    assert load(path)["patient"].values.tolist() == ds["patient"].values.tolist()
+    assert [each.name for each in tmp_path.iterdir()] == ["results.nc"]
+
+
+def test_what_an_earlier_run_left_broken_is_overwritten(ds, tmp_path):
+    path = tmp_path / "results.nc"
+    partial_of(path).write_bytes(b"CDF, cut off")
+    save_blocks(parts(ds), path)
+    assert load(path).sizes["patient"] == 20
+
+
+def test_a_part_that_fails_leaves_nothing(ds, tmp_path):
+    def failing():
+        yield parts(ds)[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_blocks(failing(), tmp_path / "results.nc")
+    assert list(tmp_path.iterdir()) == []
