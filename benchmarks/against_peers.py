@@ -3,6 +3,9 @@
     .venv/bin/pip install -e ".[bench]" -c constraints.txt
     .venv/bin/python benchmarks/against_peers.py [--patients 256] [--methods rock4,lsoda]
 
+`rkc2`, `rock2` and `rock4` are the package as it computes by default, in machine code of its own;
+`rock4_xla` is the same solver by XLA, which gradients and accelerators use.
+
 Six doses of mosunetuzumab in 84 days with dexamethasone. All methods are given the same equations,
 patients, doses and tolerances, and are compared with Tsit5 at a relative tolerance of 1e-10. For
 each, the tolerance is loosened as far as the peak of IL-6 stays within 0.5 % in every patient: its
@@ -38,6 +41,8 @@ from peers_case import Case, Grid, Outcome, Run, ScalarCase, Simulate, base_case
 from rows import Row, emit, ratio, relative_error, row
 from scalar_model import check
 
+from qsp.engine.method import Method
+
 BENCH = "against_peers"
 RTOLS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 REFERENCE_RTOL = 1e-10
@@ -51,7 +56,12 @@ REPEATS = 5
 PATIENCE_S = 60.0
 """A method that takes longer than this is not repeated."""
 
-OWN = {"rkc2": "RKC2", "rock2": "ROCK2", "rock4": "ROCK4"}
+OWN = {
+    "rkc2": Method("RKC2"),
+    "rock2": Method("ROCK2"),
+    "rock4": Method("ROCK4"),
+    "rock4_xla": Method("ROCK4", backend="xla"),
+}
 VMAPPED = {"tsit5": "Tsit5", "kvaerno5": "Kvaerno5"}
 COMPILED = {"lsoda": "peers_lsoda", "cvode": "peers_cvode", "casadi": "peers_casadi"}
 WITHOUT_ADAPTER = {"nvqsp": "no adapter: no GPU was at hand to write and try one"}
@@ -150,7 +160,7 @@ def main() -> None:
         case = base_case(asked.patients)
         scalars = scalar_case(case)
         emit(_program(case, scalars))
-        reference = peers_package.prepared(case, REFERENCE_RTOL, "Tsit5")().outcome
+        reference = peers_package.prepared(case, REFERENCE_RTOL, Method("Tsit5"))().outcome
         chosen = []
         with _absent_if_it_fails("reference", "lsoda"):
             _check_reference("lsoda", case, scalars, reference)
@@ -253,14 +263,15 @@ def _entrant(name: str, case: Case, scalars: ScalarCase) -> Entrant:
     few = scalars.of(min(scalars.patients, MOST_PATIENTS.get(name, scalars.patients)))
     if name in OWN:
         peer = peers_package
-        prepared = functools.partial(peer.prepared, case, solver=OWN[name])
+        prepared = functools.partial(peer.prepared, case, method=OWN[name])
     elif name in VMAPPED:
         peer = peers_diffrax
         prepared = functools.partial(peer.prepared, case, few, solver=VMAPPED[name])
     else:
         peer = importlib.import_module(COMPILED[name])
         prepared = functools.partial(peer.prepared, few)
-    return Entrant(name, few.patients, peer.NEEDS, peer.note(), prepared)
+    note = peer.note(OWN[name]) if name in OWN else peer.note()
+    return Entrant(name, few.patients, peer.NEEDS, note, prepared)
 
 
 def _tried(entrant: Entrant, reference: Outcome) -> Iterator[Tried]:

@@ -5,7 +5,7 @@
 Each start is a new process; imports are apart. The first finds an empty cache of compiled programs
 (`"start": "cold"`), the second finds what the first left there (`"cached"`). The cache is set as
 `qsp run` sets it, in a temporary folder; `kept` names the programs that are in it after the start:
-without that of the engine, `jit__chunk`, a second start is no shorter than the first. Variants
+without that of the engine, `native`, a second start is no shorter than the first. Variants
 other than the default are started once each way. For gradients the figure is the compilation alone:
 forward mode through a whole lane, and reverse mode through one solve of a week after a bolus.
 """
@@ -150,7 +150,7 @@ def _one(variant: str, start: str, cache: str) -> Row:
 
 def _kept(cache: Path) -> list[str]:
     """Programs in the cache."""
-    return sorted({path.name.split("-")[0] for path in cache.glob("*-cache")})
+    return sorted({path.name.split("-")[0] for path in cache.iterdir() if path.suffix != "-atime"})
 
 
 def _first_chunk(prepared: Prepared, variant: Variant) -> Row:

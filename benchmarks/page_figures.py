@@ -19,9 +19,10 @@ from qsp.plots.style import ARM_COLORS, GRAY, INK, RULE, number, styled
 Rows = Sequence[Row]
 Results = Mapping[str, Rows]
 
-OWN = ("rock4", "rock2", "rkc2")
+OWN = ("rock4", "rock2", "rkc2", "rock4_xla")
 NAMES = {
     "rock4": "ROCK4",
+    "rock4_xla": "ROCK4 by XLA",
     "rock2": "ROCK2",
     "rkc2": "RKC2",
     "tsit5": "Tsit5",

@@ -184,6 +184,7 @@ def _sections(results: Results) -> Iterator[str]:
 
 def _throughput(rows: Rows) -> str:
     heads = {
+        "computed by": "backend",
         "patients in a chunk": "lane_width",
         "workers": "workers",
         "precision": "precision",

@@ -10,9 +10,10 @@ from peers_case import Case, Outcome, Run, Simulate
 
 from qsp.engine.batch import LANE_WIDTH
 from qsp.engine.method import Method
+from qsp.native.machine import register_width
 from qsp.simulation import simulate
 
-NEEDS = ()
+NEEDS = ("llvmlite",)
 ML_PER_L = 1000.0
 
 
@@ -70,11 +71,12 @@ class _Ready:
         return Run(result, *clock.seconds, compile_s=ds.attrs["compile_s"])
 
 
-def prepared(case: Case, rtol: float, solver: str) -> Simulate:
-    """A case by one of the solvers the package knows."""
-    return _Ready(case, Method(solver, rtol))
+def prepared(case: Case, rtol: float, method: Method) -> Simulate:
+    """A case by one of the methods of the package, at another tolerance."""
+    return _Ready(case, dataclasses.replace(method, rtol=rtol))
 
 
-def note() -> str:
+def note(method: Method) -> str:
     """What to know of the figures."""
-    return f"{LANE_WIDTH} patients in step, with all that a run records"
+    together = LANE_WIDTH if method.backend == "xla" else register_width()
+    return f"{together} patients in step, with all that a run records"

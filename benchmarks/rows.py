@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import diffrax
 import jax
+import llvmlite
 import numpy as np
 
 from qsp.engine import batch
@@ -87,7 +88,7 @@ def _versions(figures: Mapping[str, object]) -> dict[str, str]:
 
 
 def _circumstances(versions: Mapping[str, str]) -> Row:
-    own = {"jax": jax.__version__, "diffrax": diffrax.__version__, "numpy": np.__version__}
+    own = {package.__name__: package.__version__ for package in (jax, diffrax, llvmlite, np)}
     return {
         "load": round(os.getloadavg()[0], 2),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",

@@ -25,8 +25,8 @@ import numpy as np
 from apart import is_measured, measured, peak_memory_mb, use_cores
 from rows import Row, emit, per_core, ratio, row
 
-from qsp.engine.batch import LANE_WIDTH
-from qsp.run import Prepared, read, run_into
+from qsp.native.machine import register_width
+from qsp.run import Prepared, run_into
 from qsp.run.prepare import BLOCK
 
 PATIENTS = (100, 1_000, 10_000, 100_000)
@@ -169,9 +169,9 @@ def _measured(case: Case) -> Row:
 
 def _pass(out: Path, prepared: Prepared) -> Pass:
     began = clock.perf_counter()
-    run_into(out, prepared)
+    results = run_into(out, prepared)
     whole_s = clock.perf_counter() - began
-    with read(out) as results:
+    with results:
         ds = results.to_dataset()
         compile_s, wall_s = (float(ds.attrs[key]) for key in ("compile_s", "wall_s"))
         steps = ds["steps"].values
@@ -180,12 +180,16 @@ def _pass(out: Path, prepared: Prepared) -> Pass:
 
 
 def _slowest_to_mean(steps: np.ndarray) -> float:
-    """Steps that the lanes of a chunk take together, over those that the patients need."""
+    """Steps of the slowest lane of each register times its lanes, over those of all patients.
+
+    A lower bound of what waiting costs: lanes wait for each other at every dose.
+    """
     [of_patients] = steps
+    width = register_width()
     taken = sum(
-        of_patients[first : min(first + LANE_WIDTH, block + BLOCK)].max() * LANE_WIDTH
+        of_patients[first : min(first + width, block + BLOCK)].max() * width
         for block in range(0, len(of_patients), BLOCK)
-        for first in range(block, min(block + BLOCK, len(of_patients)), LANE_WIDTH)
+        for first in range(block, min(block + BLOCK, len(of_patients)), width)
     )
     return float(taken / of_patients.sum())
 

@@ -5,6 +5,7 @@ order of arms and patients; what a patient experiences depends on nobody else.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from qsp.engine.batch import LANE_WIDTH, Batch
+from qsp.engine.batch import LANE_WIDTH, Batch, Timing
 from qsp.engine.batch import simulate as solve
 from qsp.engine.events import Events
 from qsp.engine.method import Method
@@ -24,7 +25,7 @@ from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
 from qsp.population import Population
 from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset
-from qsp.system import DOSE_KINDS, Parameters, System
+from qsp.system import Parameters, System, program_kinds
 from qsp.trial import EventTable, PeriodTable, Trial, event_table, period_table
 
 MOST_TRAJECTORIES = 2000
@@ -105,8 +106,9 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         "rtol": method.rtol,
         "precision": method.precision,
         "lane_width": LANE_WIDTH,
-        "compile_s": timing[0],
-        "wall_s": sum(timing),
+        "backend": timing.backend,
+        "compile_s": timing.compile_s,
+        "wall_s": timing.compile_s + timing.run_s,
         "days": trial.days,
         "jax_version": jax.__version__,
         **(attributes or {}),
@@ -172,13 +174,13 @@ def _run(  # noqa: PLR0913
     system: System,
     method: Method,
     progress: Progress | None,
-) -> tuple[LaneResult, Any, tuple[float, float]]:
+) -> tuple[LaneResult, Any, Timing]:
     """Lanes with trajectories and lanes without, each by a program of its own.
 
     Put back in order.
     """
     everywhere = np.tile(kept, arms)
-    parts, seconds = [], np.zeros(2)
+    parts, timings, kinds = [], [], program_kinds(lanes.events.kind)
     shots = None
     for keep in (True, False):
         index = np.flatnonzero(everywhere == keep)
@@ -186,13 +188,13 @@ def _run(  # noqa: PLR0913
             continue
         part = jax.tree.map(lambda leaf, index=index: leaf[index], lanes)
         batch = Batch(part, grids if keep else grids[:1])
-        result, timing = solve(batch, system, method, kinds=len(DOSE_KINDS), progress=progress)
+        result, timing = solve(batch, system, method, kinds=kinds, progress=progress)
         if keep:
             shots = jax.tree.map(
                 lambda leaf: leaf.reshape((arms, int(kept.sum()), *leaf.shape[1:])), result.saved[1]
             )
         parts.append((index, dataclasses.replace(result, saved=result.saved[:1])))
-        seconds += (timing.compile_s, timing.run_s)
+        timings.append(timing)
     order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
 
     def together(*leaves: np.ndarray) -> np.ndarray:
@@ -200,7 +202,7 @@ def _run(  # noqa: PLR0913
         return joined.reshape((arms, len(kept), *joined.shape[1:]))
 
     whole = jax.tree.map(together, *(result for _, result in parts))
-    return whole, shots, (float(seconds[0]), float(seconds[1]))
+    return whole, shots, functools.reduce(Timing.joined, timings)
 
 
 def _links(result: LaneResult, cohort: Cohort) -> CRSLinks:

@@ -3,9 +3,12 @@
 The engine sees only this: a state, its derivative, doses by kind, and what to observe.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from qsp import model
 from qsp.interventions import (
@@ -26,6 +29,10 @@ from qsp.typing import Scalar
 
 DOSE_KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
 """Kinds of dose, in the order of the event tables: nmol for the molecule, mg for the others."""
+
+CORE_KINDS = 4
+"""The first kinds, which every program has; only one that gives another kind has them all. So there
+are two programs whatever the arms give, and the usual one does not pay for what is rare."""
 
 
 class Parameters(eqx.Module):
@@ -92,7 +99,7 @@ class System(eqx.Module):
 
     def rates(self, time: Scalar, x: State, p: Parameters, infusion: jax.Array) -> State:
         """Derivative; `infusion` (dose kind,) holds the current rates [nmol/day or mg/day]."""
-        iv, sc, *others = infusion
+        iv, sc, *others = _every_kind(infusion)
         now = effects(x.supportive, p.supportive)
         return State(
             model=model.rates(time, x.model, model.Dosing(iv, sc), p.model, now, self.forms),
@@ -101,7 +108,7 @@ class System(eqx.Module):
 
     def bolus(self, x: State, p: Parameters, amount: jax.Array) -> State:
         """The state after boluses; `amount` (dose kind,) [nmol or mg]."""
-        iv, sc, *others = amount
+        iv, sc, *others = _every_kind(amount)
         return State(
             model=model.bolus(x.model, iv, sc, p.model, self.forms),
             supportive=supportive_bolus(x.supportive, Infusions(*others)),
@@ -147,3 +154,20 @@ class System(eqx.Module):
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
         )
+
+
+def program_kinds(kind: Any) -> int:
+    """Kinds of dose that a program must have.
+
+    Args:
+        kind: Of every administration there is.
+
+    Returns:
+        Their number: the first four, or all.
+    """
+    return CORE_KINDS if np.max(kind, initial=-1) < CORE_KINDS else len(DOSE_KINDS)
+
+
+def _every_kind(given: jax.Array) -> list[Any]:
+    """What is given of each kind; of kinds that a program leaves out, nothing."""
+    return [*given, *[jnp.zeros_like(given[0])] * (len(DOSE_KINDS) - len(given))]

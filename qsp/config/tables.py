@@ -181,6 +181,10 @@ class Method(Table):
         Literal["float64", "float32"],
         Rule("be float64 or float32", "Leave it out for float64"),
     ] = "float64"
+    backend: Annotated[
+        Literal["auto", "native", "xla"],
+        Rule("be auto, native or xla", "Leave it out: native where it can be"),
+    ] = "auto"
     recruitment: Annotated[
         Literal["threshold", "mass_action"],
         Rule("be threshold or mass_action", "Leave it out for threshold"),

@@ -8,18 +8,16 @@ Results leave the device chunk by chunk.
 """
 
 import dataclasses
-import functools
 import time as clock
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from qsp.engine.method import Method
-from qsp.engine.precision import scope
+from qsp.engine.programs import Backend, Setting, chunks
 from qsp.engine.progress import Progress, Silent
-from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
+from qsp.engine.solve import AbstractSystem, Lane, LaneResult
 from qsp.engine.stretches import most_stretches
 from qsp.engine.team import Device, Team, everywhere
 from qsp.errors import SolveError
@@ -47,10 +45,22 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds."""
+    """Seconds, and what took them.
+
+    Args:
+        compile_s: Until the first chunk was begun.
+        run_s: From then on.
+        backend: What computed the chunks.
+    """
 
     compile_s: float
     run_s: float
+    backend: Backend
+
+    def joined(self, other: "Timing") -> "Timing":
+        """Of two calls, one after the other."""
+        compile_s, run_s = self.compile_s + other.compile_s, self.run_s + other.run_s
+        return Timing(compile_s, run_s, self.backend)
 
 
 def simulate(
@@ -82,18 +92,12 @@ def simulate(
     _check_precision(batch.lanes)
     progress, workers = progress or Silent(), workers or everywhere()
     stretches = most_stretches(batch.lanes.events, batch.lanes.begin, batch.lanes.end, batch.grids)
-    run = functools.partial(
-        _chunk, batch.grids, np.int32(stretches), system=system, method=method, kinds=kinds
-    )
-
-    def solved(device: Device, lanes: Lane) -> LaneResult:
-        with scope(method.precision), jax.default_device(device):  # both hold for one thread only
-            return jax.tree.map(np.asarray, run(lanes))
-
+    setting = Setting(system, method, kinds, batch.grids, np.int32(stretches))
+    began = clock.perf_counter()
+    chunk_of, backend = chunks(batch.lanes, setting, workers)
     with Team(workers) as team:
-        began = clock.perf_counter()
         idle = _idle(_slice(batch.lanes, 0))
-        team.each_device(lambda device: solved(device, idle))
+        team.each_device(lambda device: chunk_of(device, idle))
         compiled = clock.perf_counter()
         progress.compiled(compiled - began)
         progress.start(batch.size)
@@ -101,32 +105,14 @@ def simulate(
         results = []
         for first, chunk in zip(
             firsts,
-            team.ordered(lambda device, n: solved(device, _slice(batch.lanes, n)), firsts),
+            team.ordered(lambda device, n: chunk_of(device, _slice(batch.lanes, n)), firsts),
             strict=True,
         ):
             count = min(LANE_WIDTH, batch.size - first)
             results.append(jax.tree.map(lambda leaf, n=count: leaf[:n], chunk))
             progress.advance(count)
-    timing = Timing(compiled - began, clock.perf_counter() - compiled)
+    timing = Timing(compiled - began, clock.perf_counter() - compiled, backend)
     return _concatenate(results), timing
-
-
-@functools.partial(
-    jax.jit,
-    static_argnames=("system", "method", "kinds"),
-    compiler_options={"xla_cpu_prefer_vector_width": 512},
-)
-def _chunk(
-    grids: tuple[Any, ...],
-    stretches: Any,
-    lanes: Lane,
-    *,
-    system: AbstractSystem,
-    method: Method,
-    kinds: int,
-) -> LaneResult:
-    solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
-    return jax.vmap(lambda lane: solve(lane, grids, stretches))(lanes)
 
 
 def _slice(lanes: Lane, first: int) -> Lane:

@@ -1,6 +1,7 @@
 """How a run is integrated: solver, tolerances, precision."""
 
 import dataclasses
+from typing import Literal
 
 import diffrax as dfx
 
@@ -30,6 +31,8 @@ class Method:
         smallest_step: A step below this means that the solve failed [day].
         max_steps: Most steps between two doses; beyond it the solve failed.
         precision: float64, or float32 where its error is known to be small enough.
+        backend: What computes it: "native" machine code, which is for explicit solvers in float64
+            on a CPU; "xla"; or "auto", native where it can be.
 
     Raises:
         ConfigError: If the solver is unknown or a number is out of range.
@@ -41,6 +44,7 @@ class Method:
     smallest_step: float = 1e-9
     max_steps: int = 100_000
     precision: Precision = "float64"
+    backend: Literal["auto", "native", "xla"] = "auto"
 
     def __post_init__(self) -> None:
         if self.solver not in SOLVERS:
@@ -54,9 +58,17 @@ class Method:
             raise ConfigError(
                 "method", rule, self.rtol, "Write rtol = 1e-4, or leave precision out"
             )
+        if self.backend == "native" and (self.is_implicit or self.precision == "float32"):
+            rule = "backend must be auto or xla for an implicit solver or single precision"
+            raise ConfigError("method", rule, self.backend, "Leave it out")
         if not 1e-13 <= self.rtol <= 1e-2:
             todo = "The default is 1e-5; 1e-9 serves as a reference"
             raise ConfigError("method", "rtol must be between 1e-13 and 1e-2", self.rtol, todo)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether machine code of this package may compute it."""
+        return self.backend != "xla" and not self.is_implicit and self.precision == "float64"
 
     @property
     def is_implicit(self) -> bool:

@@ -247,7 +247,7 @@ def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) ->
 
         def next_stage(before: Any, last: Any, hF: Any) -> Any:
             mu, kappa = (weight.astype(hF.dtype) for weight in weights)
-            return mu * hF + (1 + kappa) * last - kappa * before
+            return last + (mu * hF + kappa * (last - before))  # what stands still, stands exactly
 
         Y = jax.tree.map(next_stage, before, last, hF)
         return (last, Y, *slope(c, Y)), None

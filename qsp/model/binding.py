@@ -117,11 +117,14 @@ def avidity(K_T: Scalar, p: BindingParameters) -> PerKindTissue:
 def free_drug(soluble: PerTissue, soluble_target: PerTissue, p: BindingParameters) -> PerTissue:
     """Free drug at equilibrium with a soluble target; TCE-42 S4, [Hibma26].
 
-    Root of c + c*s/(K_s + c) = C in the form that loses no digits where the drug is scarce.
+    Root of c + c*s/(K_s + c) = C in the form that loses no digits where the drug is scarce. Without
+    soluble target all is free, and no root has to be taken; the slope in s is that of the root.
     """
     excess = soluble_target + p.KD_soluble - soluble
     root = jnp.sqrt(excess * excess + 4.0 * p.KD_soluble * soluble)
-    return 2.0 * p.KD_soluble * soluble / (excess + root)
+    with_target = 2.0 * p.KD_soluble * soluble / (excess + root)
+    without = soluble - soluble_target * soluble / (p.KD_soluble + soluble)
+    return jnp.where(soluble_target > 0.0, with_target, without)
 
 
 def bulk(

@@ -54,7 +54,7 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
     s = scale + TINY
     x, low = x / s, jnp.minimum(low / s, 0.0)
     top = jnp.maximum(x, 0.0)  # taken out, so that no exponential overflows
-    return s * (top + log((jnp.exp(-top) + jnp.exp(x - top)) / (1.0 + jnp.exp(low))))
+    return s * (top + log((1.0 + jnp.exp(x - 2.0 * top)) / (1.0 + jnp.exp(low))))
 
 
 def positive_part(x: jax.Array) -> jax.Array:

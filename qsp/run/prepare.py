@@ -117,7 +117,8 @@ def prepare(request: Request) -> Prepared:
     if request.typical:
         trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
-    method = Method(config.method.solver, config.method.rtol, precision=config.method.precision)
+    asked = config.method
+    method = Method(asked.solver, asked.rtol, precision=asked.precision, backend=asked.backend)
     ids = np.zeros(1, int) if request.typical else np.array(config.patient_ids)
     prepared = Prepared(
         request=request,

@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
 from qsp.engine import batch
+from qsp.engine.method import Method
 from qsp.model.cytokines import CYTOKINES, IL6
 from qsp.system import DOSE_KINDS, System
 from tests.engine import whole
@@ -201,18 +202,34 @@ def test_other_lane_width_changes_rounding_at_most(lanes, together, monkeypatch)
 # === one program ================================================================================
 
 
-def test_one_program_for_molecules_patients_and_regimens(together):
+MOLECULES = ("blinatumomab", "nhl_blinatumomab"), ("tebentafusp", "uveal_melanoma")
+
+
+def test_one_program_for_patients_and_regimens(together):
     before = programs()
     assert before >= 1
     run(lane(0, FLAT))
     run(*(lane(n, OTHER[:2]) for n in range(3)))
-    for molecule, cohort in (
-        ("blinatumomab", "nhl_blinatumomab"),
-        ("tebentafusp", "uveal_melanoma"),
-    ):
-        result = run(lane(0, STEP_UP[1:], typical(molecule, cohort)))
+    assert programs() == before
+
+
+def test_one_program_of_xla_for_molecules():
+    method = Method(backend="xla")
+    run(lane(0, FLAT), method=method)
+    before = programs()
+    for molecule, cohort in MOLECULES:
+        result = run(lane(0, STEP_UP[1:], typical(molecule, cohort)), method=method)
         assert result.failed.shape == (1,)
     assert programs() == before
+
+
+def test_at_most_one_native_program_a_molecule():
+    """A program leaves out what a molecule and its patients have not; it serves them ever after."""
+    before = programs()
+    for _ in range(2):
+        for molecule, cohort in MOLECULES:
+            run(lane(0, STEP_UP[1:], typical(molecule, cohort)))
+        assert programs() <= before + len(MOLECULES)
 
 
 @pytest.fixture(scope="module")

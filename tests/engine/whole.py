@@ -11,7 +11,7 @@ from qsp.engine.batch import Batch
 from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.solve import Lane, LaneResult
-from qsp.system import DOSE_KINDS, Parameters, System
+from qsp.system import CORE_KINDS, Parameters, System
 from tests.engine.toy import stacked
 from tests.model.patient import typical
 
@@ -83,4 +83,4 @@ def lane(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Lane:
 def run(*lanes: Lane, grid: Any = GRID, method: Method | None = None) -> LaneResult:
     """Results of lanes by the compiled program of every run of one shape."""
     chosen = Batch(stacked(*lanes), (np.asarray(grid),))
-    return batch.simulate(chosen, System(), method or Method(), kinds=len(DOSE_KINDS))[0]
+    return batch.simulate(chosen, System(), method or Method(), kinds=CORE_KINDS)[0]

@@ -1,0 +1,182 @@
+"""What computes a chunk of lanes: machine code of this package's own, or a program of XLA.
+
+Both are made from `solve_lane`. XLA computes any solver, on any device, in any precision. The
+native program is for the processor: lanes fill its vector registers, each leaves a loop when it is
+done, and what is absent in the whole population is not computed at all.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import jax
+import numpy as np
+
+from qsp.engine.method import Method
+from qsp.engine.precision import scope
+from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
+from qsp.engine.team import Device
+from qsp.native import Program, Shape, Unsupported, build
+
+Backend: TypeAlias = Literal["native", "xla"]
+Chunk: TypeAlias = Callable[[Device, Lane], LaneResult]
+"""Results of lanes in numpy, computed on a device."""
+Absent: TypeAlias = tuple[frozenset[int], ...]
+"""Of each array of a lane, the elements that are zero in every lane."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a program is made of and computes with, besides lanes.
+
+    Args:
+        system: What is integrated.
+        method: How.
+        kinds: Number of kinds of dose.
+        grids: Times of snapshots.
+        stretches: At least as many as any lane has.
+    """
+
+    system: AbstractSystem
+    method: Method
+    kinds: int
+    grids: tuple[np.ndarray, ...]
+    stretches: np.int32
+
+    def solve(self) -> Callable[..., LaneResult]:
+        """One lane, of its arrays, the grids and the number of stretches."""
+        return functools.partial(
+            solve_lane, system=self.system, method=self.method, kinds=self.kinds
+        )
+
+
+def chunks(lanes: Lane, setting: Setting, workers: Sequence[Device]) -> tuple[Chunk, Backend]:
+    """What computes chunks of lanes, and which of the two it is.
+
+    Args:
+        lanes: All lanes there are.
+        setting: What they are computed with.
+        workers: Where.
+    """
+    if setting.method.is_native and all(device.platform == "cpu" for device in workers):
+        try:
+            return _native(lanes, setting), "native"
+        except Unsupported:
+            if setting.method.backend == "native":
+                raise
+    return _xla(setting), "xla"
+
+
+def _xla(setting: Setting) -> Chunk:
+    def chunk(device: Device, lanes: Lane) -> LaneResult:
+        # Both hold for one thread only.
+        with scope(setting.method.precision), jax.default_device(device):
+            result = _vmapped(
+                setting.grids,
+                setting.stretches,
+                lanes,
+                system=setting.system,
+                method=setting.method,
+                kinds=setting.kinds,
+            )
+            return jax.tree.map(np.asarray, result)
+
+    return chunk
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("system", "method", "kinds"),
+    compiler_options={"xla_cpu_prefer_vector_width": 512},
+)
+def _vmapped(
+    grids: tuple[Any, ...],
+    stretches: Any,
+    lanes: Lane,
+    *,
+    system: AbstractSystem,
+    method: Method,
+    kinds: int,
+) -> LaneResult:
+    solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
+    return jax.vmap(lambda lane: solve(lane, grids, stretches))(lanes)
+
+
+def _native(lanes: Lane, setting: Setting) -> Chunk:
+    of_trial = (setting.grids, setting.stretches)
+    shapes = [
+        *(_of_lanes(path, leaf) for path, leaf in jax.tree.leaves_with_path(lanes)),
+        *(Shape(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(of_trial)),
+    ]
+    structure = jax.tree.structure((lanes, *of_trial))
+    whole = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
+    programs = _programs(setting.system, setting.method, setting.kinds, structure, whole)
+    program = programs.without(tuple(shape.absent for shape in shapes))
+
+    def chunk(device: Device, lanes: Lane) -> LaneResult:
+        count = len(lanes.begin)
+        shared = (
+            np.broadcast_to(leaf, (count, *np.shape(leaf))) for leaf in jax.tree.leaves(of_trial)
+        )
+        return program(*jax.tree.leaves(lanes), *shared)
+
+    return chunk
+
+
+def _of_lanes(path: Any, leaf: np.ndarray) -> Shape:
+    """An array of a lane; a parameter that is zero in all lanes makes a program without it."""
+    zero: np.ndarray = ~np.any(leaf, axis=0)
+    is_parameter = path[0] == jax.tree_util.GetAttrKey("parameters")
+    absent = np.flatnonzero(zero) if is_parameter else ()
+    return Shape(leaf.shape[1:], leaf.dtype, frozenset(int(n) for n in absent))
+
+
+class _Programs:
+    """Programs of lanes of one shape, each without something that is absent.
+
+    Args:
+        build: Makes one.
+    """
+
+    def __init__(self, build: Callable[[Absent], Program]) -> None:
+        self._build = build
+        self._built: list[tuple[Absent, Program]] = []
+
+    def without(self, absent: Absent) -> Program:
+        """A program that leaves out nothing but what is absent, and as much of it as any has."""
+        fit = [
+            (sum(map(len, left_out)), n)
+            for n, (left_out, _) in enumerate(self._built)
+            if all(a <= b for a, b in zip(left_out, absent, strict=True))
+        ]
+        if fit:
+            return self._built[max(fit)[1]][1]
+        self._built.append((absent, self._build(absent)))
+        return self._built[-1][1]
+
+
+@functools.lru_cache(maxsize=64)
+def _programs(
+    system: AbstractSystem, method: Method, kinds: int, structure: Any, shapes: tuple[Shape, ...]
+) -> _Programs:
+    leaves = [jax.ShapeDtypeStruct(shape.shape, shape.dtype) for shape in shapes]
+    arguments = jax.tree.unflatten(structure, leaves)
+    solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
+
+    def built(absent: Absent) -> Program:
+        known = (
+            dataclasses.replace(shape, absent=zero)
+            for shape, zero in zip(shapes, absent, strict=True)
+        )
+        return build(solve, arguments, tuple(known), _kept())
+
+    return _Programs(built)
+
+
+def _kept() -> Path | None:
+    """Folder of compiled programs, where the process has one."""
+    settings = jax.config.values
+    folder = settings["jax_compilation_cache_dir"]
+    return Path(folder) if folder and settings["jax_enable_compilation_cache"] else None

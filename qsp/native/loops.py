@@ -1,0 +1,196 @@
+"""Loops: each lane leaves one when its own condition says so, and the others go on without it.
+
+What a loop carries lives in memory. A lane that is done keeps what it had, because stores are
+masked. What never changes, such as the amount of a drug that nobody is given, is not carried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from qsp.native.instructions import Unsupported, declared
+from qsp.native.moves import Indices
+from qsp.native.scalars import Level, Scalars
+
+LONG = 24
+"""Scalars of an array that is long."""
+
+Interpreter = Callable[[Scalars, Any, Sequence[Any], Sequence[Indices]], list[Indices]]
+
+
+def looped(
+    scalars: Scalars, interpreted: Interpreter, params: Mapping[str, Any], args: list[Indices]
+) -> list[Indices]:
+    """What a loop ends with."""
+    conditions, constants = params["cond_nconsts"], params["body_nconsts"]
+    of_condition = args[:conditions]
+    of_body = args[conditions : conditions + constants]
+    first = args[conditions + constants :]
+
+    def goes_on(carry: list[Indices]) -> int:
+        closed = params["cond_jaxpr"]
+        [result] = interpreted(scalars, closed.jaxpr, closed.consts, [*of_condition, *carry])
+        return int(result)
+
+    def body(carry: list[Indices]) -> list[Indices]:
+        closed = params["body_jaxpr"]
+        return interpreted(scalars, closed.jaxpr, closed.consts, [*of_body, *carry])
+
+    begin, shapes = flat(first), [part.shape for part in first]
+    constant = settled(scalars, params, begin, lambda carry: flat(body(shaped(carry, shapes))))
+    if scalars.dry:
+        return shaped(opened(scalars, begin, constant), shapes)
+    shared = {at: place for part in first for at, place in _shared(scalars, part)}
+    end = _emitted(
+        scalars,
+        begin,
+        constant,
+        [shared.get(i) for i in begin],
+        lambda carry: goes_on(shaped(carry, shapes)),
+        lambda carry: flat(body(shaped(carry, shapes))),
+    )
+    return shaped(end, shapes)
+
+
+def _shared(scalars: Scalars, x: Indices) -> Iterator[tuple[int, int]]:
+    """Where a long array already stands that an outer loop carries: it is changed there."""
+    place = scalars.place(x) if x.size >= LONG else None
+    if place is not None:
+        scalars.give_up(x)
+        for n, i in enumerate(x.flat):
+            yield int(i), place + n
+
+
+def flat(parts: Sequence[Indices]) -> list[int]:
+    """The scalars of arrays, one after the other."""
+    return [int(i) for part in parts for i in part.ravel()]
+
+
+def shaped(numbers: list[int], shapes: Sequence[tuple[int, ...]]) -> list[Indices]:
+    """Arrays of scalars that stand one after the other."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    ends = np.cumsum([0, *sizes])
+    return [
+        np.array(numbers[ends[n] : ends[n + 1]], np.int64).reshape(shape)
+        for n, shape in enumerate(shapes)
+    ]
+
+
+def settled(
+    scalars: Scalars, loop: Any, first: list[int], body: Callable[[list[int]], list[int]]
+) -> list[bool]:
+    """Which carried scalars keep the known value they begin with, whatever happens to the others.
+
+    All that begin known are thought to stay; the body shows which do not; and so on with the rest.
+    What did not stay when more was known does not stay now, so a loop inside another is not
+    settled from the beginning each time.
+
+    Args:
+        scalars: What is being built.
+        loop: Whatever identifies the loop.
+        first: What is carried into the loop.
+        body: What is carried on, of what was carried.
+    """
+    constant = [scalars.is_constant(i) for i in first]
+    if id(loop) in scalars.settled:
+        constant = [a and b for a, b in zip(constant, scalars.settled[id(loop)], strict=True)]
+        if not scalars.dry:
+            return constant  # the loop around it was gone through with the same knowledge
+    while any(constant):
+        with scalars.trial():
+            after = body(opened(scalars, first, constant))
+        still = [
+            stays and old == new for stays, old, new in zip(constant, first, after, strict=True)
+        ]
+        done, constant = still == constant, still
+        if done:
+            break
+    scalars.settled[id(loop)] = constant
+    return constant
+
+
+def opened(scalars: Scalars, first: list[int], constant: list[bool]) -> list[int]:
+    """What is carried at the start of any turn."""
+    return [
+        i if stays else scalars.new(scalars.all[i].dtype, None)
+        for i, stays in zip(first, constant, strict=True)
+    ]
+
+
+def _emitted(
+    scalars: Scalars,
+    first: list[int],
+    constant: list[bool],
+    shared: list[int | None],
+    goes_on: Callable[[list[int]], int],
+    body: Callable[[list[int]], list[int]],
+) -> list[int]:
+    """What is carried after the loop: `head` asks each lane, `inside` is one turn."""
+    outside = scalars.builder
+    head, inside, after = (outside.function.append_basic_block() for _ in range(3))
+    slots = _begun(scalars, first, constant, shared)
+    kinds = [scalars.all[i].dtype for i in first]
+
+    def carried() -> list[int]:
+        return [
+            i if slot is None else scalars.carried(kind, slot)
+            for i, slot, kind in zip(first, slots, kinds, strict=True)
+        ]
+
+    scalars.levels.append(Level(ir.IRBuilder(head)))
+    carry = carried()
+    mask = _still(scalars, goes_on(carry))
+    scalars.builder.cbranch(_any(scalars.builder, mask), inside, after)
+    scalars.builder.position_at_end(inside)
+    scalars.masks.append(mask)
+    _kept(scalars, body(carry), first, slots)
+    scalars.builder.branch(head)
+    scalars.masks.pop()
+    scalars.levels.pop()
+    outside.branch(head)
+    outside.position_at_end(after)
+    return carried()
+
+
+def _begun(
+    scalars: Scalars, first: list[int], constant: list[bool], shared: list[int | None]
+) -> list[int | None]:
+    """Where in memory each carried scalar is, with what the loop begins with; none if constant."""
+    slots: list[int | None] = []
+    for i, stays, place in zip(first, constant, shared, strict=True):
+        slot = None if stays else scalars.room() if place is None else place
+        if slot is not None and place is None:
+            scalars.types.store(scalars.builder, scalars.register(i), scalars.memory, slot)
+        slots.append(slot)
+    return slots
+
+
+def _still(scalars: Scalars, goes_on: int) -> Any:
+    """Lanes in this turn. Where a lane is in no turn around it, its condition may be anything."""
+    wanted, around = scalars.register(goes_on), scalars.masks[-1]
+    if around is None:
+        return wanted
+    nowhere = scalars.types.splat(False, np.dtype(bool))
+    return scalars.builder.select(around, wanted, nowhere)
+
+
+def _kept(scalars: Scalars, new: list[int], first: list[int], slots: Sequence[int | None]) -> None:
+    """What a turn carries on, in memory. All is computed before anything of it is replaced."""
+    changed = []
+    for i, begun, slot in zip(new, first, slots, strict=True):
+        if slot is None and i != begun:
+            raise Unsupported("a loop changes what was found to stay as it is")
+        if slot is not None and not scalars.is_at(i, slot):
+            changed.append((scalars.register(i), slot))
+    for register, slot in changed:
+        scalars.types.store(scalars.builder, register, scalars.memory, slot, scalars.masks[-1])
+
+
+def _any(builder: Any, mask: Any) -> Any:
+    width = mask.type.count
+    name, bit = f"llvm.vector.reduce.or.v{width}i1", ir.IntType(1)
+    return builder.call(declared(builder, name, ir.FunctionType(bit, [mask.type])), [mask])

@@ -1,0 +1,104 @@
+"""Two ways to compute a lane, native and by XLA, beside each other."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from qsp.engine.batch import Batch, simulate
+from qsp.engine.method import Method
+from qsp.errors import ConfigError
+from qsp.native import Unsupported
+from qsp.system import CORE_KINDS, DOSE_KINDS, System
+from tests.engine import toy
+from tests.engine.toy import KINDS, Toy, lane_of, same_bits
+from tests.engine.whole import FLAT, GRID, OTHER, STEP_UP, lane, run, stacked
+
+ROUNDING = 2e-9
+"""Sums, quotients and exponentials are rounded otherwise, and steps go on from there."""
+
+
+@pytest.fixture(scope="module")
+def lanes():
+    return [lane(n, given) for given in (STEP_UP, FLAT, OTHER) for n in range(4)]
+
+
+@pytest.mark.parametrize("grid", [GRID, GRID[[0, 4, 10]]], ids=["trajectory", "visits"])
+def test_both_give_the_same_results(grid, lanes):
+    native, xla = (
+        run(*lanes, grid=grid, method=Method(backend=backend)) for backend in ("native", "xla")
+    )
+    for (path, a), b in zip(jax.tree.leaves_with_path(native), jax.tree.leaves(xla), strict=True):
+        name = jax.tree_util.keystr(path)
+        assert a.dtype == b.dtype, name
+        np.testing.assert_allclose(a, b, rtol=ROUNDING, atol=1e-9, err_msg=name)
+
+
+def test_what_every_patient_lacks_changes_no_bit(lanes):
+    """One lane has a soluble target, so the program of all of them has one."""
+    other = eqx.tree_at(
+        lambda lane: lane.parameters.model.disposition.soluble_target, lanes[1], np.full(4, 0.3)
+    )
+    alone, beside = run(*lanes[:4]), run(other, *lanes[:4])
+    for n in range(4):
+        assert same_bits(lane_of(alone, n), lane_of(beside, n + 1))
+
+
+def test_a_patient_has_his_own_bits_by_xla_too():
+    method = Method(backend="xla")
+    many = [toy.lane((0.0, 0, 4.0, 0.0, 1), k=(0.2 + 0.05 * n, 1.0, 2.0)) for n in range(70)]
+    together = toy.run(*many, method=method)
+    for n in (0, 63, 64, 69):
+        assert same_bits(lane_of(toy.run(many[n], method=method), 0), lane_of(together, n))
+
+
+def test_rare_kinds_of_dose_change_no_bit(lanes):
+    """A program with the JAK inhibitor and anti-TNF, which nobody is given."""
+    batch = Batch(stacked(*lanes[:4]), (GRID,))
+    core, full = (
+        simulate(batch, System(), Method(), kinds=kinds)[0]
+        for kinds in (CORE_KINDS, len(DOSE_KINDS))
+    )
+    assert same_bits(core, full)
+
+
+@pytest.mark.parametrize(
+    ("asked", "used"),
+    [
+        ({}, "native"),
+        ({"solver": "Tsit5"}, "native"),
+        ({"backend": "xla"}, "xla"),
+        ({"solver": "Kvaerno5"}, "xla"),
+        ({"precision": "float32", "rtol": 1e-4}, "xla"),
+    ],
+)
+def test_it_is_told_which_one_was_used(asked, used):
+    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array([0.0, 1.0]),))
+    assert simulate(batch, Toy(), Method(**asked), kinds=KINDS)[1].backend == used
+
+
+class Swinging(Toy):
+    """A system with a function that has no native form."""
+
+    def rates(self, time, x, p, infusion):
+        rates = super().rates(time, x, p, infusion)
+        return jax.tree.map(lambda leaf: leaf + 0.0 * jax.numpy.sin(time), rates)
+
+
+def test_what_has_no_native_form_is_computed_by_xla_unless_native_was_asked_for():
+    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array([0.0, 1.0]),))
+    assert simulate(batch, Swinging(), Method(), kinds=KINDS)[1].backend == "xla"
+    with pytest.raises(Unsupported, match="sin has no native form"):
+        simulate(batch, Swinging(), Method(backend="native"), kinds=KINDS)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"solver": "Kvaerno5"}, {"precision": "float32", "rtol": 1e-4}], ids=str
+)
+def test_what_is_not_native_is_refused_as_such(asked):
+    with pytest.raises(ConfigError) as told:
+        Method(backend="native", **asked)
+    assert str(told.value) == (
+        "method: backend must be auto or xla for an implicit solver or single precision, "
+        "but is native. Leave it out."
+    )
