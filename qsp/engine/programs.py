@@ -127,7 +127,7 @@ def _native(lanes: Lane, setting: Setting) -> Chunk:
 
 def _of_lanes(path: Any, leaf: np.ndarray) -> Shape:
     """An array of a lane; a parameter that is zero in all lanes makes a program without it."""
-    zero: np.ndarray = ~np.any(leaf, axis=0)
+    zero = np.all((leaf == 0) & ~np.signbit(leaf), axis=0)
     is_parameter = path[0] == jax.tree_util.GetAttrKey("parameters")
     absent = np.flatnonzero(zero) if is_parameter else ()
     return Shape(leaf.shape[1:], leaf.dtype, frozenset(int(n) for n in absent))

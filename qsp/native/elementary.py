@@ -53,8 +53,13 @@ def log(x: jax.Array) -> jax.Array:
 
 
 def power(x: jax.Array, y: jax.Array) -> jax.Array:
-    """x^y for x that is not negative, by way of logarithms: to |y ln x| units in the last place."""
-    return jnp.where(y == 0.0, 1.0, exp(y * log(x)))
+    """x^y by way of logarithms: to |y ln x| units in the last place."""
+    size = exp(y * log(jnp.where(x < 0.0, -x, x)))
+    half = 0.5 * y
+    signed = jnp.where(jnp.floor(half) == half, size, -size)  # an even or an odd power
+    of_negative = jnp.where(jnp.floor(y) == y, signed, jnp.nan)
+    power = jnp.where(x < 0.0, of_negative, size)
+    return jnp.where((y == 0.0) | (x == 1.0), 1.0, power)
 
 
 def next_after(x: jax.Array, towards: jax.Array) -> jax.Array:

@@ -62,6 +62,7 @@ class Types:
 
     def load(self, builder: Any, pointer: Any, slot: int, dtype: np.dtype[Any]) -> Any:
         """A scalar of all lanes from memory."""
+        self.vector(dtype)  # refuses types that would not behave as they should
         kind = self.vector(dtype if dtype.kind == "f" else np.dtype(np.int64))
         value = builder.load(self.at(builder, pointer, slot), typ=kind, align=SLOT * self.width)
         return self.from_memory(builder, value, dtype)
@@ -166,17 +167,39 @@ def _negative(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Se
 
 
 def _divided(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-    if kind.kind == "f":
-        return builder.fdiv(*args)
-    return builder.sdiv(*args) if kind.kind == "i" else builder.udiv(*args)
+    """A quotient of integers, towards zero; over zero it is -1, as XLA has it."""
+    a, b = args
+    nothing = types.splat(0, kind)
+    over_zero = builder.icmp_signed("==", b, nothing)
+    ones = builder.not_(nothing)
+    if kind.kind == "u":
+        quotient = builder.udiv(a, builder.select(over_zero, types.splat(1, kind), b))
+        return builder.select(over_zero, ones, quotient)
+    negates = builder.icmp_signed("==", b, ones)
+    quotient = builder.sdiv(a, _harmless(builder, types, kind, b))
+    quotient = builder.select(negates, builder.sub(nothing, a), quotient)
+    return builder.select(over_zero, ones, quotient)
 
 
 def _remainder(
     builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]
 ) -> Any:
+    """What a quotient of integers leaves; over zero all."""
     if kind.kind == "f":
         raise Unsupported("a remainder of numbers that are not whole has no native form")
-    return builder.srem(*args) if kind.kind == "i" else builder.urem(*args)
+    a, b = args
+    over_zero = builder.icmp_signed("==", b, types.splat(0, kind))
+    divisor = _harmless(builder, types, kind, b)
+    rest = builder.srem(a, divisor) if kind.kind == "i" else builder.urem(a, divisor)
+    return builder.select(over_zero, a, rest)
+
+
+def _harmless(builder: Any, types: Types, kind: np.dtype[Any], b: Any) -> Any:
+    """A divisor in place of those at which a processor stops: 0, and -1 under the least number."""
+    stops = builder.icmp_signed("==", b, types.splat(0, kind))
+    if kind.kind == "i":
+        stops = builder.or_(stops, builder.icmp_signed("==", b, types.splat(-1, kind)))
+    return builder.select(stops, types.splat(1, kind), b)
 
 
 def _selected(builder: Any, types: Types, of: Any, kind: Any, args: Sequence[Any]) -> Any:
@@ -190,6 +213,8 @@ def _finite(builder: Any, types: Types, of: np.dtype[Any], kind: Any, args: Sequ
 
 
 def _bitcast(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
+    if of.itemsize != kind.itemsize:
+        raise Unsupported("the bits of a number as several have no native form")
     return builder.bitcast(args[0], types.vector(kind))
 
 
@@ -205,7 +230,11 @@ def _converted(
             else (builder.icmp_signed("!=", value, zero))
         )
     if of.kind == "f":
-        return builder.fptosi(value, vector)
+        name = "llvm.fptosi.sat" if kind.kind == "i" else "llvm.fptoui.sat"
+        size = 8 * kind.itemsize
+        function = ir.FunctionType(vector, [value.type])
+        full = f"{name}.v{types.width}i{size}.v{types.width}f64"
+        return builder.call(declared(builder, full, function), args)
     signed = of.kind == "i"
     if kind.kind == "f":
         return builder.sitofp(value, vector) if signed else builder.uitofp(value, vector)

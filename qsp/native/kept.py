@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ import numpy as np
 from jax.extend import core
 
 from qsp.native import machine
+from qsp.native.lowering import CALLS, elementary_programs
 
+TRACED_BY = ("jax", "equinox", "numpy")
+"""Packages that may trace another program of the same primitives."""
 CHECK = 32
 """Bytes before the code that show that it is whole: damaged code would end the process."""
 
@@ -34,13 +39,18 @@ def kept(folder: Path | None, key: Callable[[], str], make: Callable[[], bytes])
         if hashlib.sha256(found[CHECK:]).digest() == found[:CHECK]:
             return found[CHECK:]
     made = make()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Several processes may do this at once: the file appears whole or not at all.
-    handle, partial = tempfile.mkstemp(dir=folder, prefix=".native-")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(hashlib.sha256(made).digest() + made)
-    os.replace(partial, file)
+    with contextlib.suppress(OSError):  # a folder that cannot be written to keeps nothing
+        _keep(file, hashlib.sha256(made).digest() + made)
     return made
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Several processes may do this at once: the file appears whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=file.parent, prefix=".native-")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    os.replace(partial, file)
 
 
 def identity(closed: Any, inputs: Sequence[Any]) -> str:
@@ -49,11 +59,13 @@ def identity(closed: Any, inputs: Sequence[Any]) -> str:
     for part in _sources():
         digest.update(part)
     digest.update(machine.description().encode())
+    digest.update(repr([(package, version(package)) for package in TRACED_BY]).encode())
     for part in inputs:
         digest.update(repr((part.shape, part.dtype.str, sorted(part.absent))).encode())
-    for word in _words(closed):
-        digest.update(word)
-        digest.update(b"\n")
+    for traced in (closed, *elementary_programs()):
+        for word in _words(traced):
+            digest.update(word)
+            digest.update(b"\n")
     return digest.hexdigest()
 
 
@@ -81,7 +93,9 @@ def _words(closed: Any) -> Iterable[bytes]:
         yield repr([(v.aval.shape, v.aval.dtype.str) for v in eqn.outvars]).encode()
         for key, value in eqn.params.items():
             yield key.encode()
-            yield from _parameter(value)
+            # Of what a call holds besides a program nothing is computed: its derivative, say.
+            if eqn.primitive.name not in CALLS or key == CALLS[eqn.primitive.name]:
+                yield from _parameter(value)
     yield b" ".join(map(name, jaxpr.outvars))
 
 
@@ -91,5 +105,5 @@ def _parameter(value: Any) -> Iterable[bytes]:
     elif isinstance(value, tuple) and value and hasattr(value[0], "jaxpr"):
         for part in value:
             yield from _words(part)
-    elif " at 0x" not in (text := repr(value)):  # a function; none is part of what is computed
-        yield text.encode()
+    else:
+        yield repr(value).encode()

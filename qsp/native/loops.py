@@ -6,7 +6,8 @@ masked. What never changes, such as the amount of a drug that nobody is given, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import collections
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,25 +45,31 @@ def looped(
     constant = settled(scalars, params, begin, lambda carry: flat(body(shaped(carry, shapes))))
     if scalars.dry:
         return shaped(opened(scalars, begin, constant), shapes)
-    shared = {at: place for part in first for at, place in _shared(scalars, part)}
     end = _emitted(
         scalars,
         begin,
         constant,
-        [shared.get(i) for i in begin],
+        _shared(scalars, first, begin),
         lambda carry: goes_on(shaped(carry, shapes)),
         lambda carry: flat(body(shaped(carry, shapes))),
     )
     return shaped(end, shapes)
 
 
-def _shared(scalars: Scalars, x: Indices) -> Iterator[tuple[int, int]]:
-    """Where a long array already stands that an outer loop carries: it is changed there."""
-    place = scalars.place(x) if x.size >= LONG else None
-    if place is not None:
-        scalars.give_up(x)
-        for n, i in enumerate(x.flat):
-            yield int(i), place + n
+def _shared(scalars: Scalars, first: Sequence[Indices], begin: Sequence[int]) -> list[int | None]:
+    """Places of long arrays that the loop around this one carries: they are changed there.
+
+    An array that is carried twice is not, for each of the two goes its own way.
+    """
+    times, places = collections.Counter(begin), list[int | None]()
+    for x in first:
+        place = scalars.own_place(x) if x.size >= LONG else None
+        if place is None or any(times[int(i)] > 1 for i in x.flat):
+            places += [None] * x.size
+        else:
+            places += range(place, place + x.size)
+            scalars.give_up(x)
+    return places
 
 
 def flat(parts: Sequence[Indices]) -> list[int]:
@@ -96,8 +103,9 @@ def settled(
         body: What is carried on, of what was carried.
     """
     constant = [scalars.is_constant(i) for i in first]
-    if id(loop) in scalars.settled:
-        constant = [a and b for a, b in zip(constant, scalars.settled[id(loop)], strict=True)]
+    where = (id(loop), *scalars.path)  # one program may be called from several places
+    if where in scalars.settled:
+        constant = [a and b for a, b in zip(constant, scalars.settled[where], strict=True)]
         if not scalars.dry:
             return constant  # the loop around it was gone through with the same knowledge
     while any(constant):
@@ -109,7 +117,7 @@ def settled(
         done, constant = still == constant, still
         if done:
             break
-    scalars.settled[id(loop)] = constant
+    scalars.settled[where] = constant
     return constant
 
 

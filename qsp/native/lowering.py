@@ -22,7 +22,17 @@ from qsp.native.loops import flat, looped, opened, settled, shaped
 from qsp.native.moves import MOVES, Indices
 from qsp.native.scalars import FOLDED, Scalars
 
-CALLS = ("jaxpr", "call_jaxpr", "call", "fun_jaxpr")
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vmap_call": "call",
+}
+"""Primitives that stand for a program, and the parameter that holds it."""
 SAME = ("copy", "copy_p", "stop_gradient", "optimization_barrier")
 ORDERED = {"le_to": "le", "lt_to": "lt"}
 """Comparisons that put what is no number at the end; of numbers they are the ordinary ones."""
@@ -66,9 +76,20 @@ def interpreted(
         known[variable] = constants(scalars, np.asarray(value))
     known.update(zip(jaxpr.invars, args, strict=True))
     for eqn in jaxpr.eqns:
+        scalars.path.append(id(eqn))
         results = _results(scalars, eqn, [read(atom) for atom in eqn.invars])
-        known.update(zip(eqn.outvars, results, strict=True))
+        scalars.path.pop()
+        for variable, result in zip(eqn.outvars, results, strict=True):
+            _check(scalars, eqn, variable.aval, result)
+            known[variable] = result
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _check(scalars: Scalars, eqn: Any, wanted: Any, result: Indices) -> None:
+    """Whatever else is wrong with a primitive, it is not to write where it should not."""
+    kind = scalars.all[int(result.flat[0])].dtype if result.size else wanted.dtype
+    if result.shape != wanted.shape or kind != wanted.dtype:
+        raise Unsupported(f"{eqn.primitive.name} of {wanted.str_short()} has no native form")
 
 
 def _literal(scalars: Scalars, atom: Any) -> Indices:
@@ -95,7 +116,7 @@ def _results(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
         return SPECIAL[name](scalars, eqn, args)
     if name == "while":
         return looped(scalars, interpreted, params, args)
-    inner = next((params[key] for key in CALLS if key in params), None) or _wrapped(scalars, eqn)
+    inner = params[CALLS[name]] if name in CALLS else _wrapped(scalars, eqn)
     inner, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "jaxpr") else (inner, ())
     return interpreted(scalars, inner, consts, args)
 
@@ -112,6 +133,11 @@ def _wrapped(scalars: Scalars, eqn: Any) -> Any:
     return scalars.wrapped[id(eqn)]
 
 
+def elementary_programs() -> list[Any]:
+    """Traced programs that stand for primitives."""
+    return [_traced(name) for name in WRITTEN_OUT]
+
+
 @functools.cache
 def _traced(name: str) -> Any:
     count = 2 if name in ("pow", "nextafter") else 1
@@ -121,6 +147,7 @@ def _traced(name: str) -> Any:
 
 
 def _written_out(scalars: Scalars, name: str, args: Sequence[Indices]) -> Indices:
+    args = [elementwise(scalars, "convert", [x], np.float64) for x in args]
     whole, closed = np.broadcast_arrays(*args), _traced(name)
     numbers = [
         int(interpreted(scalars, closed.jaxpr, closed.consts, [np.array(i) for i in each])[0])
@@ -131,7 +158,7 @@ def _written_out(scalars: Scalars, name: str, args: Sequence[Indices]) -> Indice
 
 def _powers(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
     power, [x] = eqn.params["y"], args
-    one = np.full(x.shape, scalars.constant(1.0, np.float64))
+    one = np.full(x.shape, scalars.constant(1, scalars.all[int(x.flat[0])].dtype))
     product = functools.reduce(
         lambda a, b: elementwise(scalars, "mul", [a, b]), [x] * abs(power), one
     )
@@ -190,8 +217,8 @@ def _unknown(scalars: Scalars, shape: tuple[int, ...], dtype: Any) -> Indices:
 def _branches(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
     """Every branch is computed, and the one that was asked for is taken.
 
-    A branch that would end the program with an error is left out with the check before it: what
-    diffrax checks of its arguments holds as the engine makes them.
+    A branch that would end the program with an error (`eqx.error_if`) is left out with the check
+    before it, as equinox does with EQX_ON_ERROR=off.
     """
     [which], rest = args[:1], args[1:]
     branches = [branch for branch in eqn.params["branches"] if not _raises(branch.jaxpr)]
@@ -227,7 +254,9 @@ def _signs(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
         elementwise(scalars, "convert", [elementwise(scalars, op, [*args, zero])], dtype)
         for op in ("gt", "lt")
     )
-    return [elementwise(scalars, "sub", [above, below])]
+    sign = elementwise(scalars, "sub", [above, below])
+    is_number = elementwise(scalars, "eq", [*args, *args])
+    return [elementwise(scalars, "select_n", [is_number, *args, sign])]
 
 
 def _clamped(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:

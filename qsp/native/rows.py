@@ -55,8 +55,6 @@ def written(
 ) -> Indices | None:
     """An array whose rows are replaced from one on, in its place in memory.
 
-    What the array was before cannot be read any more.
-
     Args:
         scalars: What is being built.
         x: What a loop carries, as it came.
@@ -69,9 +67,10 @@ def written(
     """
     if scalars.dry:
         return np.stack([_either(scalars, np.concatenate([row[None], update])) for row in x])
-    first = scalars.place(x)
+    first = scalars.own_place(x)
     if first is None:
         return None
+    result = scalars.renewed(x)
     builder, types = scalars.builder, scalars.types
     base = _addresses(scalars, index, first, x[0].size)
     mask = scalars.masks[-1]
@@ -86,7 +85,7 @@ def written(
         )
         name = f"llvm.masked.scatter.v{types.width}{suffix}.v{types.width}p0"
         builder.call(declared(builder, name, kind), [value, addresses, ir.IntType(32)(SLOT), mask])
-    return scalars.renewed(x)
+    return result
 
 
 def _either(scalars: Scalars, x: Indices) -> Indices:

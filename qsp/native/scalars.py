@@ -1,9 +1,11 @@
 """Scalars of a program that is being built: constants, or values of all lanes of a vector register.
 
+A quotient is a product with the reciprocal, which several share; x/x may miss one by a rounding.
 Building computes constants, leaves out what algebra makes trivial, keeps one value for equal
 expressions, and places each value in the outermost loop in which it can be computed. Nothing is
 reassociated and no product is fused with a sum, so a result has the same bits whatever a program
-leaves out, and however many lanes a register holds.
+leaves out, and however many lanes a register holds: if all numbers are finite, for zero times
+infinity is zero where the zero is left out.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
-    "div": lambda a, b: np.multiply(a, np.divide(1.0, b)) if a.dtype.kind == "f" else a // b,
-    "rem": np.fmod,
+    "div": lambda a, b: _quotient(a, b),
+    "rem": lambda a, b: _remainder(a, b),
     "max": np.maximum,
     "min": np.minimum,
     "neg": np.negative,
@@ -96,7 +98,8 @@ class Scalars:
         self.all: list[Scalar] = []
         self.dry = False
         self.rooms = 0
-        self.settled: dict[int, list[bool]] = {}  # what each loop was found to keep
+        self.path: list[int] = []  # equations inside which another is being built
+        self.settled: dict[tuple[int, ...], list[bool]] = {}  # what each loop was found to keep
         self.wrapped: dict[int, Any] = {}  # what primitives were found to wrap
         self._places: dict[int, int] = {}
         self._constants: dict[Any, int] = {}
@@ -128,14 +131,18 @@ class Scalars:
         """Whether a scalar already is what a place in memory holds."""
         return self._places.get(index) == slot
 
+    def own_place(self, x: Any) -> int | None:
+        """Where an array stands in memory that belongs to the innermost loop, which may change it.
+
+        An array of a loop around it is needed as it was in the next turn.
+        """
+        return self.place(x) if all(self.all[int(i)].depth == self.depth for i in x.flat) else None
+
     def place(self, x: Any) -> int | None:
-        """Where an array stands in memory, row after row, if nothing of it has been loaded."""
-        numbers = [int(i) for i in x.flat]
-        places = [self._places.get(i) for i in numbers]
+        """Where an array stands in memory, row after row."""
+        places = [self._places.get(int(i)) for i in x.flat]
         first = places[0]
-        if first is None or places != list(range(first, first + len(places))):
-            return None
-        return first if all(callable(self.all[i].register) for i in numbers) else None
+        return first if first is not None and places == [*range(first, first + x.size)] else None
 
     def renewed(self, x: Any) -> Any:
         """An array that was changed in its place."""
@@ -146,10 +153,13 @@ class Scalars:
         return np.array(fresh, np.int64).reshape(x.shape)
 
     def give_up(self, x: Any) -> None:
-        """From here on an array is changed in its place: what it was cannot be read any more."""
+        """From here on an array is changed in its place.
+
+        What it was is loaded before; the compiler leaves out what is not needed after all.
+        """
         for i in map(int, x.flat):
+            self.register(i)
             del self._places[i]
-            self.all[i] = dataclasses.replace(self.all[i], register=_lost)
 
     @contextlib.contextmanager
     def trial(self) -> Iterator[None]:
@@ -157,11 +167,13 @@ class Scalars:
         before, count = (self.dry, self.levels), len(self.all)
         self.dry = True
         self.levels = [*(Level(None) for _ in self.levels), Level(None)]
-        yield
-        self.dry, self.levels = before
-        del self.all[count:]
-        self._constants = {key: i for key, i in self._constants.items() if i < count}
-        self._literals = {key: i for key, i in self._literals.items() if i < count}
+        try:
+            yield
+        finally:
+            self.dry, self.levels = before
+            del self.all[count:]
+            self._constants = {key: i for key, i in self._constants.items() if i < count}
+            self._literals = {key: i for key, i in self._literals.items() if i < count}
 
     def literal(self, atom: Any) -> int:
         """A constant that stands in the program."""
@@ -264,7 +276,7 @@ class Scalars:
         if op == "reciprocal":
             return self.constant(np.divide(*values), kind)
         if op == "convert":
-            return self.constant(values[0], kind)
+            return self.constant(_converted(values[0], kind), kind)
         if op == "bitcast":
             return self.constant(values[0].view(kind), kind)
         return self.constant(FOLDED[op](*values), kind)
@@ -304,5 +316,26 @@ class Scalars:
         return len(self.all) - 1
 
 
-def _lost(builder: Any) -> Any:
-    raise Unsupported("an array that was changed in its place is read again")
+def _quotient(a: Any, b: Any) -> Any:
+    """As the machine computes it: by the reciprocal, or towards zero."""
+    if a.dtype.kind == "f":
+        return a * (1.0 / b)
+    if b == 0:
+        return -1
+    return abs(int(a)) // abs(int(b)) * (1 if (a < 0) == (b < 0) else -1)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    return a if b == 0 else np.fmod(a, b)
+
+
+def _converted(value: Any, kind: np.dtype[Any]) -> Any:
+    """A number that does not fit becomes the nearest that does; what is none becomes zero."""
+    if value.dtype.kind != "f" or kind.kind not in "iu":
+        return value
+    limits = np.iinfo(kind)
+    if np.isnan(value):
+        return 0
+    return (
+        int(value) if limits.min < value < limits.max else limits.min if value < 0 else limits.max
+    )

@@ -64,6 +64,32 @@ def test_integers_and_their_bits():
     agree(function, whole)
 
 
+def test_integers_are_divided_as_xla_does_and_stop_no_processor():
+    a = np.array([7, -7, 7, -7, 5, -(2**63), 0, 9])
+    b = np.array([2, 2, -2, -2, 0, -1, 0, -1])
+    agree(lambda a, b: (jax.lax.div(a, b), jax.lax.rem(a, b), a // 3, (a - 4) % 5), a, b)
+    agree(lambda n: jax.lax.fori_loop(0, n, lambda i, s: s + 100 // (n - i), 0), np.arange(9))
+
+
+def test_known_integers_are_divided_like_others(numbers):
+    def step(total, i):
+        return total + jax.lax.div(i - 7, 2) + jax.lax.rem(i - 7, 3), None
+
+    agree(lambda x: jax.lax.scan(step, 0, jnp.arange(12))[0].astype(float) * x, numbers)
+
+
+def test_numbers_that_fit_no_integer_become_the_nearest():
+    x = np.array([1e30, -1e30, np.nan, np.inf, -np.inf, 2.7, -2.7, 0.0])
+    agree(lambda x: (x.astype(jnp.int32), x.astype(jnp.int64), x.astype(jnp.uint32)), x)
+
+
+def test_powers_of_negative_numbers():
+    x = np.array([-2.0, -2.0, -2.0, -8.0, 1.0, 1.0, -1.0, 3.0])
+    y = np.array([3.0, 2.0, -1.0, 1.0 / 3.0, np.inf, np.nan, 2.0, 2.0])
+    agree(lambda x, y: jnp.power(x, y), x, y)
+    agree(lambda n: (n**2, jnp.sign(n - 3)), np.arange(9))
+
+
 def test_equal_products_differ_by_nothing():
     """Were one of them fused with the sum, the rounding of the other would be left."""
     a, b = np.random.default_rng(8).uniform(1.0, 2.0, (2, 64))
@@ -194,17 +220,78 @@ def test_a_long_table_that_is_changed_in_its_place_by_a_loop_in_a_loop(counts):
     agree(function, counts)
 
 
-def test_an_old_table_read_after_it_was_changed_is_refused(counts):
-    """It is changed in its place, so what it was is gone."""
-
+def test_an_old_table_is_read_after_it_was_changed_in_its_place(counts):
     def function(n):
         def step(i, table):
-            return table.at[i].set(1.0) + table[::-1]
+            return 0.5 * (table.at[i].set(1.0) + table[::-1])
 
         return jax.lax.fori_loop(0, n, step, jnp.arange(40.0))
 
-    with pytest.raises(Unsupported, match="changed in its place is read again"):
-        natively(function, counts)
+    agree(function, counts)
+
+
+def test_a_table_is_changed_or_not(counts):
+    def function(n):
+        def step(i, table):
+            return jax.lax.cond(i % 2 == 0, lambda t: t.at[i].set(-1.0), lambda t: t + 0.5, table)
+
+        return jax.lax.fori_loop(0, n, step, jnp.arange(40.0))
+
+    agree(function, counts)
+
+
+def test_a_table_of_the_loop_around_is_needed_again(counts):
+    """It is changed for one turn only, so not in its place."""
+
+    def function(n):
+        table = jax.lax.fori_loop(
+            0, n, lambda i, t: t.at[i].set(1.0 * i, mode="drop"), jnp.zeros(30)
+        )
+
+        def step(j, total):
+            changed = table.at[j].set(9.0, mode="drop")
+            return total + jnp.take(changed, n - j, mode="clip")
+
+        return jax.lax.fori_loop(0, n, step, 0.0)
+
+    agree(function, counts)
+
+
+def test_a_loop_that_starts_anew_from_a_table_of_the_outermost(counts):
+    def function(n):
+        def inner(j, table):
+            return table.at[j].set(1.0 + j, mode="drop")
+
+        def outer(i, state):
+            table, total = state
+            return table + 1.0, total + jax.lax.fori_loop(0, i, inner, table).sum()
+
+        return jax.lax.fori_loop(0, n, outer, (jnp.arange(30.0), 0.0))
+
+    agree(function, counts)
+
+
+def test_a_table_that_is_carried_twice_goes_two_ways(counts):
+    def function(n):
+        def inner(j, state):
+            table, first = state
+            return table.at[j].set(5.0, mode="drop"), first
+
+        def outer(i, table):
+            table, first = jax.lax.fori_loop(0, i, inner, (table, table[0]))
+            return table + first
+
+        return jax.lax.fori_loop(0, n, outer, jnp.arange(30.0))
+
+    agree(function, counts)
+
+
+def test_one_traced_loop_called_from_two_places(counts):
+    def function(n):
+        twice = jax.jit(lambda x, n: jax.lax.fori_loop(0, n, lambda _, y: 2.0 * y, x))
+        return twice(0.0, n) + twice(1.0, n)
+
+    agree(function, counts)
 
 
 # === the whole ==================================================================================
@@ -248,6 +335,10 @@ def test_what_has_no_native_form_is_named(numbers):
         program(jnp.sin, numbers)
     with pytest.raises(Unsupported, match="float32"):
         program(lambda x: x.astype(jnp.float32) * 2, numbers)
+    with pytest.raises(Unsupported, match="reduce has no native form"):
+        program(lambda x: jax.lax.reduce(x, 0.0, lambda a, b: a + 2.0 * b, (0,)), numbers)
+    with pytest.raises(Unsupported, match="int8"):
+        program(lambda x: x + x, np.zeros((LANES, 2), np.int8))
 
 
 # === kept programs ==============================================================================
@@ -263,6 +354,11 @@ def test_a_kept_program_is_used_again(tmp_path, numbers, monkeypatch):
     monkeypatch.setattr(machine, "assembled", lambda text: pytest.fail("compiled again"))
     np.testing.assert_array_equal(program(function, numbers, folder=tmp_path)(lanes), first)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_cannot_be_made_keeps_nothing(tmp_path, numbers):
+    (tmp_path / "file").touch()
+    program(jnp.exp, numbers, folder=tmp_path / "file" / "cache")
 
 
 def test_another_program_is_another_file(tmp_path, numbers):
