@@ -21,10 +21,13 @@ from qsp.simulation import simulate
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 REFERENCE = Method("Tsit5", 1e-9)
-METHODS = tuple(
-    Method(solver, rtol)
-    for solver in ("ROCK4", "ROCK2", "RKC2", "Tsit5")
-    for rtol in (1e-3, 1e-4, 1e-5, 1e-6)
+METHODS = (
+    *(
+        Method(solver, rtol)
+        for solver in ("ROCK4", "ROCK2", "RKC2", "Tsit5")
+        for rtol in (1e-3, 1e-4, 1e-5, 1e-6)
+    ),
+    *(Method("ROCK4", rtol, precision="float32") for rtol in (1e-3, 1e-4)),
 )
 ERRORS = {"err_il6_peak": "il6_peak", "err_auc": "auc", "err_tumor": "tumor_volume_end"}
 
@@ -59,6 +62,8 @@ def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> Row:
     return row(
         "accuracy",
         method.solver.lower(),
+        precision=method.precision,
+        backend=ds.attrs["backend"],
         rtol=method.rtol,
         patients=ds.sizes["patient"],
         arms=ds.sizes["arm"],

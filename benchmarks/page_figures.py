@@ -179,9 +179,10 @@ def _spread(ends: dict[str, tuple[float, float, str]]) -> dict[str, tuple[float,
 
 def accuracy(rows: Rows) -> Figure | None:
     """Error against time, by solver."""
-    lines = [line for line in measured(rows, "accuracy") if line["err_il6_peak"]]
+    rows = measured(rows, "accuracy", precision="float64")
+    lines = [line for line in rows if line["err_il6_peak"]]
     lines.sort(key=lambda line: -number_of(line, "rtol"))
-    solvers = dict.fromkeys(str(line["method"]) for line in measured(rows, "accuracy"))
+    solvers = dict.fromkeys(str(line["method"]) for line in rows)
     by_solver = {name: [line for line in lines if line["method"] == name] for name in solvers}
     return _accuracy({name: own for name, own in by_solver.items() if own}) if lines else None
 

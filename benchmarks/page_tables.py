@@ -172,6 +172,7 @@ def _shown(drawn: Drawn) -> str:
 def _sections(results: Results) -> Iterator[str]:
     sections: tuple[tuple[str, str, Callable[[Rows], str]], ...] = (
         ("Chunks and workers", "throughput", _throughput),
+        ("Precision", "accuracy", _precisions),
         ("Against others", "against_peers", _peers),
         ("Starts", "compile", _starts),
         ("Sizes", "scaling", _sizes),
@@ -194,6 +195,23 @@ def _throughput(rows: Rows) -> str:
         "compile [s]": "compile_s",
     }
     return _columns(heads, measured(rows, "throughput"))
+
+
+def _precisions(rows: Rows) -> str:
+    heads = {
+        "precision": "precision",
+        "computed by": "backend",
+        "tolerance": "rtol",
+        "per second and core": "patients_per_s_per_core",
+        "error: peak of IL-6": "err_il6_peak",
+        "AUC": "err_auc",
+        "tumor": "err_tumor",
+        "grades that differ": "grades_that_differ",
+        "failures": "failures",
+    }
+    single = {line["rtol"] for line in measured(rows, "accuracy", precision="float32")}
+    lines = [line for line in measured(rows, "accuracy", method="rock4") if line["rtol"] in single]
+    return _columns(heads, lines)
 
 
 def _peers(rows: Rows) -> str:

@@ -197,7 +197,8 @@ def _event_times(
     stack = {"event": ("patient", "dose_period")}
     pooled = hours.stack(stack).reset_index("event", drop=True).rename(event="patient")
     spots = np.repeat(np.arange(ds.sizes["patient"]), ds.sizes["dose_period"])
-    many = ds[_per_patient(ds)].drop_vars("patient", errors="ignore").isel(patient=spots)
+    own = ds[_per_patient(ds)].drop_vars("patient", errors="ignore").compute()
+    many = own.isel(patient=spots)  # of a file it would be read number by number
     return spread(pooled, many, quantiles).assign(_pooled_counts(hours, ds))
 
 
