@@ -1,7 +1,7 @@
 """One run: prepare, simulate, write. What the command line calls, and what a notebook may call."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -102,20 +102,24 @@ def run_into(
     return results
 
 
-def _write_blocks(blocks: Sequence[Prepared], out: Path, progress: Progress) -> None:
+def _write_blocks(blocks: list[Prepared], out: Path, progress: Progress) -> None:
     lanes = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
     save_blocks(_parts(blocks, Joint(progress, lanes)), out / folder.RESULTS)
     with load(out / folder.RESULTS) as results:
         write_report(results, out)
 
 
-def _parts(blocks: Sequence[Prepared], progress: Progress) -> Iterator[xr.DataTree]:
-    """Results block by block; who failed is judged when the last is done."""
+def _parts(blocks: list[Prepared], progress: Progress) -> Iterator[xr.DataTree]:
+    """Results block by block; who failed is judged when the last is done.
+
+    A block is taken off the list, for it holds its patients once they have been drawn.
+    """
     outcomes = []
-    for part in blocks:
-        results = run(part, progress, whole=False)
+    while blocks:
+        results = run(blocks.pop(0), progress, whole=False)
         outcomes.append(results["outcome"].values)
         yield results
+        del results
     check_solved(np.concatenate(outcomes, axis=-1))
 
 

@@ -1,7 +1,10 @@
 """A run in blocks of patients leaves the file of the same run in one piece."""
 
 import dataclasses
+import gc
+import importlib
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +59,26 @@ def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path):
     runs.run_into(tmp_path / "run", prepared, progress=Heard(), block=4)
     assert told[:2] == ["compiled", ("start", 18)]
     assert sum(told[2:]) == 18
+
+
+def test_patients_of_a_block_are_gone_when_the_next_is_simulated(
+    small_config, tmp_path, monkeypatch
+):
+    """However many blocks there are, one is in memory."""
+    module = importlib.import_module("qsp.run.run")
+    simulate, drawn = module.run, []
+
+    def simulated(part, *arguments, **options):
+        gc.collect()
+        assert all(cohort() is None for cohort in drawn)
+        results = simulate(part, *arguments, **options)
+        drawn.append(weakref.ref(part.cohort))
+        return results
+
+    monkeypatch.setattr(module, "run", simulated)
+    prepared = prepare(runs.Request(small_config, ["patients=9", "trajectories.patients=1"]))
+    runs.run_into(tmp_path / "out", prepared, block=4)
+    assert len(drawn) == 3
 
 
 def test_patients_with_doses_of_their_own_stay_together():
