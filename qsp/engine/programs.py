@@ -18,6 +18,7 @@ from qsp.engine.method import Method
 from qsp.engine.precision import scope
 from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
 from qsp.engine.team import Device
+from qsp.errors import ConfigError
 from qsp.native import Program, Shape, Unsupported, build
 
 Backend: TypeAlias = Literal["native", "xla"]
@@ -45,12 +46,6 @@ class Setting:
     grids: tuple[np.ndarray, ...]
     stretches: np.int32
 
-    def solve(self) -> Callable[..., LaneResult]:
-        """One lane, of its arrays, the grids and the number of stretches."""
-        return functools.partial(
-            solve_lane, system=self.system, method=self.method, kinds=self.kinds
-        )
-
 
 def chunks(lanes: Lane, setting: Setting, workers: Sequence[Device]) -> tuple[Chunk, Backend]:
     """What computes chunks of lanes, and which of the two it is.
@@ -59,13 +54,19 @@ def chunks(lanes: Lane, setting: Setting, workers: Sequence[Device]) -> tuple[Ch
         lanes: All lanes there are.
         setting: What they are computed with.
         workers: Where.
+
+    Raises:
+        ConfigError: If native code was asked for and cannot be had.
     """
-    if setting.method.is_native and all(device.platform == "cpu" for device in workers):
+    method, problem = setting.method, "the device is no CPU"
+    if method.is_native and all(device.platform == "cpu" for device in workers):
         try:
             return _native(lanes, setting), "native"
-        except Unsupported:
-            if setting.method.backend == "native":
-                raise
+        except Unsupported as unsupported:
+            problem = str(unsupported)
+    if method.backend == "native":
+        rule = "backend must be auto or xla here"
+        raise ConfigError("method", rule, f"native, and {problem}", "Leave it out")
     return _xla(setting), "xla"
 
 

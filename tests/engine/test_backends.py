@@ -8,7 +8,6 @@ import pytest
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
-from qsp.native import Unsupported
 from qsp.system import CORE_KINDS, DOSE_KINDS, System
 from tests.engine import toy
 from tests.engine.toy import KINDS, Toy, lane_of, same_bits
@@ -88,7 +87,7 @@ class Swinging(Toy):
 def test_what_has_no_native_form_is_computed_by_xla_unless_native_was_asked_for():
     batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array([0.0, 1.0]),))
     assert simulate(batch, Swinging(), Method(), kinds=KINDS)[1].backend == "xla"
-    with pytest.raises(Unsupported, match="sin has no native form"):
+    with pytest.raises(ConfigError, match="native, and sin has no native form. Leave it out"):
         simulate(batch, Swinging(), Method(backend="native"), kinds=KINDS)
 
 
