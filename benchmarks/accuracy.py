@@ -9,17 +9,14 @@ periods, relative to it. `load` says how busy the machine was.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-import numpy as np
+import base_case
 import xarray as xr
 from rows import Row, emit, per_core, relative_error, row
 
 from qsp.engine.method import Method
-from qsp.run import Prepared, Request, prepare
-from qsp.simulation import simulate
+from qsp.run import Request, prepare
 
-CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 REFERENCE = Method("Tsit5", 1e-9)
 METHODS = (
     *(
@@ -37,20 +34,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=32)
     asked = parser.parse_args()
-    prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
-    reference = _run(prepared, REFERENCE)
+    prepared = prepare(Request(base_case.CONFIG, [f"patients={asked.patients}"]))
+    reference = base_case.endpoints(prepared, REFERENCE)
     for method in METHODS:
-        emit(_row(_run(prepared, method), reference, method))
-
-
-def _run(prepared: Prepared, method: Method) -> xr.Dataset:
-    return simulate(
-        prepared.trial,
-        prepared.cohort,
-        system=prepared.system,
-        method=method,
-        trajectories=np.array([], int),
-    ).to_dataset()
+        emit(_row(base_case.endpoints(prepared, method), reference, method))
 
 
 def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> Row:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from qsp import units
+from qsp.engine.method import Method
 from qsp.run import Prepared, Request, prepare
+from qsp.simulation import simulate
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 ARM = "step_up"
@@ -40,6 +43,17 @@ def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Pr
     }
     run = prepare(Request(CONFIG, [f"{key}={_toml(value)}" for key, value in changes.items()]))
     return dataclasses.replace(run, trajectories=np.array([], int))
+
+
+def endpoints(case: Prepared, method: Method) -> xr.Dataset:
+    """What the patients of a case come to by some method, without trajectories."""
+    return simulate(
+        case.trial,
+        case.cohort,
+        system=case.system,
+        method=method,
+        trajectories=np.array([], int),
+    ).to_dataset()
 
 
 def _weekly(doses: list[dict[str, str]], count: int) -> list[dict[str, str]]:

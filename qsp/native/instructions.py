@@ -63,7 +63,7 @@ class Types:
     def load(self, builder: Any, pointer: Any, slot: int, dtype: np.dtype[Any]) -> Any:
         """A scalar of all lanes from memory."""
         self.vector(dtype)  # refuses types that would not behave as they should
-        kind = self.vector(dtype if dtype.kind == "f" else np.dtype(np.int64))
+        kind = self.vector(in_memory(dtype))
         value = builder.load(self.at(builder, pointer, slot), typ=kind, align=SLOT * self.width)
         return self.from_memory(builder, value, dtype)
 
@@ -88,7 +88,7 @@ class Types:
             builder.store(value, place, align=align)
             return
         kind = ir.FunctionType(ir.VoidType(), [value.type, place.type, ir.IntType(32), mask.type])
-        name = f"llvm.masked.store.v{self.width}{_suffix(value.type.element)}.p0"
+        name = f"llvm.masked.store.v{self.width}{suffix(value.type)}.p0"
         builder.call(
             declared(builder, name, kind), [value, place, ir.Constant(ir.IntType(32), align), mask]
         )
@@ -99,8 +99,14 @@ class Types:
         return builder.gep(pointer, [offset], source_etype=ir.IntType(8))
 
 
-def _suffix(element: Any) -> str:
-    return "f64" if element == ir.DoubleType() else f"i{element.width}"
+def in_memory(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type of 64 bits as which a scalar stands in memory."""
+    return dtype if dtype.kind == "f" else np.dtype(np.int64)
+
+
+def suffix(vector: Any) -> str:
+    """What the names of functions of such vectors end with."""
+    return "f64" if vector.element == ir.DoubleType() else f"i{vector.element.width}"
 
 
 def declared(builder: Any, name: str, kind: Any) -> Any:

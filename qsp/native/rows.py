@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from qsp.native.instructions import ADDRESS, SLOT, declared
+from qsp.native.instructions import ADDRESS, SLOT, declared, in_memory, suffix
 from qsp.native.moves import Indices
 from qsp.native.scalars import Scalars
 
@@ -37,12 +37,12 @@ def read(scalars: Scalars, x: Indices, index: int, count: int) -> Indices:
         return wanted
     first, width = _kept(scalars, x), x[0].size
     builder, types = scalars.builder, scalars.types
-    kind = types.vector(_in_memory(dtype))
+    kind = types.vector(in_memory(dtype))
     base = _addresses(scalars, index, first, width)
     for place in range(wanted.size):
         addresses = _beside(builder, types, base, place)
         function = ir.FunctionType(kind, [addresses.type, ir.IntType(32), _mask(types), kind])
-        name = f"llvm.masked.gather.v{types.width}{_suffix(dtype)}.v{types.width}p0"
+        name = f"llvm.masked.gather.v{types.width}{suffix(kind)}.v{types.width}p0"
         arguments = [addresses, ir.IntType(32)(SLOT), _everywhere(types), ir.Constant(kind, None)]
         value = builder.call(declared(builder, name, function), arguments)
         value = types.from_memory(builder, value, dtype)
@@ -75,7 +75,6 @@ def written(
     base = _addresses(scalars, index, first, x[0].size)
     mask = scalars.masks[-1]
     mask = _everywhere(types) if mask is None else mask
-    suffix = _suffix(scalars.all[int(update.flat[0])].dtype)
     mask = mask if valid is None else builder.and_(mask, scalars.register(valid))
     for place, i in enumerate(update.flat):
         value = types.to_memory(builder, scalars.register(int(i)))
@@ -83,7 +82,7 @@ def written(
         kind = ir.FunctionType(
             ir.VoidType(), [value.type, addresses.type, ir.IntType(32), _mask(types)]
         )
-        name = f"llvm.masked.scatter.v{types.width}{suffix}.v{types.width}p0"
+        name = f"llvm.masked.scatter.v{types.width}{suffix(value.type)}.v{types.width}p0"
         builder.call(declared(builder, name, kind), [value, addresses, ir.IntType(32)(SLOT), mask])
     return result
 
@@ -129,14 +128,6 @@ def _beside(builder: Any, types: Any, base: Any, place: int) -> Any:
     step = INTEGER(place * SLOT * types.width)
     moved = builder.add(base, ir.Constant(base.type, [step] * types.width))
     return builder.inttoptr(moved, ir.VectorType(ADDRESS, types.width))
-
-
-def _in_memory(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return dtype if dtype.kind == "f" else np.dtype(np.int64)
-
-
-def _suffix(dtype: np.dtype[Any]) -> str:
-    return "f64" if dtype.kind == "f" else "i64"
 
 
 def _mask(types: Any) -> Any:
