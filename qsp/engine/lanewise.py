@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 
 from qsp.engine.stabilized import AbstractStabilized
+from qsp.engine.wrapping import AbstractWrapping
 
 
 def lanewise(equations: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +53,7 @@ def lanewise(equations: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-class Lanewise(dfx.AbstractAdaptiveSolver):
+class Lanewise(AbstractWrapping):
     """A stabilized solver whose whole step is computed with the lanes last.
 
     Args:
@@ -60,29 +61,6 @@ class Lanewise(dfx.AbstractAdaptiveSolver):
     """
 
     solver: AbstractStabilized
-
-    @property
-    def term_structure(self) -> Any:  # pyright: ignore
-        """Structure of terms of the solver."""
-        return self.solver.term_structure
-
-    @property
-    def interpolation_cls(self) -> Any:  # pyright: ignore - fields of the wrapped solver
-        """Dense output of the solver."""
-        return self.solver.interpolation_cls
-
-    @property
-    def term_compatible_contr_kwargs(self) -> Any:  # pyright: ignore
-        """Controls of the terms."""
-        return self.solver.term_compatible_contr_kwargs
-
-    def order(self, terms: Any) -> int | None:
-        """Order of the solution."""
-        return self.solver.order(terms)
-
-    def error_order(self, terms: Any) -> Any:
-        """Power of the step in the error estimate."""
-        return self.solver.error_order(terms)
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
         """State of the solver: the derivative at the start of the step."""

@@ -23,7 +23,7 @@ from qsp.engine.precision import same_time
 from qsp.engine.raveled import Raveled
 from qsp.engine.stabilized import AbstractStabilized
 from qsp.engine.stretches import is_long, next_stop, padded, window
-from qsp.engine.tracking import Context, Observed, Reductions, Tracking, continued, start
+from qsp.engine.tracking import Context, Observed, Pace, Reductions, Tracking, continued, start
 
 NEVER = 1e12
 """A threshold no signal reaches; its square is finite in single precision too, so that the
@@ -35,6 +35,10 @@ REFERENCE_RTOL = 1e-5
 Absolute tolerances scale with it.
 """
 
+
+AFTER_CHANGE = 0.1
+"""First step after a change of dosing, in steps before it; steps grow tenfold at once if too small.
+"""
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
 """Step size control. Where stability bounds the step, an error test alone (0, 1) rejects up to half
@@ -181,7 +185,8 @@ def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Car
     crossing = continued(
         fresh.crossing, before, _levels(lane, carry.period)[0], owned=carry.owner > 0
     )
-    fresh = eqx.tree_at(lambda r: (r.crossing, r.steps), fresh, (crossing, carry.reductions.steps))
+    goes_on = (crossing, carry.reductions.steps, carry.reductions.pace)
+    fresh = eqx.tree_at(lambda r: (r.crossing, r.steps, r.pace), fresh, goes_on)
     # Within a period a bolus is seen at its first moment, which is the end of no step.
     highest = jax.tree.map(jnp.maximum, fresh.extreme, carry.reductions.extreme)
     same = eqx.tree_at(lambda r: (r.extreme, r.flow), carry.reductions, (highest, fresh.flow))
@@ -229,7 +234,10 @@ def _integrate(  # noqa: PLR0913
     t1 = jnp.where(carry.failed, t0, next_stop(t0, events, grids, lane.end))
 
     context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
-    state, reached, reductions, shots = _diffeqsolve(carry, t0, t1, context, grids, system, method)
+    first_step = _first_step(t0, events, carry.reductions.pace, method)
+    state, reached, reductions, shots = _diffeqsolve(
+        carry, t0, t1, first_step, context, grids, system, method
+    )
     # A last step cut short by the end may fall below the smallest step: what counts is whether the
     # end was reached.
     failed = carry.failed | (reached < t1 - same_time(t1)) | jnp.isnan(reached)
@@ -258,6 +266,14 @@ def _integrate(  # noqa: PLR0913
     )
 
 
+def _first_step(time: Array, events: Events, pace: Pace, method: Method) -> Array:
+    """Where dosing goes on as it was the steps do too; after a change of it they begin small."""
+    changes = jnp.stack([events.time, events.time + events.duration])
+    is_change = (jnp.abs(changes - time) <= same_time(time)) & (events.amount != 0.0)
+    share = jnp.where(is_change.any(), AFTER_CHANGE, 1.0)
+    return jnp.maximum(share * pace.longer, method.first_step)
+
+
 def _written(rows: Any, at: Array, new: Any) -> Any:
     """Rows with new ones from an index on."""
     return jax.tree.map(
@@ -282,6 +298,7 @@ def _diffeqsolve(  # noqa: PLR0913
     carry: _Carry,
     t0: Array,
     t1: Array,
+    first_step: Array,
     context: Context,
     grids: tuple[Array, ...],
     system: AbstractSystem,
@@ -320,7 +337,7 @@ def _diffeqsolve(  # noqa: PLR0913
         ),
         method.rtol,
         atol,
-        first_step=jnp.minimum(method.first_step, jnp.maximum(t1 - t0, smallest)),
+        first_step=jnp.minimum(first_step, jnp.maximum(t1 - t0, smallest)),
     )
     solution = dfx.diffeqsolve(
         dfx.ODETerm(

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from qsp.engine.lanewise import Lanewise, lanewise
+from qsp.engine.wrapping import AbstractWrapping
 
 
 class Observed(Protocol):
@@ -47,8 +48,18 @@ class Crossing(eqx.Module):
     on_grade: Array  # its worst grade so far
 
 
+class Pace(eqx.Module):
+    """Lengths of accepted steps, for the first step after a stop at which nothing happened.
+
+    The step that ends at a stop is cut short by it, and the one before is not.
+    """
+
+    last: Array
+    longer: Array  # of the last two
+
+
 class Reductions(eqx.Module):
-    """Everything reduced within one dose period."""
+    """Everything reduced within one dose period, and how the steps go, which goes on."""
 
     peak: Any
     peak_time: Any
@@ -58,6 +69,7 @@ class Reductions(eqx.Module):
     flow_area: Any
     crossing: Crossing
     steps: Array
+    pace: Pace
 
 
 class Context(eqx.Module):
@@ -92,10 +104,11 @@ def start(system: Observed, time: Array, x: Any, parameters: Any, thresholds: Ar
             on_grade=zero,
         ),
         steps=zero,
+        pace=Pace(last=zero, longer=zero),
     )
 
 
-class Tracking(dfx.AbstractAdaptiveSolver):
+class Tracking(AbstractWrapping):
     """A solver that carries `Reductions` in its state.
 
     Args:
@@ -105,24 +118,6 @@ class Tracking(dfx.AbstractAdaptiveSolver):
 
     solver: dfx.AbstractAdaptiveSolver
     system: Any
-
-    @property
-    def term_structure(self) -> Any:  # pyright: ignore
-        return self.solver.term_structure
-
-    @property
-    def interpolation_cls(self) -> Any:  # pyright: ignore - fields of the wrapped solver
-        return self.solver.interpolation_cls
-
-    @property
-    def term_compatible_contr_kwargs(self) -> Any:  # pyright: ignore
-        return self.solver.term_compatible_contr_kwargs
-
-    def order(self, terms: Any) -> int | None:
-        return self.solver.order(terms)
-
-    def error_order(self, terms: Any) -> Any:
-        return self.solver.error_order(terms)
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Context) -> Any:
         return self.solver.init(terms, t0, t1, y0, args), args.reductions
@@ -196,6 +191,7 @@ def _advance(  # noqa: PLR0913
         ),
         crossing=_cross(old.crossing, t0, step, signal, thresholds),
         steps=old.steps + 1.0,
+        pace=Pace(last=step, longer=jnp.maximum(old.pace.last, step)),
     )
 
 

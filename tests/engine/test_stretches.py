@@ -86,3 +86,25 @@ def test_a_short_grid_shows_what_a_long_one_shows():
     shown, true = result.saved[1].amount, amounts(short, *doses)
     np.testing.assert_allclose(shown, true, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(shown, result.saved[0].amount[rows], rtol=1e-6, atol=1e-6)
+
+
+SLOW = (0.02, 1.0, 50.0)
+"""Losses such that a step lasts days, but after a dose of the third kind."""
+
+
+def test_a_visit_costs_no_small_steps():
+    """Steps go on over it as they were: at most the one it cuts in two is more."""
+    watched = lane((0.0, 0, 10.0, 0.0, 1), end=80.0, k=SLOW)
+    visits = np.arange(10.0, 80.0, 10.0)
+    alone, seen = (run(watched, grids=(grid,)).steps[0] for grid in ((80.0,), visits))
+    assert not is_long(visits)
+    assert seen <= alone + len(visits)
+
+
+def test_after_a_dose_steps_are_small_again():
+    """Long steps before it say nothing of what is fast after it."""
+    doses = ((0.0, 0, 10.0, 0.0, 1), (40.0, 2, 1e3, 0.0, 2))
+    after = (40.0, 40.01, 40.05, 40.1, 41.0, 60.0)
+    result = lane_of(run(lane(*doses, end=80.0, k=SLOW), grids=(after,)), 0)
+    true = amounts(after, *doses, k=SLOW)
+    np.testing.assert_allclose(result.saved[0].amount, true, rtol=1e-6, atol=1e-5)
