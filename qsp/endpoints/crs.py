@@ -14,12 +14,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from qsp.endpoints import interval
+from qsp.endpoints.blocks import added, blocks
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.patients import COUNTS, counts, solved, spread
-from qsp.endpoints.rates import rate
-from qsp.endpoints.steps import Grouping, gather
+from qsp.endpoints.patients import COUNTS, counts, solved, spread, weights
+from qsp.endpoints.rates import from_sums, rate, sums
+from qsp.endpoints.steps import Grouping, gather, grouped
 
 GRADES = (1, 2, 3)
 QUARTILES = (0.25, 0.5, 0.75)
@@ -65,9 +67,13 @@ def incidence(
 
     Source: ASTCT consensus grading, Lee et al. 2019.
     """
-    worst = gather(grades(ds), ds, by)
     lowest = xr.DataArray(list(at_least), dims="grade", coords={"grade": list(at_least)})
-    return rate((lowest <= worst).where(worst.notnull()), ds, trial_size=trial_size)
+
+    def event(part: xr.Dataset) -> xr.DataArray:
+        worst = gather(grades(part), part, by)
+        return (lowest <= worst).astype(float).where(worst.notnull())
+
+    return rate(event, grouped(ds, by), trial_size=trial_size)
 
 
 @endpoint(
@@ -92,9 +98,13 @@ def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.
 
     Source: ASTCT consensus grading, Lee et al. 2019.
     """
-    worst = gather(grades(ds), ds, "any")
     exact = xr.DataArray(np.arange(5), dims="grade", coords={"grade": np.arange(5)})
-    return rate((exact == worst).where(worst.notnull()), ds, trial_size=trial_size)
+
+    def event(part: xr.Dataset) -> xr.DataArray:
+        worst = gather(grades(part), part, "any")
+        return (exact == worst).astype(float).where(worst.notnull())
+
+    return rate(event, ds, trial_size=trial_size)
 
 
 @endpoint(
@@ -122,15 +132,21 @@ def alternatives(
     Returns:
         Rates (link, arm[, label or dose_period]) [1]; `link` is severity, logistic or hazard.
     """
-    grade = grades(ds)
-    worst = gather(grade, ds, by)
+    return rate(lambda part: _linked(part, by), grouped(ds, by), trial_size=trial_size)
+
+
+def _linked(part: xr.Dataset, by: Grouping) -> xr.DataArray:
+    """CRS (link, arm, patient[, label or dose_period]) [1]: 0 or 1 by grade, else probabilities."""
+    grade = grades(part)
+    worst = gather(grade, part, by)
     events = [(worst >= 1).astype(float).where(worst.notnull())]
     for name in ("crs_probability_logistic", "crs_probability_hazard"):
         # Spared in every period of the group: the sum of ln(1 - p).
-        spared = xr.apply_ufunc(np.log1p, -ds[name].clip(0.0, 1.0 - 1e-15)).where(grade.notnull())
-        events.append(-xr.apply_ufunc(np.expm1, gather(spared, ds, by, "sum")))
+        chance = part[name].clip(0.0, 1.0 - 1e-15)
+        spared = xr.apply_ufunc(np.log1p, -chance).where(grade.notnull())
+        events.append(-xr.apply_ufunc(np.expm1, gather(spared, part, by, "sum")))
     stacked = xr.concat(events, dim="link", coords="minimal", compat="override", join="exact")
-    return rate(stacked.assign_coords(link=list(LINKS)), ds, trial_size=trial_size)
+    return stacked.assign_coords(link=list(LINKS))
 
 
 @endpoint(
@@ -157,7 +173,7 @@ def onset(
             is the
         number of events with a known onset.
     """
-    return _event_times(ds, ds["crs_onset"], by, quantiles)
+    return _event_times(ds, "crs_onset", by, quantiles)
 
 
 @endpoint(
@@ -184,31 +200,23 @@ def duration(
             is the
         number of events with a known duration.
     """
-    return _event_times(ds, ds["crs_duration"], by, quantiles)
+    return _event_times(ds, "crs_duration", by, quantiles)
 
 
-def _event_times(
-    ds: xr.Dataset, times: xr.DataArray, by: Grouping, quantiles: Sequence[float]
-) -> xr.Dataset:
-    hours = (times * HOURS_PER_DAY).where(grades(ds) >= 1)
-    if by != "any":
-        return spread(gather(hours, ds, by), ds, quantiles)
-    # Each event of a patient counts once, with the weight of the patient.
-    stack = {"event": ("patient", "dose_period")}
-    pooled = hours.stack(stack).reset_index("event", drop=True).rename(event="patient")
-    spots = np.repeat(np.arange(ds.sizes["patient"]), ds.sizes["dose_period"])
-    own = ds[_per_patient(ds)].drop_vars("patient", errors="ignore").compute()
-    many = own.isel(patient=spots)  # of a file it would be read number by number
-    return spread(pooled, many, quantiles).assign(_pooled_counts(hours, ds))
+def _event_times(ds: xr.Dataset, name: str, by: Grouping, quantiles: Sequence[float]) -> xr.Dataset:
+    def hours(part: xr.Dataset) -> xr.DataArray:
+        return (part[name] * HOURS_PER_DAY).where(grades(part) >= 1)
+
+    if by == "any":
+        # Each event of a patient counts once, with the weight of the patient.
+        over = ("patient", "dose_period")
+        return spread(hours, ds, quantiles, over=over, counted=_pooled_counts)
+    return spread(lambda part: gather(hours(part), part, by), grouped(ds, by), quantiles)
 
 
-def _per_patient(ds: xr.Dataset) -> list[str]:
-    return [name for name in ("outcome", "prevalence_weight") if name in ds]
-
-
-def _pooled_counts(hours: xr.DataArray, ds: xr.Dataset) -> dict[str, xr.DataArray]:
+def _pooled_counts(hours: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
     """Counts in patients, but `evaluable` in events: a patient may have several."""
-    numbers = counts(hours.max("dose_period"), ds)
+    numbers = counts(hours.max("dose_period"), ok)
     events = hours.notnull().sum(["patient", "dose_period"])
     return numbers | {
         "evaluable": events.assign_attrs(units="1", long_name=f"{COUNTS['evaluable']} (events)")
@@ -263,10 +271,40 @@ def cumulative_incidence(
     Returns:
         Rates (time, arm) [1].
     """
-    first = first_event(ds, at_least=at_least)
     moments = np.asarray(times if times is not None else _quarter_days(ds), float)
     grid = xr.DataArray(moments, dims="time", coords={"time": ("time", moments, {"units": "day"})})
-    return rate((grid >= first).where(first.notnull()), ds, trial_size=trial_size)
+    summed = added(_started(part, grid, at_least) for part in blocks(ds))
+    return from_sums(summed.assign_coords(time=grid["time"]), trial_size=trial_size)
+
+
+def _started(part: xr.Dataset, grid: xr.DataArray, at_least: int) -> xr.Dataset:
+    """Sums (time, arm) of a rate whose event is a first CRS by a time.
+
+    A patient counts at every time from his first event on, so that the sums of the weights of those
+    who start between two times add up along the times; no array holds patients and times both.
+    """
+    first = first_event(part, at_least=at_least).transpose("arm", "patient")
+    known = xr.ones_like(first).where(first.notnull())
+    everybody = sums(known, part).expand_dims(time=grid["time"])
+    seen = first.where(solved(part)).values
+    started = {
+        name: (("time", "arm"), _by_time(seen, each, grid.values))
+        for name, each in (("weighted", weights(part).values), ("events", np.ones(seen.shape[1])))
+    }
+    return everybody.assign(started)
+
+
+def _by_time(
+    first: NDArray[np.float64], weight: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(time, arm): Weight of the patients whose first event (arm, patient) is not after a time."""
+    order = np.argsort(times, kind="stable")
+    # What comes after every time, or is not known, has the place behind the last.
+    places = np.searchsorted(times[order], first)
+    started = [np.bincount(own, weight, times.size + 1)[:-1].cumsum() for own in places]
+    found = np.empty((times.size, first.shape[0]))
+    found[order] = np.transpose(started)
+    return found
 
 
 def _quarter_days(ds: xr.Dataset) -> np.ndarray:

@@ -6,15 +6,16 @@ after tocilizumab, IL-6 rises because its receptor is blocked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
+from qsp.endpoints.blocks import added, blocks
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.patients import counts, quantile, solved, spread, weights
-from qsp.endpoints.steps import Grouping, gather
+from qsp.endpoints.patients import counts, solved, spread, weights
+from qsp.endpoints.steps import Grouping, gather, grouped
 from qsp.errors import ConfigError
 
 Cytokine = Literal["il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10"]
@@ -31,15 +32,22 @@ RANGE = (0.05, 0.5, 0.95)
 _PEAKS = {f"{name}_peak": "pg/mL" for name in CYTOKINES}
 
 
-def _joined(arrays: Sequence[xr.DataArray]) -> xr.DataArray:
-    stacked = xr.concat(
-        list(arrays), dim="cytokine", coords="minimal", compat="override", join="exact"
+def _each(of: Sequence[Cytokine], measure: Callable[[Cytokine], xr.Dataset]) -> xr.Dataset:
+    """One cytokine after the other, so that the values of one are in memory at a time."""
+    joined = xr.concat(
+        [measure(name) for name in of],
+        dim="cytokine",
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="exact",
     )
-    return stacked.assign_coords(cytokine=list(CYTOKINES))
+    ordered = joined.transpose("quantile", "cytokine", ..., missing_dims="ignore")
+    return ordered.assign_coords(cytokine=list(of))
 
 
-def _patient_peaks(ds: xr.Dataset, by: Grouping) -> xr.DataArray:
-    return gather(_joined([ds[f"{name}_peak"] for name in CYTOKINES]), ds, by)
+def _patient_peaks(part: xr.Dataset, name: Cytokine, by: Grouping) -> xr.DataArray:
+    return gather(part[f"{name}_peak"], part, by)
 
 
 @endpoint(
@@ -52,7 +60,11 @@ def _patient_peaks(ds: xr.Dataset, by: Grouping) -> xr.DataArray:
     )
 )
 def peaks(
-    ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = RANGE
+    ds: xr.Dataset,
+    *,
+    by: Grouping = "label",
+    quantiles: Sequence[float] = RANGE,
+    of: Sequence[Cytokine] = CYTOKINES,
 ) -> xr.Dataset:
     """Cytokine peaks: median and 5-95 % of the patients by default.
 
@@ -60,38 +72,23 @@ def peaks(
         ds: Results.
         by: Group of dose periods; "any" takes the largest peak of a patient.
         quantiles: Between 0 and 1.
+        of: Cytokines, all by default.
 
     Returns:
         Dataset: `value` (quantile, cytokine, arm[, label or dose_period]) [pg/mL], and the counts.
     """
-    return spread(_patient_peaks(ds, by), ds, quantiles)
+    whole = grouped(ds, by)
+    return _each(
+        of, lambda name: spread(lambda part: _patient_peaks(part, name, by), whole, quantiles)
+    )
 
 
-def baselines(ds: xr.Dataset) -> xr.DataArray:
-    """Concentration of each cytokine before treatment.
+def _baseline(ds: xr.Dataset, name: Cytokine) -> xr.DataArray:
+    """Concentration of a cytokine before treatment: (arm, patient), or (arm,) [pg/mL].
 
     Taken, in this order, from the variable ``NAME_baseline``, from the trajectory at the first
     saved time, or, where trajectories are stored apart, from their median at that time.
-
-    Args:
-        ds: Results.
-
-    Returns:
-        (cytokine, arm, patient), or (cytokine, arm): Baseline [pg/mL].
-
-    Raises:
-        ConfigError: If none of the three is there.
     """
-    return xr.concat(
-        xr.broadcast(*[_baseline(ds, name) for name in CYTOKINES]),
-        dim="cytokine",
-        coords="minimal",
-        compat="override",
-        join="exact",
-    ).assign_coords(cytokine=list(CYTOKINES))
-
-
-def _baseline(ds: xr.Dataset, name: str) -> xr.DataArray:
     if f"{name}_baseline" in ds:
         require(ds, f"{name}_baseline", "pg/mL")
         return ds[f"{name}_baseline"]
@@ -117,7 +114,11 @@ def _baseline(ds: xr.Dataset, name: str) -> xr.DataArray:
     )
 )
 def fold_changes(
-    ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = RANGE
+    ds: xr.Dataset,
+    *,
+    by: Grouping = "label",
+    quantiles: Sequence[float] = RANGE,
+    of: Sequence[Cytokine] = CYTOKINES,
 ) -> xr.Dataset:
     """Fold change of cytokine peaks: peak / baseline, per patient.
 
@@ -125,11 +126,17 @@ def fold_changes(
         ds: Results.
         by: Group of dose periods.
         quantiles: Between 0 and 1.
+        of: Cytokines, all by default.
 
     Returns:
         Dataset: `value` (quantile, cytokine, arm[, label or dose_period]) [1], and the counts.
     """
-    return spread(_patient_peaks(ds, by) / baselines(ds), ds, quantiles)
+    whole = grouped(ds, by)
+
+    def folds(part: xr.Dataset, name: Cytokine) -> xr.DataArray:
+        return _patient_peaks(part, name, by) / _baseline(part, name)
+
+    return _each(of, lambda name: spread(lambda part: folds(part, name), whole, quantiles))
 
 
 @endpoint(
@@ -153,8 +160,12 @@ def peak_times(
     Returns:
         Dataset: `value` (quantile, arm, label or dose_period) [hour], and the counts.
     """
-    hours = (ds["il6_peak_time"] - ds["dose_time"]) * 24.0
-    return spread(gather(hours, ds, by, "min"), ds, quantiles)
+
+    def hours(part: xr.Dataset) -> xr.DataArray:
+        after = (part["il6_peak_time"] - part["dose_time"]) * 24.0
+        return gather(after, part, by, "min")
+
+    return spread(hours, grouped(ds, by), quantiles)
 
 
 @endpoint(
@@ -167,13 +178,20 @@ def peak_times(
         needs=_PEAKS,
     )
 )
-def peak_ratio(ds: xr.Dataset, *, reference: str, quantiles: Sequence[float] = RANGE) -> xr.Dataset:
+def peak_ratio(
+    ds: xr.Dataset,
+    *,
+    reference: str,
+    quantiles: Sequence[float] = RANGE,
+    of: Sequence[Cytokine] = CYTOKINES,
+) -> xr.Dataset:
     """Largest cytokine peak of each arm relative to a reference arm.
 
     Args:
         ds: Results.
         reference: Name of the reference arm.
         quantiles: Between 0 and 1, for the ratio within a patient.
+        of: Cytokines, all by default.
 
     Returns:
         Dataset: `value` (cytokine, arm) [1], the ratio of the medians; `within_patient`
@@ -187,11 +205,22 @@ def peak_ratio(ds: xr.Dataset, *, reference: str, quantiles: Sequence[float] = R
         raise ConfigError(
             "endpoint", "the reference must be an arm", repr(reference), f"Arms: {known}"
         )
-    largest = _patient_peaks(ds, "any").where(solved(ds))
-    middle = quantile(largest, weights(ds), (0.5,), "patient").isel(quantile=0, drop=True)
-    paired = spread(largest / largest.sel(arm=reference, drop=True), ds, quantiles)
+    return _each(of, lambda name: _ratio(ds, name, reference, quantiles))
+
+
+def _ratio(
+    ds: xr.Dataset, name: Cytokine, reference: str, quantiles: Sequence[float]
+) -> xr.Dataset:
+    def largest(part: xr.Dataset) -> xr.DataArray:
+        return _patient_peaks(part, name, "any").where(solved(part))
+
+    def paired(part: xr.Dataset) -> xr.DataArray:
+        own = largest(part)
+        return own / own.sel(arm=reference, drop=True)
+
+    middle = spread(largest, ds, (0.5,))["value"].isel(quantile=0, drop=True)
     ratio = middle / middle.sel(arm=reference, drop=True)
-    return paired.rename(value="within_patient").assign(value=ratio)
+    return spread(paired, ds, quantiles).rename(value="within_patient").assign(value=ratio)
 
 
 @endpoint(
@@ -214,10 +243,20 @@ def source_shares(ds: xr.Dataset, *, by: Grouping = "label") -> xr.Dataset:
         Dataset: `value` (tissue, arm[, label or dose_period]) [1], NaN without any release; and the
             counts, of patients with some release.
     """
-    source = gather(ds["cytokine_source"].where(solved(ds)), ds, by, "sum")
-    total = source.sum("tissue", skipna=False)
-    share = (source / total).where(total > 0)
-    value = share.weighted(weights(ds)).mean("patient")
+    whole = grouped(ds, by)
+    summed = added(_shares(part, by) for part in blocks(whole))
+    value = summed["weighted"] / summed["weight"].where(summed["weight"] != 0)
     value.attrs = {}
-    numbers = counts(total.where(total > 0), ds)
+    numbers = summed.drop_vars(["weighted", "weight"]).data_vars
     return xr.Dataset({"value": value.where(np.isfinite(value)), **numbers})
+
+
+def _shares(part: xr.Dataset, by: Grouping) -> xr.Dataset:
+    """Weighted sum of the shares of the patients with some release, their weight, the counts."""
+    ok = solved(part)
+    source = gather(part["cytokine_source"].where(ok), part, by, "sum")
+    total = source.sum("tissue", skipna=False)
+    share = (source / total).where(total > 0).weighted(weights(part))
+    numbers = counts(total.where(total > 0), ok)
+    weight = share.sum_of_weights("patient").fillna(0.0)
+    return xr.Dataset({"weighted": share.sum("patient"), "weight": weight, **numbers})

@@ -7,12 +7,13 @@ weight, in mass units: 1 nmol/L of a molecule of M kDa is M/1000 ug/mL.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import xarray as xr
 
 from qsp.endpoints.endpoint import Meaning, endpoint
 from qsp.endpoints.patients import spread
-from qsp.endpoints.steps import Grouping, Reduction, gather
+from qsp.endpoints.steps import Grouping, Reduction, gather, grouped
 from qsp.errors import ConfigError
 
 RANGE = (0.05, 0.5, 0.95)
@@ -71,14 +72,18 @@ def metrics(
         `ctrough` [nmol/L], `auc` [nmol*day/L], `occupancy_max` [1], `cmax_mass`, `ctrough_mass`
         [ug/mL], `auc_mass` [ug*day/mL]; and the counts, of patients with a Cmax.
     """
-    factor = mass_per_molar(ds)
+    factor, whole = mass_per_molar(ds), grouped(ds, by)
     found: dict[str, xr.DataArray] = {}
     counted: dict[str, xr.DataArray] = {}
     for name, (reduction, unit, text) in _METRICS.items():
-        ranked = spread(gather(ds[name], ds, by, reduction), ds, quantiles)
+        ranked = spread(partial(_gathered, name=name, by=by, reduction=reduction), whole, quantiles)
         found[name] = ranked["value"].assign_attrs(units=unit, long_name=text)
         counted = counted or {key: ranked[key] for key in ("evaluable", "failed", "unassessed")}
         if name in MASS_UNITS:
             mass = ranked["value"] * factor
             found[f"{name}_mass"] = mass.assign_attrs(units=MASS_UNITS[name], long_name=text)
     return xr.Dataset(found | counted)
+
+
+def _gathered(part: xr.Dataset, *, name: str, by: Grouping, reduction: Reduction) -> xr.DataArray:
+    return gather(part[name], part, by, reduction)

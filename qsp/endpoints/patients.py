@@ -6,13 +6,17 @@ and quantiles run over the patients with a value, and the number of failures sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from qsp.endpoints.blocks import Measure, blocks
 from qsp.endpoints.endpoint import require
+from qsp.endpoints.pools import by_cell
 
 COUNTS = {
     "evaluable": "Patients with a value",
@@ -38,44 +42,74 @@ def weights(ds: xr.Dataset) -> xr.DataArray:
 def is_weighted(ds: xr.Dataset) -> bool:
     """Whether the patients differ in their prevalence weight."""
     values = weights(ds).values
-    return bool(values.size and not np.allclose(values, values[0]))
+    return bool(values.size and not _alike(values))
 
 
-def counts(values: xr.DataArray, ds: xr.Dataset) -> dict[str, xr.DataArray]:
+def _alike(values: NDArray[np.float64]) -> bool:
+    """As numpy.allclose with the first value, without an array for each of its steps."""
+    first, most = values[0], 1e-8 + 1e-5 * abs(values[0])
+    return bool(values.max() - first <= most and first - values.min() <= most)
+
+
+def counts(values: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
     """Evaluable, failed and unassessed patients, which add up to all of them.
 
     Args:
         values (..., arm, patient): A value per patient, NaN where there is none.
-        ds: Results.
+        ok (arm, patient): Whether he was solved.
 
     Returns:
         (..., arm): The three counts [1], by name.
     """
-    ok, has = solved(ds), values.notnull()
-    numbers = (
-        (has & ok).sum("patient"),
-        (~ok & xr.ones_like(has)).sum("patient"),
-        (~has & ok).sum("patient"),
-    )
+    ok = ok.drop_attrs()  # what the codes of the outcome mean
+    evaluable = (values.notnull() & ok).sum("patient")
+    failed = (~ok).sum("patient") + xr.zeros_like(evaluable)
+    unassessed = (ok.sum("patient") - evaluable).transpose(*evaluable.dims)
     return {
         name: number.assign_attrs(units="1", long_name=COUNTS[name])
-        for name, number in zip(COUNTS, numbers, strict=True)
+        for name, number in zip(COUNTS, (evaluable, failed, unassessed), strict=True)
     }
 
 
-def spread(values: xr.DataArray, ds: xr.Dataset, quantiles: Sequence[float]) -> xr.Dataset:
+Counted: TypeAlias = Callable[[xr.DataArray, xr.DataArray], dict[str, xr.DataArray]]
+"""Counts of a part: from a value per patient and whether he was solved, as `counts`."""
+
+
+def spread(
+    values: Measure | xr.DataArray,
+    ds: xr.Dataset,
+    quantiles: Sequence[float],
+    *,
+    over: Sequence[str] = ("patient",),
+    counted: Counted = counts,
+) -> xr.Dataset:
     """Weighted quantiles over the solved patients, with their numbers.
 
     Args:
-        values (..., arm, patient): A value per patient, NaN where there is none.
+        values: Of a part of the results, (..., arm, patient): a value per patient, NaN where there
+            is none. An array of all patients is taken as a whole, a function block by block.
         ds: Results.
         quantiles: Between 0 and 1.
+        over: Dimensions of the values that are pooled: the patients, and any behind them, in which
+            each value has the weight of its patient.
+        counted: The counts (..., arm) of a part, which add up.
 
     Returns:
         Dataset: `value` (quantile, ..., arm) in the unit of the values, and the counts (..., arm).
     """
-    ranked = quantile(values.where(solved(ds)), weights(ds), quantiles, "patient")
-    return xr.Dataset({"value": ranked, **counts(values, ds)})
+    levels = np.asarray(quantiles, float)
+
+    def measured(part: xr.Dataset) -> xr.Dataset:
+        found = values if isinstance(values, xr.DataArray) else values(part)
+        ok = solved(part)
+        pooled = {"value": found.where(ok), "weight": weights(part)}
+        return xr.Dataset({**pooled, **counted(found, ok)})
+
+    parts = (ds,) if isinstance(values, xr.DataArray) else blocks(ds)
+    ranked = by_cell(measured, parts, partial(_ranked, levels=levels), over=over)
+    ranked = ranked.rename(result="quantile").assign_coords(quantile=levels)
+    value = ranked["value"].transpose("quantile", ...)
+    return xr.Dataset({"value": value, **ranked.drop_vars("value").data_vars})
 
 
 def quantile(
@@ -97,7 +131,7 @@ def quantile(
     """
     levels = np.asarray(quantiles, float)
     result = xr.apply_ufunc(
-        _quantile_1d,
+        _of_known,
         values.astype(float),
         weight,
         input_core_dims=[[dim], [dim]],
@@ -110,13 +144,19 @@ def quantile(
     return result.assign_coords(quantile=levels).transpose("quantile", ...)
 
 
-def _quantile_1d(
+def _of_known(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     keep = np.isfinite(values) & (weight > 0)
-    if not keep.any():
+    return _ranked(values[keep], weight[keep], levels=levels)
+
+
+def _ranked(
+    values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of finite values in patients of some weight."""
+    if not values.size:
         return np.full(levels.shape, np.nan)
-    values, weight = values[keep], weight[keep]
-    if np.allclose(weight, weight[0]):
+    if _alike(weight):
         return np.quantile(values, levels)
     return np.quantile(values, levels, weights=weight, method="inverted_cdf")

@@ -178,8 +178,11 @@ def _codes(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _share(ds: xr.Dataset, codes: Sequence[int], trial_size: int) -> xr.Dataset:
-    best = _codes(ds)
-    return rate(best.isin(list(codes)).where(best.notnull()), ds, trial_size=trial_size)
+    def event(part: xr.Dataset) -> xr.DataArray:
+        best = _codes(part)
+        return best.isin(list(codes)).astype(float).where(best.notnull())
+
+    return rate(event, ds, trial_size=trial_size)
 
 
 @endpoint(
@@ -253,6 +256,10 @@ def best_responses(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
 
     Source: as `best_response`.
     """
-    best = _codes(ds)
     code = xr.DataArray(np.arange(1, 5), dims="response", coords={"response": list(MEANINGS[1:])})
-    return rate((code == best).where(best.notnull()), ds, trial_size=trial_size)
+
+    def event(part: xr.Dataset) -> xr.DataArray:
+        best = _codes(part)
+        return (code == best).astype(float).where(best.notnull())
+
+    return rate(event, ds, trial_size=trial_size)

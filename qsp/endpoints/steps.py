@@ -2,6 +2,9 @@
 
 A dose period is an ordinal; its label (SUD1, FD1 ...) is data and may differ between arms and
 patients. Tables group by label.
+
+Labels are text, of which a large run has millions. `with_steps` reads them once, block by block,
+and puts a small code in their place; whatever asks for steps or labels afterwards reads that.
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from qsp.endpoints.blocks import blocks
 from qsp.endpoints.endpoint import require
+from qsp.endpoints.pools import by_cell
 from qsp.errors import ConfigError
 from qsp.trial import protocol_day
 
@@ -56,42 +62,121 @@ def steps(ds: xr.Dataset) -> tuple[Step, ...]:
     Returns:
         The steps; an arm in which nothing is given has none.
     """
-    for name, unit in (("dose_label", None), ("dose_time", "day"), ("dose_amount", "mg")):
-        require(ds, name, unit)
-    given = ds[["dose_label", "dose_time", "dose_amount"]]
-    arms = ds["arm"].values
-    return tuple(step for arm in arms for step in _arm_steps(given.sel(arm=arm), str(arm)))
+    table = with_steps(ds)[list(_TABLE)]
+    arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
+    return tuple(step for arm in arms for step in _arm_steps(arm))
 
 
-def _arm_steps(arm: xr.Dataset, name: str) -> list[Step]:
-    order = ("patient", "dose_period")
-    labels = arm["dose_label"].transpose(*order).astype(str).values
-    times, amounts = (arm[key].transpose(*order).values for key in ("dose_time", "dose_amount"))
-    ordinals = np.broadcast_to(arm["dose_period"].values, labels.shape)
-    found = []
-    for label in np.unique(labels[labels != ""]):
-        here = labels == label
-        found.append(
-            Step(
-                arm=name,
-                label=str(label),
-                period=int(ordinals[here].min()),
-                time=_median(times[here]),
-                amount=_median(amounts[here]),
-                patients=int(here.any(axis=1).sum()),
-            )
+def _arm_steps(arm: xr.Dataset) -> list[Step]:
+    columns = (arm["label"].values, *(arm[name].values for name in _TABLE))
+    found = [
+        Step(
+            str(arm["arm"].item()), str(label), int(period), float(time), float(amount), int(count)
         )
+        for label, period, time, amount, count in zip(*columns, strict=True)
+        if count
+    ]
     return sorted(found, key=lambda step: (step.period, step.time, step.label))
-
-
-def _median(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else float("nan")
 
 
 def labels(ds: xr.Dataset) -> tuple[str, ...]:
     """Labels of all arms, each once, in the order in which the arms first show them."""
-    return tuple(dict.fromkeys(step.label for step in steps(ds)))
+    return tuple(str(label) for label in with_steps(ds)["label"].values)
+
+
+_CODE = "label_code"
+# In the order of the fields of a step.
+_TABLE = ("label_period", "label_time", "label_amount", "label_patients")
+
+
+def with_steps(ds: xr.Dataset) -> xr.Dataset:
+    """Results with their steps worked out, once for all that is asked of them.
+
+    Args:
+        ds: Results with `dose_label`, `dose_time` and `dose_amount`.
+
+    Returns:
+        The same with the labels as the coordinate `label`, in the order of `labels`; `label_code`
+        (arm, patient, dose_period), the place of a label among them and -1 where there is none; and
+        the steps as `label_period` [1], `label_time` [day], `label_amount` [mg] and
+        `label_patients` [1] over (arm, label). A part of the patients keeps the steps of all.
+
+    Raises:
+        ConfigError: If one of the three is missing or in another unit.
+    """
+    if _CODE in ds:
+        return ds
+    for name, unit in (("dose_label", None), ("dose_time", "day"), ("dose_amount", "mg")):
+        require(ds, name, unit)
+    names, codes = _coded(ds)
+    coded = _with_codes(ds[["arm", "patient", "dose_period", "dose_time", "dose_amount"]], codes)
+    table = _table(coded.assign_coords(label=names))
+    arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
+    order = dict.fromkeys(step.label for arm in arms for step in _arm_steps(arm))
+    place = [*map(list(order).index, names), -1]  # the last stands for none, whose code is -1
+    small = np.array(place, np.min_scalar_type(-len(place)))
+    known = _with_codes(ds, small[codes]).assign_coords(label=list(order))
+    return known.assign(table.sel(label=list(order)).data_vars)
+
+
+def grouped(ds: xr.Dataset, by: Grouping) -> xr.Dataset:
+    """Results of which any part of the patients can be gathered: it knows the labels of all."""
+    return with_steps(ds) if by == "label" else ds
+
+
+def _with_codes(ds: xr.Dataset, codes: NDArray[np.integer]) -> xr.Dataset:
+    return ds.assign({_CODE: (("arm", "patient", "dose_period"), codes)})
+
+
+def _coded(ds: xr.Dataset) -> tuple[list[str], NDArray[np.int16]]:
+    """Labels as they come, and the place of each period's among them (arm, patient, period)."""
+    places = {"": -1}
+    pieces = []
+    for part in blocks(ds):
+        given = part["dose_label"].transpose("arm", "patient", "dose_period").astype(str).values
+        texts = given.ravel().tolist()
+        for text in dict.fromkeys(texts):
+            places.setdefault(text, len(places) - 1)
+        codes = np.fromiter(map(places.__getitem__, texts), np.int16, len(texts))
+        pieces.append(codes.reshape(given.shape))
+    return [text for text in places if text], np.concatenate(pieces, axis=1)
+
+
+def _table(coded: xr.Dataset) -> xr.Dataset:
+    """The steps over (arm, label), a label that an arm does not have with 0 patients."""
+    periods, patients = [], []
+    for place in range(coded.sizes["label"]):
+        here = coded[_CODE] == place
+        first = coded["dose_period"].where(here.any("patient")).min("dose_period")
+        periods.append(first.fillna(0).values)
+        patients.append(here.any("dose_period").sum("patient").values)
+    shape = (coded.sizes["label"], coded.sizes["arm"])
+    found = {
+        "label_period": np.reshape(periods, shape).T.astype(int),
+        "label_time": _medians(coded, "dose_time"),
+        "label_amount": _medians(coded, "dose_amount"),
+        "label_patients": np.reshape(patients, shape).T.astype(int),
+    }
+    both = ("arm", "label")
+    coords = {name: coded[name] for name in both}
+    return xr.Dataset({name: (both, values) for name, values in found.items()}, coords)
+
+
+def _medians(coded: xr.Dataset, name: str) -> NDArray[np.float64]:
+    """(arm, label): Median over the patients and periods of a label; NaN where none tells it."""
+    places = xr.DataArray(np.arange(coded.sizes["label"]), dims="label")
+
+    def measured(part: xr.Dataset) -> xr.Dataset:
+        values = part[name].where(part[_CODE] == places)
+        return xr.Dataset({"value": values, "weight": xr.ones_like(part["patient"], dtype=float)})
+
+    over = ("patient", "dose_period")
+    found = by_cell(measured, blocks(coded), lambda values, _: _median(values), over=over)
+    return found["value"].isel(result=0).transpose("arm", "label").values
+
+
+def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([np.median(values) if values.size else np.nan])
 
 
 def gather(
@@ -101,7 +186,7 @@ def gather(
 
     Args:
         values (..., arm, patient, dose_period): Any unit; NaN where there is none.
-        ds: Results with `dose_label`.
+        ds: Results with `dose_label`; of a part of the patients, as `grouped` gives them.
         by: "label" (dimension `label`), "dose_period" (left as it is) or "any" (one group of all
             doses).
         reduction: How the periods of one group are joined; NaN is left out.
@@ -120,17 +205,30 @@ def gather(
     if by != "label":
         rule = "the grouping must be 'label', 'dose_period' or 'any'"
         raise ConfigError("endpoint", rule, repr(by))
-    names, given = labels(ds), ds["dose_label"].astype(str)
+    coded = with_steps(ds)
+    names, codes = labels(coded), coded[_CODE]
     if not names:
         return (
             values.isel(dose_period=slice(0, 0))
             .drop_vars("dose_period")
             .rename(dose_period="label")
         )
-    pieces = [join(values.where(given == name)) for name in names]
+    pieces = [_of_label(values, codes == place, join) for place in range(len(names))]
     stacked = np.stack([piece.values for piece in pieces], axis=-1)
     coords = {**pieces[0].coords, "label": list(names)}
     return xr.DataArray(stacked, dims=(*pieces[0].dims, "label"), coords=coords, attrs=values.attrs)
+
+
+def _of_label(
+    values: xr.DataArray, here: xr.DataArray, join: Callable[[xr.DataArray], xr.DataArray]
+) -> xr.DataArray:
+    """Values of the periods of a label, joined; nearly always that is one period of all."""
+    others = [dim for dim in here.dims if dim != "dose_period"]
+    places = np.flatnonzero(here.any(others).values)
+    if places.size != 1:
+        return join(values.where(here))
+    only = {"dose_period": places[0]}
+    return values.isel(only, drop=True).where(here.isel(only, drop=True))
 
 
 def _reductions() -> dict[str, Callable[[xr.DataArray], xr.DataArray]]:

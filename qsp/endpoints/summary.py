@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import crs, cytokines, exposure, interval, response, tumor
-from qsp.endpoints.steps import Grouping, Step, steps
+from qsp.endpoints.steps import Grouping, Step, steps, with_steps
 from qsp.trial import protocol_day
 
 ANY = "any dose"
@@ -68,6 +68,7 @@ def summary(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> list[Ro
     Returns:
         One row per arm, dose period (or all doses, or visit) and metric.
     """
+    ds = with_steps(ds)
     return [
         *_doses(ds, trial_size),
         *_rates(response.objective_response(ds, trial_size=trial_size), ANY, "objective_response"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from qsp.endpoints.blocks import joined
 from qsp.endpoints.endpoint import Meaning, endpoint
 from qsp.endpoints.patients import solved, spread
 
@@ -52,8 +53,13 @@ def best_change(ds: xr.Dataset) -> xr.DataArray:
     Returns:
         (arm, patient): Lowest change [%]; NaN where the simulation failed or there is no visit.
     """
-    after = change(ds).isel(visit=np.flatnonzero(ds["visit"].values > 0))
-    return after.min("visit") if after.sizes["visit"] else after.sum("visit", min_count=1)
+    visits = np.flatnonzero(ds["visit"].values > 0)
+
+    def lowest(part: xr.Dataset) -> xr.DataArray:
+        after = change(part).isel(visit=visits)
+        return after.min("visit") if visits.size else after.sum("visit", min_count=1)
+
+    return joined(lowest, ds)
 
 
 @endpoint(
@@ -74,4 +80,4 @@ def change_at_visits(ds: xr.Dataset, *, quantiles: Sequence[float] = RANGE) -> x
     Returns:
         Dataset: `value` (quantile, arm, visit) [%], and the counts.
     """
-    return spread(change(ds), ds, quantiles)
+    return spread(change, ds, quantiles)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import bands, cytokines, exposure
+from qsp.endpoints.blocks import blocks
 from qsp.endpoints.patients import solved
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.doses import Supportive, dose_scale, supportive
@@ -168,7 +169,8 @@ def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
     Returns:
         Factor from ug/mL, and the unit.
     """
-    highest = float(ds["cmax"].max()) * exposure.mass_per_molar(ds)
+    peaks = [float(part["cmax"].max()) for part in blocks(ds)]
+    highest = float(np.fmax.reduce(peaks)) * exposure.mass_per_molar(ds)
     if not highest > 0 or highest >= 0.1:
         return 1.0, "µg/mL"
     return (1e3, "ng/mL") if highest >= 1e-4 else (1e6, "pg/mL")

@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from qsp.endpoints import response, tumor
+from qsp.endpoints.blocks import blocks
 from qsp.endpoints.patients import solved, weights
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
@@ -33,6 +35,8 @@ from qsp.plots.style import (
 SPIDER = 60
 # Growth beyond this is cut off, for a doubling says enough and shrinkage must stay readable.
 HIGHEST = 120.0
+# A panel is a few hundred points wide: of more patients than this, every so many are drawn.
+MOST_BARS = 5_000
 _DASHED = (0, (4, 3))
 
 
@@ -41,7 +45,8 @@ def waterfall(ds: xr.Dataset) -> Figure:
     """Best change in tumor volume of each patient, in descending order, one panel per arm.
 
     Colors are the best response, dashed lines the limits of response and progression. A patient is
-    as wide as his prevalence weight.
+    as wide as his prevalence weight. Of more than `MOST_BARS` patients so many are drawn, of equal
+    width: those at evenly spaced places along the axis.
 
     Args:
         ds: Results with `best_response`.
@@ -73,21 +78,35 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
     Returns:
         One panel per arm; lines in the color of the best response.
     """
-    change, colors, titles = tumor.change(ds), arm_colors(ds), arm_titles(ds)
-    alone = one_patient(ds)
+    colors, titles, alone = arm_colors(ds), arm_titles(ds), one_patient(ds)
     visits = np.append(0.0, ds["visit"].values[ds["visit"].values > 0])
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
-        own = change.sel(arm=arm).isel(visit=np.flatnonzero(ds["visit"].values > 0))
-        chosen = np.flatnonzero(own.notnull().any("visit").values)[:patients]
-        _lines(ax, visits, own.isel(patient=chosen).values, _codes(ds, arm)[chosen])
+        change, codes = _first(ds.sel(arm=[arm]), patients)
+        _lines(ax, visits, change, codes)
         _limits(ax, response.criteria_of(ds))
-        arm_title(ax, titles[arm], color, "" if alone else f"{chosen.size} patients")
+        arm_title(ax, titles[arm], color, "" if alone else f"{codes.size} patients")
         day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
         ax.set_ylim(-104, HIGHEST + 4)
     label_outer(axes, x="Protocol day", y="Change in\ntumor volume [%]")
     figure.legend(handles=_legend(strokes(_colors())), loc="outside lower center", ncols=3)
     return figure
+
+
+def _first(ds: xr.Dataset, patients: int) -> tuple[np.ndarray, np.ndarray]:
+    """Change (patient, visit) after the first dose and response of the first solved of an arm."""
+    arm, after = str(ds["arm"].item()), np.flatnonzero(ds["visit"].values > 0)
+    changes, codes = [np.empty((0, after.size))], [np.empty(0, int)]
+    missing = patients
+    for part in blocks(ds):
+        own = tumor.change(part).isel(arm=0, visit=after).transpose("patient", "visit")
+        chosen = np.flatnonzero(own.notnull().any("visit").values)[:missing]
+        changes.append(own.values[chosen])
+        codes.append(_codes(part, arm)[chosen])
+        missing -= chosen.size
+        if not missing:
+            break
+    return np.concatenate(changes), np.concatenate(codes)
 
 
 def _codes(ds: xr.Dataset, arm: str) -> np.ndarray:
@@ -101,6 +120,8 @@ def _bars(ax: Axes, change: np.ndarray, weight: np.ndarray, codes: np.ndarray) -
         nothing(ax)
         return
     edges = np.append(0.0, 100 * np.cumsum(weight[order]) / weight[order].sum())
+    if order.size > MOST_BARS:
+        order, edges = _thinned(order, edges)
     height = np.clip(change[order], -100.0, HIGHEST)
     left, right, zero = edges[:-1], edges[1:], np.zeros_like(height)
     ring = ((left, zero), (left, height), (right, height), (right, zero))
@@ -108,6 +129,15 @@ def _bars(ax: Axes, change: np.ndarray, weight: np.ndarray, codes: np.ndarray) -
     faces = [RESPONSE_COLORS.get(code, "#FFFFFF") for code in codes[order]]
     ax.add_collection(PolyCollection(list(corners), facecolors=faces, edgecolors=faces, lw=0.25))
     ax.axhline(0, color=GRAY, lw=0.8)
+
+
+def _thinned(
+    order: NDArray[np.intp], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Patients at the middles of bars of equal width, and the edges of these."""
+    even = np.linspace(0.0, edges[-1], MOST_BARS + 1)
+    places = np.searchsorted(edges[1:], (even[:-1] + even[1:]) / 2)
+    return order[places], even
 
 
 def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) -> None:

@@ -21,13 +21,15 @@ from matplotlib.figure import Figure
 
 from qsp import plots
 from qsp.endpoints import Row, has_trajectory, interval, response, summary
+from qsp.endpoints.decisions import has_rules
 from qsp.endpoints.patients import solved
-from qsp.endpoints.steps import steps
+from qsp.endpoints.steps import steps, with_steps
 from qsp.plots.doses import prescribed, supportive
 from qsp.plots.names import arm_titles, one_patient
 from qsp.report import facts, tables
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
+from qsp.report.decisions import decision_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.references import resolve
@@ -70,6 +72,7 @@ def render(
     Returns:
         The page.
     """
+    ds = with_steps(ds)
     return _template().render(
         title=_title(ds),
         alone=single.notice(alone) if (alone := one_patient(ds)) else "",
@@ -113,6 +116,7 @@ def write(
     Returns:
         The two files.
     """
+    ds = with_steps(ds)
     page = render(ds, supplement, trajectories=trajectories, trial_size=trial_size)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,8 +155,10 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
         "parameters": facts.mapping_table("Parameters and their sources", supplement.parameters),
         "failures": facts.failure_table(ds),
     }
-    own = _of_one(ds) if one_patient(ds) else _of_many(ds, trial_size)
-    return shared | own
+    if one_patient(ds):
+        return shared | _of_one(ds)
+    decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}
+    return shared | _of_many(ds, trial_size) | decided
 
 
 def _of_one(ds: xr.Dataset) -> dict[str, Table]:
@@ -202,7 +208,7 @@ def _pictures(
         "waterfall": _picture(
             lambda: plots.waterfall(ds),
             "Best change in tumor volume",
-            f"One bar per patient, growth cut at {plots.HIGHEST:g} %. Dashed: partial response, "
+            f"{_bars(ds)}, growth cut at {plots.HIGHEST:g} %. Dashed: partial response, "
             f"and progression from the start. {_confirmation(ds)}",
         ),
         "spider": _picture(
@@ -211,7 +217,24 @@ def _pictures(
             "The first patients of the run, at the visits; colors as above.",
         ),
     }
-    return drawn | _over_time(ds, trajectories)
+    decided = _of_decisions(ds) if has_rules(ds) else {}
+    return drawn | decided | _over_time(ds, trajectories)
+
+
+def _of_decisions(ds: xr.Dataset) -> dict[str, Picture]:
+    """Figures of arms with rules."""
+    return {
+        "decision_flow": _picture(
+            lambda: plots.decision_flow(ds),
+            "Decisions at the visits",
+            "Patients for whom a visit came to each decision, at visits at which a dose was due.",
+        ),
+        "swimmer": _picture(
+            lambda: plots.swimmer(ds),
+            "Single patients: doses, CRS and rescue drugs",
+            f"The first {plots.MOST_ROWS} patients of the run in each arm.",
+        ),
+    }
 
 
 def _pictures_of_one(ds: xr.Dataset) -> dict[str, Picture]:
@@ -226,6 +249,12 @@ def _pictures_of_one(ds: xr.Dataset) -> dict[str, Picture]:
             lambda: plots.spider(ds), "Tumor volume", "At the visits; in the color of the response."
         ),
     }
+
+
+def _bars(ds: xr.Dataset) -> str:
+    if ds.sizes["patient"] <= plots.MOST_BARS:
+        return "One bar per patient"
+    return f"{plots.MOST_BARS:,} bars, each a patient at an evenly spaced place among all"
 
 
 def _confirmation(ds: xr.Dataset) -> str:

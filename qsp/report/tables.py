@@ -10,7 +10,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from qsp.endpoints import crs, cytokines, exposure, interval, response
-from qsp.endpoints.steps import Step, steps
+from qsp.endpoints.steps import Step, steps, with_steps
 from qsp.plots.doses import dose_texts
 from qsp.plots.names import arm_titles
 from qsp.plots.time_course import mass_unit
@@ -46,6 +46,7 @@ def crs_table(
     Returns:
         Rates in percent with both intervals, and the median onset in hours.
     """
+    ds = with_steps(ds)
     each = crs.incidence(ds, at_least=at_least, trial_size=trial_size)
     whole = crs.incidence(ds, by="any", at_least=at_least, trial_size=trial_size)
     onset, onset_any = crs.onset(ds), crs.onset(ds, by="any")
@@ -70,6 +71,7 @@ def crs_table(
 
 def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
     """CRS of any grade under the three links from cytokines to CRS, side by side."""
+    ds = with_steps(ds)
     each = crs.alternatives(ds, trial_size=trial_size)
     whole = crs.alternatives(ds, by="any", trial_size=trial_size)
 
@@ -149,7 +151,7 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     """The four numbers most asked for, per arm, with both intervals."""
     grades = crs.incidence(ds, by="any", at_least=(1, 2), trial_size=trial_size)
     overall = response.objective_response(ds, trial_size=trial_size)
-    peaks = cytokines.peaks(ds, by="any").sel(cytokine="il6")
+    peaks = cytokines.peaks(ds, by="any", of=("il6",)).isel(cytokine=0)
     rows = []
     for arm, title in arm_titles(ds).items():
         own = grades.sel(arm=arm)
@@ -169,15 +171,17 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
 
 def cytokine_table(ds: xr.Dataset) -> Table:
     """Peak of each cytokine by arm and dose period, and the fold change of IL-6."""
+    ds = with_steps(ds)
     each, whole = cytokines.peaks(ds), cytokines.peaks(ds, by="any")
-    fold, fold_any = cytokines.fold_changes(ds), cytokines.fold_changes(ds, by="any")
+    fold = cytokines.fold_changes(ds, of=("il6",)).isel(cytokine=0)
+    fold_any = cytokines.fold_changes(ds, by="any", of=("il6",)).isel(cytokine=0)
 
     def cells(arm: str, step: Step | None) -> tuple[str, ...]:
         peak = _at(each if step else whole, arm, step)
         rise = _at(fold if step else fold_any, arm, step)
         ranges = [range_text(peak.sel(cytokine=name)) for name in cytokines.CYTOKINES]
         counts = _counts(peak.isel(cytokine=0))
-        return (*counts, *ranges, range_text(rise.sel(cytokine="il6")))
+        return (*counts, *ranges, range_text(rise))
 
     titles = [Column("median (5-95 %)", f"{name} [pg/mL]") for name in cytokines.TITLES.values()]
     columns = (*STEP, *_COUNT, *titles, Column("median (5-95 %)", "IL-6, fold of baseline"))
@@ -191,7 +195,9 @@ def cytokine_table(ds: xr.Dataset) -> Table:
 def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
     """Largest peak of a cytokine, each arm (row) relative to each other (column)."""
     arms = arm_titles(ds)
-    ratios = {arm: cytokines.peak_ratio(ds, reference=arm).sel(cytokine=cytokine) for arm in arms}
+    of = (cytokine,)
+    found = {arm: cytokines.peak_ratio(ds, reference=arm, of=of) for arm in arms}
+    ratios = {arm: ratio.isel(cytokine=0) for arm, ratio in found.items()}
     rows = []
     for arm in arms:
         own = {over: ratios[over].sel(arm=arm) for over in arms}
@@ -206,6 +212,7 @@ def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
 
 def exposure_table(ds: xr.Dataset) -> Table:
     """Exposure by arm and dose period."""
+    ds = with_steps(ds)
     each, whole = exposure.metrics(ds), exposure.metrics(ds, by="any")
     factor, unit = mass_unit(ds)
     names = {

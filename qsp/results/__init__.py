@@ -11,6 +11,7 @@ from qsp.results.dataset import (
     outcomes,
     to_dataset,
 )
+from qsp.results.decisions import given_of, with_decisions
 from qsp.results.files import load, save, trajectories
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "OK",
     "CRSLinks",
     "Labels",
+    "given_of",
     "load",
     "outcomes",
     "save",
     "save_blocks",
     "to_dataset",
     "trajectories",
+    "with_decisions",
 ]

@@ -4,12 +4,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+import netCDF4
+import numpy as np
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 # Level 1 saves as much as level 4, for most digits of a trajectory are noise to a compressor.
 COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 LARGE = 100_000_000
 """Bytes of a file beyond which it is not loaded as a whole."""
+
+CHUNK_CACHE = 1_000_000
+"""Bytes that each variable of a large file may keep of what was read; the usual is 16 times that,
+and there are dozens of variables, of which every block is read once."""
 
 # Below this many values, a chunk costs more than it saves.
 _WORTHWHILE = 1000
@@ -52,8 +60,60 @@ def _encoding(results: xr.DataTree) -> dict[str, Any]:
 
 
 def load(path: Path) -> xr.DataTree:
-    """Read what was saved; of a large file each variable is read when it is used."""
+    """Read what was saved; of a large file each variable is read when it is used.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The results. A large file is open until they are closed.
+    """
     if path.stat().st_size > LARGE:
-        return xr.open_datatree(path, engine="netcdf4", cache=False)
+        return _opened(path)
     with xr.open_datatree(path, engine="netcdf4") as results:
         return results.load()
+
+
+def _opened(path: Path) -> xr.DataTree:
+    """Results of which no variable is read yet."""
+    with netCDF4.Dataset(path) as file:
+        texts = {
+            name: xr.Variable(
+                stored.dimensions,
+                indexing.LazilyIndexedArray(_Texts(path.resolve(), name, stored.shape)),
+                {key: stored.getncattr(key) for key in stored.ncattrs()},
+            )
+            for name, stored in file.variables.items()
+            if stored.dtype is str and "patient" in stored.dimensions
+        }
+    usual = netCDF4.get_chunk_cache()
+    netCDF4.set_chunk_cache(CHUNK_CACHE)
+    try:
+        results = xr.open_datatree(path, engine="netcdf4", cache=False, drop_variables=[*texts])
+    finally:
+        netCDF4.set_chunk_cache(*usual)
+    for name, values in texts.items():
+        results[name] = values
+    return results
+
+
+class _Texts(BackendArray):
+    """Texts of a file, read when they are used: xarray reads all of them when it opens a file.
+
+    Args:
+        path: The file.
+        name: The variable.
+        shape: Its shape.
+    """
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, np.dtype(object)
+        self._path, self._name = path, name
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        outer = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        with netCDF4.Dataset(self._path) as file:
+            return np.asarray(file.variables[self._name][key], dtype=object)

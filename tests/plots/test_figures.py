@@ -186,6 +186,34 @@ def test_waterfall_bars_are_as_wide_as_the_weight_of_the_patient(trial):
     assert max(widths) == pytest.approx(100 * 41 / (41 + 38))
 
 
+def test_waterfall_of_many_patients_draws_some_evenly_spaced(trial, monkeypatch):
+    def bars():
+        ax = panels(plots.waterfall(trial))[0]
+        (found,) = [item for item in ax.collections if isinstance(item, PolyCollection)]
+        return [path.vertices for path in found.get_paths()]
+
+    everybody = [bar[1, 1] for bar in bars()]
+    monkeypatch.setattr("qsp.plots.tumor.MOST_BARS", 13)
+    few = bars()
+    assert [bar[1, 1] for bar in few] == everybody[1::3]  # 39 were solved
+    np.testing.assert_allclose([np.ptp(bar[:, 0]) for bar in few], 100 / 13)
+    assert few[-1][:, 0].max() == pytest.approx(100)
+
+
+@pytest.mark.parametrize("patients", [12, 60])
+def test_spider_in_blocks_draws_the_same_patients(trial, patients, monkeypatch):
+    def lines():
+        axes = panels(plots.spider(trial, patients=patients))
+        found = [item for ax in axes for item in ax.collections if isinstance(item, LineCollection)]
+        return [np.array(item.get_segments()) for item in found]
+
+    whole = lines()
+    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 7)
+    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 0)
+    for found, expected in zip(lines(), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_spider_starts_every_patient_at_zero(trial):
     ax = panels(plots.spider(trial, patients=12))[0]
     (lines,) = [item for item in ax.collections if isinstance(item, LineCollection)]

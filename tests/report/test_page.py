@@ -5,12 +5,14 @@ import math
 import re
 
 import pytest
+import xarray as xr
 
 from qsp import report
 from qsp.endpoints import add_best_response
 from qsp.errors import ConfigError
 from qsp.report import facts
 from qsp.report.page import Picture
+from qsp.results import load, save
 from tests import synthetic
 
 EVIL = '<script>alert("x")</script>'
@@ -219,6 +221,29 @@ def test_attributes_not_recorded_are_said_to_be_missing(trial):
 
 def test_same_run_gives_the_same_page(trial, text):
     assert report.render(trial, supplement()) == text
+
+
+def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatch, no_figures):
+    """Read block by block, the labels one time; 30 patients are 5 blocks."""
+    many = trial.sel(arm=["step_up", "flat"])
+    many = many.drop_vars([name for name in many.data_vars if "time" in many[name].dims])
+    for name in ("il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10"):
+        many[f"{name}_baseline"] = trial[name].isel(time=0, drop=True)
+    save(xr.DataTree(many), tmp_path / "results.nc")
+    written = [file.read_text() for file in report.write(many, tmp_path, supplement())]
+    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 7)
+    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 0)
+    with load(tmp_path / "results.nc") as results:
+        files = report.write(results.to_dataset(), tmp_path, supplement())
+        assert [file.read_text() for file in files] == written
+
+
+def test_waterfall_says_how_many_bars_stand_for_many_patients(trial, monkeypatch, no_figures):
+    assert "One bar per patient" in Page(report.render(trial, supplement())).text
+    monkeypatch.setattr("qsp.plots.MOST_BARS", 29)
+    text = Page(report.render(trial, supplement())).text
+    assert "29 bars, each a patient at an evenly spaced place among all, growth cut" in text
 
 
 def test_write_makes_the_folder_with_page_and_summary(trial, tmp_path, no_figures):

@@ -1,5 +1,6 @@
 """Files of results: whole, compressed, and the same numbers again."""
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -42,3 +43,19 @@ def test_a_large_file_is_read_variable_by_variable(tmp_path, monkeypatch):
     assert not found["il6_peak"].variable._in_memory
     np.testing.assert_array_equal(found["il6_peak"].values, given["il6_peak"].values)
     assert not found["il6_peak"].variable._in_memory  # nor is it after it was used
+
+
+def test_labels_of_a_large_file_are_read_when_they_are_used(tmp_path, monkeypatch):
+    given = synthetic.lively(20)
+    save(xr.DataTree(given), tmp_path / "results.nc")
+    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    usual = netCDF4.get_chunk_cache()
+    found = load(tmp_path / "results.nc").to_dataset()
+    labels, expected = found["dose_label"], given["dose_label"]
+    assert netCDF4.get_chunk_cache() == usual
+    assert not labels.variable._in_memory
+    assert labels.attrs == expected.attrs
+    for part in ({}, {"patient": 3}, {"patient": slice(2, 5)}, {"arm": 0, "patient": [1, 7]}):
+        np.testing.assert_array_equal(labels.isel(part).values, expected.isel(part).values)
+    assert (labels.isel(arm=1, patient=0) == "FD1").values.tolist() == [True] + [False] * 5
+    assert labels.isel(arm=1, patient=0, dose_period=0).item() == "FD1"

@@ -1,0 +1,144 @@
+"""What rules came to: decisions by visit, doses given, rescue drugs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from qsp.endpoints import interval
+from qsp.endpoints.blocks import added, blocks
+from qsp.endpoints.endpoint import Meaning, endpoint
+from qsp.endpoints.patients import solved, spread
+from qsp.endpoints.rates import rate
+
+_REASON, _DRUG = "given_reason", "given_drug"
+
+
+def has_rules(ds: xr.Dataset) -> bool:
+    """Whether an arm of the results reacts to its patients."""
+    return "decision" in ds
+
+
+def flags(variable: xr.DataArray) -> dict[str, int]:
+    """Codes of a variable by their meaning, with spaces."""
+    meanings = str(variable.attrs["flag_meanings"]).split()
+    values = np.atleast_1d(variable.attrs["flag_values"]).tolist()
+    return {m.replace("_", " "): int(v) for m, v in zip(meanings, values, strict=True)}
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients by decision",
+        definition="Patients for whom a visit came to each decision",
+        needs={"decision": "1", "outcome": "1"},
+    )
+)
+def flow(ds: xr.Dataset) -> xr.DataArray:
+    """Number of solved patients by arm, visit and decision.
+
+    Args:
+        ds: Results of arms with rules.
+
+    Returns:
+        (decision, arm, decision_visit): Patients [1]; `decision` is its meaning.
+    """
+    codes = flags(ds["decision"])
+
+    def counted(part: xr.Dataset) -> xr.Dataset:
+        seen = part["decision"].where(solved(part))
+        counts = [(seen == code).sum("patient") for code in codes.values()]
+        return xr.Dataset({"flow": xr.concat(counts, dim="decision")})
+
+    total = added(counted(part) for part in blocks(ds))
+    return total["flow"].assign_coords(decision=list(codes))
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients given a rescue drug",
+        definition="Share of the evaluable patients whom a rule gave a supportive drug at least "
+        "once",
+        needs={_REASON: "1", _DRUG: "1", "outcome": "1"},
+    )
+)
+def rescued(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
+    """Share of patients given each drug by a rule.
+
+    Args:
+        ds: Results of arms with rules.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (drug, arm) [1], as in `rates.rate`; only drugs that anybody was given.
+    """
+    kinds, why = flags(ds[_DRUG]), flags(ds[_REASON])["rescue"]
+    given = [
+        name
+        for name, code in kinds.items()
+        if any(bool(_by_rule(part, code, why).any()) for part in blocks(ds))
+    ]
+
+    def event(part: xr.Dataset) -> xr.DataArray:
+        each = [_by_rule(part, kinds[name], why).any("administration") for name in given]
+        return xr.concat(each, dim="drug").astype(float).assign_coords(drug=given)
+
+    if not given:
+        return xr.Dataset(coords={"drug": [], "arm": ds["arm"]})
+    return rate(event, ds, trial_size=trial_size)
+
+
+def _by_rule(ds: xr.Dataset, kind: int, why: int) -> xr.DataArray:
+    return (ds[_DRUG] == kind) & (ds[_REASON] == why)
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Patients whose treatment was stopped by a rule",
+        definition="Share of the evaluable patients with a decision to stop",
+        needs={"decision": "1", "outcome": "1"},
+    )
+)
+def stopped(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
+    """Share of patients whose treatment a rule stopped.
+
+    Args:
+        ds: Results of arms with rules.
+        trial_size: Patients of the trial of the prediction interval.
+
+    Returns:
+        Rates (arm) [1], as in `rates.rate`.
+    """
+    code = flags(ds["decision"])["stopped"]
+    return rate(
+        lambda part: (part["decision"] == code).any("decision_visit").astype(float),
+        ds,
+        trial_size=trial_size,
+    )
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Dose periods of a patient",
+        definition="Quantiles over patients of the number of dose periods given",
+        needs={"dose_time": "day", "outcome": "1"},
+    )
+)
+def doses(ds: xr.Dataset, *, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> xr.Dataset:
+    """Number of dose periods that patients were given.
+
+    Args:
+        ds: Results.
+        quantiles: Between 0 and 1.
+
+    Returns:
+        Dataset: `value` (quantile, arm) [1], and the counts.
+    """
+    return spread(
+        lambda part: part["dose_time"].notnull().sum("dose_period").astype(float), ds, quantiles
+    )

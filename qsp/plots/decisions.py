@@ -1,0 +1,156 @@
+"""Figures of arms that react: what single patients were given and had, and what was decided."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qsp.endpoints import decisions
+from qsp.endpoints.patients import solved
+from qsp.plots.names import arm_titles
+from qsp.plots.style import (
+    GRADE_COLORS,
+    GRAY,
+    INK,
+    RULE,
+    arm_colors,
+    arm_title,
+    day_axis,
+    label_outer,
+    nothing,
+    panels,
+    styled,
+    swatches,
+)
+
+MOST_ROWS = 30
+"""Patients of a swimmer plot: more cannot be told apart."""
+RESCUE = "#009E73"
+DECISION_COLORS = {
+    "as planned": "#9CC3DE",
+    "held": "#F7D58A",
+    "delayed": "#E69F00",
+    "earlier dose": "#D55E00",
+    "split": "#CC79A7",
+    "interval changed": "#009E73",
+    "stopped": "#5A0A14",
+    "missed visit": "#C4C4C4",
+}
+
+
+@styled
+def swimmer(ds: xr.Dataset) -> Figure:
+    """What the first patients of each arm were given, and the CRS they had.
+
+    Args:
+        ds: Results; arms without rules are shown too.
+
+    Returns:
+        One panel per arm, one row per patient: doses are triangles that grow with the amount, CRS
+        is a bar of its duration in the color of its grade, rescue drugs are crosses.
+    """
+    colors, titles = arm_colors(ds), arm_titles(ds)
+    figure, axes = panels(len(colors), height=4.6)
+    last = float(ds.attrs["days"]) if "days" in ds.attrs else float(ds["dose_time"].max())
+    for ax, (arm, color) in zip(axes, colors.items(), strict=True):
+        shown = ds.sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).load()
+        arm_title(ax, titles[arm], color)
+        _rows(ax, shown, solved(ds).sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).values, last)
+    label_outer(axes, x="Protocol day", y="Patient [id]")
+    figure.legend(handles=_marks(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _rows(ax: Axes, shown: xr.Dataset, ok: np.ndarray, last: float) -> None:
+    patients = shown["patient"].values
+    if not ok.any():
+        nothing(ax)
+        return
+    day_axis(ax, 0.0, last)
+    ax.set_ylim(len(patients) - 0.3, -0.7)
+    ax.set_yticks(np.arange(len(patients)), [str(p) for p in patients], fontsize=6.5)
+    ax.grid(False)
+    most = float(np.nanmax(shown["dose_amount"].values, initial=0.0)) or 1.0
+    for row in range(len(patients)):
+        one = shown.isel(patient=row)
+        if not ok[row]:
+            ax.annotate("failed", (0.0, row), fontsize=6.5, color=GRAY, va="center")
+            continue
+        times, amounts = one["dose_time"].values, one["dose_amount"].values
+        ax.plot([0.0, np.nanmax(times, initial=0.0)], [row, row], color=RULE, lw=3, zorder=1)
+        _events(ax, one, row)
+        sizes = 6.0 + 26.0 * np.sqrt(amounts / most)
+        ax.scatter(times, np.full(len(times), row), sizes, color=INK, marker="^", lw=0, zorder=4)
+        _rescues(ax, one, row)
+
+
+def _events(ax: Axes, one: xr.Dataset, row: int) -> None:
+    grades = np.nan_to_num(one["crs_grade"].values, nan=-1).astype(int)
+    for period in np.flatnonzero(grades > 0):
+        start = float(one["dose_time"][period] + one["crs_onset"][period])
+        length = max(float(one["crs_duration"][period]), 0.25)
+        bar = {"height": 0.62, "color": GRADE_COLORS[grades[period]], "lw": 0, "zorder": 2}
+        ax.barh(row, length, left=start, **bar)
+
+
+def _rescues(ax: Axes, one: xr.Dataset, row: int) -> None:
+    if "given_reason" not in one:
+        return
+    is_rescue = one["given_reason"].values == decisions.flags(one["given_reason"])["rescue"]
+    times = one["given_time"].values[is_rescue]
+    ax.scatter(times, np.full(len(times), row), 26, color=RESCUE, marker="x", lw=1.4, zorder=5)
+
+
+def _marks() -> list:
+    dose = Line2D([], [], color=INK, marker="^", lw=0, ms=5, label="dose (area: amount)")
+    drug = Line2D([], [], color=RESCUE, marker="x", lw=0, ms=6, label="rescue drug")
+    return [dose, drug, *swatches({f"CRS grade {g}": c for g, c in GRADE_COLORS.items()})]
+
+
+@styled
+def decision_flow(ds: xr.Dataset) -> Figure:
+    """How many patients each visit came to hold, to repeat, to stop ... in each arm with rules.
+
+    Args:
+        ds: Results of arms with rules.
+
+    Returns:
+        One panel per arm: bars over the visits at which anything was due, in patients.
+    """
+    counts = decisions.flow(ds)
+    names = arm_titles(ds)
+    visits = ds["decision_time"]
+    colors = {a: c for a, c in arm_colors(ds).items() if np.isfinite(visits.sel(arm=a)).any()}
+    figure, axes = panels(len(colors), height=3.0)
+    for ax, (arm, color) in zip(axes, colors.items(), strict=True):
+        arm_title(ax, names[arm], color)
+        _bars(ax, counts.sel(arm=arm), visits.sel(arm=arm).values)
+    label_outer(axes, x="Protocol day", y="Patients [number]")
+    named = {name: color for name, color in DECISION_COLORS.items() if name in _shown(counts)}
+    figure.legend(handles=swatches(named), loc="outside lower center", ncols=min(len(named), 4))
+    return figure
+
+
+def _shown(counts: xr.DataArray) -> set[str]:
+    some = counts.sum([dim for dim in counts.dims if dim != "decision"]) > 0
+    return {str(name) for name in counts["decision"].values[some.values]}
+
+
+def _bars(ax: Axes, counts: xr.DataArray, visits: np.ndarray) -> None:
+    due = counts.sel(decision=[name for name in DECISION_COLORS if name != "missed visit"])
+    there = np.isfinite(visits) & (due.sum("decision").values > 0)
+    times = visits[there]
+    if not times.size:
+        nothing(ax, "no visit with a dose due")
+        return
+    day_axis(ax, 0.0, float(np.nanmax(visits)))
+    width = max(0.012 * float(np.nanmax(visits)), 0.4)
+    bottom = np.zeros(times.size)
+    for name, color in DECISION_COLORS.items():
+        height = counts.sel(decision=name).values[there]
+        ax.bar(times, height, width, bottom=bottom, color=color)
+        bottom = bottom + height
+    ax.set_ylim(0, 1.05 * bottom.max())

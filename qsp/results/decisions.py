@@ -1,0 +1,174 @@
+"""What was decided and given, as labeled variables: the dose ledger and the decision log.
+
+* ``(arm, patient, administration)``: `given_time given_drug given_amount given_duration
+  given_period given_visit given_step given_reason`, in the order of time
+* ``(arm, patient, decision)``: `decision decision_rule decision_rescue`, and under `observed_NAME`
+  what the rules of the trial looked at, for each visit of the calendar
+* ``(arm, decision)``: `decision_visit`, the time of the visit
+
+In arms that do not react these are empty.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from qsp.trial import KINDS, GivenTable, Trial
+from qsp.trial.regimen import MOLECULE_KINDS
+from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
+
+REASONS = ("planned", "ahead of a dose", "part of a dose", "earlier dose", "rescue")
+ROW, VISIT = ("arm", "patient", "administration"), ("arm", "patient", "decision_visit")
+
+
+def with_decisions(tree: xr.DataTree, given: GivenTable, log: Any, trial: Trial) -> xr.DataTree:
+    """Results with ledger and log.
+
+    Args:
+        tree: Results of a run.
+        given: What was given.
+        log: Of the engine, with leading axes (arm, patient).
+        trial: Its arms and rules.
+    """
+    ds = tree.to_dataset().assign(_ledger(given, trial) | _log(log, trial))
+    ds.attrs["rules"] = json.dumps(rule_names(trial))
+    return xr.DataTree(ds, children=dict(tree.children))
+
+
+def given_of(ds: xr.Dataset, molecular_weight_kda: float) -> GivenTable:
+    """The ledger of results, as a run gives it.
+
+    Args:
+        ds: Results with `given_time`.
+        molecular_weight_kda: Of the molecule [kDa].
+    """
+    names = ("time", "drug", "amount", "duration", "period", "visit")
+    columns = {name: ds[f"given_{name}"].transpose(*ROW).values for name in names}
+    kind = _whole(columns["drug"])
+    there = kind >= 0
+    molecule = np.isin(kind, [KINDS.index(name) for name in MOLECULE_KINDS])
+    mg = np.where(molecule, molecular_weight_kda / 1000.0, 1.0)
+    return GivenTable(
+        time=np.where(there, columns["time"], np.inf),
+        kind=kind,
+        amount=np.where(there, columns["amount"] / mg, 0.0),
+        duration=np.where(there, columns["duration"], 0.0),
+        period=np.where(there, _whole(columns["period"]), 0),
+        visit=_whole(columns["visit"]),
+        step=_whole(ds["given_step"].transpose(*ROW).values),
+    )
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values, nan=-1).astype(np.int32)
+
+
+def rule_names(trial: Trial) -> dict[str, list[str]]:
+    """Names of the rules of each arm, in the order of their index."""
+    return {
+        arm.name: [rule.name for rule in arm.reaction.rules] if arm.reaction else []
+        for arm in trial.arms
+    }
+
+
+def _variable(dims: tuple[str, ...], values: Any, units: str, long_name: str) -> xr.Variable:
+    return xr.Variable(dims, values, {"units": units, "long_name": long_name})
+
+
+def _flags(variable: xr.Variable, meanings: tuple[str, ...], first: int = 0) -> xr.Variable:
+    variable.attrs["flag_values"] = np.arange(first, first + len(meanings), dtype=np.int8)
+    variable.attrs["flag_meanings"] = " ".join(m.replace(" ", "_") for m in meanings)
+    return variable
+
+
+def _ledger(given: GivenTable, trial: Trial) -> dict[str, xr.Variable]:
+    there = given.present
+
+    def shown(values: np.ndarray) -> np.ndarray:
+        return np.where(there, values, np.nan)
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        return np.where(there, values, -1).astype(np.int16)
+
+    mg = np.where(given.is_molecule, trial.molecular_weight_kda / 1000.0, 1.0)
+    return {
+        "given_time": _variable(ROW, shown(given.time), "day", "Start, since the first dose"),
+        "given_drug": _flags(
+            _variable(ROW, whole(given.kind).astype(np.int8), "1", "Drug and route"), KINDS
+        ),
+        "given_amount": _variable(ROW, shown(given.amount * mg), "mg", "Amount"),
+        "given_duration": _variable(ROW, shown(given.duration), "day", "Duration of the infusion"),
+        "given_period": _variable(
+            ROW, whole(given.period), "1", "Ordinal of the dose period; 0 for a supportive drug"
+        ),
+        "given_visit": _variable(
+            ROW, whole(given.visit), "1", "Index of the visit at which it was decided"
+        ),
+        "given_step": _variable(
+            ROW, whole(given.step), "1", "Index of the planned dose it is or goes ahead of"
+        ),
+        "given_reason": _flags(
+            _variable(ROW, np.where(there, reasons(given), -1), "1", "Why"), REASONS
+        ),
+    }
+
+
+def reasons(given: GivenTable) -> np.ndarray:
+    """(arm, patient, row): Index into `REASONS`."""
+    dose, step = given.is_molecule, np.where(given.is_molecule, given.step, -1)
+    before = np.concatenate([np.full_like(step[..., :1], -1), step[..., :-1]], axis=-1)
+    latest = np.maximum.accumulate(before, axis=-1)
+    period = np.where(dose, given.period, 0)
+    begun = np.maximum.accumulate(
+        np.concatenate([np.zeros_like(period[..., :1]), period[..., :-1]], axis=-1), axis=-1
+    )
+    again = dose & (step <= latest)
+    part = again & (given.period == begun)
+    why = np.where(part, 2, np.where(again, 3, np.where(dose, 0, 1)))
+    return np.where(~dose & (given.step < 0), 4, why).astype(np.int8)
+
+
+def _log(log: Any, trial: Trial) -> dict[str, xr.Variable]:
+    calendars = [arm.reaction.calendar if arm.reaction else () for arm in trial.arms]
+    visits = max(map(len, calendars))
+    times = np.array([[*c, *[np.nan] * (visits - len(c))] for c in calendars])
+
+    def cut(values: Any) -> np.ndarray:
+        return np.asarray(values)[:, :, :visits]
+
+    data = {
+        "decision_time": _variable(("arm", "decision_visit"), times, "day", "Time of the visit"),
+        "decision": _flags(
+            _variable(VISIT, cut(log.decision).astype(np.int8), "1", "What came of the visit"),
+            DECISIONS,
+        ),
+        "decision_rule": _variable(
+            VISIT,
+            cut(log.rule).astype(np.int16),
+            "1",
+            "Index of the rule that decided, -1 for none",
+        ),
+        "decision_rescue": _variable(
+            VISIT, cut(log.rescue).astype(np.int16), "1", "Index of the rule that gave a drug"
+        ),
+    }
+    seen = cut(log.seen)
+    for observable in OBSERVABLES:
+        if observable.name in looked_at(trial):
+            data[f"observed_{observable.name}"] = _variable(
+                VISIT, seen[..., NAMES.index(observable.name)], observable.unit, observable.meaning
+            )
+    return data
+
+
+def looked_at(trial: Trial) -> set[str]:
+    """Observables that rules of the trial look at."""
+    return {
+        condition.observable
+        for arm in trial.arms
+        if arm.reaction
+        for rule in arm.reaction.rules
+        for condition in rule.when
+    }

@@ -1,0 +1,79 @@
+"""Decisions counted by hand, and their figures."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from qsp.endpoints import decisions
+from qsp.plots import decision_flow, swimmer
+from qsp.trial.rules import DECISIONS
+from tests import synthetic
+
+MEANINGS = " ".join(name.replace(" ", "_") for name in DECISIONS)
+DRUGS = "drug_iv drug_sc tocilizumab"
+REASONS = "planned ahead_of_a_dose part_of_a_dose earlier_dose rescue"
+LOG = np.array([[1, 2, 7], [1, 0, 1], [1, 8, 1], [1, 1, 7]])
+"""(patient, visit): the last patient has failed."""
+
+
+def coded(dims, values, meanings):
+    values = np.asarray(values, np.int8)
+    attrs = {
+        "units": "1",
+        "flag_meanings": meanings,
+        "flag_values": np.arange(len(meanings.split()), dtype=np.int8),
+    }
+    return xr.Variable(dims, values, attrs)
+
+
+@pytest.fixture
+def ds():
+    plain = synthetic.lively(4, arms=("a",))
+    outcome = np.array([[0, 0, 0, 2]])
+    row, visit = ("arm", "patient", "administration"), ("arm", "patient", "decision_visit")
+    drug = [[[2, 0], [0, -1], [0, 2], [2, 2]]]
+    why = [[[4, 0], [0, -1], [0, 1], [4, 4]]]
+    when = xr.Variable(("arm", "decision_visit"), [[0.0, 7.0, 14.0]], {"units": "day"})
+    time = xr.Variable(row, np.zeros((1, 4, 2)), {"units": "day"})
+    return synthetic.put(plain, outcome=outcome).assign(
+        decision=coded(visit, LOG[None], MEANINGS),
+        decision_time=when,
+        given_drug=coded(row, drug, DRUGS),
+        given_reason=coded(row, why, REASONS),
+        given_time=time,
+    )
+
+
+def test_flow_counts_solved_patients_by_decision(ds):
+    flow = decisions.flow(ds).sel(arm="a")
+    assert flow.sel(decision="as planned").values.tolist() == [3, 0, 2]
+    assert flow.sel(decision="held").values.tolist() == [0, 1, 0]
+    assert flow.sel(decision="stopped").values.tolist() == [0, 0, 1]
+    assert flow.sum("decision").values.tolist() == [3, 3, 3]
+
+
+def test_only_what_a_rule_gave_is_a_rescue(ds):
+    rescued = decisions.rescued(ds)
+    assert rescued["drug"].values.tolist() == ["tocilizumab"]
+    assert rescued["value"].item() == pytest.approx(1 / 3)
+    assert rescued["failed"].item() == 1
+
+
+def test_stopped_treatments(ds):
+    assert decisions.stopped(ds)["value"].item() == pytest.approx(1 / 3)
+
+
+def test_results_without_rules_have_no_decisions(ds):
+    assert decisions.has_rules(ds)
+    assert not decisions.has_rules(synthetic.lively(4))
+
+
+def test_figures_show_what_was_decided(ds):
+    texts = [text.get_text() for text in decision_flow(ds).legends[0].get_texts()]
+    assert texts == ["as planned", "held", "stopped", "missed visit"]
+    crosses = sum(
+        len(drawn.get_offsets())
+        for drawn in swimmer(ds).get_axes()[0].collections
+        if len(drawn.get_facecolors()) == 0
+    )
+    assert crosses == 1  # of the patients that did not fail
