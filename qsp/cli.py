@@ -113,8 +113,9 @@ def report(out: FolderArg) -> None:
     """Write report.html and summary.csv of a run again."""
     from qsp import run as runs
 
-    for path in runs.write_report(runs.read(out), out):
-        console.print(str(path))
+    with runs.read(out) as results:
+        for path in runs.write_report(results, out):
+            console.print(str(path))
 
 
 @app.command()
@@ -134,10 +135,24 @@ def export(
     from qsp.results import trajectories
 
     names = chosen_tables(tables, trajectories=single)
-    results = runs.read(out)
-    apart = trajectories(results)
-    for path in export_csv(results.to_dataset(), out / "csv", trajectories=apart, tables=names):
-        console.print(str(path))
+    with runs.read(out) as results:
+        apart, whole = trajectories(results), results.to_dataset()
+        for path in export_csv(whole, out / "csv", trajectories=apart, tables=names):
+            console.print(str(path))
+
+
+@app.command()
+def replay(out: FolderArg) -> None:
+    """Give again, on schedule, what a run with rules gave, and compare."""
+    from qsp import run as runs
+    from qsp.terminal import print_replay
+
+    _keep_compiled_programs()
+    with runs.read(out) as results:
+        shown = runs.replay(results)
+    print_replay(shown, console)
+    if not shown.agrees:
+        raise typer.Exit(1)
 
 
 @app.command()

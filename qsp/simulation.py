@@ -24,9 +24,19 @@ from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
 from qsp.population import Population
-from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset
+from qsp.reaction import given_table, plans
+from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset, with_decisions
 from qsp.system import Parameters, System, program_kinds
-from qsp.trial import EventTable, PeriodTable, Trial, event_table, period_table
+from qsp.trial import (
+    EventTable,
+    GivenTable,
+    PeriodTable,
+    Trial,
+    event_table,
+    frozen,
+    period_table,
+    with_given,
+)
 
 MOST_TRAJECTORIES = 2000
 """Patients up to which the trajectories of all are kept."""
@@ -40,11 +50,13 @@ class Cohort:
         people: Ids, covariates and draws.
         parameters: Per arm, parameters with a leading patient axis.
         plausible: (arm, patient): Whether the parameters describe somebody.
+        seed: Of the draws that depend on the calendar: missed visits, dropout, errors of assays.
     """
 
     people: Population
     parameters: tuple[Parameters, ...]
     plausible: np.ndarray
+    seed: int = 0
 
 
 def simulate(  # noqa: PLR0913 - one verb, each noun by its name
@@ -57,6 +69,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     progress: Progress | None = None,
     attributes: Mapping[str, Any] | None = None,
     whole: bool = True,
+    given: GivenTable | None = None,
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
 
@@ -71,6 +84,8 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         attributes: Written into the results.
         whole: Whether these are all patients of the run. In a part of a run everybody may fail;
             `check_solved` judges the parts together.
+        given: What arms that react gave in another run: it is given again, at the same times, and
+            no rule is asked.
 
     Returns:
         The dataset described in `qsp.results`.
@@ -82,11 +97,17 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     people = cohort.people
     events = event_table(trial, people.covariates["body_weight"], people.covariates["body_surface"])
     periods = period_table(trial, events)
-    lanes = _lanes(trial, cohort, events, periods)
+    if given is not None:
+        events, periods = frozen(events, given), with_given(periods, given, trial)
+    plan = plans(trial, people, cohort.seed) if given is None else None
+    lanes = dataclasses.replace(_lanes(trial, cohort, events, periods), plan=plan)
     kept = _kept(people.ids, trajectories)
     grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
 
     result, shots, timing = _run(lanes, kept, grids, len(trial.arms), system, method, progress)
+    came = given_table(result.ledger)
+    if came is not None:
+        periods = with_given(periods, came, trial)
     labels = Labels(
         arms=tuple(arm.name for arm in trial.arms),
         patients=people.ids,
@@ -113,7 +134,8 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         "jax_version": jax.__version__,
         **(attributes or {}),
     }
-    return to_dataset(result, shots, labels, _links(result, cohort), record)
+    tree = to_dataset(result, shots, labels, _links(result, cohort), record)
+    return tree if came is None else with_decisions(tree, came, result.log, trial)
 
 
 def check_solved(outcome: np.ndarray) -> None:

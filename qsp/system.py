@@ -20,8 +20,9 @@ from qsp.interventions import (
     supportive_bolus,
     supportive_rates,
 )
+from qsp.model.cytokines import IL6
 from qsp.model.effects import no_effects
-from qsp.model.severity import hazard, inflammation
+from qsp.model.severity import NORMAL_TEMPERATURE, fever, hazard, inflammation
 from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
@@ -29,6 +30,9 @@ from qsp.typing import Scalar
 
 DOSE_KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
 """Kinds of dose, in the order of the event tables: nmol for the molecule, mg for the others."""
+
+MEASURED = ("il6", "tumor_change", "t_cells", "b_cells", "temperature")
+"""What a visit measures, for rules."""
 
 CORE_KINDS = 4
 """The first kinds, which every program has; only one that gives another kind has them all. So there
@@ -154,6 +158,29 @@ class System(eqx.Module):
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
         )
+
+    def measured(
+        self, shot: Snapshot, first: Snapshot, levels: jax.Array, error: jax.Array, p: Parameters
+    ) -> jax.Array:
+        """What dosing rules look at, in the order of `MEASURED`.
+
+        Args:
+            shot: At the visit.
+            first: At the start of the trial.
+            levels (grade,): Thresholds of the dose period.
+            error (measured,): Factor of each assay; of temperature, on its rise above 37.
+            p: Parameters.
+        """
+        blood = p.model.tissues.volume[BLOOD]
+        size = shot.tumor_volume / jnp.where(first.tumor_volume > 0.0, first.tumor_volume, 1.0)
+        values = {
+            "il6": shot.cytokines[IL6] * error[0],
+            "tumor_change": size * error[1] - 1.0,
+            "t_cells": shot.t_cells_blood / blood * error[2],
+            "b_cells": shot.b_cells_blood / blood * error[3],
+            "temperature": NORMAL_TEMPERATURE + fever(shot.crs_severity, levels[0]) * error[4],
+        }
+        return jnp.stack([values[name] for name in MEASURED])
 
 
 def program_kinds(kind: Any) -> int:

@@ -182,3 +182,17 @@ def print_validation(rows: list[Any], console: Console) -> None:
     words = [[cell[n] for n in shown] for cell in cells]
     headers = [COLUMNS[n] for n in shown]
     print_table("Simulated beside published; misses first", headers, words, console)
+
+
+def print_replay(shown: Any, console: Console) -> None:
+    """How far a replay is from its run."""
+    rows = [[each.name, f"{each.median:.1e}", f"{each.largest:.1e}"] for each in shown.differences]
+    headers = ["variable", "median difference", "largest"]
+    print_table(
+        "Replay against run, relative to each patient's largest value", headers, rows, console
+    )
+    verdict = "agrees" if shown.agrees else "does not agree"
+    console.print(
+        f"{shown.patients} patients times arms; another grade in {shown.grades} of {shown.periods} "
+        f"dose periods. The replay {verdict}: {shown.allowed:g} is allowed."
+    )

@@ -12,6 +12,7 @@ from qsp.config import tables
 from qsp.config.doses import molecule_doses
 from qsp.config.messages import dotted
 from qsp.config.premedication import supportive_doses
+from qsp.config.reactions import Reactions
 from qsp.errors import ConfigError, suggest
 from qsp.trial.protocol import Dose, prescribe
 
@@ -22,6 +23,7 @@ class Protocol:
     Args:
         arms: By name.
         premedication: By name.
+        reactions: Calendar and drugs of rules.
         days: Length of the trial [day].
     """
 
@@ -29,10 +31,12 @@ class Protocol:
         self,
         arms: Mapping[str, tables.Arm],
         premedication: Mapping[str, tables.Premedication],
+        reactions: Reactions,
         days: float,
     ) -> None:
         self._arms = arms
         self._premedication = premedication
+        self._reactions = reactions
         self._days = days
 
     def trial_arms(self, molecular_weight_kda: float) -> tuple[trial.Arm, ...]:
@@ -62,7 +66,10 @@ class Protocol:
             days=self._days,
             where=where,
         )
-        return trial.Arm(name, (regimen,), arm.parameters, arm.title or name)
+        plain = trial.Arm(name, (regimen,), arm.parameters, arm.title or name)
+        if arm.rules is None:
+            return plain
+        return self._reactions.reacting(plain, arm.rules, f"{where}.rules")
 
     def _doses(self, name: str) -> tuple[Dose, ...]:
         """Doses of the molecule in an arm, its own or those of the arm it names."""

@@ -12,6 +12,7 @@ from qsp.config import tables
 from qsp.config.arms import Protocol
 from qsp.config.messages import Source
 from qsp.config.patients import of_patients
+from qsp.config.reactions import Reactions
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 from qsp.trial import DoseTableFormat, Trial, read_dose_table
@@ -84,6 +85,12 @@ class Config(tables.Table):
     premedication: Annotated[
         dict[str, tables.Premedication],
         Rule("be a table", "Write each drug as [premedication.NAME]"),
+    ] = Field(default_factory=dict)
+    calendar: Annotated[
+        tables.Calendar | None, Rule("be a table", "Write [calendar] with visits")
+    ] = None
+    rescue: Annotated[
+        dict[str, tables.Rescue], Rule("be a table", "Write each drug as [rescue.NAME]")
     ] = Field(default_factory=dict)
     arms: Annotated[dict[str, tables.Arm], Rule("be a table", "Write each arm as [arms.NAME]")] = (
         Field(default_factory=dict)
@@ -167,7 +174,8 @@ class Config(tables.Table):
 
     def _trial_arms(self, molecular_weight_kda: float) -> tuple[Arm, ...]:
         if self.dose_table is None:
-            protocol = Protocol(self.arms, self.premedication, self.days)
+            reactions = Reactions(self.calendar, self.rescue, self.days)
+            protocol = Protocol(self.arms, self.premedication, reactions, self.days)
             return protocol.trial_arms(molecular_weight_kda)
         table = self.dose_table
         form = DoseTableFormat(table.time_unit, table.amount_unit, table.compartments, table.ignore)

@@ -16,7 +16,7 @@ from qsp.config.messages import dotted, shown
 from qsp.errors import ConfigError, suggest
 
 # Entries of these tables are named by the user: a name nobody defined is a misspelt one.
-_NAMED = ("arms", "premedication")
+_NAMED = ("arms", "premedication", "rescue")
 
 
 def overridden(

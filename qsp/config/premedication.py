@@ -10,7 +10,7 @@ from qsp.config.doses import duration_of, interval_of
 from qsp.config.messages import shown
 from qsp.errors import ConfigError
 from qsp.trial.protocol import Dose, given_before, repeated
-from qsp.trial.regimen import SUPPORTIVE_ROUTES, parse_amount
+from qsp.trial.regimen import SUPPORTIVE_ROUTES, Amount, parse_amount
 from qsp.units import parse
 
 
@@ -23,6 +23,31 @@ def supportive_doses(
         table: What is given and when.
         where: Key of the table.
         molecule: Doses of the molecule in the arm.
+
+    Raises:
+        ConfigError: At the first key that breaks a rule.
+    """
+    amount, duration = supportive_amount(table, where)
+    drug = Dose(table.drug, 0.0, amount, duration, "", where)
+    if table.time is not None and table.before is None:
+        return _at_times(table, where, drug, table.time)
+    if table.before is not None and table.time is None:
+        return _ahead(table, where, drug, molecule)
+    if table.time is not None:
+        rule, todo = "the value must not stand beside before", "Remove one of them"
+        raise ConfigError(f"{where}.time", rule, repr(table.time), todo)
+    todo = 'Write before = "1 hour", or time = "0 day"'
+    raise ConfigError(f"{where}.time", "the value must be given, or else before", "missing", todo)
+
+
+def supportive_amount(
+    table: tables.Premedication | tables.Rescue, where: str
+) -> tuple[Amount, float]:
+    """Amount [mg] and duration [day] of a supportive drug.
+
+    Args:
+        table: What is given.
+        where: Key of the table.
 
     Raises:
         ConfigError: At the first key that breaks a rule.
@@ -44,16 +69,7 @@ def supportive_doses(
     if duration and route != "iv":
         todo, got = "Leave the duration out", repr(table.duration)
         raise ConfigError(f"{where}.duration", f"the value must be 0 for {table.drug}", got, todo)
-    drug = Dose(table.drug, 0.0, amount, duration, "", where)
-    if table.time is not None and table.before is None:
-        return _at_times(table, where, drug, table.time)
-    if table.before is not None and table.time is None:
-        return _ahead(table, where, drug, molecule)
-    if table.time is not None:
-        rule, todo = "the value must not stand beside before", "Remove one of them"
-        raise ConfigError(f"{where}.time", rule, repr(table.time), todo)
-    todo = 'Write before = "1 hour", or time = "0 day"'
-    raise ConfigError(f"{where}.time", "the value must be given, or else before", "missing", todo)
+    return amount, duration
 
 
 def _at_times(table: tables.Premedication, where: str, drug: Dose, time: str) -> tuple[Dose, ...]:

@@ -54,6 +54,29 @@ Amount = Annotated[
 ]
 
 
+DoseAct = Literal[
+    "proceed",
+    "hold",
+    "delay",
+    "repeat",
+    "drop_back",
+    "restart",
+    "split",
+    "interval",
+    "stop",
+]
+SupportiveDrug = Literal["dexamethasone", "tocilizumab", "jak_inhibitor", "anti_tnf"]
+SUPPORTIVE = get_args(SupportiveDrug)
+Share = Annotated[
+    Text, Rule("be a share in quotes, from 0 to below 1", 'Write KEY = "10 %", for example')
+]
+Count = Annotated[
+    int,
+    Field(strict=True, ge=1, le=100),
+    Rule("be a whole number from 1 to 100", "Write KEY = 2, for example"),
+]
+
+
 class Table(BaseModel):
     """A table whose keys are all known."""
 
@@ -96,7 +119,7 @@ class Premedication(Table):
     """A supportive drug: at a time of its own, or before doses of the molecule."""
 
     drug: Annotated[
-        Literal["dexamethasone", "tocilizumab", "jak_inhibitor", "anti_tnf"],
+        SupportiveDrug,
         Rule(
             "be dexamethasone, tocilizumab, jak_inhibitor or anti_tnf",
             'Write KEY = "tocilizumab", for example',
@@ -119,6 +142,88 @@ class Premedication(Table):
     periods: Annotated[
         Texts, Rule("be a list of dose periods", 'Write periods = ["SUD1", "SUD2"], for example')
     ] = ()
+
+
+class Visits(Table):
+    """Visits at equal intervals, from one time to another."""
+
+    every: Time
+    first: Annotated[Time | None, Field(alias="from")] = None
+    until: Time
+
+
+class Assay(Table):
+    """Coefficients of variation of what is measured at visits."""
+
+    il6: Share | None = None
+    tumor: Share | None = None
+    t_cells: Share | None = None
+    b_cells: Share | None = None
+    temperature: Share | None = None
+
+
+class Calendar(Table):
+    """Visits at which arms with rules are looked at and given their doses."""
+
+    visits: Annotated[
+        tuple[Visits, ...],
+        Rule("be a list of tables", 'Write [{ every = "1 day", until = "28 day" }]'),
+    ] = ()
+    missed: Share = "0 %"
+    dropout: Share = "0 %"
+    assay: Annotated[Assay, Rule("be a table", 'Write assay = { il6 = "20 %" }')] = Assay()
+
+
+class Window(Table):
+    """A limit of doses within any time of one length."""
+
+    doses: Annotated[
+        int, Field(strict=True, ge=1, le=4), Rule("be a whole number from 1 to 4", "Lower it")
+    ]
+    within: Time
+
+
+class Rescue(Table):
+    """A supportive drug that rules may give, and its limits."""
+
+    drug: Annotated[
+        SupportiveDrug, Rule(f"be one of {', '.join(SUPPORTIVE)}", 'Write KEY = "tocilizumab"')
+    ]
+    amount: Amount
+    route: Annotated[
+        Text, Rule("be a route in quotes", 'Write "oral" for a jak_inhibitor, else "iv"')
+    ]
+    duration: Duration | None = None
+    per_event: Count = 2
+    window: Annotated[
+        Window, Rule("be a table", 'Write window = { doses = 3, within = "6 week" }')
+    ] = Window(doses=3, within="6 week")
+    apart: Duration = "8 hour"
+    at_most: Count = 6
+
+
+class DosingRule(Table):
+    """What follows where conditions hold at a visit."""
+
+    name: Annotated[Text | None, Rule("be a text in quotes", "Say what it is for")] = None
+    when: Annotated[
+        Text, Rule("be conditions in quotes", 'Write when = "crs_grade >= 2", for example')
+    ]
+    do: Annotated[
+        DoseAct | None,
+        Rule(
+            "be proceed, hold, delay, repeat, drop_back, restart, split, interval or stop",
+            'Write do = "hold", for example',
+        ),
+    ] = None
+    give: Annotated[Text | None, Rule("be a name", 'Write give = "tocilizumab"')] = None
+    days: Time | None = None
+    doses: Count = 1
+    parts: Annotated[
+        int, Field(strict=True, ge=2, le=10), Rule("be a whole number from 2 to 10", "Lower it")
+    ] = 2
+    confirmed: Count = 1
+    at_most: Count | None = None
 
 
 class Arm(Table):
@@ -144,6 +249,10 @@ class Arm(Table):
         BeforeValidator(_flattened),
         Rule("be a value with its unit in quotes", 'Write "PATH" = "0 Mcell", for example'),
     ] = Field(default_factory=dict)
+    rules: Annotated[
+        tuple[DosingRule, ...] | None,
+        Rule("be a list of rules", 'Write rules = [{ when = "crs_grade >= 1", do = "hold" }]'),
+    ] = None
 
 
 class DoseTable(Table):

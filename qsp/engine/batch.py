@@ -91,7 +91,8 @@ def simulate(
     """
     _check_precision(batch.lanes)
     progress, workers = progress or Silent(), workers or everywhere()
-    stretches = most_stretches(batch.lanes.events, batch.lanes.begin, batch.lanes.end, batch.grids)
+    lanes = batch.lanes
+    stretches = most_stretches(lanes.events, lanes.begin, lanes.end, batch.grids, lanes.plan)
     setting = Setting(system, method, kinds, batch.grids, np.int32(stretches))
     began = clock.perf_counter()
     chunk_of, backend = chunks(batch.lanes, setting, workers)

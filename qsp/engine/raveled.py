@@ -81,3 +81,7 @@ class Raveled:
     def signal(self, peaks: Any) -> Array:
         """What crosses the thresholds."""
         return self.system.signal(peaks)
+
+    def measured(self, shot: Any, first: Any, levels: Array, error: Array, p: Any) -> Array:
+        """What rules look at."""
+        return self.system.measured(shot, first, levels, error, p)

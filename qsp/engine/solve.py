@@ -6,47 +6,36 @@ pointer, and a solver never steps over a change. The carry holds the state, the 
 reductions and a memory for rules to come.
 """
 
-import typing
+import dataclasses
 from typing import Any, Protocol
 
-import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from qsp.engine.control import PerStateTolerance
+from qsp.engine.decisions import Watched, decided
 from qsp.engine.events import Events, Leaf
-from qsp.engine.lanewise import Lanewise
 from qsp.engine.method import Method
+from qsp.engine.plan import Ledger, Log, Memory, Plan
+from qsp.engine.plan import begin as begun
 from qsp.engine.precision import same_time
 from qsp.engine.raveled import Raveled
-from qsp.engine.stabilized import AbstractStabilized
-from qsp.engine.stretches import is_long, next_stop, padded, window
-from qsp.engine.tracking import Context, Observed, Pace, Reductions, Tracking, continued, start
+from qsp.engine.stretch import Span, integrate
+from qsp.engine.stretches import is_long, next_stop, window
+from qsp.engine.tracking import Context, Observed, Pace, Reductions, continued, start
+from qsp.trial.rules import OBSERVABLES
 
 NEVER = 1e12
 """A threshold no signal reaches; its square is finite in single precision too, so that the
 arithmetic of crossings stays so."""
 
-REFERENCE_RTOL = 1e-5
-"""Relative tolerance for which a system states what is negligible.
-
-Absolute tolerances scale with it.
-"""
-
-
 AFTER_CHANGE = 0.1
 """First step after a change of dosing, in steps before it; steps grow tenfold at once if too small.
 """
 
-PROPORTIONAL, INTEGRAL = 0.4, 0.3
-"""Step size control. Where stability bounds the step, an error test alone (0, 1) rejects up to half
-of the steps.
-"""
 
-
-class AbstractSystem(Observed, Protocol):
+class AbstractSystem(Observed, Watched, Protocol):
     """What is integrated; `qsp.system.System` is one."""
 
     def initial(self, p: Any) -> Any: ...
@@ -64,6 +53,7 @@ class Lane(eqx.Module):
     thresholds: Leaf  # (dose_period, grade)
     begin: Leaf
     end: Leaf
+    plan: Plan | None = None  # of an arm that reacts; its doses are not among the events
 
 
 class PeriodResult(eqx.Module):
@@ -83,19 +73,25 @@ class LaneResult(eqx.Module):
     end: Any  # its snapshot
     failed: Array
     steps: Array
+    ledger: Ledger | None
+    log: Log | None
 
 
 class _Carry(eqx.Module):
     time: Array
     state: Any
-    next_event: Array
+    next_events: tuple[Array, ...]  # of each table of events
     period: Array
     owner: Array
     reductions: Reductions
     table: PeriodResult
     saved: tuple[Any, ...]
     failed: Array
-    memory: Any
+    memory: Memory | None
+
+    def tables(self, lane: Lane) -> tuple[Events, ...]:
+        """What is given on schedule, and what was decided."""
+        return (lane.events, *(() if self.memory is None else (self.memory.ledger.events,)))
 
 
 def solve_lane(
@@ -122,17 +118,19 @@ def solve_lane(
         Reductions per dose period, snapshots per grid, and whether the solver failed.
     """
     p = lane.parameters
-    system = Raveled.of(system, p)
+    raveled = Raveled.of(system, p)
+    system = raveled
     x, begin = system.initial(p), jnp.asarray(lane.begin)
     reductions = start(system, begin, x, p, jnp.full_like(lane.thresholds[0], NEVER))
     shot = system.snapshot(x, p)
     rows = lane.thresholds.shape[0] + 1
     zero = jnp.zeros((), jnp.int32)
     empty = PeriodResult(reductions, shot, zero)
+    memory = None if lane.plan is None else begun(lane.plan, lane.events, shot, len(OBSERVABLES))
     carry = _Carry(
         time=begin,
         state=x,
-        next_event=zero,
+        next_events=(zero,) if memory is None else (zero, zero),
         period=zero,
         owner=zero,
         reductions=reductions,
@@ -141,11 +139,11 @@ def solve_lane(
         ),
         saved=tuple(_room(shot, len(grid) + is_long(grid) * window(grid)) for grid in grids),
         failed=jnp.asarray(False),
-        memory=(),
+        memory=memory,
     )
 
     def stretch(_: int, carry: _Carry) -> _Carry:
-        carry = _dose(carry, lane, system, kinds)
+        carry = _dose(_decide(carry, lane, system), lane, system, kinds)
         return _integrate(carry, lane, grids, system, method, kinds)
 
     carry = jax.lax.fori_loop(0, stretches, stretch, carry)
@@ -156,10 +154,12 @@ def solve_lane(
     return LaneResult(
         periods=carry.table,
         saved=saved,
-        final=system.unravel(carry.state),
+        final=raveled.unravel(carry.state),
         end=system.snapshot(carry.state, p),
         failed=carry.failed | unfinished,
         steps=carry.reductions.steps,
+        ledger=None if carry.memory is None else carry.memory.ledger,
+        log=None if carry.memory is None else carry.memory.log,
     )
 
 
@@ -171,14 +171,37 @@ def _room(shot: Any, length: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.full((length, *leaf.shape), jnp.nan), shot)
 
 
+def _decide(carry: _Carry, lane: Lane, system: AbstractSystem) -> _Carry:
+    """At a visit of an arm that reacts, decide what is given."""
+    if carry.memory is None or lane.plan is None:
+        return carry
+    levels, shot = _levels(lane, carry.period), system.snapshot(carry.state, lane.parameters)
+    memory = decided(
+        carry.memory,
+        lane.plan,
+        carry.time,
+        shot,
+        carry.reductions.crossing,
+        levels,
+        system.signal(system.peaks(carry.state, lane.parameters)),
+        system,
+        lane.parameters,
+    )
+    return dataclasses.replace(carry, memory=memory)
+
+
 def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:
     """Give what is due now; a dose of a new period starts its reductions afresh."""
-    events, index = lane.events, jnp.arange(lane.events.time.shape[0], dtype=jnp.int32)
-    due = (index >= carry.next_event) & (events.time <= carry.time + same_time(carry.time))
-    amount = _by_kind(jnp.where(due & (events.duration == 0.0), events.amount, 0.0), events, kinds)
-    given = system.bolus(carry.state, lane.parameters, amount)
-    state = jnp.where((amount != 0.0).any(), given, carry.state)  # no bolus, no rounding
-    period = jnp.maximum(carry.period, jnp.where(due, events.period, 0).max())
+    amount, period, given = jnp.zeros((kinds,)), carry.period, []
+    for events, done in zip(carry.tables(lane), carry.next_events, strict=True):
+        index = jnp.arange(events.time.shape[0], dtype=jnp.int32)
+        due = (index >= done) & (events.time <= carry.time + same_time(carry.time))
+        boluses = jnp.where(due & (events.duration == 0.0), events.amount, 0.0)
+        amount = amount + _by_kind(boluses, events, kinds)
+        period = jnp.maximum(period, jnp.where(due, events.period, 0).max())
+        given.append(done + due.sum(dtype=jnp.int32))
+    bolus = system.bolus(carry.state, lane.parameters, amount)
+    state = jnp.where((amount != 0.0).any(), bolus, carry.state)  # no bolus, no rounding
 
     fresh = start(system, carry.time, state, lane.parameters, _levels(lane, period))
     new, before = period > carry.period, carry.reductions.crossing
@@ -193,11 +216,11 @@ def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Car
     still = jnp.where(before.floor > 0.0, carry.owner, 0)
     owner = jnp.where(before.on, carry.period, still)
     return eqx.tree_at(
-        lambda c: (c.state, c.next_event, c.period, c.owner, c.reductions),
+        lambda c: (c.state, c.next_events, c.period, c.owner, c.reductions),
         carry,
         (
             state,
-            carry.next_event + due.sum(dtype=jnp.int32),
+            tuple(given),
             period,
             jnp.where(new, owner, carry.owner),
             jax.tree.map(lambda a, b: jnp.where(new, a, b), fresh, same),
@@ -226,18 +249,15 @@ def _integrate(  # noqa: PLR0913
     kinds: int,
 ) -> _Carry:
     """Integrate to the next change of dosing, or not at all after a failure."""
-    events, t0 = lane.events, carry.time
-    stops = events.time + events.duration
-    soon = t0 + same_time(t0)
-    running = (events.time <= soon) & (soon < stops)
-    infusion = _by_kind(jnp.where(running, events.rate, 0.0), events, kinds)
-    t1 = jnp.where(carry.failed, t0, next_stop(t0, events, grids, lane.end))
+    tables, t0 = carry.tables(lane), carry.time
+    infusion = sum((_running(events, t0, kinds) for events in tables), jnp.zeros((kinds,)))
+    visits = () if lane.plan is None else (lane.plan.decided,)
+    t1 = jnp.where(carry.failed, t0, next_stop(t0, tables, grids, lane.end, visits))
 
     context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
-    first_step = _first_step(t0, events, carry.reductions.pace, method)
-    state, reached, reductions, shots = _diffeqsolve(
-        carry, t0, t1, first_step, context, grids, system, method
-    )
+    first_step = _first_step(t0, tables, carry.reductions.pace, method)
+    span = Span(t0, t1, first_step)
+    state, reached, reductions, shots = integrate(carry.state, span, context, grids, system, method)
     # A last step cut short by the end may fall below the smallest step: what counts is whether the
     # end was reached.
     failed = carry.failed | (reached < t1 - same_time(t1)) | jnp.isnan(reached)
@@ -255,7 +275,7 @@ def _integrate(  # noqa: PLR0913
     return _Carry(
         time=t1,
         state=state,
-        next_event=carry.next_event,
+        next_events=carry.next_events,
         period=carry.period,
         owner=carry.owner,
         reductions=reductions,
@@ -266,11 +286,21 @@ def _integrate(  # noqa: PLR0913
     )
 
 
-def _first_step(time: Array, events: Events, pace: Pace, method: Method) -> Array:
+def _running(events: Events, time: Array, kinds: int) -> Array:
+    """Rates of what is infused from now on."""
+    soon = time + same_time(time)
+    is_running = (events.time <= soon) & (soon < events.time + events.duration)
+    return _by_kind(jnp.where(is_running, events.rate, 0.0), events, kinds)
+
+
+def _first_step(time: Array, tables: tuple[Events, ...], pace: Pace, method: Method) -> Array:
     """Where dosing goes on as it was the steps do too; after a change of it they begin small."""
-    changes = jnp.stack([events.time, events.time + events.duration])
-    is_change = (jnp.abs(changes - time) <= same_time(time)) & (events.amount != 0.0)
-    share = jnp.where(is_change.any(), AFTER_CHANGE, 1.0)
+    is_change = jnp.asarray(False)
+    for events in tables:
+        changes = jnp.stack([events.time, events.time + events.duration])
+        now = (jnp.abs(changes - time) <= same_time(time)) & (events.amount != 0.0)
+        is_change = is_change | now.any()
+    share = jnp.where(is_change, AFTER_CHANGE, 1.0)
     return jnp.maximum(share * pace.longer, method.first_step)
 
 
@@ -287,74 +317,3 @@ def _noted(rows: Any, grid: Array, time: Array, shot: Any) -> Any:
     return jax.tree.map(
         lambda old, new: jnp.where(here.reshape(-1, *[1] * new.ndim), new, old), rows, shot
     )
-
-
-def _solver(method: Method) -> dfx.AbstractAdaptiveSolver:
-    solver = method.diffrax_solver()
-    return Lanewise(solver) if isinstance(solver, AbstractStabilized) else solver
-
-
-def _diffeqsolve(  # noqa: PLR0913
-    carry: _Carry,
-    t0: Array,
-    t1: Array,
-    first_step: Array,
-    context: Context,
-    grids: tuple[Array, ...],
-    system: AbstractSystem,
-    method: Method,
-) -> tuple[Any, Array, Reductions, list[tuple[Array, Any]]]:
-    """One stretch without a change of dosing.
-
-    Returns:
-        State, time reached, reductions, and for each grid the first index and snapshots from it.
-    """
-    parameters = context.parameters
-    wanted, at = [], []
-    for grid in filter(is_long, grids):
-        first = jnp.searchsorted(grid, t0)
-        times = jax.lax.dynamic_slice_in_dim(padded(grid), first, window(grid))
-        at.append(first)
-        wanted.append(
-            dfx.SubSaveAt(
-                ts=jnp.clip(times, t0, t1),
-                fn=lambda t, y, args: system.snapshot(y, args.parameters),
-            )
-        )
-    # A step must move the time; a tenth of what counts as one time does.
-    smallest = max(method.smallest_step, 0.1 * same_time(t0))
-    tighter = method.rtol / REFERENCE_RTOL
-    atol = tighter * system.negligible(carry.state, parameters)
-    controller = PerStateTolerance(
-        dfx.PIDController(
-            rtol=0.0,
-            atol=1.0,
-            norm=jnp.abs,
-            pcoeff=PROPORTIONAL,
-            icoeff=INTEGRAL,
-            dtmin=smallest,
-            force_dtmin=False,
-        ),
-        method.rtol,
-        atol,
-        first_step=jnp.minimum(first_step, jnp.maximum(t1 - t0, smallest)),
-    )
-    solution = dfx.diffeqsolve(
-        dfx.ODETerm(
-            lambda t, y, args: system.rates(jnp.asarray(t), y, args.parameters, args.infusion)
-        ),
-        Tracking(_solver(method), system),
-        t0=t0,
-        t1=t1,
-        dt0=None,  # the controller knows
-        y0=carry.state,
-        args=context,
-        saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(t1=True), *wanted], solver_state=True),
-        stepsize_controller=controller,
-        max_steps=method.max_steps,
-        adjoint=dfx.ForwardMode(),
-        throw=False,
-    )
-    ts, ys, solver_state = typing.cast(Any, (solution.ts, solution.ys, solution.solver_state))
-    state = jax.tree.map(lambda leaf: leaf[-1], ys[0])
-    return state, ts[0][-1], solver_state[1], list(zip(at, ys[1:], strict=True))

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from qsp.engine.events import Events, Leaf
+from qsp.engine.plan import Plan
 from qsp.engine.precision import same_time
 
 FEW = 8
@@ -36,11 +37,25 @@ def padded(grid: Array) -> Array:
     return jnp.pad(grid, (0, window(grid)), constant_values=jnp.inf)
 
 
-def next_stop(time: Array, events: Events, grids: tuple[Array, ...], end: Leaf) -> Array:
-    """The first stop after a time."""
-    ahead = [events.time, events.time + events.duration]
+def next_stop(
+    time: Array,
+    tables: tuple[Events, ...],
+    grids: tuple[Array, ...],
+    end: Leaf,
+    visits: tuple[Leaf, ...] = (),
+) -> Array:
+    """The first stop after a time.
+
+    Args:
+        time: Now.
+        tables: What is given.
+        grids: Times of snapshots.
+        end: Of the lane.
+        visits: Further stops, however many.
+    """
+    ahead = [at for events in tables for at in (events.time, events.time + events.duration)]
     ahead += [grid for grid in grids if len(grid) and not is_long(grid)]
-    times = jnp.concatenate(ahead)
+    times = jnp.concatenate([*ahead, *visits])
     stop = jnp.minimum(jnp.where(times > time + same_time(time), times, jnp.inf).min(), end)
     for grid in filter(is_long, grids):
         last = jnp.searchsorted(grid, time) + window(grid) - 1
@@ -48,7 +63,9 @@ def next_stop(time: Array, events: Events, grids: tuple[Array, ...], end: Leaf) 
     return jnp.maximum(stop, time)
 
 
-def most_stretches(events: Any, begin: Leaf, end: Leaf, grids: tuple[Leaf, ...]) -> int:
+def most_stretches(
+    events: Any, begin: Leaf, end: Leaf, grids: tuple[Leaf, ...], plan: Plan | None = None
+) -> int:
     """An upper bound of the stretches of any lane, and one more.
 
     The last one has no length: a dose at the very end is given in it, and so each lane ends alike,
@@ -59,6 +76,8 @@ def most_stretches(events: Any, begin: Leaf, end: Leaf, grids: tuple[Leaf, ...])
         begin: Start of the lanes.
         end: Their end.
         grids: Times of snapshots.
+        plan: Of lanes that react, with a leading axis: they stop at visits, and at both ends of
+            whatever they may be given.
     """
     start, stop = (np.asarray(at, float)[..., None] for at in (begin, end))
     few = [np.asarray(grid, float) for grid in grids if not is_long(grid)]
@@ -73,5 +92,6 @@ def most_stretches(events: Any, begin: Leaf, end: Leaf, grids: tuple[Leaf, ...])
     inside = np.sort(np.where((times > start) & (times < stop), times, np.inf), axis=-1)
     before = np.concatenate([start, inside[..., :-1]], axis=-1)
     apart = np.isfinite(inside) & (inside > np.where(np.isfinite(before), before, 0.0))
+    decided = 0 if plan is None else plan.decided.shape[-1] + 2 * plan.room.shape[-1]
     cuts = sum(len(grid) // (SAVE_WINDOW - 1) for grid in filter(is_long, grids))
-    return int(apart.sum(-1).max()) + 2 + cuts
+    return int(apart.sum(-1).max()) + 2 + cuts + decided

@@ -14,7 +14,7 @@ import xarray as xr
 
 from qsp.endpoints import add_best_response
 from qsp.engine.solve import LaneResult, PeriodResult
-from qsp.engine.tracking import Crossing, Reductions
+from qsp.engine.tracking import Crossing, Pace, Reductions
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
 from qsp.results import CRSLinks, Labels, to_dataset
@@ -67,6 +67,7 @@ def _lanes() -> LaneResult:
             on_grade=rows,
         ),
         steps=rows,
+        pace=Pace(last=rows, longer=rows),
     )
     return LaneResult(
         periods=PeriodResult(reductions=reductions, last=_snapshot(2), earlier_owner=rows),
@@ -75,6 +76,8 @@ def _lanes() -> LaneResult:
         end=_snapshot(),
         failed=_zeros() > 0,
         steps=_zeros(),
+        ledger=None,
+        log=None,
     )
 
 

@@ -96,3 +96,20 @@ def hazard(severity: Scalar, at_rest: Scalar, p: SeverityParameters) -> Scalar:
 def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:
     """Probability of CRS from the peak of IL-6: logit = a + b*ln(peak); TCE-42 (g)."""
     return jax.nn.sigmoid(p.logistic_intercept + p.logistic_slope * jnp.log(il6_peak / p.IL6_unit))
+
+
+NORMAL_TEMPERATURE = 37.0
+"""Of the body [degC]; assumed."""
+
+
+def fever(severity: Scalar, threshold: Scalar) -> Scalar:
+    """Rise of body temperature [degC]: log2(1 + F/theta_1); not in TCE-42, assumed.
+
+    It is 1, that is 38 degC, where grade 1 begins, which ASTCT defines by that temperature, and
+    rises by half a degree or less with each further grade.
+
+    Args:
+        severity: Index F.
+        threshold: Of grade 1, of the patient and the dose.
+    """
+    return jnp.log2(1.0 + severity / threshold)

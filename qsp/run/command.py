@@ -1,6 +1,7 @@
 """The command that makes a run again, each option once."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qsp.config import Config
@@ -50,3 +51,36 @@ def _is_idle(key: str, request: "Request") -> bool:
     if key == "patients":
         return request.covariates is not None
     return key == "seed" and request.typical
+
+
+def request_of(command: str) -> "Request":
+    """What a recorded command asked for.
+
+    Args:
+        command: As `command_of` gives it.
+    """
+    from qsp.run.prepare import Request
+
+    _, _, config, *words = shlex.split(command)
+    keys = {option: key for key, option in _OPTIONS.items()}
+    paths: dict[str, Path] = {}
+    changes: list[str] = []
+    typical = False
+    while words:
+        option = words.pop(0)
+        if option == "--typical":
+            typical = True
+        elif option == "--set":
+            changes.append(words.pop(0))
+        elif option in keys:
+            changes.append(f"{keys[option]}={words.pop(0)}")
+        else:
+            paths[option] = Path(words.pop(0))
+    return Request(
+        config=Path(config),
+        overrides=tuple(changes),
+        parameters=paths.get("--parameters"),
+        covariates=paths.get("--covariates"),
+        typical=typical,
+        out=paths.get("--out"),
+    )

@@ -184,6 +184,7 @@ def _cohort(prepared: Prepared) -> Cohort:
         people=people,
         parameters=tuple(person.parameters for person in changed),
         plausible=np.stack([person.plausible for person in changed]),
+        seed=config.seed,
     )
 
 

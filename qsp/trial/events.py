@@ -11,18 +11,18 @@ program.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from qsp.errors import PopulationError
-from qsp.trial.regimen import KINDS, Regimen
+from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Amount, Arm, Regimen
 from qsp.trial.trial import Trial
 
 EVENT_BUCKET = 16
 PERIOD_BUCKET = 4
 
-_PER = ("patient", "kg", "m2")
+PER = ("patient", "kg", "m2")
 _EVENT = np.dtype(
     [
         ("time", np.float64),
@@ -96,10 +96,11 @@ def event_table(
             an arm holds regimens for another number of patients.
     """
     patients = len(body_weight)
-    width = _bucketed(trial.longest_regimen, bucket)
-    given = _per_patient([_events(arm.regimens, width) for arm in trial.arms], patients)
-    sizes = _sizes(given, body_weight, body_surface)
-    amount = given["value"] * sizes[np.arange(patients)[:, None], given["per"]]
+    longest = max(len(r.administrations) for arm in trial.arms for r in arm.on_schedule)
+    width = bucketed(max(longest, 1), bucket)
+    given = _per_patient([_events(arm.on_schedule, width) for arm in trial.arms], patients)
+    size = sizes(np.unique(given["per"]), body_weight, body_surface)
+    amount = given["value"] * size[np.arange(patients)[:, None], given["per"]]
     duration = given["duration"]
     return EventTable(
         time=given["time"],
@@ -137,10 +138,20 @@ def period_table(trial: Trial, events: EventTable, *, bucket: int = PERIOD_BUCKE
 
 def most_periods(trial: Trial, *, bucket: int = PERIOD_BUCKET) -> int:
     """Largest number of dose periods of a patient, rounded up to a multiple of `bucket`."""
-    return _bucketed(max(len(r.labels) for arm in trial.arms for r in arm.regimens), bucket)
+    planned = (len(r.labels) for arm in trial.arms for r in arm.regimens)
+    return bucketed(max(*planned, *map(_most_doses, trial.arms)), bucket)
 
 
-def _bucketed(count: int, bucket: int) -> int:
+def _most_doses(arm: Arm) -> int:
+    """Of an arm that reacts: each dose may begin a period."""
+    if arm.reaction is None:
+        return 0
+    planned = sum(given.kind in MOLECULE_KINDS for given in arm.administrations)
+    return arm.reaction.most_doses(planned)
+
+
+def bucketed(count: int, bucket: int) -> int:
+    """A number rounded up to a multiple of a bucket."""
     return -(-count // bucket) * bucket
 
 
@@ -154,7 +165,7 @@ def _events(regimens: Sequence[Regimen], width: int) -> np.ndarray:
                 given.time,
                 KINDS.index(given.kind),
                 amount.value,
-                _PER.index(amount.per),
+                PER.index(amount.per),
                 given.duration,
                 given.period,
             )
@@ -179,15 +190,34 @@ def _per_patient(arms: Sequence[np.ndarray], patients: int) -> np.ndarray:
     return np.broadcast_to(stacked, (len(arms), patients, *stacked.shape[2:]))
 
 
-def _sizes(given: np.ndarray, body_weight: np.ndarray, body_surface: np.ndarray) -> np.ndarray:
-    """(patient, per): What an amount is multiplied by."""
+def sizes(per: Collection[int], body_weight: np.ndarray, body_surface: np.ndarray) -> np.ndarray:
+    """(patient, per): What an amount is multiplied by, in the order of `PER`.
+
+    Args:
+        per: Indices into `PER` that are needed.
+        body_weight: (patient,): Body weight [kg].
+        body_surface: (patient,): Body surface [m^2].
+
+    Raises:
+        PopulationError: If a size that is needed is not above 0 in a patient.
+    """
     covariates = {"kg": ("body_weight", body_weight), "m2": ("body_surface", body_surface)}
-    sizes = np.ones((len(body_weight), len(_PER)))
-    for per, (name, values) in covariates.items():
-        sizes[:, _PER.index(per)] = values
-        if np.any(given["per"] == _PER.index(per)) and not np.all(values > 0):
+    size = np.ones((len(body_weight), len(PER)))
+    for unit, (name, values) in covariates.items():
+        size[:, PER.index(unit)] = values
+        if PER.index(unit) in per and not np.all(values > 0):
             worst = int(np.argmin(np.where(np.isnan(values), -np.inf, values)))
-            rule = f"{name} must be above 0, for amounts per {per.replace('m2', 'm^2')}"
+            rule = f"{name} must be above 0, for amounts per {unit.replace('m2', 'm^2')}"
             todo = "Give every patient this covariate or dose by mg"
             raise PopulationError("population", rule, f"{values[worst]} for patient {worst}", todo)
-    return sizes
+    return size
+
+
+def in_patients(amount: Amount, size: np.ndarray) -> np.ndarray:
+    """(patient,): An amount in each patient.
+
+    Args:
+        amount: In nmol or mg.
+        size: From `sizes`.
+    """
+    return amount.value * size[:, PER.index(amount.per)]

@@ -36,6 +36,8 @@ class Dose:
         duration: Of the infusion; 0 for a bolus or an injection [day].
         period: Label of the period; empty for a supportive drug.
         where: Where it was written, for messages.
+        lead: How long ahead of a dose of the molecule it goes; 0 where it has a time of its own
+            [day].
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Dose:
     duration: float = 0.0
     period: str = ""
     where: str = dataclasses.field(default="dose", compare=False)
+    lead: float = 0.0
 
     @property
     def is_molecule(self) -> bool:
@@ -96,7 +99,7 @@ def given_before(
         times = sorted(starts.values())
     else:
         times = sorted({d.time for d in doses if window[0] <= d.time <= window[1] + SAME_TIME})
-    return tuple(dataclasses.replace(drug, time=time - lead) for time in times)
+    return tuple(dataclasses.replace(drug, time=time - lead, lead=lead) for time in times)
 
 
 def prescribe(
@@ -130,6 +133,7 @@ def prescribe(
             dose.amount.of_molecule(molecular_weight_kda) if dose.is_molecule else dose.amount,
             dose.duration,
             labels.index(dose.period) + 1 if dose.is_molecule else 0,
+            dose.lead,
         )
         for dose in ordered
     )

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from qsp.errors import UnitError
 from qsp.units import parse
+
+if TYPE_CHECKING:
+    from qsp.trial.rules import Reaction
 
 KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
 MOLECULE_KINDS = ("drug_iv", "drug_sc")
@@ -95,6 +98,8 @@ class Administration:
         amount: Amount [nmol of the molecule, mg of a supportive drug], per patient, kg or m^2.
         duration: Of the infusion; 0 for a bolus or an injection [day].
         period: Ordinal 1..K of the dose period; 0 for a supportive drug.
+        lead: How long ahead of a dose of the molecule a supportive drug is given; 0 where it has a
+            time of its own [day].
     """
 
     time: float
@@ -102,6 +107,7 @@ class Administration:
     amount: Amount
     duration: float = 0.0
     period: int = 0
+    lead: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +129,8 @@ class Arm:
         parameters: Values of model parameters in this arm: path to text with unit.
         title: For tables and figures; the name where it is empty.
         patients: Ids of the patients of the regimens; empty where the regimens name none.
+        reaction: Calendar and rules; None where everything is given at its time. With it the
+            regimen, one for all, is what is given if no rule acts.
     """
 
     name: str
@@ -130,6 +138,7 @@ class Arm:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     title: str = ""
     patients: tuple[int, ...] = ()
+    reaction: Reaction | None = None
 
     @property
     def is_individual(self) -> bool:
@@ -140,6 +149,28 @@ class Arm:
     def administrations(self) -> tuple[Administration, ...]:
         """What the first patient is given: with one regimen for all, what everyone is given."""
         return self.regimens[0].administrations
+
+    @property
+    def lead(self) -> float:
+        """How long ahead of a visit it is decided: the longest lead of a drug [day]."""
+        return max((given.lead for given in self.administrations), default=0.0)
+
+    @property
+    def on_schedule(self) -> tuple[Regimen, ...]:
+        """What is given whatever is decided: of an arm that reacts, what has a time of its own."""
+        if self.reaction is None:
+            return self.regimens
+        return tuple(
+            dataclasses.replace(
+                regimen,
+                administrations=tuple(
+                    given
+                    for given in regimen.administrations
+                    if given.kind not in MOLECULE_KINDS and given.lead == 0.0
+                ),
+            )
+            for regimen in self.regimens
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

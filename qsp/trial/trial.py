@@ -70,8 +70,13 @@ class Trial:
 
     @property
     def start(self) -> float:
-        """Start of the simulation: the first administration of any drug, at the latest 0 [day]."""
-        return min(_starts(self.arms, molecule_only=False).tolist() + [0.0])
+        """Start of the simulation, at the latest 0 [day].
+
+        It is the first administration of any drug or, in an arm that reacts, the decision on the
+        first dose.
+        """
+        decided = [-arm.lead for arm in self.arms if arm.reaction is not None]
+        return min([*_starts(self.arms, molecule_only=False).tolist(), *decided, 0.0])
 
     @property
     def longest_regimen(self) -> int:

@@ -69,11 +69,27 @@ SUD2 = 'period = "SUD2", time = "7 day"'
 STEP_1 = 'amount = "1 mg", route = "iv", duration = "4 hour"'
 
 # What is wrong: text of the valid config, what stands there instead.
+CALENDAR = '[calendar]\nvisits = [{ every = "7 day", until = "21 day" }]'
+
 CHANGED_CONFIG = {
     "syntax error": ("days = 28", "days = 28 day"),
     "key given twice": ("seed = 1", "seed = 1\nseed = 2"),
     "arm name used twice": ("[arms.copy]", "[arms.flat]"),
     "unknown key": ("patients = 20", "pateints = 20"),
+    **{
+        f"rules: {name}": ('same_doses_as = "flat"', f'same_doses_as = "flat"\n{text}')
+        for name, text in {
+            "without a calendar": 'rules = [{ when = "crs_grade >= 1", do = "hold" }]',
+            "neither do nor give": f'rules = [{{ when = "crs_grade >= 1" }}]\n{CALENDAR}',
+            "unknown act": f'rules = [{{ when = "day > 1 day", do = "wait" }}]\n{CALENDAR}',
+            "unknown observable": f'rules = [{{ when = "crs >= 1", do = "hold" }}]\n{CALENDAR}',
+            "unknown drug": f'rules = [{{ when = "crs_grade >= 2", give = "toci" }}]\n{CALENDAR}',
+            "holds for ever": f'rules = [{{ when = "worst_grade >= 2", do = "hold" }}]\n{CALENDAR}',
+            "late visits": f"rules = []\n{CALENDAR.replace('21', '35')}",
+            "no interval": f"rules = []\n{CALENDAR.replace('7 day', '0 day')}",
+            "all visits missed": f'rules = []\n{CALENDAR}\nmissed = "100 %"',
+        }.items()
+    },
     "unknown key far from any": ("seed = 1", "colour = 1"),
     "values of the model in a config": ("seed = 1\n", "seed = 1\nsynapse = { alpha = '1e-3' }\n"),
     "unknown key in a dose": (FLAT_DOSE, f'{FLAT_DOSE}, infusion = "2 hour"'),

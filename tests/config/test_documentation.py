@@ -47,7 +47,7 @@ def test_example_is_valid(words, folder):
 
 def test_each_example_is_checked():
     assert set(EXAMPLES) == {
-        *("trial.toml", "premedication.toml", "table.toml", "doses.csv"),
+        *("trial.toml", "premedication.toml", "rules.toml", "table.toml", "doses.csv"),
         *("patients.csv", "parameters.toml"),
     }
 
@@ -60,6 +60,9 @@ def test_each_example_is_checked():
         tables.Dose,
         tables.Repeat,
         tables.Premedication,
+        tables.Calendar,
+        tables.Rescue,
+        tables.DosingRule,
         tables.DoseTable,
         tables.Method,
         tables.Trajectories,

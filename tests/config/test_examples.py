@@ -5,7 +5,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from qsp import molecules
 from qsp.config import load
+from qsp.run import Request, prepare, run
 from qsp.trial import event_table, period_table
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -77,3 +79,73 @@ def test_mosunetuzumab_routes_differ_in_nothing_else():
     molecule = events.period[0, 0] > 0
     assert set(events.kind[0, 0][molecule]) == {1}
     assert set(events.kind[1, 0][molecule]) == {0}
+
+
+LIBRARY = sorted(
+    [*(ROOT / "configs").glob("approved/*.toml"), *(ROOT / "configs").glob("strategies/*.toml")]
+)
+SIMULATED = {"tarlatamab"}
+"""Files that are simulated every time; the others where slow tests are."""
+
+
+def in_folder(file):
+    return file.relative_to(ROOT / "configs").with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("file", LIBRARY, ids=in_folder)
+def test_regimen_is_valid_and_begins_with_its_command_and_time(file):
+    command, runtime, blank, *_ = file.read_text(encoding="utf-8").splitlines()
+    assert command == f"# qsp run configs/{in_folder(file)}.toml"
+    assert runtime == "# about 1 minute on 2 cores"
+    assert blank == ""
+    prepared = prepare(Request(file, ["patients=4"]))
+    assert prepared.config.title
+    assert 200 <= load(file).patients <= 1000
+    assert all(arm.title for arm in prepared.config.arms.values())
+    assert prepared.cohort.plausible.all()
+
+
+def test_every_molecule_has_an_approved_regimen():
+    approved = {load(file).molecule for file in LIBRARY if file.parent.name == "approved"}
+    assert approved == set(molecules.names())
+
+
+def test_strategies_compare():
+    for file in LIBRARY:
+        assert len(load(file).arms) > 1 or file.parent.name == "approved", file.name
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, marks=() if file.stem in SIMULATED else pytest.mark.slow)
+        for file in LIBRARY
+    ],
+    ids=in_folder,
+)
+def test_regimen_can_be_simulated(file):
+    ds = run(prepare(Request(file, ["patients=8"]))).to_dataset()
+    assert (ds["outcome"] == 0).all()
+    assert np.isfinite(ds["il6_peak"].isel(dose_period=0)).all()
+
+
+def test_teclistamab_by_weight():
+    config = load(ROOT / "configs" / "approved" / "teclistamab_1.5_weekly.toml")
+    trial = config.trial(146.0)
+    events = event_table(trial, np.array([60.0, 90.0]), np.array([1.7, 2.0]))
+    periods = period_table(trial, events)
+    np.testing.assert_allclose(periods.amount[0, :, :3], [[3.6, 18, 90], [5.4, 27, 135]])
+    np.testing.assert_allclose(periods.time[0, 0, :4], [0, 3, 6, 13])
+    steroid = events.time[0, 0][events.kind[0, 0] == 3]
+    np.testing.assert_allclose(steroid, np.array([0, 3, 6]) - 1 / 24)
+
+
+def test_odronextamab_gives_each_step_in_two_parts():
+    config = load(ROOT / "configs" / "approved" / "odronextamab_dlbcl.toml")
+    trial = config.trial(146.0)
+    events = event_table(trial, np.array([70.0]), np.array([1.8]))
+    periods = period_table(trial, events)
+    np.testing.assert_allclose(periods.amount[0, 0, :4], [0.7, 4, 20, 160])
+    np.testing.assert_allclose(periods.time[0, 0, :4], [0, 7, 14, 21])
+    given = events.time[0, 0][events.period[0, 0] > 0]
+    np.testing.assert_allclose(given[:7], [0, 1, 7, 8, 14, 15, 21])

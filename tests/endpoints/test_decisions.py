@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 
 from qsp.endpoints import decisions
 from qsp.plots import decision_flow, swimmer
+from qsp.plots.decisions import RESCUE
 from qsp.trial.rules import DECISIONS
 from tests import synthetic
 
@@ -74,6 +76,6 @@ def test_figures_show_what_was_decided(ds):
     crosses = sum(
         len(drawn.get_offsets())
         for drawn in swimmer(ds).get_axes()[0].collections
-        if len(drawn.get_facecolors()) == 0
+        if [to_hex(color) for color in drawn.get_edgecolors()[:1]] == [RESCUE.lower()]
     )
     assert crosses == 1  # of the patients that did not fail

@@ -31,7 +31,7 @@ def walked(events, grids):
     while time < END:
         time = float(
             next_stop(
-                jnp.asarray(time), on_device, tuple(map(jnp.asarray, grids)), jnp.asarray(END)
+                jnp.asarray(time), (on_device,), tuple(map(jnp.asarray, grids)), jnp.asarray(END)
             )
         )
         stops.append(time)

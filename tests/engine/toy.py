@@ -101,6 +101,11 @@ class Toy(eqx.Module):
     def snapshot(self, x: State, p: Parameters) -> State:
         return x
 
+    def measured(self, shot: State, first: State, levels: Any, error: Any, p: Parameters) -> Array:
+        """IL-6 is the signal, and the tumor the first drug less that at the begin."""
+        values = (shot.signal, shot.amount[0] - first.amount[0], *shot.amount)
+        return jnp.stack(values) * error
+
 
 def bumps(time: Any, height: Any, center: Any, width: Any) -> np.ndarray:
     """The signal at given times."""

@@ -15,7 +15,7 @@ from qsp.population.assembly import row
 ROOT = Path(__file__).parents[2]
 REFERENCES = (ROOT / "qsp" / "references.bib").read_text(encoding="utf-8")
 KEYS = set(re.findall(r"^@\w+\{(\w+),$", REFERENCES, flags=re.MULTILINE))
-POPULATIONS = sorted((ROOT / "populations").glob("*.toml"))
+POPULATIONS = sorted((ROOT / "populations").rglob("*.toml"))
 
 
 def shipped_files():
@@ -84,6 +84,28 @@ TUNED = {
     "mosunetuzumab.toml": {"synapse.alpha", "synapse.beta50_act"},
     "tebentafusp.toml": {"synapse.alpha", "synapse.beta50_act"},
     "blinatumomab.toml": {"synapse.alpha", "synapse.beta50_act"},
+    "elranatamab.toml": {"binding.KD_soluble", "synapse.alpha", "synapse.beta50_act"},
+    "epcoritamab.toml": {
+        "disposition.CL_base",
+        "disposition.CL_ss",
+        "disposition.Q",
+        "disposition.half_life_CL",
+        "disposition.ka",
+        "synapse.alpha",
+        "synapse.beta50_act",
+    },
+    "glofitamab.toml": {"synapse.alpha", "synapse.beta50_act"},
+    "odronextamab.toml": {"disposition.CL_ss", "disposition.half_life_CL"},
+    "talquetamab.toml": {
+        "disposition.CL_base",
+        "disposition.Q",
+        "disposition.half_life_CL",
+        "disposition.ka",
+        "synapse.alpha",
+        "synapse.beta50_act",
+    },
+    "tarlatamab.toml": {"synapse.alpha", "synapse.beta50_act"},
+    "teclistamab.toml": {"binding.KD_soluble", "synapse.alpha", "synapse.beta50_act"},
     "uveal_melanoma.toml": {"engagement.k_kill.malignant.tumor", "t_cells.baseline.tumor"},
 }
 """Values that differ from the literature or from the starting value; each file says why."""

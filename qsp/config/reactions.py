@@ -1,0 +1,150 @@
+"""Calendar, rules and rescue drugs, from text to what a trial does with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from qsp.config import tables
+from qsp.config.doses import duration_of
+from qsp.config.messages import dotted
+from qsp.config.premedication import supportive_amount
+from qsp.errors import ConfigError
+from qsp.trial.plans import planned_doses
+from qsp.trial.regimen import Arm
+from qsp.trial.rule_checks import check_reaction
+from qsp.trial.rule_text import parse_conditions
+from qsp.trial.rules import Reaction, Rescue, Rule
+from qsp.units import parse
+
+_MEASURED = ("il6", "tumor", "t_cells", "b_cells", "temperature")
+MOST_VISITS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Reactions:
+    """What arms with rules share.
+
+    Args:
+        calendar: Visits, None where there are none.
+        rescue: Supportive drugs of rules, by name.
+        days: Length of the trial [day].
+    """
+
+    calendar: tables.Calendar | None
+    rescue: Mapping[str, tables.Rescue]
+    days: float
+
+    def reacting(self, arm: Arm, rules: Sequence[tables.DosingRule], where: str) -> Arm:
+        """An arm with its rules, checked.
+
+        Args:
+            arm: Without them.
+            rules: Of the arm.
+            where: Key of the rules.
+
+        Raises:
+            ConfigError: At the first key that breaks a rule.
+        """
+        if self.calendar is None:
+            todo = 'Write [calendar] with visits = [{ every = "1 day", until = "28 day" }]'
+            raise ConfigError(
+                "calendar", "the value must be given where arms have rules", "missing", todo
+            )
+        read = tuple(_rule(rule, f"{where}.{n}", n) for n, rule in enumerate(rules))
+        asked = {rule.drug for rule in read if rule.gives}
+        reaction = Reaction(
+            calendar=_calendar(
+                self.calendar, [dose.time for dose in planned_doses(arm.regimens[0])]
+            ),
+            rules=read,
+            rescues=tuple(
+                _rescue(name, self.rescue[name]) for name in self.rescue if name in asked
+            ),
+            missed=_share(self.calendar.missed, "calendar.missed"),
+            dropout=_share(self.calendar.dropout, "calendar.dropout"),
+            errors=tuple(
+                _share(getattr(self.calendar.assay, name) or "0 %", f"calendar.assay.{name}")
+                for name in _MEASURED
+            ),
+        )
+        arm = dataclasses.replace(arm, reaction=reaction)
+        check_reaction(arm, self.days)
+        return arm
+
+
+def _calendar(table: tables.Calendar, doses: Sequence[float]) -> tuple[float, ...]:
+    """Visits that are named and those of planned doses, each once.
+
+    A visit close to a planned dose is that of the dose, to the bit.
+    """
+    times = list(doses)
+    for n, entry in enumerate(table.visits):
+        key = f"calendar.visits.{n}"
+        every = duration_of(entry.every, f"{key}.every")
+        first = parse(entry.first, "day", where=f"{key}.from") if entry.first else 0.0
+        until = parse(entry.until, "day", where=f"{key}.until")
+        if not every:
+            todo = 'Write every = "1 day", for example'
+            raise ConfigError(f"{key}.every", "the value must be above 0", repr(entry.every), todo)
+        if first < 0.0 or until < first:
+            rule = "the value must not be before the first visit, nor that before the first dose"
+            raise ConfigError(f"{key}.until", rule, repr(entry.until), "Correct from or until")
+        count = math.floor((until - first) / every + 1e-9) + 1
+        if count > MOST_VISITS:
+            rule = f"the value must give at most {MOST_VISITS} visits"
+            raise ConfigError(f"{key}.every", rule, count, "Take a longer interval")
+        times += [first + k * every for k in range(count)]
+    return _distinct(times, set(doses))
+
+
+def _distinct(times: Sequence[float], first: set[float]) -> tuple[float, ...]:
+    kept: list[float] = []
+    for time in sorted(times, key=lambda t: (t not in first, t)):
+        if all(abs(time - other) > 1e-6 for other in kept):
+            kept.append(time)
+    return tuple(sorted(kept))
+
+
+def _share(text: str, where: str) -> float:
+    share = parse(text, "1", where=where)
+    if not 0.0 <= share < 1.0:
+        rule = "the value must be from 0 to below 1"
+        raise ConfigError(where, rule, repr(text), 'Write "10 %", for example')
+    return share
+
+
+def _rescue(name: str, table: tables.Rescue) -> Rescue:
+    where = dotted(("rescue", name))
+    amount, duration = supportive_amount(table, where)
+    return Rescue(
+        name=name,
+        kind=table.drug,
+        amount=amount,
+        duration=duration,
+        per_event=table.per_event,
+        per_window=table.window.doses,
+        window=parse(table.window.within, "day", where=f"{where}.window.within"),
+        apart=parse(table.apart, "day", where=f"{where}.apart"),
+        at_most=table.at_most,
+    )
+
+
+def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
+    if (table.do is None) == (table.give is None):
+        got = "neither" if table.do is None else "both"
+        todo = 'Write do = "hold" for the dose, or give = "tocilizumab" for a drug'
+        raise ConfigError(f"{where}.do", "the value must be given, or else give", got, todo)
+    return Rule(
+        name=table.name or f"rule {n + 1}",
+        when=parse_conditions(table.when, where=f"{where}.when"),
+        act=table.do or "give",
+        days=parse(table.days, "day", where=f"{where}.days") if table.days else 0.0,
+        doses=table.doses,
+        parts=table.parts,
+        drug=table.give or "",
+        confirmed=table.confirmed,
+        at_most=table.at_most,
+        where=where,
+    )

@@ -1,0 +1,57 @@
+"""Rows of a ledger or a log, written where a lane has come to."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from qsp.engine.events import Events
+from qsp.engine.plan import Ledger, Memory
+
+
+def event(time: Array, kind: Array, amount: Array, duration: Array) -> Events:
+    """One administration, of no dose period."""
+    long = duration > 0.0
+    rate = jnp.where(long, amount / jnp.where(long, duration, 1.0), 0.0)
+    return Events(time, kind, amount, rate, duration, jnp.zeros((), jnp.int32))
+
+
+def entered(memory: Memory, one: Events, step: Array, given: Array) -> Memory:
+    """With one row more in the ledger, if it is given."""
+    entry = Ledger(one, memory.visit, step)
+    ledger = noted(memory.ledger, memory.rows, entry, given)
+    rows = memory.rows + given.astype(jnp.int32)
+    return eqx.tree_at(lambda m: (m.ledger, m.rows), memory, (ledger, rows))
+
+
+def noted(table: Any, n: Array, entry: Any, wanted: Array) -> Any:
+    """A table with another row, if that is wanted."""
+
+    def changed(rows: Array, new: Any) -> Array:
+        new = jnp.asarray(new).astype(rows.dtype)
+        return rows.at[n].set(jnp.where(wanted, new, row(rows, n)))
+
+    leaves, structure = jax.tree.flatten(table)
+    news = jax.tree.leaves(entry)
+    return jax.tree.unflatten(
+        structure, [changed(*pair) for pair in zip(leaves, news, strict=True)]
+    )
+
+
+def row(array: Any, n: Array) -> Array:
+    """A row of an array; beyond its end, the last."""
+    return jnp.take(jnp.asarray(array), n, axis=0, mode="clip")
+
+
+def first_of(flags: Array) -> Array:
+    """The first that is true, alone."""
+    index = jnp.arange(flags.shape[0], dtype=jnp.int32)
+    return flags & ~(flags & (index < index[:, None])).any(-1)
+
+
+def place_of(first: Array) -> Array:
+    """Where the one is that is true, -1 if none is."""
+    index = jnp.arange(first.shape[0], dtype=jnp.int32)
+    return jnp.where(first, index + 1, 0).sum(dtype=jnp.int32) - 1

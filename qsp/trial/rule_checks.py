@@ -1,0 +1,172 @@
+"""Rules that cannot be meant are refused before anything is simulated.
+
+A rule is contradictory if no patient can meet all its conditions, unreachable if an earlier one
+always acts in its place or its time is not in the trial, and cyclic if it holds a dose for a reason
+that only giving a dose could end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from qsp.errors import ConfigError
+from qsp.trial.plans import planned_doses
+from qsp.trial.regimen import Arm
+from qsp.trial.rules import NAMES, OBSERVABLES, Condition, Reaction, Rule
+
+WAITING = ("hold", "delay")
+ALWAYS = ("stop",)
+"""Acts that need no dose to be due."""
+SAME_TIME = 1e-9
+
+
+def check_reaction(arm: Arm, days: float) -> None:
+    """Refuse what cannot be meant.
+
+    Args:
+        arm: With a reaction.
+        days: Length of the trial [day].
+
+    Raises:
+        ConfigError: Named by the key of the rule, or of the calendar.
+    """
+    assert arm.reaction is not None
+    _check_calendar(arm, arm.reaction, days)
+    _check_names(arm.reaction)
+    for n, rule in enumerate(arm.reaction.rules):
+        ranges = _ranges(rule)
+        _check_contradiction(rule, ranges)
+        _check_reached(rule, ranges, arm, days)
+        _check_cycle(rule)
+        _check_limit(rule)
+        for earlier in arm.reaction.rules[:n]:
+            _check_shadow(rule, ranges, earlier)
+
+
+def _check_calendar(arm: Arm, reaction: Reaction, days: float) -> None:
+    calendar, before = reaction.calendar, arm.lead
+    doses = [dose.time for dose in planned_doses(arm.regimens[0])]
+    for time in doses:
+        if not any(abs(time - visit) <= SAME_TIME for visit in calendar):
+            rule = "visits must hold the time of every planned dose"
+            raise ConfigError("calendar", rule, f"no day {time:.6g}", "Add it to calendar.visits")
+    for one, after in zip(calendar, calendar[1:], strict=False):
+        if after - one <= before + SAME_TIME:
+            rule = f"visits must be further apart than a drug goes ahead of a dose ({before:.6g} d)"
+            got = f"day {one:.6g} and day {after:.6g}"
+            todo = "The decision on the later one would come before the earlier"
+            raise ConfigError("calendar", rule, got, todo)
+    if calendar and calendar[-1] > days:
+        rule, todo = f"visits must be within the trial (day {days:.6g})", "Shorten the calendar"
+        raise ConfigError("calendar", rule, f"day {calendar[-1]:.6g}", todo)
+
+
+def _check_names(reaction: Reaction) -> None:
+    known = [rescue.name for rescue in reaction.rescues]
+    seen: set[str] = set()
+    for rule in reaction.rules:
+        if rule.name in seen:
+            todo = "Give each rule a name of its own, or none"
+            raise ConfigError(f"{rule.where}.name", "the value must be used once", rule.name, todo)
+        seen.add(rule.name)
+        if rule.gives and rule.drug not in known:
+            todo = f"Defined: {', '.join(known) or 'none'}"
+            must = "the value must be defined as [rescue.NAME]"
+            raise ConfigError(f"{rule.where}.give", must, repr(rule.drug), todo)
+
+
+Ranges = Mapping[str, tuple[tuple[float, bool], tuple[float, bool]]]
+"""Of each observable that a rule looks at: lower and upper end, and whether the end is left out."""
+
+
+def _ranges(rule: Rule) -> Ranges:
+    found: dict[str, tuple[tuple[float, bool], tuple[float, bool]]] = {}
+    for condition in rule.when:
+        low, high = found.get(condition.observable, ((-math.inf, False), (math.inf, False)))
+        end = (condition.level, not condition.comparison.endswith("="))
+        if condition.comparison.startswith(">"):
+            low = max(low, end)
+        else:
+            high = min(high, end, key=lambda e: (e[0], not e[1]))
+        found[condition.observable] = (low, high)
+    return found
+
+
+def _check_contradiction(rule: Rule, ranges: Ranges) -> None:
+    for name, ((low, no_low), (high, no_high)) in ranges.items():
+        own = OBSERVABLES[NAMES.index(name)]
+        written = " and ".join(str(c) for c in rule.when if c.observable == name)
+        if low > high or (low == high and (no_low or no_high)):
+            todo = "No patient can meet both: write two rules"
+            must = f"the value must not contradict itself in {name}"
+            raise ConfigError(f"{rule.where}.when", must, repr(written), todo)
+        if low > own.most or high < own.least or (low == own.most and no_low):
+            must = f"the value must be possible: {name} is from {own.least:g} to {own.most:g}"
+            raise ConfigError(f"{rule.where}.when", must, repr(written), "Correct the level")
+
+
+def _check_reached(rule: Rule, ranges: Ranges, arm: Arm, days: float) -> None:
+    low = ranges.get("day", ((-math.inf, False), (math.inf, False)))[0][0]
+    assert arm.reaction is not None
+    last = arm.reaction.calendar[-1] if arm.reaction.calendar else 0.0
+    if low > last:
+        must = f"the value must be reached by a visit (the last one is on day {last:.6g})"
+        got, todo = f"day {low:.6g}", "Lengthen the calendar, or take the rule out"
+        raise ConfigError(f"{rule.where}.when", must, got, todo)
+    step = ranges.get("step", ((-math.inf, False), (math.inf, False)))[0][0]
+    planned = len(planned_doses(arm.regimens[0]))
+    if step > planned:
+        must = f"the value must be reached by a planned dose (there are {planned})"
+        raise ConfigError(f"{rule.where}.when", must, f"step {step:g}", "Take the rule out")
+
+
+def _check_cycle(rule: Rule) -> None:
+    """Whatever lasts as long as no dose is given holds the dose for ever."""
+    if rule.act not in WAITING or rule.at_most is not None:
+        return
+    if all(_lasts(condition) for condition in rule.when):
+        why = " and ".join(map(str, rule.when)) or "nothing"
+        must = "the value must be something that waiting can end, for it holds the dose"
+        todo = 'Add a condition such as "crs_grade >= 1" or at_most = 3, or write do = "stop"'
+        raise ConfigError(f"{rule.where}.when", must, repr(why), todo)
+
+
+def _lasts(condition: Condition) -> bool:
+    """Whether a condition that holds goes on to hold while no dose is given."""
+    own = OBSERVABLES[NAMES.index(condition.observable)]
+    still = condition.observable in ("step", "doses_given")
+    return own.lasting and (condition.comparison.startswith(">") or still)
+
+
+def _check_limit(rule: Rule) -> None:
+    """Who goes back needs an end: each time makes room for one dose more."""
+    if rule.act in ("repeat", "drop_back", "restart") and rule.at_most is None:
+        must, todo = f"the value must be given where do is {rule.act!r}", "Write at_most = 2"
+        raise ConfigError(f"{rule.where}.at_most", must, "missing", todo)
+    if rule.act in ("delay", "interval", "split") and not rule.days > 0.0:
+        must = f"the value must be above 0 where do is {rule.act!r}"
+        raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", 'Write days = "7 day"')
+
+
+def _check_shadow(rule: Rule, ranges: Ranges, earlier: Rule) -> None:
+    """An earlier rule that acts whenever this one would, without limit."""
+    same_kind = rule.gives == earlier.gives and rule.drug == earlier.drug
+    as_often = earlier.act in ALWAYS or rule.act not in ALWAYS
+    endless = earlier.at_most is None and earlier.confirmed <= rule.confirmed
+    if same_kind and as_often and endless and _within(ranges, _ranges(earlier)):
+        must = "the value must not be what an earlier rule acts on"
+        got = f"{' and '.join(map(str, rule.when)) or 'always'}, as in rule {earlier.name!r}"
+        todo = "The first rule that matches wins: put the narrower one first"
+        raise ConfigError(f"{rule.where}.when", must, got, todo)
+
+
+def _within(inner: Ranges, outer: Ranges) -> bool:
+    """Whether whatever is in one is in the other."""
+    for name, (low, high) in outer.items():
+        inner_low, inner_high = inner.get(name, ((-math.inf, False), (math.inf, False)))
+        if inner_low < low:
+            return False
+        if (inner_high[0], not inner_high[1]) > (high[0], not high[1]):
+            return False
+    return True

@@ -1,0 +1,304 @@
+"""Rules that react to a patient: what is observed at a visit, what follows, and how often.
+
+At each visit of the calendar of a trial the rules of an arm are gone through in their order. The
+first one that matches decides on the dose that is due; a rule that gives a supportive drug decides
+for that drug alone. Without a match the dose is given as planned::
+
+    observe (grade, IL-6, tumor ...) ──▶ first rule that matches ──▶ act (hold, repeat ...)
+
+A dose that is not given stays due, and later doses keep their distance to it. Which rules are
+refused, and why, stands in `qsp.trial.rule_checks`; how they are written, in
+`qsp.trial.rule_text`; how they are carried out, in `qsp.engine.decisions`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from qsp.trial.regimen import Amount
+
+
+@dataclasses.dataclass(frozen=True)
+class Observable:
+    """What a rule can look at.
+
+    Args:
+        name: In a rule.
+        unit: Of its value.
+        meaning: In words.
+        least: Smallest value it can have.
+        most: Largest one.
+        lasting: Whether waiting alone cannot lower it: a rule that holds a dose for it holds for
+            ever.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    least: float = 0.0
+    most: float = float("inf")
+    lasting: bool = False
+
+
+OBSERVABLES = (
+    Observable("il6", "pg/mL", "IL-6 in blood"),
+    Observable("tumor_change", "1", "Tumor volume over that at the first dose, less 1", -1.0),
+    Observable("t_cells", "Mcell/L", "T cells in blood (1 Mcell/L is 1 cell/uL)"),
+    Observable("b_cells", "Mcell/L", "Normal target cells in blood"),
+    Observable("temperature", "1", "Body temperature by the severity index, in degrees Celsius"),
+    Observable("day", "day", "Time of the visit since the first dose", lasting=True),
+    Observable("crs_grade", "1", "Grade of CRS at the visit", 0.0, 4.0),
+    Observable("worst_grade", "1", "Worst grade since the last dose", 0.0, 4.0, lasting=True),
+    Observable("worst_grade_ever", "1", "Worst grade of all", 0.0, 4.0, lasting=True),
+    Observable("days_since_crs", "day", "Since a visit with CRS; a million before the first"),
+    Observable("doses_given", "1", "Doses of the molecule so far", lasting=True),
+    Observable("step", "1", "Ordinal of the planned dose that comes next", 1.0, lasting=True),
+    Observable("days_since_dose", "day", "Since the last dose; 0 before the first", lasting=True),
+    Observable("days_overdue", "day", "Since the next dose was due", -np.inf, lasting=True),
+)
+MEASURED = 5
+"""The first observables, which a measurement or an assay gives."""
+NAMES = tuple(observable.name for observable in OBSERVABLES)
+
+Comparison = Literal[">=", ">", "<=", "<"]
+Act = Literal[
+    "proceed",
+    "hold",
+    "delay",
+    "repeat",
+    "drop_back",
+    "restart",
+    "split",
+    "interval",
+    "stop",
+    "give",
+]
+ACTS = (
+    "nothing",
+    "proceed",
+    "hold",
+    "delay",
+    "back",
+    "split",
+    "interval",
+    "stop",
+    "give",
+)
+"""Acts as the engine knows them: repeat, drop_back and restart all go back some doses."""
+ALL_THE_WAY = 1_000_000
+"""Doses to go back to the first one, whatever came before."""
+DECISIONS = (
+    "none due",
+    "as planned",
+    "held",
+    "delayed",
+    "earlier dose",
+    "split",
+    "interval changed",
+    "stopped",
+    "missed visit",
+)
+"""What came of a visit, in the order of the acts; nobody came to the last."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """One comparison: an observable with a level in its unit."""
+
+    observable: str
+    comparison: Comparison
+    level: float
+
+    def __str__(self) -> str:
+        return f"{self.observable} {self.comparison} {self.level:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What to do where all its conditions hold.
+
+    Args:
+        name: Unique in the arm.
+        when: Conditions that must all hold.
+        act: What to do.
+        days: Of a delay, between the parts of a split dose, or the new interval [day].
+        doses: How many doses to drop back.
+        parts: Of a split dose.
+        drug: Name of the supportive drug to give.
+        confirmed: Visits in a row at which the conditions must hold.
+        at_most: Times the rule may act in a patient; without limit if None.
+        where: Where it was written, for messages.
+    """
+
+    name: str
+    when: tuple[Condition, ...]
+    act: Act
+    days: float = 0.0
+    doses: int = 1
+    parts: int = 2
+    drug: str = ""
+    confirmed: int = 1
+    at_most: int | None = None
+    where: str = dataclasses.field(default="rule", compare=False)
+
+    @property
+    def gives(self) -> bool:
+        """Whether it is about a supportive drug and not about the dose."""
+        return self.act == "give"
+
+    @property
+    def back(self) -> int:
+        """Doses it goes back from the last one given; 0 gives that one again."""
+        return {"repeat": 0, "drop_back": self.doses, "restart": ALL_THE_WAY}.get(self.act, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rescue:
+    """A supportive drug that rules may give, and its limits.
+
+    Args:
+        name: In the rules.
+        kind: One of `KINDS`.
+        amount: Each time [mg].
+        duration: Of the infusion [day].
+        per_event: Doses within one event of CRS.
+        per_window: Doses within any `window`.
+        window: [day].
+        apart: Least time from one dose to the next [day].
+        at_most: Doses within the trial.
+    """
+
+    name: str
+    kind: str
+    amount: Amount
+    duration: float = 0.0
+    per_event: int = 2
+    per_window: int = 3
+    window: float = 42.0
+    apart: float = 1.0 / 3.0
+    at_most: int = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Reaction:
+    """How an arm reacts to its patients.
+
+    Args:
+        calendar: Visits at which a dose may be given, increasing [day].
+        rules: In their order.
+        rescues: Supportive drugs that the rules name.
+        missed: Share of visits that a patient misses, from 0 to 1.
+        dropout: Share of patients that leave treatment by the end, from 0 to 1.
+        errors: Coefficient of variation of each of the `MEASURED` observables.
+    """
+
+    calendar: tuple[float, ...]
+    rules: tuple[Rule, ...] = ()
+    rescues: tuple[Rescue, ...] = ()
+    missed: float = 0.0
+    dropout: float = 0.0
+    errors: tuple[float, ...] = (0.0,) * MEASURED
+
+    def rescue(self, name: str) -> int:
+        """Index of a drug."""
+        return [drug.name for drug in self.rescues].index(name)
+
+    def most_doses(self, planned: int) -> int:
+        """Doses of the molecule, parts of a split one counted, that a patient can be given.
+
+        Args:
+            planned: Doses of the plan.
+        """
+        more = sum(self._more(rule, planned) for rule in self.rules)
+        return int(min(planned + more, len(self.calendar)))
+
+    def _more(self, rule: Rule, planned: int) -> float:
+        times = float("inf") if rule.at_most is None else float(rule.at_most)
+        if rule.act == "split":
+            return min(times, planned) * (rule.parts - 1)
+        if rule.act in ("repeat", "drop_back", "restart"):
+            return times * min(rule.back + 1, planned)
+        return 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleTable:
+    """Rules as numbers, in rows; a row without an act is empty.
+
+    Args:
+        observable: (rule, condition): Index into `OBSERVABLES`.
+        sign: (rule, condition): 1 where the value must be above the level, -1 below, 0 where there
+            is no condition.
+        level: (rule, condition): In the unit of the observable.
+        strict: (rule, condition): Whether the level itself does not count.
+        act: (rule,): Index into `ACTS`.
+        days: (rule,): Of the act [day].
+        count: (rule,): Doses to go back, parts of a dose, or the index of the drug.
+        confirmed: (rule,): Visits in a row.
+        at_most: (rule,): Times in a patient; inf without limit.
+    """
+
+    observable: np.ndarray
+    sign: np.ndarray
+    level: np.ndarray
+    strict: np.ndarray
+    act: np.ndarray
+    days: np.ndarray
+    count: np.ndarray
+    confirmed: np.ndarray
+    at_most: np.ndarray
+
+
+CONDITIONS = 4
+"""Conditions of a rule for which there is room."""
+
+
+def rule_table(reaction: Reaction, width: int) -> RuleTable:
+    """The rules of an arm as numbers.
+
+    Args:
+        reaction: Of the arm; its rules have at most `CONDITIONS` conditions each.
+        width: Rows of the table.
+    """
+    shape = (width, CONDITIONS)
+    table = RuleTable(
+        observable=np.zeros(shape, np.int32),
+        sign=np.zeros(shape),
+        level=np.zeros(shape),
+        strict=np.zeros(shape, bool),
+        act=np.zeros(width, np.int32),
+        days=np.zeros(width),
+        count=np.zeros(width, np.int32),
+        confirmed=np.ones(width, np.int32),
+        at_most=np.full(width, np.inf),
+    )
+    for row, rule in enumerate(reaction.rules):
+        for column, one in enumerate(rule.when):
+            table.observable[row, column] = NAMES.index(one.observable)
+            table.sign[row, column] = 1.0 if one.comparison.startswith(">") else -1.0
+            table.level[row, column] = one.level
+            table.strict[row, column] = not one.comparison.endswith("=")
+        table.act[row] = ACTS.index("back" if rule.act in _BACK else rule.act)
+        table.days[row] = rule.days
+        table.count[row] = _count(rule, reaction)
+        table.confirmed[row] = rule.confirmed
+        table.at_most[row] = np.inf if rule.at_most is None else rule.at_most
+    return table
+
+
+_BACK = ("repeat", "drop_back", "restart")
+
+
+def _count(rule: Rule, reaction: Reaction) -> int:
+    if rule.gives:
+        return reaction.rescue(rule.drug)
+    return rule.parts if rule.act == "split" else rule.back
+
+
+def widest(reactions: Sequence[Reaction]) -> int:
+    """Rules of the arm with most."""
+    return max((len(reaction.rules) for reaction in reactions), default=0)

@@ -1,0 +1,227 @@
+"""Rules that react: every act by hand, limits, and what must not change when nothing acts.
+
+The signal of the toy is drawn beforehand, so the grade at each visit is known: with a bump of
+height h around a day it reaches grade floor(h).
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from qsp.trial import Dose
+from qsp.trial.regimen import Amount
+from qsp.trial.rules import DECISIONS
+from tests.engine.reactive import (
+    DAILY,
+    DAYS,
+    DRUG,
+    PERIODS,
+    arm,
+    decisions,
+    given,
+    reacting,
+    rule,
+    solved,
+)
+from tests.engine.toy import lane, same_bits
+
+WEEKLY = ((0.0, 1.0), (7.0, 2.0), (14.0, 4.0))
+CRS = {"height": (2.5, 0.0, 0.0), "center": (7.0, 2.0, 3.0), "width": (1.0, 0.3, 0.3)}
+"""Grade 2 at the visit of day 7, grade 1 on days 6 and 8, none on day 9."""
+
+
+def test_without_rules_all_is_given_as_planned():
+    [result] = solved(reacting(arm(*WEEKLY)))
+    assert given(result) == [*WEEKLY]
+    assert decisions(result)[:8] == ["as planned", *["none due"] * 6, "as planned"]
+
+
+def test_a_rule_that_never_acts_changes_no_bit():
+    never = rule("crs_grade >= 4 and day > 19 day", "hold")
+    with_rule, without = solved(
+        reacting(arm(*WEEKLY, rules=[never]), **CRS), reacting(arm(*WEEKLY), **CRS)
+    )
+    assert same_bits(*(dataclasses.replace(r, log=None) for r in (with_rule, without)))
+
+
+def test_a_plan_gives_the_bits_of_the_same_doses_on_schedule():
+    """Both stop at the same times."""
+    few = (0.0, 3.0, 7.0, 14.0, 17.0)
+    [planned] = solved(reacting(arm(*WEEKLY, calendar=few), **CRS), grids=(few,))
+    doses = [(day, 0, mg, 0.0, n + 1) for n, (day, mg) in enumerate(WEEKLY)]
+    fixed = lane(*doses, end=DAYS, **CRS)
+    fixed = dataclasses.replace(
+        fixed, thresholds=np.broadcast_to(fixed.thresholds[:1], (PERIODS, 4))
+    )
+    [scheduled] = solved(fixed, grids=(few,))
+    for name in ("periods", "saved", "final", "steps"):
+        assert same_bits(getattr(planned, name), getattr(scheduled, name)), name
+
+
+def test_a_dose_waits_until_crs_is_over_and_later_ones_keep_their_distance():
+    [result] = solved(reacting(arm(*WEEKLY, rules=[rule("crs_grade >= 1", "hold")]), **CRS))
+    assert given(result) == [(0.0, 1.0), (9.0, 2.0), (16.0, 4.0)]
+    assert decisions(result)[7:10] == ["held", "held", "as planned"]
+
+
+def test_a_delayed_dose_is_given_at_the_first_visit_after_the_delay():
+    late = rule("crs_grade >= 1", "delay", days=2.5)
+    [result] = solved(reacting(arm(*WEEKLY, rules=[late]), **CRS))
+    assert given(result) == [(0.0, 1.0), (10.0, 2.0), (17.0, 4.0)]
+
+
+def test_a_step_is_repeated_as_often_as_allowed():
+    again = rule("worst_grade >= 2", "repeat", at_most=1)
+    event = {**CRS, "center": (3.0, 2.0, 3.0)}
+    [result] = solved(reacting(arm(*WEEKLY, rules=[again]), **event))
+    assert given(result) == [(0.0, 1.0), (7.0, 1.0), (14.0, 2.0)]
+    assert np.asarray(result.ledger.events.period)[:3].tolist() == [1, 2, 3]
+
+
+def test_dropping_back_goes_as_far_as_the_first_dose():
+    doses = ((0.0, 1.0), (3.0, 2.0), (6.0, 4.0), (9.0, 8.0))
+    event = {**CRS, "center": (7.5, 2.0, 3.0)}
+    for doses_back, then in ((1, [2.0, 4.0, 8.0]), (9, [1.0, 2.0, 4.0])):
+        act = rule("worst_grade >= 2", "drop_back", doses=doses_back, at_most=1)
+        [result] = solved(reacting(arm(*doses, rules=[act]), **event))
+        amounts = [mg for _, mg in given(result)]
+        assert amounts[:3] == [1.0, 2.0, 4.0]
+        assert amounts[3:6] == then
+
+
+def test_after_a_long_gap_the_steps_begin_anew():
+    gap = rule("days_since_dose > 8 day", "restart", at_most=1)
+    came = [True] * 7 + [False] * 3 + [True] * 10
+    [result] = solved(reacting(arm(*WEEKLY, rules=[gap]), attended=came))
+    assert given(result) == [(0.0, 1.0), (10.0, 1.0), (17.0, 2.0)]
+    assert decisions(result)[7:10] == ["missed visit"] * 3
+
+
+def test_a_split_dose_is_one_period_and_the_next_keeps_its_day():
+    split = rule("step >= 2 and step <= 2", "split", parts=2, days=1.0)
+    [result] = solved(reacting(arm(*WEEKLY, rules=[split])))
+    assert given(result) == [(0.0, 1.0), (7.0, 1.0), (8.0, 1.0), (14.0, 4.0)]
+    assert np.asarray(result.ledger.events.period)[:4].tolist() == [1, 2, 2, 3]
+
+
+def test_an_interval_holds_from_the_dose_on_at_which_it_changes():
+    doses = tuple((float(day), 1.0) for day in range(0, 18, 3))
+    longer = rule("day >= 3 day", "interval", days=5.0, at_most=1)
+    [result] = solved(reacting(arm(*doses, rules=[longer])))
+    assert [day for day, _ in given(result)] == [0.0, 3.0, 8.0, 13.0, 18.0]
+
+
+def test_a_shorter_interval_holds_too():
+    doses = tuple((float(day), 1.0) for day in range(0, 18, 6))
+    shorter = rule("day >= 6 day", "interval", days=2.0, at_most=1)
+    [result] = solved(reacting(arm(*doses, rules=[shorter])))
+    assert [day for day, _ in given(result)] == [0.0, 6.0, 8.0]
+
+
+def test_treatment_stops_for_good():
+    stop = rule("worst_grade_ever >= 2", "stop")
+    [result] = solved(reacting(arm(*WEEKLY, rules=[stop]), **{**CRS, "center": (3.0, 2.0, 3.0)}))
+    assert given(result) == [(0.0, 1.0)]
+    assert decisions(result).count("stopped") == 1
+
+
+def test_the_first_rule_that_matches_wins():
+    rules = [rule("day >= 7 day and day < 9 day", "proceed"), rule("crs_grade >= 1", "hold")]
+    [result] = solved(reacting(arm(*WEEKLY, rules=rules), **CRS))
+    assert given(result) == [*WEEKLY]
+
+
+def test_conditions_are_confirmed_at_visits_in_a_row():
+    """Grade 1 or more on days 6, 7 and 8: three visits in a row."""
+    for visits, held in ((2, True), (4, False)):
+        rules = [rule("crs_grade >= 1", "hold", confirmed=visits)]
+        [result] = solved(reacting(arm(*WEEKLY, rules=rules), **CRS))
+        assert ("held" in decisions(result)) == held
+
+
+LONG = {"height": (2.5, 0.0, 0.0), "center": (8.0, 2.0, 3.0), "width": (4.0, 0.3, 0.3)}
+"""Grade 1 or more from day 3 to day 13."""
+
+
+@pytest.mark.parametrize(
+    ("limits", "days"),
+    [
+        ({"per_event": 2, "per_window": 4}, [3.0, 4.0]),
+        (
+            {"per_event": 9, "per_window": 2, "window": 5.0, "at_most": 9},
+            [3.0, 4.0, 8.0, 9.0, 13.0],
+        ),
+        ({"per_event": 9, "per_window": 4, "window": 0.1, "apart": 3.0}, [3.0, 6.0, 9.0, 12.0]),
+        ({"per_event": 9, "per_window": 4, "window": 0.1, "at_most": 3}, [3.0, 4.0, 5.0]),
+    ],
+)
+def test_a_rescue_keeps_to_its_limits(limits, days):
+    drug = dataclasses.replace(DRUG, **limits)
+    rules = [rule("crs_grade >= 1", "give", drug=DRUG.name)]
+    [result] = solved(reacting(arm(*WEEKLY, rules=rules, rescues=[drug]), **LONG))
+    assert [day for day, _ in given(result, kind=2)] == days
+    assert given(result) == [*WEEKLY]  # and the doses are what they were
+
+
+def test_an_infusion_that_a_rule_began_ends():
+    """A quarter of a day of 3 mg: all of it is received, and no more (rxode2 1347, 1354)."""
+    drug = dataclasses.replace(DRUG, per_event=1, at_most=1)
+    rules = [rule("crs_grade >= 1", "give", drug=DRUG.name)]
+    [result] = solved(reacting(arm(*WEEKLY, rules=rules, rescues=[drug]), **LONG))
+    np.testing.assert_allclose(result.final.received, [7.0, 0.0, 3.0], rtol=1e-9)
+
+
+def test_what_goes_ahead_of_a_dose_goes_ahead_of_the_one_that_is_given():
+    ahead = [Dose("tocilizumab", 7.0 - 0.25, Amount(5.0), lead=0.25)]
+    held = arm(*WEEKLY, rules=[rule("crs_grade >= 1", "hold")], ahead=ahead)
+    [result] = solved(reacting(held, **CRS))
+    assert given(result, kind=2) == [(8.75, 5.0)]
+    assert given(result)[1] == (9.0, 2.0)
+
+
+def test_the_error_of_an_assay_is_what_a_rule_sees():
+    rules = [rule("il6 >= 2 pg/mL", "hold")]
+    error = np.ones((32, 5))
+    error[7, 0] = 0.5
+    [exact, wrong] = solved(
+        reacting(arm(*WEEKLY, rules=rules), **CRS),
+        reacting(arm(*WEEKLY, rules=rules), error=error, **CRS),
+    )
+    assert [result.log.decision[7] for result in (exact, wrong)] == [
+        DECISIONS.index("held"),
+        DECISIONS.index("as planned"),
+    ]
+
+
+def test_a_frozen_replay_agrees():
+    """What was given, given again on schedule."""
+    rules = [
+        rule("crs_grade >= 1", "hold"),
+        rule("crs_grade >= 2", "give", drug=DRUG.name),
+        rule("worst_grade >= 1", "repeat", at_most=2),
+    ]
+    event = {**CRS, "center": (6.5, 2.0, 3.0)}
+    times = (5.0, 9.0, 12.0, 19.0)
+    [first] = solved(reacting(arm(*WEEKLY, rules=rules, duration=0.5), **event), grids=(times,))
+    frozen = dataclasses.replace(
+        reacting(arm(*WEEKLY), **event), plan=None, events=first.ledger.events
+    )
+    [again] = solved(frozen, grids=(times,))
+    assert len(given(first)) > 2
+    for name in ("saved", "final"):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7),
+            getattr(first, name),
+            getattr(again, name),
+        )
+
+
+def test_a_visit_between_two_events_counts_each_once():
+    """What is given now is not given again at the next visit (mrgsolve 1151, babelmixr2 202)."""
+    every_hour = tuple(np.arange(0, 480) / 24.0)
+    often = sorted({*DAILY, *every_hour[:60]})
+    [result] = solved(reacting(arm(*WEEKLY, calendar=often)))
+    assert given(result) == [*WEEKLY]
+    np.testing.assert_allclose(result.final.received[0], 7.0)

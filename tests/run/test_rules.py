@@ -1,0 +1,187 @@
+"""Arms that react, from the config to the ledger: what was given, why, and what it does again."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from qsp import run as runs
+from qsp.errors import ConfigError
+from qsp.results.decisions import REASONS
+from qsp.trial import KINDS
+from qsp.trial.rules import DECISIONS
+from tests.run.conftest import CONFIGS, call
+
+PATIENTS = 24
+FEW_VISITS = '{ every = "12 hour", until = "4 day" }, { every = "1 day", until = "16 day" }'
+
+CONFIG = f"""
+title      = "rules"
+molecule   = "mosunetuzumab"
+population = "{CONFIGS.parent / "populations/nhl.toml"}"
+patients   = {PATIENTS}
+seed       = 2
+days       = 21
+response   = "lugano"
+
+[calendar]
+visits = [{FEW_VISITS}]
+
+[rescue.tocilizumab]
+drug = "tocilizumab"
+amount = "8 mg/kg"
+route = "iv"
+duration = "1 hour"
+
+[premedication.steroid]
+drug = "dexamethasone"
+amount = "20 mg"
+route = "iv"
+before = "1 hour"
+periods = ["SUD1"]
+
+[arms.fixed]
+premedication = ["steroid"]
+doses = [
+  {{ period = "SUD1", time = "0 day", amount = "2 mg",  route = "iv", duration = "4 hour" }},
+  {{ period = "SUD2", time = "1 day", amount = "2 mg",  route = "iv", duration = "4 hour" }},
+  {{ period = "FD1",  time = "8 day", amount = "60 mg", route = "iv", duration = "4 hour" }},
+]
+
+[arms.no_rules]
+same_doses_as = "fixed"
+premedication = ["steroid"]
+rules = []
+
+[arms.idle]
+same_doses_as = "fixed"
+premedication = ["steroid"]
+rules = [
+  {{ when = "crs_grade >= 4 and il6 > 1e9 pg/mL", do = "stop" }},
+  {{ when = "temperature > 60", give = "tocilizumab" }},
+]
+
+[arms.flexible]
+same_doses_as = "fixed"
+premedication = ["steroid"]
+rules = [
+  {{ when = "crs_grade >= 1 and step <= 2 and days_overdue < 2 day", do = "hold" }},
+  {{ name = "wait", when = "crs_grade >= 1 and step >= 3", do = "hold" }},
+  {{ name = "rescue", when = "crs_grade >= 1", give = "tocilizumab" }},
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    home = tmp_path_factory.mktemp("rules")
+    (home / "rules.toml").write_text(CONFIG, encoding="utf-8")
+    done = call("run", home / "rules.toml", "--out", home / "run", "--quiet", "--no-cache")
+    assert done.code == 0, done.err
+    return home
+
+
+@pytest.fixture(scope="module")
+def ds(folder):
+    with runs.read(folder / "run") as results:
+        return results.to_dataset().load()
+
+
+def given(ds, arm, kind):
+    """Times at which each patient of an arm was given a drug."""
+    one = ds.sel(arm=arm)
+    there = one.given_drug.values == KINDS.index(kind)
+    return [times[mine] for times, mine in zip(one.given_time.values, there, strict=True)]
+
+
+def test_rules_that_never_act_change_no_bit(ds):
+    outcomes = [name for name in ds if "patient" in ds[name].dims and "arm" in ds[name].dims]
+    kept = [name for name in outcomes if not name.startswith(("observed_", "decision"))]
+    assert len(kept) > 30
+    for name in kept:
+        a, b = (ds[name].sel(arm=arm).values for arm in ("no_rules", "idle"))
+        assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), name
+
+
+def test_a_plan_without_rules_gives_what_the_schedule_gives(ds):
+    """It stops at more times, so it agrees as solutions of one equation do."""
+    fixed, planned = (ds.sel(arm=arm) for arm in ("fixed", "no_rules"))
+    assert fixed.crs_grade.equals(planned.crs_grade.drop_vars("arm").assign_coords(arm=fixed.arm))
+    for name in ("il6_peak", "cmax", "auc", "tumor_volume_end", "dose_time", "dose_amount"):
+        np.testing.assert_allclose(planned[name], fixed[name], rtol=2e-4)
+    assert (planned.dose_label.values == fixed.dose_label.values).all()
+
+
+def test_the_second_step_is_flexible(ds):
+    """On day 2 to 4: as soon as there is no CRS, and on day 4 whatever there is."""
+    seconds = [times[1] for times in given(ds, "flexible", "drug_iv")]
+    assert min(seconds) == 1.0
+    assert 1.0 < max(seconds) <= 3.0
+    arm, held = ds.sel(arm="flexible"), DECISIONS.index("held")
+    late = np.array(seconds) > 1.0
+    assert ((arm.decision.values == held).any(-1) >= late).all()
+    rule = arm.decision_rule.values[arm.decision.values == held]
+    assert set(rule) <= {0, 1}
+
+
+def test_who_has_crs_at_a_visit_is_rescued_within_the_limits(ds):
+    arm = ds.sel(arm="flexible")
+    rescued = [len(times) for times in given(ds, "flexible", "tocilizumab")]
+    has_crs = (arm.observed_crs_grade >= 1).any("decision_visit").values
+    assert sum(rescued) > 0
+    assert ((np.array(rescued) > 0) == has_crs).all()
+    assert max(rescued) <= 3
+    why = arm.given_reason.values[arm.given_drug.values == KINDS.index("tocilizumab")]
+    assert {REASONS[int(n)] for n in why} == {"rescue"}
+
+
+def test_the_steroid_goes_ahead_of_its_dose(ds):
+    for steroid, doses in zip(
+        given(ds, "flexible", "dexamethasone"), given(ds, "flexible", "drug_iv"), strict=True
+    ):
+        np.testing.assert_allclose(steroid, doses[:1] - 1 / 24)
+
+
+def test_amounts_by_weight_are_those_of_the_patient(ds):
+    arm = ds.sel(arm="flexible")
+    is_rescue = arm.given_drug.values == KINDS.index("tocilizumab")
+    weight = np.broadcast_to(arm.body_weight.values[:, None], is_rescue.shape)
+    np.testing.assert_allclose(arm.given_amount.values[is_rescue], 8.0 * weight[is_rescue])
+
+
+def test_ledger_and_dose_periods_agree(ds):
+    arm = ds.sel(arm="flexible")
+    for patient in range(PATIENTS):
+        one = arm.isel(patient=patient)
+        doses = one.given_period.values > 0
+        np.testing.assert_allclose(
+            np.sort(one.given_time.values[doses]), np.sort(one.dose_time.values[:3])
+        )
+
+
+def test_a_frozen_replay_agrees(folder):
+    done = call("replay", folder / "run")
+    assert done.code == 0, done.out + done.err
+    assert "replay agrees" in " ".join(done.out.split())
+
+
+def test_a_run_without_rules_has_nothing_to_replay():
+    with pytest.raises(ConfigError, match="the run must have rules"):
+        runs.replay(xr.DataTree())
+
+
+def test_a_config_that_has_changed_is_not_replayed(folder):
+    config = folder / "rules.toml"
+    config.write_text(CONFIG.replace("seed       = 2", "seed = 3"), encoding="utf-8")
+    done = call("replay", folder / "run")
+    config.write_text(CONFIG, encoding="utf-8")
+    assert done.code == 2
+    assert "the config must be what it was at the run" in done.err
+
+
+def test_blocks_leave_the_same_ledger(folder, ds, tmp_path):
+    prepared = runs.prepare(runs.Request(folder / "rules.toml"))
+    with runs.run_into(tmp_path / "run", prepared, block=10) as results:
+        parts = results.to_dataset().load()
+    for name in ds.variables:
+        if name.startswith(("given_", "decision", "observed_", "dose_", "crs_grade")):
+            assert ds[name].equals(parts[name]), name

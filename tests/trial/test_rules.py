@@ -1,0 +1,176 @@
+"""Rules as text and numbers, and the rules that are refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsp import system
+from qsp.errors import ConfigError
+from qsp.trial import Amount, Arm, Dose, prescribe
+from qsp.trial.rule_checks import check_reaction
+from qsp.trial.rule_text import parse_conditions
+from qsp.trial.rules import (
+    ACTS,
+    DECISIONS,
+    MEASURED,
+    NAMES,
+    Condition,
+    Reaction,
+    Rescue,
+    Rule,
+    rule_table,
+)
+
+DAYS = 84.0
+WEEKLY = tuple(7.0 * week for week in range(12))
+TOCILIZUMAB = Rescue("tocilizumab", "tocilizumab", Amount(8.0, "kg"))
+
+
+def conditions(text):
+    return parse_conditions(text, where="when")
+
+
+def rule(when, act, **more):
+    return Rule(more.pop("name", f"{act}: {when}"), conditions(when), act, where="rules.0", **more)
+
+
+def arm(*rules, calendar=WEEKLY, rescues=(TOCILIZUMAB,), ahead=()):
+    doses = [Dose("drug_iv", 7.0 * n, Amount(1.0), 0.0, f"D{n + 1}") for n in range(3)]
+    regimen = prescribe([*doses, *ahead], molecular_weight_kda=150.0, days=DAYS, where="arm")
+    return Arm("a", (regimen,), reaction=Reaction(tuple(calendar), rules, rescues))
+
+
+def refused(of):
+    with pytest.raises(ConfigError) as error:
+        check_reaction(of, DAYS)
+    return str(error.value)
+
+
+def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
+    found = conditions("crs_grade >= 2 and il6 > 0.5 ng/mL and days_since_dose <= 36 hour")
+    rounded = tuple(dataclasses.replace(one, level=round(one.level, 9)) for one in found)
+    assert rounded == (
+        Condition("crs_grade", ">=", 2.0),
+        Condition("il6", ">", 500.0),
+        Condition("days_since_dose", "<=", 1.5),
+    )
+    assert conditions("tumor_change <= -50 %")[0].level == -0.5
+    assert conditions("temperature>=38 degC")[0].level == 38.0
+    assert conditions("b_cells < 70 cell/uL")[0].level == pytest.approx(70.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("crs_grad >= 2", "Did you mean 'crs_grade' or"),
+        ("crs_grade == 2", "must compare by >=, >, <= or <"),
+        ("crs_grade >= 1 or day > 3 day", "Write one rule for each"),
+        ("il6 > 500", "must have a unit (pg/mL)"),
+        ("il6 > 500 day", "pg/mL"),
+        ("", "must be comparisons"),
+        (
+            "day > 1 day and day > 2 day and day > 3 day and day > 4 day and day > 5 day",
+            "at most 4",
+        ),
+    ],
+)
+def test_text_that_cannot_be_read_is_refused(text, says):
+    with pytest.raises(ConfigError, match="when: ") as error:
+        conditions(text)
+    assert says in str(error.value)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused_in_words(text):
+    try:
+        found = conditions(text)
+    except ConfigError:
+        return
+    assert all(one.observable in NAMES for one in found)
+
+
+def test_what_a_visit_measures_is_what_the_system_gives():
+    assert NAMES[:MEASURED] == system.MEASURED
+    assert len(DECISIONS) == len(ACTS)
+
+
+def test_rules_as_numbers():
+    reaction = Reaction(
+        WEEKLY,
+        (
+            rule("crs_grade > 1 and day < 28 day", "drop_back", doses=2, at_most=1),
+            rule("crs_grade >= 2", "give", drug="tocilizumab"),
+        ),
+        (TOCILIZUMAB,),
+    )
+    table = rule_table(reaction, 8)
+    assert table.observable[0, :2].tolist() == [NAMES.index("crs_grade"), NAMES.index("day")]
+    assert table.sign[0].tolist() == [1.0, -1.0, 0.0, 0.0]
+    assert table.strict[0, :2].tolist() == [True, True]
+    assert [ACTS[n] for n in table.act[:3]] == ["back", "give", "nothing"]
+    assert table.count[:2].tolist() == [2, 0]
+    assert table.at_most[:2].tolist() == [1.0, np.inf]
+
+
+@pytest.mark.parametrize(
+    ("rules", "most"),
+    [
+        ((), 3),
+        ((rule("crs_grade >= 1", "hold"),), 3),
+        ((rule("worst_grade >= 2", "repeat", at_most=2),), 5),
+        ((rule("worst_grade >= 2", "drop_back", doses=1, at_most=2),), 7),
+        ((rule("days_since_dose > 28 day", "restart", at_most=1),), 6),
+        ((rule("step >= 1", "split", parts=3, days=1.0),), 9),
+        ((rule("worst_grade >= 2", "repeat", at_most=100),), len(WEEKLY)),
+    ],
+)
+def test_room_for_all_that_rules_may_give(rules, most):
+    assert Reaction(WEEKLY, rules).most_doses(3) == most
+
+
+HOLD = rule("crs_grade >= 1", "hold")
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (arm(rule("crs_grade >= 3 and crs_grade < 2", "hold")), "must not contradict itself"),
+        (arm(rule("crs_grade > 2 and crs_grade <= 2", "hold")), "must not contradict itself"),
+        (arm(rule("crs_grade >= 5", "stop")), "crs_grade is from 0 to 4"),
+        (arm(rule("tumor_change < -150 %", "stop")), "tumor_change is from -1 to inf"),
+        (arm(rule("day >= 90 day", "stop")), "must be reached by a visit"),
+        (arm(rule("step >= 4", "stop")), "must be reached by a planned dose (there are 3)"),
+        (arm(rule("worst_grade >= 2", "hold")), "something that waiting can end"),
+        (arm(rule("step <= 2", "hold")), "something that waiting can end"),
+        (arm(rule("days_since_dose >= 3 day", "delay", days=1.0)), "waiting can end"),
+        (arm(rule("worst_grade >= 2", "repeat")), "rules.0.at_most must be given"),
+        (arm(rule("crs_grade >= 1", "delay")), "rules.0.days must be above 0"),
+        (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "an earlier rule acts on"),
+        (arm(HOLD, rule("crs_grade >= 2 and day < 9 day", "stop")), None),
+        (arm(rule("crs_grade >= 2", "delay", days=7.0), HOLD), None),
+        (arm(rule("crs_grade >= 1", "hold", at_most=1), rule("crs_grade >= 2", "hold")), None),
+        (arm(rule("crs_grade >= 1", "hold"), rule("crs_grade >= 2", "give", drug="anakinra")),
+         "must be defined as [rescue.NAME]"),
+        (arm(HOLD, dataclasses.replace(HOLD, when=conditions("temperature > 39"))), "used once"),
+        (arm(HOLD, calendar=(0.0, 7.0)), "must hold the time of every planned dose"),
+        (arm(HOLD, calendar=(*WEEKLY, 90.0)), "must be within the trial"),
+        (
+            arm(
+                HOLD,
+                calendar=sorted([*WEEKLY, 7.02]),
+                ahead=[Dose("dexamethasone", 6.9, Amount(1.0), lead=0.1)],
+            ),
+            "must be further apart than a drug goes ahead",
+        ),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_meant_are_refused(of, says):
+    if says is None:
+        check_reaction(of, DAYS)
+    else:
+        message = refused(of)
+        key = says.removeprefix("rules.0.at_most ").removeprefix("rules.0.days ")
+        assert key in message
