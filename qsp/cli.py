@@ -156,6 +156,36 @@ def replay(out: FolderArg) -> None:
 
 
 @app.command()
+def escalate(  # noqa: PLR0913
+    out: FolderArg,
+    design: Annotated[str, typer.Option(help="boin or 3+3.")] = "boin",
+    target: Annotated[float | None, typer.Option(help="Target DLT rate (boin).")] = None,
+    largest: Annotated[int | None, typer.Option(help="Patients of a trial (boin).")] = None,
+    cohort: Annotated[int | None, typer.Option(help="Patients of a cohort (boin).")] = None,
+    enough: Annotated[int | None, typer.Option(help="Patients at a level that end it.")] = None,
+    levels: Annotated[str | None, typer.Option(help="Arms from the lowest, with commas.")] = None,
+    at_least: Annotated[int, typer.Option(help="Lowest CRS grade that limits the dose.")] = 3,
+    window: Annotated[float | None, typer.Option(help="Days in which it counts.")] = None,
+    replicates: Annotated[int, typer.Option(help="Trials.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 1,
+) -> None:
+    """Run dose-escalation trials on the virtual patients of a run; its arms are the levels."""
+    from qsp import designs
+    from qsp import run as runs
+    from qsp.terminal import print_escalation
+
+    options = {"target": target, "largest": largest, "cohort_size": cohort, "enough": enough}
+    chosen = designs.named(design, **options)
+    names = levels.split(",") if levels else None
+    with runs.read(out) as results:
+        ds = results.to_dataset()
+        toxic = designs.dose_limiting(ds, levels=names, at_least=at_least, window=window)
+    print_escalation(
+        designs.operating_characteristics(toxic, chosen, replicates=replicates, seed=seed), console
+    )
+
+
+@app.command()
 def molecules() -> None:
     """List the molecules that come with the package."""
     from qsp.terminal import print_molecules

@@ -196,3 +196,32 @@ def print_replay(shown: Any, console: Console) -> None:
         f"{shown.patients} patients times arms; another grade in {shown.grades} of {shown.periods} "
         f"dose periods. The replay {verdict}: {shown.allowed:g} is allowed."
     )
+
+
+def print_escalation(ds: Any, console: Console) -> None:
+    """Levels selected, patients and toxicities of a design, with what is unusual below."""
+
+    def cell(name: str, at: dict[str, int], *, percent: bool = False) -> str:
+        value, error = (float(ds[key].isel(at)) for key in (name, f"{name}_se"))
+        scale, form = (100, ".1f") if percent else (1, ".2f")
+        return f"{scale * value:{form}} ± {scale * error:{form}}"
+
+    rows = [
+        [
+            str(name),
+            f"{100 * float(ds['dlt_rate'][n]):.1f}",
+            cell("selected", {"level": n}, percent=True),
+            cell("patients", {"level": n}),
+            cell("dlts", {"level": n}),
+        ]
+        for n, name in enumerate(ds["level"].values)
+    ]
+    rows.append(["none", "", cell("none_selected", {}, percent=True), "", ""])
+    headers = ["level", "DLT rate (%)", "selected (%)", "patients", "DLTs"]
+    title = f"{ds.attrs['design']}: {ds.attrs['replicates']} trials (± Monte Carlo standard error)"
+    print_table(title, headers, rows, console)
+    early, toxic = (cell(f"stopped_{n}", {}, percent=True) for n in ("early", "for_toxicity"))
+    size = cell("trial_size", {})
+    console.print(f"Patients of a trial: {size}; stopped early: {early} %, for toxicity: {toxic} %")
+    for note in str(ds.attrs["notes"]).splitlines():
+        console.print(f"Note: {note}.", soft_wrap=True)
