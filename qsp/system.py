@@ -28,7 +28,10 @@ from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
 from qsp.typing import Scalar
 
-DOSE_KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
+DOSE_KINDS = (
+    *("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf"),
+    *("siltuximab", "anakinra", "kinase_inhibitor", "obinutuzumab"),
+)
 """Kinds of dose, in the order of the event tables: nmol for the molecule, mg for the others."""
 
 MEASURED = ("il6", "tumor_change", "t_cells", "b_cells", "temperature")
@@ -103,16 +106,20 @@ class System(eqx.Module):
 
     def rates(self, time: Scalar, x: State, p: Parameters, infusion: jax.Array) -> State:
         """Derivative; `infusion` (dose kind,) holds the current rates [nmol/day or mg/day]."""
-        iv, sc, *others = _every_kind(infusion)
+        iv, sc, *others, competitor = _every_kind(infusion)
         now = effects(x.supportive, p.supportive)
+        given = model.Dosing(iv, sc, competitor)
         return State(
-            model=model.rates(time, x.model, model.Dosing(iv, sc), p.model, now, self.forms),
+            model=model.rates(time, x.model, given, p.model, now, self.forms),
             supportive=supportive_rates(x.supportive, Infusions(*others), p.supportive),
         )
 
     def bolus(self, x: State, p: Parameters, amount: jax.Array) -> State:
-        """The state after boluses; `amount` (dose kind,) [nmol or mg]."""
-        iv, sc, *others = _every_kind(amount)
+        """The state after boluses; `amount` (dose kind,) [nmol or mg].
+
+        Obinutuzumab is infused only: drug would leave its receptors at once.
+        """
+        iv, sc, *others, _ = _every_kind(amount)
         return State(
             model=model.bolus(x.model, iv, sc, p.model, self.forms),
             supportive=supportive_bolus(x.supportive, Infusions(*others)),

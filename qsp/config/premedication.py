@@ -10,7 +10,7 @@ from qsp.config.doses import duration_of, interval_of
 from qsp.config.messages import shown
 from qsp.errors import ConfigError
 from qsp.trial.protocol import Dose, given_before, repeated
-from qsp.trial.regimen import SUPPORTIVE_ROUTES, Amount, parse_amount
+from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount, parse_amount
 from qsp.units import parse
 
 
@@ -28,7 +28,7 @@ def supportive_doses(
         ConfigError: At the first key that breaks a rule.
     """
     amount, duration = supportive_amount(table, where)
-    drug = Dose(table.drug, 0.0, amount, duration, "", where)
+    drug = Dose(kind_of(table.drug), 0.0, amount, duration, "", where)
     if table.time is not None and table.before is None:
         return _at_times(table, where, drug, table.time)
     if table.before is not None and table.time is None:
@@ -52,10 +52,11 @@ def supportive_amount(
     Raises:
         ConfigError: At the first key that breaks a rule.
     """
-    route = SUPPORTIVE_ROUTES[table.drug]
-    if table.route != route:
-        rule = f"the value must be {route} for {table.drug}"
-        todo = f'Write route = "{route}", the one the model has for it'
+    routes = _routes(table.drug)
+    route = routes[0]
+    if table.route not in routes:
+        rule = f"the value must be {' or '.join(routes)} for {table.drug}"
+        todo = f'Write route = "{route}", which the model has for it'
         raise ConfigError(f"{where}.route", rule, repr(table.route), todo)
     amount = parse_amount(table.amount, where=f"{where}.amount")
     if amount.in_nmol:
@@ -69,7 +70,18 @@ def supportive_amount(
     if duration and route != "iv":
         todo, got = "Leave the duration out", repr(table.duration)
         raise ConfigError(f"{where}.duration", f"the value must be 0 for {table.drug}", got, todo)
-    return amount, duration
+    return amount.scaled(STEROIDS.get(table.drug, 1.0)), duration
+
+
+def kind_of(drug: str) -> str:
+    """What the model gives for a drug of a config: dexamethasone for any steroid."""
+    return "dexamethasone" if drug in STEROIDS else drug
+
+
+def _routes(drug: str) -> tuple[str, ...]:
+    """Routes of a drug; those of a steroid by mouth or vein are one compartment."""
+    own = SUPPORTIVE_ROUTES[kind_of(drug)]
+    return (own, "oral") if kind_of(drug) == "dexamethasone" else (own,)
 
 
 def _at_times(table: tables.Premedication, where: str, drug: Dose, time: str) -> tuple[Dose, ...]:

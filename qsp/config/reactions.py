@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from qsp.config import tables
 from qsp.config.doses import duration_of
 from qsp.config.messages import dotted
-from qsp.config.premedication import supportive_amount
+from qsp.config.premedication import kind_of, supportive_amount
 from qsp.errors import ConfigError
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import Arm
@@ -120,7 +120,7 @@ def _rescue(name: str, table: tables.Rescue) -> Rescue:
     amount, duration = supportive_amount(table, where)
     return Rescue(
         name=name,
-        kind=table.drug,
+        kind=kind_of(table.drug),
         amount=amount,
         duration=duration,
         per_event=table.per_event,

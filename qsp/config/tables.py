@@ -65,7 +65,20 @@ DoseAct = Literal[
     "interval",
     "stop",
 ]
-SupportiveDrug = Literal["dexamethasone", "tocilizumab", "jak_inhibitor", "anti_tnf"]
+SupportiveDrug = Literal[
+    "dexamethasone",
+    "methylprednisolone",
+    "prednisone",
+    "prednisolone",
+    "hydrocortisone",
+    "tocilizumab",
+    "jak_inhibitor",
+    "anti_tnf",
+    "siltuximab",
+    "anakinra",
+    "kinase_inhibitor",
+    "obinutuzumab",
+]
 SUPPORTIVE = get_args(SupportiveDrug)
 Share = Annotated[
     Text, Rule("be a share in quotes, from 0 to below 1", 'Write KEY = "10 %", for example')
@@ -120,15 +133,12 @@ class Premedication(Table):
 
     drug: Annotated[
         SupportiveDrug,
-        Rule(
-            "be dexamethasone, tocilizumab, jak_inhibitor or anti_tnf",
-            'Write KEY = "tocilizumab", for example',
-        ),
+        Rule(f"be one of {', '.join(SUPPORTIVE)}", 'Write KEY = "tocilizumab", for example'),
     ]
     amount: Amount
     # Each drug has one route, so that the message can name it: see `supportive_doses`.
     route: Annotated[
-        Text, Rule("be a route in quotes", 'Write "oral" for a jak_inhibitor, else "iv"')
+        Text, Rule("be a route in quotes", 'Write "iv", "oral" or "sc", as the drug is given')
     ]
     duration: Duration | None = None
     time: Time | None = None

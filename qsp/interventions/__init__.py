@@ -7,6 +7,7 @@ one set of effects. Adding one: write its file, add it to the four places below.
 import equinox as eqx
 import jax.numpy as jnp
 
+from qsp.interventions.anakinra import Anakinra, AnakinraParameters, anakinra_rates, il1r_free
 from qsp.interventions.anti_tnf import AntiTnf, AntiTnfParameters, anti_tnf_rates, tnf_free
 from qsp.interventions.dexamethasone import (
     Dexamethasone,
@@ -19,6 +20,18 @@ from qsp.interventions.jak_inhibitor import (
     JakInhibitorParameters,
     jak,
     jak_inhibitor_rates,
+)
+from qsp.interventions.kinase_inhibitor import (
+    KinaseInhibitor,
+    KinaseInhibitorParameters,
+    kinase,
+    kinase_inhibitor_rates,
+)
+from qsp.interventions.siltuximab import (
+    Siltuximab,
+    SiltuximabParameters,
+    il6_free,
+    siltuximab_rates,
 )
 from qsp.interventions.tocilizumab import (
     Tocilizumab,
@@ -38,6 +51,9 @@ class SupportiveParameters(eqx.Module):
     dexamethasone: DexamethasoneParameters
     jak_inhibitor: JakInhibitorParameters
     anti_tnf: AntiTnfParameters
+    siltuximab: SiltuximabParameters
+    anakinra: AnakinraParameters
+    kinase_inhibitor: KinaseInhibitorParameters
 
 
 class Supportive(eqx.Module):
@@ -47,6 +63,9 @@ class Supportive(eqx.Module):
     dexamethasone: Dexamethasone
     jak_inhibitor: JakInhibitor
     anti_tnf: AntiTnf
+    siltuximab: Siltuximab
+    anakinra: Anakinra
+    kinase_inhibitor: KinaseInhibitor
 
 
 class Infusions(eqx.Module):
@@ -56,6 +75,9 @@ class Infusions(eqx.Module):
     dexamethasone: Scalar = quantity("mg/day", "Dexamethasone")
     jak_inhibitor: Scalar = quantity("mg/day", "JAK inhibitor")
     anti_tnf: Scalar = quantity("mg/day", "Anti-TNF antibody")
+    siltuximab: Scalar = quantity("mg/day", "Siltuximab")
+    anakinra: Scalar = quantity("mg/day", "Anakinra")
+    kinase_inhibitor: Scalar = quantity("mg/day", "Kinase inhibitor")
 
 
 def supportive_rates(x: Supportive, given: Infusions, p: SupportiveParameters) -> Supportive:
@@ -65,17 +87,25 @@ def supportive_rates(x: Supportive, given: Infusions, p: SupportiveParameters) -
         dexamethasone=dexamethasone_rates(x.dexamethasone, given.dexamethasone, p.dexamethasone),
         jak_inhibitor=jak_inhibitor_rates(x.jak_inhibitor, given.jak_inhibitor, p.jak_inhibitor),
         anti_tnf=anti_tnf_rates(x.anti_tnf, given.anti_tnf, p.anti_tnf),
+        siltuximab=siltuximab_rates(x.siltuximab, given.siltuximab, p.siltuximab),
+        anakinra=anakinra_rates(x.anakinra, given.anakinra, p.anakinra),
+        kinase_inhibitor=kinase_inhibitor_rates(
+            x.kinase_inhibitor, given.kinase_inhibitor, p.kinase_inhibitor
+        ),
     )
 
 
 def supportive_bolus(x: Supportive, given: Infusions) -> Supportive:
-    """The state after boluses [mg]; the JAK inhibitor is swallowed."""
+    """The state after boluses [mg]; what is swallowed or injected goes there."""
     return eqx.tree_at(
         lambda x: (
             x.tocilizumab.central,
             x.dexamethasone.central,
             x.jak_inhibitor.gut,
             x.anti_tnf.central,
+            x.siltuximab.central,
+            x.anakinra.depot,
+            x.kinase_inhibitor.gut,
         ),
         x,
         (
@@ -83,6 +113,9 @@ def supportive_bolus(x: Supportive, given: Infusions) -> Supportive:
             x.dexamethasone.central + given.dexamethasone,
             x.jak_inhibitor.gut + given.jak_inhibitor,
             x.anti_tnf.central + given.anti_tnf,
+            x.siltuximab.central + given.siltuximab,
+            x.anakinra.depot + given.anakinra,
+            x.kinase_inhibitor.gut + given.kinase_inhibitor,
         ),
     )
 
@@ -94,6 +127,9 @@ def effects(x: Supportive, p: SupportiveParameters) -> Effects:
         jak=jak(x.jak_inhibitor, p.jak_inhibitor),
         il6r_free=il6r_free(x.tocilizumab, p.tocilizumab),
         tnf_free=tnf_free(x.anti_tnf, p.anti_tnf),
+        il6_free=il6_free(x.siltuximab, p.siltuximab),
+        il1r_free=il1r_free(x.anakinra, p.anakinra),
+        kinase=kinase(x.kinase_inhibitor, p.kinase_inhibitor),
     )
 
 
@@ -105,4 +141,7 @@ def none_given() -> Supportive:
         dexamethasone=Dexamethasone(zero, zero),
         jak_inhibitor=JakInhibitor(zero, zero),
         anti_tnf=AntiTnf(zero),
+        siltuximab=Siltuximab(zero),
+        anakinra=Anakinra(zero, zero),
+        kinase_inhibitor=KinaseInhibitor(zero, zero),
     )

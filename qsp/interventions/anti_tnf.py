@@ -29,5 +29,5 @@ def anti_tnf_rates(x: AntiTnf, infusion: Scalar, p: AntiTnfParameters) -> AntiTn
 
 
 def tnf_free(x: AntiTnf, p: AntiTnfParameters) -> Scalar:
-    """Fraction of TNF-alpha not neutralized: KD/(KD + C); 1 if absent."""
-    return p.KD / (p.KD + x.central / p.V)
+    """Fraction of TNF-alpha not neutralized: KD/(KD + C), exactly 1 if absent."""
+    return 1.0 / (1.0 + x.central / (p.V * p.KD))

@@ -39,5 +39,5 @@ def tocilizumab_rates(x: Tocilizumab, infusion: Scalar, p: TocilizumabParameters
 
 
 def il6r_free(x: Tocilizumab, p: TocilizumabParameters) -> Scalar:
-    """Fraction of IL-6 receptors not blocked: K/(K + C)."""
-    return p.K_ss / (p.K_ss + x.central / p.V1)
+    """Fraction of IL-6 receptors not blocked: K/(K + C), exactly 1 if absent."""
+    return 1.0 / (1.0 + x.central / (p.V1 * p.K_ss))

@@ -166,7 +166,7 @@ def rates(
     now = moment(x, p, forms)
     x_t, rise = x.t_cells, x.cytokines.blood - p.cytokines.baseline
 
-    target_flux = target_fluxes(x.targets, now.killing, p.targets, forms.growth)
+    target_flux = target_fluxes(x.targets, now.killing, x.drug.competitor, p.targets, forms.growth)
     d_targets = target_rates(target_flux)
 
     t_flux = t_cell_fluxes(x_t, now.contact, effects, forms.recruitment, p.t_cells)
@@ -180,12 +180,13 @@ def rates(
     )
     d_t_cells = t_cell_rates(t_flux, moved)
 
+    target_deaths = target_flux.killing + target_flux.depletion
     t_deaths = t_flux.death_activated + t_flux.death_post
     turnover = Turnover(
         gained=receptors(
-            d_t_cells.total + t_deaths, d_targets.viable + now.killing, p.binding, p.tissues
+            d_t_cells.total + t_deaths, d_targets.viable + target_deaths, p.binding, p.tissues
         ),
-        died=receptors(t_deaths, now.killing, p.binding, p.tissues),
+        died=receptors(t_deaths, target_deaths, p.binding, p.tissues),
     )
     return State(
         drug=drug_rates(

@@ -35,6 +35,8 @@ class CytokineParameters(eqx.Module):
     p_CXCL10: Scalar = quantity("pg/mL/day", "CXCL10 at high IFN-gamma")
     IFN50_CXCL10: Scalar = quantity("pg/mL", "IFN-gamma rise at half-maximum CXCL10")
     k_IL6_receptor: Scalar = quantity("1/day", "Loss of IL-6 through its receptor")
+    k_IL6_bound: Scalar = quantity("1/day", "Loss of IL-6 that an antibody holds")
+    share_IL1: Scalar = quantity("1", "Part of the IL-6 of myeloid cells that IL-1 makes them make")
     k_myeloid_on: Scalar = quantity("1/day", "Activation of myeloid cells")
     k_myeloid_off: Scalar = quantity("1/day", "Deactivation of myeloid cells")
     f_tolerant: Scalar = quantity("1", "Fraction of deactivated cells that turn tolerant")
@@ -58,6 +60,9 @@ def cytokine_rates(
     x: Cytokines, release: Scalar, effects: Effects, p: CytokineParameters
 ) -> Cytokines:
     """Myeloid activation, tolerance, and the six cytokines; TCE-42 (f).
+
+    Differs from TCE-42: an antibody against IL-6 keeps it from all other loss, and IL-1, at balance
+    with the myeloid cells that make it, stands behind a share of their IL-6 (assumed).
 
     The IL-6 receptor clears IL-6: blocking it (il6r_free < 1) raises what is measured. IL-10 acts
     by its rise (A10).
@@ -88,13 +93,14 @@ def cytokine_rates(
             p.p_IFN * release,
             p.p_TNF * release + p.p_TNF_myeloid * myeloid,
             p.p_IL2 * release,
-            p.p_IL6 * myeloid + baseline_il6,
+            p.p_IL6 * myeloid * (1.0 - p.share_IL1 * (1.0 - effects.il1r_free)) + baseline_il6,
             p.p_IL10 * x.myeloid + p.p_IL10_T * release,
             p.p_CXCL10 * ifn_seen / (p.IFN50_CXCL10 + ifn_seen) * uninhibited,
         ]
     )
-    through_receptor = p.k_IL6_receptor * effects.il6r_free * x.blood[IL6]
-    own_loss = (p.k_loss * rise).at[IL6].set(p.k_loss[IL6] * x.blood[IL6] + through_receptor)
+    free, bound = effects.il6_free * x.blood[IL6], (1.0 - effects.il6_free) * x.blood[IL6]
+    loss_il6 = p.k_loss[IL6] * free + p.k_IL6_receptor * effects.il6r_free * free
+    own_loss = (p.k_loss * rise).at[IL6].set(loss_il6 + p.k_IL6_bound * bound)
     return Cytokines(
         blood=production - own_loss,
         myeloid=activation - deactivation,

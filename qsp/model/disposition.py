@@ -48,6 +48,8 @@ class DispositionParameters(eqx.Module):
     soluble_target: PerTissue = quantity("nmol/L", "Soluble target at baseline", dims=("tissue",))
     competitor: Scalar = quantity("nmol/L", "Competitor for the target when the simulation starts")
     k_competitor: Scalar = quantity("1/day", "Loss of the competitor")
+    V_competitor: Scalar = quantity("L", "Volume of the competitor where it is given")
+    competitor_per_mass: Scalar = quantity("nmol/mg", "Amount of the competitor in its mass")
 
 
 class Drug(eqx.Module):
@@ -74,6 +76,7 @@ class Dosing(eqx.Module):
 
     iv: Scalar = quantity("nmol/day", "Into plasma")
     sc: Scalar = quantity("nmol/day", "Into the SC depot, before bioavailability")
+    competitor: Scalar = quantity("mg/day", "Antibody against the target, into plasma")
 
 
 class Turnover(eqx.Module):
@@ -127,7 +130,8 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
         + b.k_int_target * (bulk.occupancy_target * receptor.target).sum(0)
     )
     d_soluble_target = p.k_soluble * (p.soluble_target - x.soluble_target)
-    d_competitor = -p.k_competitor * x.competitor
+    given_competitor = p.competitor_per_mass * given.competitor / p.V_competitor
+    d_competitor = given_competitor - p.k_competitor * x.competitor
     taken_up = tissues.volume * (
         on_receptors(bulk, turnover.gained)
         + bulk.capacity * bulk.free_per_target * d_soluble_target

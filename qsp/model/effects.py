@@ -1,4 +1,4 @@
-"""What supportive drugs do to the model, as four numbers between 0 and 1.
+"""What supportive drugs do to the model, as numbers between 0 and 1.
 
 The model does not know which drug does it: `qsp.interventions` computes these from its own
 pharmacokinetics.
@@ -18,9 +18,20 @@ class Effects(eqx.Module):
     jak: Scalar = quantity("1", "Fraction of JAK signaling inhibited")
     il6r_free: Scalar = quantity("1", "Fraction of IL-6 receptors not blocked")
     tnf_free: Scalar = quantity("1", "Fraction of TNF-alpha not neutralized")
+    il6_free: Scalar = quantity("1", "Fraction of IL-6 not bound by an antibody")
+    il1r_free: Scalar = quantity("1", "Fraction of the effect of IL-1 not blocked")
+    kinase: Scalar = quantity("1", "Fraction of release inhibited, killing spared")
 
 
 def no_effects() -> Effects:
     """A patient without supportive drugs."""
     zero, one = jnp.asarray(0.0), jnp.asarray(1.0)
-    return Effects(steroid=zero, jak=zero, il6r_free=one, tnf_free=one)
+    return Effects(
+        steroid=zero,
+        jak=zero,
+        il6r_free=one,
+        tnf_free=one,
+        il6_free=one,
+        il1r_free=one,
+        kinase=zero,
+    )

@@ -48,7 +48,8 @@ def release_rates(
 ) -> Release:
     """Drive D, transits and memory.
 
-    TCE-42 (f). The memory is fed by D, not by its delayed copy (A10).
+    TCE-42 (f). The memory is fed by D, not by its delayed copy (A10). Differs from TCE-42: a kinase
+    inhibitor holds release back too.
 
     Args:
         x: State.
@@ -59,7 +60,7 @@ def release_rates(
     """
     desensitized = 1.0 + (x.memory / p.CA50) ** 2
     suppressed = 1.0 + il10_rise / p.IL10_50
-    inhibited = 1.0 - p.steroid_release * effects.steroid
+    inhibited = (1.0 - p.steroid_release * effects.steroid) * (1.0 - effects.kinase)
     drive = secreting.sum(0) * inhibited / (desensitized * suppressed)
     forward = p.k_transit * x.transit_1
     return Release(

@@ -40,10 +40,10 @@ class SeverityParameters(eqx.Module):
 def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) -> Scalar:
     """Y: what the cytokines add up to; TCE-42 (g).
 
-    IL-6 counts by its signal, which tocilizumab and JAK inhibition block. Differs from TCE-42:
-    TNF-alpha counts by its signal too, or an anti-TNF antibody could not lower fever.
+    IL-6 counts by its signal, which tocilizumab, siltuximab and JAK inhibition block. Differs from
+    TCE-42: TNF-alpha counts by its signal too, or an anti-TNF antibody could not lower fever.
     """
-    signal = blood[IL6] * effects.il6r_free * (1.0 - effects.jak)
+    signal = blood[IL6] * effects.il6_free * effects.il6r_free * (1.0 - effects.jak)
     tnf, ifn = blood[TNF_ALPHA] * effects.tnf_free, blood[IFN_GAMMA]
     return (
         signal / (p.IL6_50 + signal)

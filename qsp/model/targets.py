@@ -11,7 +11,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax.numpy as jnp
 
-from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
+from qsp.model.tissues import BLOOD, NORMAL, TUMOR, TUMOR_KINDS
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
@@ -34,6 +34,10 @@ class TargetParameters(eqx.Module):
     blood_ratio: PerKindTissue = quantity(
         "1", "Cells in blood per cell in the tissue, at baseline", dims=("kind", "tissue")
     )
+    k_depletion: PerTissue = quantity(
+        "1/day", "Death of normal target cells by the competitor, at most", dims=("tissue",)
+    )
+    depletion50: Scalar = quantity("nmol/L", "Competitor at half-maximum depletion")
     k_clear: Scalar = quantity("1/day", "Clearance of killed tumor cells")
     density: Scalar = quantity("Mcell/L", "Cells per volume of tumor")
 
@@ -91,13 +95,25 @@ class TargetFluxes(eqx.Module):
         "Mcell/day", "Net arrival from blood", dims=("kind", "tissue")
     )
     killing: PerKindTissue = quantity("Mcell/day", "Killing", dims=("kind", "tissue"))
+    depletion: PerKindTissue = quantity(
+        "Mcell/day", "Death by the competitor", dims=("kind", "tissue")
+    )
     clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells")
 
 
 def target_fluxes(
-    x: Targets, killing: PerKindTissue, p: TargetParameters, grow: AbstractGrowth
+    x: Targets,
+    killing: PerKindTissue,
+    competitor: Scalar,
+    p: TargetParameters,
+    grow: AbstractGrowth,
 ) -> TargetFluxes:
-    """Fluxes of target cells; TCE-42 (e)."""
+    """Fluxes of target cells; TCE-42 (e).
+
+    Differs from TCE-42: an antibody that competes for the target may kill the normal cells that
+    have it, as obinutuzumab does with B cells.
+    """
+    depleted = p.k_depletion * (competitor / (p.depletion50 + competitor)) * x.viable[NORMAL]
     in_blood = x.viable[:, BLOOD, None]
     leaving_blood = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
     return TargetFluxes(
@@ -105,6 +121,7 @@ def target_fluxes(
         homeostasis=p.k_home * (p.baseline - x.viable),
         arrival=leaving_blood.at[:, BLOOD].add(-leaving_blood.sum(1)),
         killing=killing,
+        depletion=jnp.zeros_like(x.viable).at[NORMAL].set(depleted),
         clearance=p.k_clear * x.dying,
     )
 
@@ -113,7 +130,7 @@ def target_rates(flux: TargetFluxes) -> Targets:
     """Balance of the fluxes; TCE-42 (e)."""
     killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum(0)
     return Targets(
-        viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing,
+        viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing - flux.depletion,
         dying=killed_in_tumor - flux.clearance,
     )
 

@@ -45,6 +45,7 @@ ABSENT: Mapping[str, float] = {
     "disposition.k_soluble": 0.0,
     "disposition.competitor": 0.0,
     "disposition.k_competitor": 0.0,
+    "targets.k_depletion": 0.0,
     "disposition.Q": 0.0,
     "disposition.ka": 0.0,
     "disposition.bioavailability": 0.0,
@@ -65,6 +66,9 @@ ABSENT: Mapping[str, float] = {
     "disposition.V2": 1.0,
     "binding.KD_soluble": 1.0,
     "binding.KD_competitor": 1.0,
+    "disposition.V_competitor": 1.0,
+    "disposition.competitor_per_mass": 1000.0 / 150.0,  # of an antibody of 150 kDa
+    "targets.depletion50": 1.0,
     "binding.area_target": 300.0,
     "targets.capacity.blood": 1e6,
     "targets.capacity.lymphoid": 1e6,

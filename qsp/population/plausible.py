@@ -54,6 +54,14 @@ POSITIVE = (
     "supportive.jak_inhibitor.IC50",
     "supportive.anti_tnf.V",
     "supportive.anti_tnf.KD",
+    "supportive.siltuximab.V",
+    "supportive.siltuximab.KD",
+    "supportive.anakinra.V",
+    "supportive.anakinra.KD",
+    "supportive.kinase_inhibitor.V",
+    "supportive.kinase_inhibitor.IC50",
+    "disposition.V_competitor",
+    "targets.depletion50",
 )
 """Parameters, or fields, that divide or count: zero is impossible."""
 
@@ -64,6 +72,8 @@ FRACTIONS = (
     "cytokines.f_tolerant",
     "cytokines.steroid_myeloid",
     "supportive.jak_inhibitor.Imax",
+    "supportive.kinase_inhibitor.Imax",
+    "cytokines.share_IL1",
     "tumor.antigen_low",
 )
 """Parameters that cannot exceed one."""

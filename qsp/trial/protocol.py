@@ -23,6 +23,8 @@ from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Administration, Amount, Reg
 # Ends and starts of infusions come from different sums of floats; 0.1 ms is no overlap.
 SAME_TIME = 1e-9
 SECOND = 1.0 / 86400.0
+INFUSED_ONLY = "obinutuzumab"
+"""A bolus would push the drug off its receptors at once; see `qsp.system`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +152,9 @@ def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
         if dose.time >= days:
             rule = f"time must be before the end of the trial ({_day(days)})"
             raise ConfigError(dose.where, rule, _day(dose.time), todo)
+        if dose.kind == INFUSED_ONLY and dose.duration == 0.0:
+            rule, todo = f"duration must be above 0 for {dose.kind}", 'Write "4 hour", for example'
+            raise ConfigError(dose.where, rule, "a bolus", todo)
         if 0 < dose.duration < SECOND:
             rule = "duration must be 0 (a bolus) or at least a second"
             got = f"{dose.duration / SECOND:.3g} s"

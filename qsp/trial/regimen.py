@@ -18,7 +18,10 @@ from qsp.units import parse
 if TYPE_CHECKING:
     from qsp.trial.rules import Reaction
 
-KINDS = ("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf")
+KINDS = (
+    *("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf"),
+    *("siltuximab", "anakinra", "kinase_inhibitor", "obinutuzumab"),
+)
 MOLECULE_KINDS = ("drug_iv", "drug_sc")
 # The compartment each supportive drug enters in the model leaves one route to each.
 SUPPORTIVE_ROUTES: Mapping[str, str] = {
@@ -26,7 +29,20 @@ SUPPORTIVE_ROUTES: Mapping[str, str] = {
     "dexamethasone": "iv",
     "jak_inhibitor": "oral",
     "anti_tnf": "iv",
+    "siltuximab": "iv",
+    "anakinra": "sc",
+    "kinase_inhibitor": "oral",
+    "obinutuzumab": "iv",
 }
+
+STEROIDS: Mapping[str, float] = {
+    "methylprednisolone": 0.75 / 4.0,
+    "prednisone": 0.75 / 5.0,
+    "prednisolone": 0.75 / 5.0,
+    "hydrocortisone": 0.75 / 20.0,
+}
+"""Dexamethasone of the same anti-inflammatory effect [mg/mg]; the usual table, assumed. They are
+given as dexamethasone, with its time course."""
 
 Per = Literal["patient", "kg", "m2"]
 _SIZES: Mapping[str, Per] = {"kg": "kg", "m^2": "m2", "m2": "m2", "m**2": "m2", "m²": "m2"}

@@ -12,7 +12,13 @@ from qsp.system import System
 from tests.scenarios import HOUR, Dose, Scenario, mosunetuzumab, solve
 
 BEFORE = -2 * HOUR
-TWICE_A_DAY = tuple(Dose("jak_inhibitor", BEFORE + 0.5 * i, 15.0) for i in range(14))
+
+
+def every_half_day(kind, mg):
+    return tuple(Dose(kind, BEFORE + 0.5 * i, mg) for i in range(14))
+
+
+TWICE_A_DAY = every_half_day("jak_inhibitor", 15.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +33,16 @@ def courses(double_precision):
             "tocilizumab": Scenario(patient, (*dose, tocilizumab), 28),
             "dexamethasone": Scenario(patient, (*dose, dexamethasone), 28),
             "jak_inhibitor": Scenario(patient, (*dose, *TWICE_A_DAY), 28),
+            "siltuximab": Scenario(
+                patient, (*dose, Dose("siltuximab", BEFORE, 11.0 * 70.0, HOUR)), 28
+            ),
+            "anakinra": Scenario(patient, (*dose, *every_half_day("anakinra", 100.0)), 28),
+            "kinase_inhibitor": Scenario(
+                patient, (*dose, *every_half_day("kinase_inhibitor", 100.0)), 28
+            ),
+            "obinutuzumab": Scenario(
+                patient, (*dose, Dose("obinutuzumab", -7.0, 1000.0, 4 * HOUR)), 28
+            ),
         }
     )
 
@@ -93,8 +109,47 @@ def test_T11_jak_inhibition_changes_neither_killing_nor_expansion(courses):
     during = jax.tree.map(lambda leaf: jnp.asarray(course.at(leaf, 0.5)), course.state)
     without = eqx.tree_at(lambda x: x.supportive.jak_inhibitor.plasma, during, jnp.zeros(()))
     assert float(effects(during.supportive, p.supportive).jak) > 0.3
-    change = [System().rates(jnp.asarray(0.5), x, p, jnp.zeros(6)) for x in (during, without)]
+    change = [System().rates(jnp.asarray(0.5), x, p, jnp.zeros(10)) for x in (during, without)]
     for cells in ("targets", "t_cells"):
         inhibited, free = (jax.tree.leaves(getattr(rates.model, cells)) for rates in change)
         assert all(np.array_equal(a, b) for a, b in zip(inhibited, free, strict=True))
     assert change[0].model.cytokines.blood[-1] < change[1].model.cytokines.blood[-1]
+
+
+def test_siltuximab_raises_measured_il6_and_lowers_what_it_does(courses):
+    """IL-6 that an antibody holds is measured, stays longer, and does not signal."""
+    alone, treated = courses["alone"], courses["siltuximab"]
+    assert treated.peak("il6") > 1.5 * alone.peak("il6")
+    p = treated.scenario.parameters.supportive
+    free = np.asarray(jax.vmap(lambda x: effects(x, p).il6_free)(treated.state.supportive))
+    signal = treated.state.model.cytokines.blood[:, IL6] * free
+    assert signal.max() < 0.2 * alone.peak("il6")
+    assert severity_peak(treated) < severity_peak(alone)
+
+
+def test_anakinra_takes_the_share_of_il6_that_il1_makes(courses):
+    """Half of the IL-6 of myeloid cells, at most; T cells and tumor are as without."""
+    alone, treated = courses["alone"], courses["anakinra"]
+    assert 0.5 <= treated.peak("il6") / alone.peak("il6") < 0.75
+    assert treated.peak("ifn_gamma") == pytest.approx(alone.peak("ifn_gamma"), rel=0.05)
+    assert severity_peak(treated) < severity_peak(alone)
+    volumes = [c.at(c.volume, 14) for c in (alone, treated)]
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.01)
+
+
+def test_a_kinase_inhibitor_holds_back_release_and_spares_killing(courses):
+    alone, treated = courses["alone"], courses["kinase_inhibitor"]
+    for name, most in (("ifn_gamma", 0.6), ("il2", 0.6), ("tnf_alpha", 0.8), ("il6", 0.9)):
+        assert treated.peak(name) < most * alone.peak(name), name
+    assert severity_peak(treated) < severity_peak(alone)
+    volumes = [c.at(c.volume, 14) for c in (alone, treated)]
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.15)
+
+
+def test_obinutuzumab_empties_the_blood_and_takes_most_of_the_first_release(courses):
+    """A week ahead: B cells below 5 %, lymphoid ones below 60 %; IL-6 of the first dose down."""
+    alone, treated = courses["alone"], courses["obinutuzumab"]
+    before = [from_dose(c, np.asarray(c.shown.b_cells_blood))[0] for c in (alone, treated)]
+    assert before[1] < 0.05 * before[0]
+    assert treated.peak("il6") < 0.6 * alone.peak("il6")
+    assert severity_peak(treated) < severity_peak(alone)

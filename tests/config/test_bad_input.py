@@ -186,11 +186,9 @@ CHANGED_CONFIG = {
     "doses and same doses": ("[arms.flat]", '[arms.flat]\nsame_doses_as = "step_up"'),
     "premedication undefined": ('["steroid"]', '["steriod"]'),
     "premedication unknown drug": ('"dexamethasone"', '"dexametasone"'),
-    "premedication wrong route": (
-        'amount = "20 mg"\nroute = "iv"',
-        'amount = "20 mg"\nroute = "oral"',
-    ),
-    "premedication unlisted drug": ('"dexamethasone"', '"siltuximab"'),
+    "premedication wrong route": ('"dexamethasone"', '"anakinra"'),
+    "premedication bolus of a drug that is infused": ('"dexamethasone"', '"obinutuzumab"'),
+    "premedication unlisted drug": ('"dexamethasone"', '"cyclophosphamide"'),
     "premedication unknown route": (
         'amount = "20 mg"\nroute = "iv"',
         'amount = "20 mg"\nroute = "sc"',

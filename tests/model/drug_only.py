@@ -61,7 +61,7 @@ class DrugOnly(eqx.Module):
         return drug_rates(
             time,
             x,
-            Dosing(infusion[0], infusion[1]),
+            Dosing(infusion[0], infusion[1], jnp.zeros(())),
             self.bulk(x, p),
             p.receptors,
             Turnover(still, still),

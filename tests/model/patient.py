@@ -66,6 +66,8 @@ def complete() -> Parameters:
         (lambda p: p.model.targets.linear_growth, 1e3),
         (lambda p: p.model.targets.k_exchange, jnp.array([0.0, 0.5, 0.1, 0.2])),
         (lambda p: p.model.targets.blood_ratio, jnp.array([0.0, 0.02, 0.1, 0.3])),
+        (lambda p: p.model.targets.k_depletion, jnp.array([0.7, 0.1, 0.1, 0.05])),
+        (lambda p: p.model.targets.depletion50, 2.0),
     ):
         p = fill(p, where, value)
     return p
@@ -112,7 +114,7 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
             ),
             severity=around(0.5),
         ),
-        supportive=jax.tree.map(lambda leaf: around(0.3), system.initial(p).supportive),
+        supportive=jax.tree.map(lambda leaf: around(3.0), system.initial(p).supportive),
     )
 
 

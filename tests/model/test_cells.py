@@ -224,7 +224,7 @@ def test_a_steroid_slows_activation_and_no_jak_inhibitor_slows_expansion(complet
 
 def test_exchange_of_targets_conserves_them(complete, rng):
     x = busy(complete, System(), rng).model.targets
-    flux = target_fluxes(x, jnp.zeros((3, 4)), complete.model.targets, Logistic())
+    flux = target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), complete.model.targets, Logistic())
     arrival = np.asarray(flux.arrival)
     assert arrival.sum(1) == pytest.approx(np.zeros(3), abs=1e-12 * np.abs(arrival).sum())
     assert np.all(arrival[:, 1:] != 0.0)
@@ -233,7 +233,7 @@ def test_exchange_of_targets_conserves_them(complete, rng):
 def test_killed_tumor_cells_are_dying_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
     kills = jnp.asarray(rng.uniform(1.0, 9.0, (3, 4)))
-    flux = target_fluxes(x, kills, complete.model.targets, Logistic())
+    flux = target_fluxes(x, kills, jnp.zeros(()), complete.model.targets, Logistic())
     with_kills, without = (
         target_rates(flux),
         target_rates(dataclasses.replace(flux, killing=0 * kills)),
@@ -248,7 +248,7 @@ def test_both_clones_grow_towards_one_capacity(complete):
     p = complete.model.targets
     viable = p.baseline.at[1, TUMOR].set(0.7e6).at[2, TUMOR].set(0.3e6)
     x = dataclasses.replace(model.baseline(complete.model, model.Forms()).targets, viable=viable)
-    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), p, Logistic()).growth)
+    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), p, Logistic()).growth)
     assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
 
 

@@ -126,7 +126,7 @@ all_drug = jax.jit(total)
 def test_a_bolus_adds_itself_and_nothing_else(seed, dose, complete):
     p, x = in_all(complete, seed)
     before = all_drug(x, p)
-    after = bolus(x, p, jnp.array([dose, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    after = bolus(x, p, jnp.zeros(10).at[0].set(dose))
     assert float(all_drug(after, p) - before) == pytest.approx(dose, abs=1e-10 * float(before))
     soluble = lambda x: x.model.drug.soluble  # noqa: E731
     rest = eqx.tree_at(soluble, after, soluble(after).at[0].set(soluble(x)[0]))
@@ -177,22 +177,25 @@ def test_a_bolus_of_nothing_changes_nothing(complete):
 
 def test_a_bolus_under_the_skin_waits_in_the_depot(complete):
     p, x = in_all(complete, 0)
-    after = bolus(x, p, jnp.array([0.0, 40.0, 0.0, 0.0, 0.0, 0.0]))
+    after = bolus(x, p, jnp.zeros(10).at[1].set(40.0))
     gained = after.model.drug.depot - x.model.drug.depot
     assert float(gained) == pytest.approx(40.0 * float(p.model.disposition.bioavailability))
 
 
 def test_supportive_doses_go_where_they_are_given(complete):
     p, x = in_all(complete, 0)
-    after = bolus(x, p, jnp.array([0.0, 0.0, 1.0, 2.0, 3.0, 4.0])).supportive
+    after = bolus(x, p, jnp.array([0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 0.0])).supportive
     before = x.supportive
     gained = [
         after.tocilizumab.central - before.tocilizumab.central,
         after.dexamethasone.central - before.dexamethasone.central,
         after.jak_inhibitor.gut - before.jak_inhibitor.gut,
         after.anti_tnf.central - before.anti_tnf.central,
+        after.siltuximab.central - before.siltuximab.central,
+        after.anakinra.depot - before.anakinra.depot,
+        after.kinase_inhibitor.gut - before.kinase_inhibitor.gut,
     ]
-    assert [float(g) for g in gained] == pytest.approx([1.0, 2.0, 3.0, 4.0])
+    assert [float(g) for g in gained] == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
 
 
 def test_bolus_solves_its_balance_where_receptors_take_most_of_it(complete):
@@ -207,7 +210,7 @@ def test_bolus_solves_its_balance_where_receptors_take_most_of_it(complete):
         return float(all_drug(eqx.tree_at(at, x, at(x).at[0].set(np.exp(log_c))), p)) / wanted - 1.0
 
     expected = np.exp(cast(float, brentq(missing, -12.0, 8.0, xtol=1e-13)))
-    got = bolus(x, p, jnp.array([dose, 0.0, 0.0, 0.0, 0.0, 0.0])).model.drug.soluble[0]
+    got = bolus(x, p, jnp.zeros(10).at[0].set(dose)).model.drug.soluble[0]
     assert float(got) == pytest.approx(expected, rel=1e-9)
 
 

@@ -42,6 +42,7 @@ def texts():
 ENTRIES = shipped_entries()
 
 TUNED = {
+    "nhl.toml": {"targets.k_depletion.blood"},
     "physiology.toml": {
         "cytokines.IFN50",
         "cytokines.TNF50",
