@@ -81,7 +81,9 @@ def _after_a_week(system: Raveled, start: Any, p: Parameters) -> Any:
         dt0=method.first_step,
         y0=start,
         args=p,
-        stepsize_controller=PerStateTolerance(pid, method.rtol, system.negligible(start, p)),
+        stepsize_controller=PerStateTolerance(
+            pid, method.rtol, system.negligible(start, p), jnp.asarray(method.first_step)
+        ),
         max_steps=MOST_STEPS,
         adjoint=dfx.RecursiveCheckpointAdjoint(),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scalar_model import ScalarModel, scalar_model
 
-from qsp.engine.solve import REFERENCE_RTOL
+from qsp.engine.stretch import REFERENCE_RTOL
 from qsp.run import Request, prepare
 from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System

@@ -236,6 +236,29 @@ def validate(
     print_validation(rows, console)
 
 
+@app.command()
+def compare(
+    configs: Annotated[Path, typer.Option(help="Folder of the regimens.")] = Path(
+        "configs/approved"
+    ),
+    patients: Annotated[int, typer.Option(help="Virtual patients of each regimen.")] = 400,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option(help="Folder of the figure.")] = Path("runs/approved"),
+) -> None:
+    """Simulate the approved regimens; CRS by dose of all molecules beside what is published."""
+    from qsp import plots
+    from qsp.terminal import print_approved
+    from qsp.validation import approved
+
+    _keep_compiled_programs()
+    rows = approved.compare(configs, patients=patients, seed=seed)
+    print_approved(rows, console)
+    out.mkdir(parents=True, exist_ok=True)
+    figure = out / "crs_by_dose.png"
+    plots.crs_of_molecules(rows).savefig(figure, dpi=130)
+    console.print(f"Figure: {figure}")
+
+
 def main() -> None:
     """Run the command line and turn errors into one line and an exit code."""
     # Read when equinox is imported, below. JAX keeps no compiled program that calls back into

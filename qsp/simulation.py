@@ -202,7 +202,7 @@ def _run(  # noqa: PLR0913
     Put back in order.
     """
     everywhere = np.tile(kept, arms)
-    parts, timings, kinds = [], [], program_kinds(lanes.events.kind)
+    parts, timings, kinds = [], [], program_kinds(given_kinds(lanes))
     shots = None
     for keep in (True, False):
         index = np.flatnonzero(everywhere == keep)
@@ -225,6 +225,18 @@ def _run(  # noqa: PLR0913
 
     whole = jax.tree.map(together, *(result for _, result in parts))
     return whole, shots, functools.reduce(Timing.joined, timings)
+
+
+def given_kinds(lanes: Lane) -> np.ndarray:
+    """Kinds of all that may be given: on schedule, ahead of planned doses, and by rules.
+
+    Args:
+        lanes: All that there are.
+    """
+    given = [lanes.events.kind]
+    if lanes.plan is not None:
+        given += [lanes.plan.rescues.kind, lanes.plan.steps.ahead_kind, lanes.plan.steps.kind]
+    return np.unique(np.concatenate([np.unique(kind) for kind in given]))
 
 
 def _links(result: LaneResult, cohort: Cohort) -> CRSLinks:

@@ -225,3 +225,29 @@ def print_escalation(ds: Any, console: Console) -> None:
     console.print(f"Patients of a trial: {size}; stopped early: {early} %, for toxicity: {toxic} %")
     for note in str(ds.attrs["notes"]).splitlines():
         console.print(f"Note: {note}.", soft_wrap=True)
+
+
+def print_approved(rows: Any, console: Console) -> None:
+    """CRS by dose of every molecule, simulated and published, the worst named."""
+    from qsp.validation import approved
+
+    cells = []
+    for row in rows:
+        known = row.published.rates
+        shown = [
+            f"{dose} {row.rates[dose]:.0f}" + (f" ({known[dose]:.0f})" if dose in known else "")
+            for dose in row.rates
+            if not known or dose in known
+        ]
+        order = {True: "right", False: "wrong", None: "–"}[row.order_is_right]
+        cells.append([row.published.config, ", ".join(shown), order])
+    headers = ["regimen", "CRS, simulated (published) [%]", "order"]
+    print_table("CRS of any grade by dose", headers, cells, console)
+    known = [row for row in rows if row.published.rates]
+    molecule, dose, miss = approved.worst(known)
+    right = sum(row.order_is_right is True for row in known)
+    console.print(
+        f"Mean miss {approved.mean_miss(known):.1f} points by dose; worst {molecule} {dose}, "
+        f"{miss:+.0f}. Order over the doses right for {right} of {len(known)} molecules. The rates "
+        "were in the fit of the shared values."
+    )

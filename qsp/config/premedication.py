@@ -9,7 +9,7 @@ from qsp.config import tables
 from qsp.config.doses import duration_of, interval_of
 from qsp.config.messages import shown
 from qsp.errors import ConfigError
-from qsp.trial.protocol import Dose, given_before, repeated
+from qsp.trial.protocol import INFUSED_ONLY, Dose, given_before, repeated
 from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount, parse_amount
 from qsp.units import parse
 
@@ -70,6 +70,11 @@ def supportive_amount(
     if duration and route != "iv":
         todo, got = "Leave the duration out", repr(table.duration)
         raise ConfigError(f"{where}.duration", f"the value must be 0 for {table.drug}", got, todo)
+    if table.drug == INFUSED_ONLY and not duration:
+        got = "a bolus"
+        todo = 'Write duration = "4 hour", for example'
+        rule = f"the value must be above 0 for {table.drug}"
+        raise ConfigError(f"{where}.duration", rule, got, todo)
     return amount.scaled(STEROIDS.get(table.drug, 1.0)), duration
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from qsp.config import tables
 from qsp.config.doses import duration_of
-from qsp.config.messages import dotted
+from qsp.config.messages import dotted, shown
 from qsp.config.premedication import kind_of, supportive_amount
 from qsp.errors import ConfigError
 from qsp.trial.plans import planned_doses
@@ -20,6 +20,12 @@ from qsp.units import parse
 
 _MEASURED = ("il6", "tumor", "t_cells", "b_cells", "temperature")
 MOST_VISITS = 1000
+_USED_BY = {
+    "days": ("delay", "split", "interval"),
+    "doses": ("drop_back",),
+    "parts": ("split",),
+}
+"""Acts that a key of a rule belongs to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,10 +131,18 @@ def _rescue(name: str, table: tables.Rescue) -> Rescue:
         duration=duration,
         per_event=table.per_event,
         per_window=table.window.doses,
-        window=parse(table.window.within, "day", where=f"{where}.window.within"),
-        apart=parse(table.apart, "day", where=f"{where}.apart"),
+        window=_length(table.window.within, f"{where}.window.within"),
+        apart=_length(table.apart, f"{where}.apart"),
         at_most=table.at_most,
     )
+
+
+def _length(text: str, where: str) -> float:
+    days = parse(text, "day", where=where)
+    if not days > 0.0:
+        todo = 'Write "8 hour" or "6 week", for example'
+        raise ConfigError(where, "the value must be above 0", repr(text), todo)
+    return days
 
 
 def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
@@ -136,13 +150,18 @@ def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
         got = "neither" if table.do is None else "both"
         todo = 'Write do = "hold" for the dose, or give = "tocilizumab" for a drug'
         raise ConfigError(f"{where}.do", "the value must be given, or else give", got, todo)
+    for key, acts in _USED_BY.items():
+        value = getattr(table, key)
+        if value is not None and table.do not in acts:
+            rule, todo = f"the value must stand beside do = {' or '.join(acts)}", "Remove it"
+            raise ConfigError(f"{where}.{key}", rule, shown(value), todo)
     return Rule(
         name=table.name or f"rule {n + 1}",
         when=parse_conditions(table.when, where=f"{where}.when"),
         act=table.do or "give",
         days=parse(table.days, "day", where=f"{where}.days") if table.days else 0.0,
-        doses=table.doses,
-        parts=table.parts,
+        doses=table.doses or 1,
+        parts=table.parts or 2,
         drug=table.give or "",
         confirmed=table.confirmed,
         at_most=table.at_most,

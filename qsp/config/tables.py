@@ -201,7 +201,7 @@ class Rescue(Table):
     ]
     amount: Amount
     route: Annotated[
-        Text, Rule("be a route in quotes", 'Write "oral" for a jak_inhibitor, else "iv"')
+        Text, Rule("be a route in quotes", 'Write "iv", "oral" or "sc", as the drug is given')
     ]
     duration: Duration | None = None
     per_event: Count = 2
@@ -228,10 +228,11 @@ class DosingRule(Table):
     ] = None
     give: Annotated[Text | None, Rule("be a name", 'Write give = "tocilizumab"')] = None
     days: Time | None = None
-    doses: Count = 1
+    doses: Count | None = None
     parts: Annotated[
-        int, Field(strict=True, ge=2, le=10), Rule("be a whole number from 2 to 10", "Lower it")
-    ] = 2
+        Annotated[int, Field(strict=True, ge=2, le=10)] | None,
+        Rule("be a whole number from 2 to 10", "Lower it"),
+    ] = None
     confirmed: Count = 1
     at_most: Count | None = None
 

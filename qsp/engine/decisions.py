@@ -40,6 +40,7 @@ def decided(  # noqa: PLR0913
     severity: Array,
     system: Watched,
     p: Any,
+    failed: Array,
 ) -> Memory:
     """Memory after a visit, with what is given in its ledger; as it was where there is no visit.
 
@@ -53,10 +54,12 @@ def decided(  # noqa: PLR0913
         severity: Signal of the thresholds.
         system: What is integrated.
         p: Parameters.
+        failed: Whether the solver has; nothing more is decided then.
     """
     n = jnp.minimum(memory.visit, plan.visit.shape[0] - 1)
     at, planned = row(plan.decided, n), row(plan.visit, n)
     is_visit = (jnp.abs(at - time) <= same_time(time)) & (memory.visit < plan.visit.shape[0])
+    is_visit &= ~failed
     here = is_visit & row(plan.attended, n)
     grade = (levels <= severity).sum().astype(severity.dtype)
     moment = Moment(
@@ -101,7 +104,8 @@ def matching(rules: Rules, seen: Array) -> Array:
 
 def _watched(memory: Memory, moment: Moment) -> Memory:
     """What a visit teaches, whatever follows from it."""
-    has_crs = moment.here & ((moment.grade > 0.0) | (moment.worst > 0.0) & _since_visit(memory))
+    unseen = (moment.worst > 0.0) & (memory.last_crs < memory.began)  # it came between visits
+    has_crs = moment.here & ((moment.grade > 0.0) | unseen)
     well = moment.here & (moment.grade == 0.0)
     return eqx.tree_at(
         lambda m: (m.worst, m.last_crs, m.in_event),
@@ -114,11 +118,6 @@ def _watched(memory: Memory, moment: Moment) -> Memory:
     )
 
 
-def _since_visit(memory: Memory) -> Array:
-    """Whether no CRS has been seen since the last dose: an event between visits counts once."""
-    return memory.last_crs < memory.last_dose
-
-
 def _seen(memory: Memory, moment: Moment) -> Array:
     """(observable,): In the order of `qsp.trial.rules.OBSERVABLES`."""
     late = moment.visit - memory.due
@@ -129,8 +128,13 @@ def _seen(memory: Memory, moment: Moment) -> Array:
         "worst_grade_ever": memory.worst,
         "days_since_crs": moment.time - memory.last_crs,
         "doses_given": memory.doses.astype(moment.visit.dtype),
-        "step": memory.step.astype(moment.visit.dtype) + 1.0,
+        "step": _coming(memory).astype(moment.visit.dtype) + 1.0,
         "days_since_dose": jnp.where(memory.doses > 0, moment.visit - memory.last_dose, 0.0),
         "days_overdue": late,
     }
     return jnp.concatenate([moment.measured, jnp.stack([named[n] for n in NAMES if n in named])])
+
+
+def _coming(memory: Memory) -> Array:
+    """The planned dose that comes next; while parts of one are left, that one."""
+    return jnp.where(memory.parts > 0, memory.last_step, memory.step)

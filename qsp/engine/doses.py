@@ -29,7 +29,8 @@ def dosed(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[Mem
     left = (memory.step < steps.count) | (memory.parts > 0)
     soon = memory.due <= moment.visit + same_time(moment.visit)
     due = moment.here & soon & left & ~memory.stopped
-    fits = ready & (act != GIVE) & (due | ((act == STOP) & ~memory.stopped))
+    fits = ready & (act != GIVE) & (due | ((act == STOP) & left & ~memory.stopped))
+    fits &= ~((act == SPLIT) & (memory.parts > 0))  # its parts are no doses of their own
     first = first_of(fits)
     chosen = jnp.where(first, act, 0).sum(dtype=jnp.int32)
     days = jnp.where(first, plan.rules.days, 0.0).sum()
@@ -67,10 +68,14 @@ def _after(  # noqa: PLR0913
     """What is due next."""
     given, rest = dose.given, (memory.parts > 0) & (chosen != BACK)
     split = given & (chosen == SPLIT) & (memory.parts == 0)
-    interval = jnp.where(given & (chosen == INTERVAL), days, memory.interval)
+    # Who goes back has the intervals of the plan again.
+    kept = jnp.where(given & (chosen == BACK), 0.0, memory.interval)
+    interval = jnp.where(given & (chosen == INTERVAL), days, kept)
     planned = row(steps.interval, dose.step)
     whole = moment.visit + jnp.where(interval > 0.0, interval, planned)
-    after_parts = jnp.where(given & ~rest, whole, memory.after_parts)
+    late_part = jnp.maximum(moment.visit - memory.due, 0.0)
+    after_parts = jnp.where(given & rest, memory.after_parts + late_part, memory.after_parts)
+    after_parts = jnp.where(given & ~rest, whole, after_parts)
     parts = jnp.where(split, count - 1, jnp.where(rest, memory.parts - 1, 0))
     part_days = jnp.where(split, days, memory.part_days)
     due = jnp.where(parts > 0, moment.visit + part_days, after_parts)
@@ -79,7 +84,7 @@ def _after(  # noqa: PLR0913
     return eqx.tree_at(
         lambda m: (
             *(m.step, m.last_step, m.last_dose, m.due, m.after_parts, m.parts, m.part),
-            *(m.part_days, m.interval, m.stopped, m.doses),
+            *(m.part_days, m.interval, m.stopped, m.doses, m.began),
         ),
         memory,
         (
@@ -94,6 +99,7 @@ def _after(  # noqa: PLR0913
             interval,
             memory.stopped | (moment.here & (chosen == STOP)),
             memory.doses + given.astype(jnp.int32),
+            jnp.where(given & dose.anew, moment.visit, memory.began),
         ),
     )
 

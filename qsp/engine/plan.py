@@ -96,6 +96,7 @@ class Memory(eqx.Module):
     interval: Array  # in place of the planned one, 0 for that
     stopped: Array
     doses: Array  # given
+    began: Array  # when the dose period did
     period: Array  # dose periods begun
     worst: Array  # grade of all
     last_crs: Array  # visit with CRS
@@ -117,7 +118,7 @@ class Moment(NamedTuple):
     visit: Array  # when a dose would be given
     measured: Array  # (measured,)
     grade: Array  # at this moment
-    worst: Array  # since the last dose
+    worst: Array  # since the dose period began
     here: Array  # whether this is a visit, and the patient came
 
 
@@ -165,6 +166,7 @@ def begin(plan: Plan, kind: Events, first: Any, observables: int) -> Memory:
         interval=zero,
         stopped=jnp.asarray(False),
         doses=none,
+        began=zero + LONG_AGO,
         period=none,
         worst=zero,
         last_crs=zero + LONG_AGO,

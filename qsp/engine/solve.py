@@ -186,8 +186,11 @@ def _decide(carry: _Carry, lane: Lane, system: AbstractSystem) -> _Carry:
         system.signal(system.peaks(carry.state, lane.parameters)),
         system,
         lane.parameters,
+        carry.failed,
     )
-    return dataclasses.replace(carry, memory=memory)
+    # No rules come to more than there is room for; what is not written down was not given.
+    overfull = memory.rows > lane.plan.room.shape[0]
+    return dataclasses.replace(carry, memory=memory, failed=carry.failed | overfull)
 
 
 def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qsp.engine.precision import double
-from qsp.errors import PopulationError
+from qsp.errors import ConfigError, PopulationError
 from qsp.explain.values import Files
 from qsp.model import Parameters
 from qsp.model.synapse import gap, per_synapse, trimers
@@ -43,7 +43,7 @@ def _in_cohort(molecule: Molecule, cohort: Cohort) -> Iterator[str]:
     """Lines of the nominal patient; none where the population lacks the target."""
     try:
         model = nominal(molecule, cohort).nominal().model
-    except PopulationError:
+    except (ConfigError, PopulationError):  # a population of other molecules
         return
     bridges = bridges_at(_RANGE, model)
     copies = np.asarray(model.binding.copies_target)

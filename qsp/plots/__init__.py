@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qsp.plots.approved import crs_of_molecules
 from qsp.plots.crs import crs_by_dose, cumulative_crs
 from qsp.plots.decisions import MOST_ROWS, decision_flow, swimmer
 from qsp.plots.time_course import cytokine_bands, cytokine_overview, drug_concentration
@@ -24,6 +25,7 @@ __all__ = [
     "MOST_BARS",
     "MOST_ROWS",
     "crs_by_dose",
+    "crs_of_molecules",
     "cumulative_crs",
     "cytokine_bands",
     "cytokine_overview",

@@ -10,6 +10,7 @@ import numpy as np
 
 from qsp.population.draws import normals
 
+SECONDS_PER_DAY = 86400.0
 _CUMULATIVE = np.vectorize(lambda z: 0.5 * (1.0 + erf(z / sqrt(2.0))), otypes=[float])
 
 
@@ -38,9 +39,9 @@ def attendance(  # noqa: PLR0913
 ) -> Attendance:
     """Draw who comes and what is measured.
 
-    A draw depends on the seed, the patient and the number of the visit: arms with one calendar
-    share it. Nobody misses the first visit, at which treatment begins. Those who leave do so at a
-    constant rate, such that the given share has left by the end.
+    A draw depends on the seed, the patient and the time of the visit: arms share it where they
+    share the visit. Nobody misses the first visit, at which treatment begins. Those who leave do so
+    at a constant rate, such that the given share has left by the end.
 
     Args:
         ids: (patient,): Numbers.
@@ -54,20 +55,26 @@ def attendance(  # noqa: PLR0913
     count = len(visits)
     attended = np.ones((len(ids), count), bool)
     if missed > 0.0:
-        z = normals(seed, ids, [f"visit.{n}.missed" for n in range(count)])
+        z = normals(seed, ids, [f"{name}.missed" for name in _names(visits)])
         attended = missed <= _CUMULATIVE(z)
     if dropout > 0.0:
         stayed = 1.0 - _CUMULATIVE(normals(seed, ids, ["dropout"]))
         left = days * np.log(stayed) / np.log1p(-min(dropout, 1.0 - 1e-12))
         attended &= visits < left
     attended[:, :1] = True
-    return Attendance(attended, _errors(ids, count, seed, np.asarray(errors)))
+    return Attendance(attended, _errors(ids, visits, seed, np.asarray(errors)))
 
 
-def _errors(ids: np.ndarray, visits: int, seed: int, errors: np.ndarray) -> np.ndarray:
+def _names(visits: np.ndarray) -> list[str]:
+    """A name for each visit, by its second; those that fill up share one."""
+    seconds = np.where(np.isfinite(visits), np.round(visits * SECONDS_PER_DAY), -1.0)
+    return [f"visit.{int(second)}" for second in seconds]
+
+
+def _errors(ids: np.ndarray, visits: np.ndarray, seed: int, errors: np.ndarray) -> np.ndarray:
     """Factors with a median of 1."""
-    factors = np.ones((len(ids), visits, len(errors)))
+    factors = np.ones((len(ids), len(visits), len(errors)))
     for n in np.flatnonzero(errors):
-        z = normals(seed, ids, [f"visit.{k}.error.{n}" for k in range(visits)])
+        z = normals(seed, ids, [f"{name}.error.{n}" for name in _names(visits)])
         factors[:, :, n] = np.exp(np.sqrt(np.log1p(errors[n] ** 2)) * z)
     return factors

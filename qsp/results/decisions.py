@@ -6,15 +6,17 @@
   what the rules of the trial looked at, for each visit of the calendar
 * ``(arm, decision)``: `decision_visit`, the time of the visit
 
-In arms that do not react these are empty.
+In arms that do not react, and in patients that failed, these are empty; a code of -1 is none.
 """
 
+import dataclasses
 import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from qsp.results.dataset import OK
 from qsp.trial import KINDS, GivenTable, Trial
 from qsp.trial.regimen import MOLECULE_KINDS
 from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
@@ -32,7 +34,10 @@ def with_decisions(tree: xr.DataTree, given: GivenTable, log: Any, trial: Trial)
         log: Of the engine, with leading axes (arm, patient).
         trial: Its arms and rules.
     """
-    ds = tree.to_dataset().assign(_ledger(given, trial) | _log(log, trial))
+    ds = tree.to_dataset()
+    solved = ds["outcome"].values == OK
+    given = dataclasses.replace(given, kind=np.where(solved[..., None], given.kind, -1))
+    ds = ds.assign(_ledger(given, trial) | _log(log, solved, trial))
     ds.attrs["rules"] = json.dumps(rule_names(trial))
     return xr.DataTree(ds, children=dict(tree.children))
 
@@ -117,26 +122,32 @@ def _ledger(given: GivenTable, trial: Trial) -> dict[str, xr.Variable]:
 
 def reasons(given: GivenTable) -> np.ndarray:
     """(arm, patient, row): Index into `REASONS`."""
-    dose, step = given.is_molecule, np.where(given.is_molecule, given.step, -1)
-    before = np.concatenate([np.full_like(step[..., :1], -1), step[..., :-1]], axis=-1)
-    latest = np.maximum.accumulate(before, axis=-1)
-    period = np.where(dose, given.period, 0)
-    begun = np.maximum.accumulate(
-        np.concatenate([np.zeros_like(period[..., :1]), period[..., :-1]], axis=-1), axis=-1
-    )
-    again = dose & (step <= latest)
-    part = again & (given.period == begun)
+    dose = given.is_molecule
+    step, period = (np.where(dose, values, -1) for values in (given.step, given.period))
+    before, began = (_last_dose(values, dose) for values in (step, period))
+    part = dose & (step == before) & (period == began)
+    again = dose & (step <= before) & ~part
     why = np.where(part, 2, np.where(again, 3, np.where(dose, 0, 1)))
     return np.where(~dose & (given.step < 0), 4, why).astype(np.int8)
 
 
-def _log(log: Any, trial: Trial) -> dict[str, xr.Variable]:
+def _last_dose(values: np.ndarray, dose: np.ndarray) -> np.ndarray:
+    """What the dose of the molecule before each row has; -1 where there is none."""
+    index = np.where(dose, np.arange(dose.shape[-1]), -1)
+    latest = np.maximum.accumulate(index, axis=-1)
+    before = np.concatenate([np.full_like(latest[..., :1], -1), latest[..., :-1]], axis=-1)
+    found = np.take_along_axis(values, np.maximum(before, 0), axis=-1)
+    return np.where(before >= 0, found, -1)
+
+
+def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
     calendars = [arm.reaction.calendar if arm.reaction else () for arm in trial.arms]
     visits = max(map(len, calendars))
     times = np.array([[*c, *[np.nan] * (visits - len(c))] for c in calendars])
 
     def cut(values: Any) -> np.ndarray:
-        return np.asarray(values)[:, :, :visits]
+        """Of the patients that did not fail; -1 for the others, and at visits that are none."""
+        return np.where(solved[..., None], np.asarray(values)[:, :, :visits], -1)
 
     data = {
         "decision_time": _variable(("arm", "decision_visit"), times, "day", "Time of the visit"),
@@ -154,7 +165,7 @@ def _log(log: Any, trial: Trial) -> dict[str, xr.Variable]:
             VISIT, cut(log.rescue).astype(np.int16), "1", "Index of the rule that gave a drug"
         ),
     }
-    seen = cut(log.seen)
+    seen = np.where(solved[..., None, None], np.asarray(log.seen)[:, :, :visits], np.nan)
     for observable in OBSERVABLES:
         if observable.name in looked_at(trial):
             data[f"observed_{observable.name}"] = _variable(

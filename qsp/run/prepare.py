@@ -163,7 +163,12 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
         rule = f"the doses in {table} must be those of one ID"
         todo = "Which are the typical patient's? Keep one ID, or leave --typical out"
         raise ConfigError("--typical", rule, f"of {len(several[0].regimens)} IDs", todo)
-    return dataclasses.replace(trial, patients=1)
+    # He comes to every visit, and what is measured there is exact.
+    arms = tuple(
+        dataclasses.replace(arm, reaction=arm.reaction and arm.reaction.certain)
+        for arm in trial.arms
+    )
+    return dataclasses.replace(trial, patients=1, arms=arms)
 
 
 def _cohort(prepared: Prepared) -> Cohort:

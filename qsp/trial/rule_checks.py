@@ -16,6 +16,7 @@ from qsp.trial.regimen import Arm
 from qsp.trial.rules import NAMES, OBSERVABLES, Condition, Reaction, Rule
 
 WAITING = ("hold", "delay")
+TIMED = ("delay", "interval", "split")
 ALWAYS = ("stop",)
 """Acts that need no dose to be due."""
 SAME_TIME = 1e-9
@@ -40,6 +41,7 @@ def check_reaction(arm: Arm, days: float) -> None:
         _check_reached(rule, ranges, arm, days)
         _check_cycle(rule)
         _check_limit(rule)
+        _check_room(rule, arm)
         for earlier in arm.reaction.rules[:n]:
             _check_shadow(rule, ranges, earlier)
 
@@ -53,13 +55,15 @@ def _check_calendar(arm: Arm, reaction: Reaction, days: float) -> None:
             raise ConfigError("calendar", rule, f"no day {time:.6g}", "Add it to calendar.visits")
     for one, after in zip(calendar, calendar[1:], strict=False):
         if after - one <= before + SAME_TIME:
-            rule = f"visits must be further apart than a drug goes ahead of a dose ({before:.6g} d)"
+            ahead = f"{before:.6g} days in arm {arm.name!r}"
+            rule = f"visits must be further apart than a drug goes ahead of a dose ({ahead})"
             got = f"day {one:.6g} and day {after:.6g}"
             todo = "The decision on the later one would come before the earlier"
             raise ConfigError("calendar", rule, got, todo)
-    if calendar and calendar[-1] > days:
-        rule, todo = f"visits must be within the trial (day {days:.6g})", "Shorten the calendar"
-        raise ConfigError("calendar", rule, f"day {calendar[-1]:.6g}", todo)
+    last = days - max(dose.duration for dose in planned_doses(arm.regimens[0]))
+    if calendar and (calendar[-1] >= days or calendar[-1] > last + SAME_TIME):
+        rule = f"visits must leave time for a dose within the trial (day {days:.6g})"
+        raise ConfigError("calendar", rule, f"day {calendar[-1]:.6g}", "Shorten the calendar")
 
 
 def _check_names(reaction: Reaction) -> None:
@@ -101,22 +105,23 @@ def _check_contradiction(rule: Rule, ranges: Ranges) -> None:
             todo = "No patient can meet both: write two rules"
             must = f"the value must not contradict itself in {name}"
             raise ConfigError(f"{rule.where}.when", must, repr(written), todo)
-        if low > own.most or high < own.least or (low == own.most and no_low):
+        beyond = low > own.most or (low == own.most and no_low)
+        if beyond or high < own.least or (high == own.least and no_high):
             must = f"the value must be possible: {name} is from {own.least:g} to {own.most:g}"
             raise ConfigError(f"{rule.where}.when", must, repr(written), "Correct the level")
 
 
 def _check_reached(rule: Rule, ranges: Ranges, arm: Arm, days: float) -> None:
-    low = ranges.get("day", ((-math.inf, False), (math.inf, False)))[0][0]
+    low, strict = ranges.get("day", ((-math.inf, False), (math.inf, False)))[0]
     assert arm.reaction is not None
     last = arm.reaction.calendar[-1] if arm.reaction.calendar else 0.0
-    if low > last:
+    if low > last or (low == last and strict):
         must = f"the value must be reached by a visit (the last one is on day {last:.6g})"
         got, todo = f"day {low:.6g}", "Lengthen the calendar, or take the rule out"
         raise ConfigError(f"{rule.where}.when", must, got, todo)
-    step = ranges.get("step", ((-math.inf, False), (math.inf, False)))[0][0]
+    step, strict = ranges.get("step", ((-math.inf, False), (math.inf, False)))[0]
     planned = len(planned_doses(arm.regimens[0]))
-    if step > planned:
+    if step > planned or (step == planned and strict):
         must = f"the value must be reached by a planned dose (there are {planned})"
         raise ConfigError(f"{rule.where}.when", must, f"step {step:g}", "Take the rule out")
 
@@ -134,9 +139,9 @@ def _check_cycle(rule: Rule) -> None:
 
 def _lasts(condition: Condition) -> bool:
     """Whether a condition that holds goes on to hold while no dose is given."""
-    own = OBSERVABLES[NAMES.index(condition.observable)]
-    still = condition.observable in ("step", "doses_given")
-    return own.lasting and (condition.comparison.startswith(">") or still)
+    own, sign = OBSERVABLES[NAMES.index(condition.observable)], condition.comparison
+    always = sign.startswith(">") and (condition.level, ">" in sign[1:]) <= (own.least, False)
+    return always or sign[0] in own.lasting
 
 
 def _check_limit(rule: Rule) -> None:
@@ -144,9 +149,26 @@ def _check_limit(rule: Rule) -> None:
     if rule.act in ("repeat", "drop_back", "restart") and rule.at_most is None:
         must, todo = f"the value must be given where do is {rule.act!r}", "Write at_most = 2"
         raise ConfigError(f"{rule.where}.at_most", must, "missing", todo)
-    if rule.act in ("delay", "interval", "split") and not rule.days > 0.0:
+    if rule.act in TIMED and not rule.days > 0.0:
         must = f"the value must be above 0 where do is {rule.act!r}"
         raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", 'Write days = "7 day"')
+
+
+def _check_room(rule: Rule, arm: Arm) -> None:
+    """Doses, or parts of them, that a rule moves must not run into each other."""
+    if rule.act not in ("interval", "split"):
+        return
+    doses = planned_doses(arm.regimens[0])
+    longest = max(dose.duration for dose in doses)
+    gaps = [b.time - a.time for a, b in zip(doses, doses[1:], strict=False)]
+    todo = "Change the number of days, or the parts"
+    if rule.days < longest - SAME_TIME:
+        must = f"the value must be as long as an infusion ({longest:.6g} days) or longer"
+        raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", todo)
+    if rule.act == "split" and gaps and (rule.parts - 1) * rule.days >= min(gaps) - SAME_TIME:
+        must = f"all parts must be given before the next dose is due ({min(gaps):.6g} days)"
+        got = f"{(rule.parts - 1) * rule.days:g} days"
+        raise ConfigError(f"{rule.where}", must, got, todo)
 
 
 def _check_shadow(rule: Rule, ranges: Ranges, earlier: Rule) -> None:

@@ -32,8 +32,8 @@ class Observable:
         meaning: In words.
         least: Smallest value it can have.
         most: Largest one.
-        lasting: Whether waiting alone cannot lower it: a rule that holds a dose for it holds for
-            ever.
+        lasting: Comparisons, by their first sign, that go on to hold while no dose is given: a rule
+            that holds the dose for nothing else holds it for ever.
     """
 
     name: str
@@ -41,24 +41,24 @@ class Observable:
     meaning: str
     least: float = 0.0
     most: float = float("inf")
-    lasting: bool = False
+    lasting: str = ""
 
 
 OBSERVABLES = (
-    Observable("il6", "pg/mL", "IL-6 in blood"),
-    Observable("tumor_change", "1", "Tumor volume over that at the first dose, less 1", -1.0),
-    Observable("t_cells", "Mcell/L", "T cells in blood (1 Mcell/L is 1 cell/uL)"),
-    Observable("b_cells", "Mcell/L", "Normal target cells in blood"),
-    Observable("temperature", "1", "Body temperature by the severity index, in degrees Celsius"),
-    Observable("day", "day", "Time of the visit since the first dose", lasting=True),
-    Observable("crs_grade", "1", "Grade of CRS at the visit", 0.0, 4.0),
-    Observable("worst_grade", "1", "Worst grade since the last dose", 0.0, 4.0, lasting=True),
-    Observable("worst_grade_ever", "1", "Worst grade of all", 0.0, 4.0, lasting=True),
-    Observable("days_since_crs", "day", "Since a visit with CRS; a million before the first"),
-    Observable("doses_given", "1", "Doses of the molecule so far", lasting=True),
-    Observable("step", "1", "Ordinal of the planned dose that comes next", 1.0, lasting=True),
-    Observable("days_since_dose", "day", "Since the last dose; 0 before the first", lasting=True),
-    Observable("days_overdue", "day", "Since the next dose was due", -np.inf, lasting=True),
+    Observable("il6", "pg/mL", "IL-6 in blood", lasting="<"),
+    Observable("tumor_change", "1", "Tumor volume over that at the start, less 1", -1.0),
+    Observable("t_cells", "Mcell/L", "T cells in blood (1 Mcell/L is 1 cell/uL)", lasting=">"),
+    Observable("b_cells", "Mcell/L", "Normal target cells in blood", lasting=">"),
+    Observable("temperature", "1", "Temperature by the severity index [degC]", lasting="<"),
+    Observable("day", "day", "Time of the visit since the first dose", lasting=">"),
+    Observable("crs_grade", "1", "Grade of CRS at the visit", 0.0, 4.0, lasting="<"),
+    Observable("worst_grade", "1", "Worst grade of the dose period", 0.0, 4.0, lasting="<>"),
+    Observable("worst_grade_ever", "1", "Worst grade of all", 0.0, 4.0, lasting="<>"),
+    Observable("days_since_crs", "day", "Since CRS; a million before the first", lasting=">"),
+    Observable("doses_given", "1", "Doses of the molecule, and parts of them", lasting="<>"),
+    Observable("step", "1", "Ordinal of the planned dose that comes next", 1.0, lasting="<>"),
+    Observable("days_since_dose", "day", "Since the last dose; 0 before the first", lasting=">"),
+    Observable("days_overdue", "day", "Since the next dose was due", -np.inf, lasting=">"),
 )
 MEASURED = 5
 """The first observables, which a measurement or an assay gives."""
@@ -203,6 +203,12 @@ class Reaction:
     dropout: float = 0.0
     errors: tuple[float, ...] = (0.0,) * MEASURED
 
+    @property
+    def certain(self) -> Reaction:
+        """The same where everybody comes and measurements are exact."""
+        exact = (0.0,) * MEASURED
+        return dataclasses.replace(self, missed=0.0, dropout=0.0, errors=exact)
+
     def rescue(self, name: str) -> int:
         """Index of a drug."""
         return [drug.name for drug in self.rescues].index(name)
@@ -213,16 +219,21 @@ class Reaction:
         Args:
             planned: Doses of the plan.
         """
-        more = sum(self._more(rule, planned) for rule in self.rules)
-        return int(min(planned + more, len(self.calendar)))
+        again = sum(
+            _times(rule) * min(rule.back + 1, planned) for rule in self.rules if rule.act in _BACK
+        )
+        whole = planned + again
+        # What is given again may be split again.
+        parts = sum(
+            min(_times(rule), whole) * (rule.parts - 1)
+            for rule in self.rules
+            if rule.act == "split"
+        )
+        return int(min(whole + parts, len(self.calendar)))
 
-    def _more(self, rule: Rule, planned: int) -> float:
-        times = float("inf") if rule.at_most is None else float(rule.at_most)
-        if rule.act == "split":
-            return min(times, planned) * (rule.parts - 1)
-        if rule.act in ("repeat", "drop_back", "restart"):
-            return times * min(rule.back + 1, planned)
-        return 0.0
+
+def _times(rule: Rule) -> float:
+    return float("inf") if rule.at_most is None else float(rule.at_most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,6 +264,7 @@ class RuleTable:
     at_most: np.ndarray
 
 
+_BACK = ("repeat", "drop_back", "restart")
 CONDITIONS = 4
 """Conditions of a rule for which there is room."""
 
@@ -288,9 +300,6 @@ def rule_table(reaction: Reaction, width: int) -> RuleTable:
         table.confirmed[row] = rule.confirmed
         table.at_most[row] = np.inf if rule.at_most is None else rule.at_most
     return table
-
-
-_BACK = ("repeat", "drop_back", "restart")
 
 
 def _count(rule: Rule, reaction: Reaction) -> int:

@@ -69,6 +69,7 @@ SUD2 = 'period = "SUD2", time = "7 day"'
 STEP_1 = 'amount = "1 mg", route = "iv", duration = "4 hour"'
 
 # What is wrong: text of the valid config, what stands there instead.
+HOLD = 'when = "crs_grade >= 1", do = "hold"'
 CALENDAR = '[calendar]\nvisits = [{ every = "7 day", until = "21 day" }]'
 
 CHANGED_CONFIG = {
@@ -86,6 +87,7 @@ CHANGED_CONFIG = {
             "unknown drug": f'rules = [{{ when = "crs_grade >= 2", give = "toci" }}]\n{CALENDAR}',
             "holds for ever": f'rules = [{{ when = "worst_grade >= 2", do = "hold" }}]\n{CALENDAR}',
             "late visits": f"rules = []\n{CALENDAR.replace('21', '35')}",
+            "key of another act": f'rules = [{{ {HOLD}, days = "7 day" }}]\n{CALENDAR}',
             "no interval": f"rules = []\n{CALENDAR.replace('7 day', '0 day')}",
             "all visits missed": f'rules = []\n{CALENDAR}\nmissed = "100 %"',
         }.items()

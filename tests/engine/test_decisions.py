@@ -10,9 +10,11 @@ import jax
 import numpy as np
 import pytest
 
+from qsp.simulation import given_kinds
+from qsp.system import CORE_KINDS, DOSE_KINDS, program_kinds
 from qsp.trial import Dose
 from qsp.trial.regimen import Amount
-from qsp.trial.rules import DECISIONS
+from qsp.trial.rules import DECISIONS, NAMES
 from tests.engine.reactive import (
     DAILY,
     DAYS,
@@ -106,6 +108,53 @@ def test_a_split_dose_is_one_period_and_the_next_keeps_its_day():
     assert np.asarray(result.ledger.events.period)[:4].tolist() == [1, 2, 2, 3]
 
 
+def test_parts_do_not_use_up_a_rule_that_splits():
+    split = rule("day >= 0 day", "split", parts=3, days=1.0, at_most=2)
+    [result] = solved(reacting(arm(*WEEKLY, rules=[split])))
+    days = [day for day, _ in given(result)]
+    assert days == [0.0, 1.0, 2.0, 7.0, 8.0, 9.0, 14.0]
+    assert decisions(result).count("split") == 2
+
+
+def test_a_part_that_waits_moves_the_next_dose():
+    rules = [
+        rule("crs_grade >= 1", "hold"),
+        rule("step >= 1 and step <= 1", "split", parts=2, days=1.0),
+    ]
+    event = {**CRS, "center": (2.0, 2.0, 3.0)}  # grade 1 or more on days 1 to 3
+    [result] = solved(reacting(arm(*WEEKLY, rules=rules), **event))
+    assert [day for day, _ in given(result)] == [0.0, 4.0, 10.0, 17.0]
+
+
+def test_who_begins_anew_has_the_intervals_of_the_plan_again():
+    doses = ((0.0, 1.0), (2.0, 2.0), (4.0, 4.0), (6.0, 8.0))
+    rules = [
+        rule("days_since_dose >= 5 day", "restart", at_most=1),
+        rule("step >= 3 and doses_given < 3", "interval", days=6.0, at_most=1),
+    ]
+    [result] = solved(reacting(arm(*doses, rules=rules)))
+    assert given(result)[:5] == [(0.0, 1.0), (2.0, 2.0), (4.0, 4.0), (10.0, 1.0), (12.0, 2.0)]
+
+
+def test_a_treatment_that_is_complete_is_not_stopped():
+    late = rule("day >= 16 day", "stop")
+    [result] = solved(reacting(arm(*WEEKLY, rules=[late])))
+    assert "stopped" not in decisions(result)
+
+
+def test_crs_between_two_visits_counts_once():
+    """Days since CRS go on from the visit that learned of it, whatever bags follow."""
+    visits = (0.0, 4.0, 8.0, 12.0, 16.0)
+    event = {**CRS, "center": (2.0, 2.0, 3.0), "width": (0.3, 0.3, 0.3)}
+    bags = arm((0.0, 1.0), (8.0, 1.0), calendar=visits, rules=[])
+    one = bags.regimens[0]
+    same = tuple(dataclasses.replace(dose, period=1) for dose in one.administrations)
+    regimen = dataclasses.replace(one, administrations=same, labels=("D1",))
+    [result] = solved(reacting(dataclasses.replace(bags, regimens=(regimen,)), **event))
+    since = np.asarray(result.log.seen)[: len(visits), NAMES.index("days_since_crs")]
+    assert since.tolist()[1:] == [0.0, 4.0, 8.0, 12.0]
+
+
 def test_an_interval_holds_from_the_dose_on_at_which_it_changes():
     doses = tuple((float(day), 1.0) for day in range(0, 18, 3))
     longer = rule("day >= 3 day", "interval", days=5.0, at_most=1)
@@ -171,6 +220,18 @@ def test_an_infusion_that_a_rule_began_ends():
     rules = [rule("crs_grade >= 1", "give", drug=DRUG.name)]
     [result] = solved(reacting(arm(*WEEKLY, rules=rules, rescues=[drug]), **LONG))
     np.testing.assert_allclose(result.final.received, [7.0, 0.0, 3.0], rtol=1e-9)
+
+
+def test_a_drug_that_only_a_rule_gives_is_in_the_program():
+    """Though no dose on schedule needs more than the first kinds."""
+    drug = dataclasses.replace(DRUG, name="anakinra", kind="anakinra", duration=0.0)
+    rules = [rule("crs_grade >= 1", "give", drug="anakinra")]
+    plain, more = (
+        jax.tree.map(lambda leaf: np.asarray(leaf)[None], reacting(one))
+        for one in (arm(*WEEKLY), arm(*WEEKLY, rules=rules, rescues=[drug]))
+    )
+    assert program_kinds(given_kinds(plain)) == CORE_KINDS
+    assert program_kinds(given_kinds(more)) == len(DOSE_KINDS)
 
 
 def test_what_goes_ahead_of_a_dose_goes_ahead_of_the_one_that_is_given():

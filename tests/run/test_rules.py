@@ -175,7 +175,7 @@ def test_a_config_that_has_changed_is_not_replayed(folder):
     done = call("replay", folder / "run")
     config.write_text(CONFIG, encoding="utf-8")
     assert done.code == 2
-    assert "the config must be what it was at the run" in done.err
+    assert "the input must be what it was at the run" in done.err
 
 
 def test_blocks_leave_the_same_ledger(folder, ds, tmp_path):

@@ -125,6 +125,13 @@ def test_rules_as_numbers():
         ((rule("days_since_dose > 28 day", "restart", at_most=1),), 6),
         ((rule("step >= 1", "split", parts=3, days=1.0),), 9),
         ((rule("worst_grade >= 2", "repeat", at_most=100),), len(WEEKLY)),
+        (
+            (
+                rule("step >= 1", "split", parts=2, days=1.0),
+                rule("worst_grade >= 2", "drop_back", doses=1, at_most=1),
+            ),
+            10,
+        ),
     ],
 )
 def test_room_for_all_that_rules_may_give(rules, most):
@@ -146,8 +153,16 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(rule("worst_grade >= 2", "hold")), "something that waiting can end"),
         (arm(rule("step <= 2", "hold")), "something that waiting can end"),
         (arm(rule("days_since_dose >= 3 day", "delay", days=1.0)), "waiting can end"),
-        (arm(rule("worst_grade >= 2", "repeat")), "rules.0.at_most must be given"),
-        (arm(rule("crs_grade >= 1", "delay")), "rules.0.days must be above 0"),
+        (arm(rule("worst_grade >= 2", "repeat")), "rules.0.at_most: the value must be given"),
+        (arm(rule("crs_grade >= 1", "delay")), "rules.0.days: the value must be above 0"),
+        (arm(rule("days_since_crs > 14 day", "hold")), "waiting can end"),
+        (arm(rule("crs_grade >= 0", "hold")), "waiting can end"),
+        (arm(rule("temperature < 38", "hold")), "waiting can end"),
+        (arm(rule("crs_grade >= 1 and step <= 2", "hold")), None),
+        (arm(rule("day > 77 day", "stop")), "must be reached by a visit"),
+        (arm(rule("step > 3", "stop")), "must be reached by a planned dose"),
+        (arm(rule("crs_grade < 0", "stop")), "crs_grade is from 0 to 4"),
+        (arm(rule("step >= 1", "split", parts=8, days=1.0)), "before the next dose is due"),
         (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "an earlier rule acts on"),
         (arm(HOLD, rule("crs_grade >= 2 and day < 9 day", "stop")), None),
         (arm(rule("crs_grade >= 2", "delay", days=7.0), HOLD), None),
@@ -156,7 +171,7 @@ HOLD = rule("crs_grade >= 1", "hold")
          "must be defined as [rescue.NAME]"),
         (arm(HOLD, dataclasses.replace(HOLD, when=conditions("temperature > 39"))), "used once"),
         (arm(HOLD, calendar=(0.0, 7.0)), "must hold the time of every planned dose"),
-        (arm(HOLD, calendar=(*WEEKLY, 90.0)), "must be within the trial"),
+        (arm(HOLD, calendar=(*WEEKLY, 84.0)), "must leave time for a dose within the trial"),
         (
             arm(
                 HOLD,
@@ -171,6 +186,4 @@ def test_rules_that_cannot_be_meant_are_refused(of, says):
     if says is None:
         check_reaction(of, DAYS)
     else:
-        message = refused(of)
-        key = says.removeprefix("rules.0.at_most ").removeprefix("rules.0.days ")
-        assert key in message
+        assert says in refused(of)

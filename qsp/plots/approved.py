@@ -1,0 +1,114 @@
+"""CRS by dose of all molecules on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from qsp.plots.style import ARM_COLORS, GRAY, INK, panels, plain, styled
+
+MOST_DOSES = 6
+COLUMNS = 3
+SIMULATED = ARM_COLORS[2]
+
+
+class Known(Protocol):
+    """What is published of a molecule."""
+
+    @property
+    def molecule(self) -> str:
+        """Name."""
+        ...
+
+    @property
+    def config(self) -> str:
+        """Name of the regimen."""
+        ...
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """By dose [%]."""
+        ...
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Which were read in a source."""
+        ...
+
+
+class Rates(Protocol):
+    """Simulated rates of a molecule beside the published."""
+
+    @property
+    def published(self) -> Known:
+        """What is known."""
+        ...
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """By dose [%]."""
+        ...
+
+    @property
+    def lower(self) -> Mapping[str, float]:
+        """Lower bounds [%]."""
+        ...
+
+    @property
+    def upper(self) -> Mapping[str, float]:
+        """Upper bounds [%]."""
+        ...
+
+
+@styled
+def crs_of_molecules(rows: Sequence[Rates]) -> Figure:
+    """CRS of any grade by dose, simulated (bars) beside published (diamonds), one panel a molecule.
+
+    Args:
+        rows: Molecules; rates in percent.
+
+    Returns:
+        The figure. Where nothing is published of a molecule its panel says so.
+    """
+    figure, axes = panels(len(rows), height=2.3, columns=COLUMNS)
+    for place, (ax, row) in enumerate(zip(axes, rows, strict=True)):
+        _panel(ax, row)
+        ax.set_ylabel("CRS, any grade [%]" if place % COLUMNS == 0 else "")
+        ax.tick_params(labelbottom=True)
+    figure.set_size_inches(11.0, figure.get_size_inches()[1])
+    handles = [
+        Patch(facecolor=SIMULATED, label="simulated, with its Monte Carlo interval"),
+        Line2D([], [], color=INK, marker="D", lw=0, ms=5, label="published, read in a source"),
+        Line2D([], [], color=INK, marker="D", mfc="none", lw=0, ms=5, label="published, recalled"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel(ax: Axes, row: Rates) -> None:
+    doses = [name for name in row.rates if name != "any"][:MOST_DOSES]
+    names = [*doses, "any"]
+    x = np.arange(len(names)) + np.array([*[0.0] * len(doses), 0.4])
+    value, low, high = (
+        np.array([rates[name] for name in names]) for rates in (row.rates, row.lower, row.upper)
+    )
+    ax.bar(x, value, 0.7, color=SIMULATED)
+    ax.errorbar(x, value, [value - low, high - value], fmt="none", ecolor=GRAY, capsize=2, lw=1)
+    known = row.published
+    for place, name in zip(x, names, strict=True):
+        if name in known.rates:
+            face = INK if name in known.read else "white"
+            mark = {"marker": "D", "ms": 5, "mec": INK, "mfc": face, "lw": 0, "zorder": 5}
+            ax.plot([place], [known.rates[name]], **mark)
+    if not known.rates:
+        middle = {"transform": ax.transAxes, "ha": "center", "fontsize": 8.5, "color": GRAY}
+        ax.text(0.5, 0.93, "no published rate: simulation alone", **middle)
+    ax.set_xticks(x, [plain(name) for name in names], fontsize=7.5)
+    ax.set_ylim(0, 100)
+    ax.set_title(plain(known.config), color=INK)

@@ -1,0 +1,66 @@
+"""Published rates of the approved regimens, and what simulated ones are held against."""
+
+import io
+
+import numpy as np
+import pytest
+
+from qsp import molecules
+from qsp.plots import crs_of_molecules
+from qsp.validation.approved import ANY, Approved, Compared, approved, compared, mean_miss, worst
+from tests import synthetic
+
+FALLING = {"SUD1": 40.0, "SUD2": 20.0, "FD1": 5.0, "FD2": 8.0, ANY: 50.0}
+MIDDLE = {"SUD1": 20.0, "SUD2": 40.0, "FD1": 30.0, ANY: 60.0}
+
+
+def row(known, found, molecule="x"):
+    return Compared(Approved(molecule, molecule, known, frozenset(known)), found, found, found)
+
+
+def test_every_molecule_has_a_regimen_and_nine_have_rates():
+    known = approved()
+    assert {each.molecule for each in known} == set(molecules.names())
+    assert len({each.molecule for each in known if each.rates}) == 9
+    for alone in ("linvoseltamab", "odronextamab"):
+        assert not any(each.rates for each in known if each.molecule == alone)
+    assert all(0.0 <= rate <= 100.0 for each in known for rate in each.rates.values())
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "right"),
+    [
+        (FALLING, {**FALLING, "FD2": 9.0}, True),
+        (FALLING, {**FALLING, "SUD2": 45.0}, False),
+        (MIDDLE, {**MIDDLE, "SUD1": 35.0}, True),
+        (MIDDLE, {**MIDDLE, "FD1": 45.0}, False),
+        ({ANY: 15.0}, MIDDLE, None),
+    ],
+)
+def test_order_over_the_doses(known, found, right):
+    assert row(known, found).order_is_right is right
+
+
+def test_misses_are_by_dose_and_over_all_where_no_dose_is_known():
+    rows = [row(MIDDLE, {**MIDDLE, "FD1": 24.0}), row({ANY: 15.0}, {ANY: 30.0}, "y")]
+    assert rows[0].misses == {"SUD1": 0.0, "SUD2": 0.0, "FD1": -6.0}
+    assert mean_miss(rows) == pytest.approx((6.0 + 15.0) / 4)
+    assert worst(rows) == ("y", ANY, 15.0)
+
+
+def test_rates_of_results_are_those_of_solved_patients():
+    ds = synthetic.lively(10, arms=("a",))
+    grade, outcome = np.zeros(ds["crs_grade"].shape), np.zeros(ds["outcome"].shape)
+    grade[0, :3, 0], outcome[0, 9] = 2, 2
+    found = compared(Approved("x", "x", {}), synthetic.put(ds, crs_grade=grade, outcome=outcome))
+    first = next(iter(found.rates))
+    assert found.rates[first] == pytest.approx(100.0 * 3 / 9)
+    assert found.rates[ANY] == pytest.approx(100.0 * 3 / 9)
+    assert found.lower[ANY] < found.rates[ANY] < found.upper[ANY]
+
+
+def test_all_molecules_stand_on_one_page_and_say_what_is_alone():
+    figure = crs_of_molecules([row(FALLING, FALLING), row({}, MIDDLE, "alone")])
+    figure.savefig(io.BytesIO(), format="png")
+    texts = [[text.get_text() for text in ax.texts] for ax in figure.get_axes()[:2]]
+    assert texts == [[], ["no published rate: simulation alone"]]
