@@ -33,7 +33,7 @@ from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import BLOOD
 from qsp.molecules import Molecule
 from qsp.population import ParameterTable, nominal, read_cohort, to_parameters
-from qsp.system import DOSE_KINDS, System
+from qsp.system import DOSE_KINDS, System, program_kinds
 
 EVENTS = 16
 PERIODS = 8
@@ -238,7 +238,9 @@ def solve(
     """
     recording = Recording(forms or model.Forms())
     lanes = stack([*scenarios.values()])
-    result, _ = simulate(Batch(lanes, (GRID,)), recording, method, kinds=len(DOSE_KINDS))
+    result, _ = simulate(
+        Batch(lanes, (GRID,)), recording, method, kinds=program_kinds(lanes.events.kind)
+    )
     return {
         name: _course(scenario, jax.tree.map(lambda leaf, i=i: leaf[i], result), recording)
         for i, (name, scenario) in enumerate(scenarios.items())

@@ -21,7 +21,7 @@ from qsp.model import Forms
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import thresholds
 from qsp.population import Population
-from qsp.system import DOSE_KINDS, System
+from qsp.system import System, program_kinds
 from tests.scenarios import Dose, events
 
 
@@ -93,7 +93,9 @@ def treat(arms: Mapping[str, Arm], forms: Forms | None = None) -> dict[str, Crow
     watching = Watching(forms or Forms())
     lanes = [_lanes(arm) for arm in arms.values()]
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *lanes)
-    result, _ = simulate(Batch(together, ()), watching, Method(), kinds=len(DOSE_KINDS))
+    result, _ = simulate(
+        Batch(together, ()), watching, Method(), kinds=program_kinds(together.events.kind)
+    )
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
     parts = [
         slice(last - len(arm.people), last) for arm, last in zip(arms.values(), cuts, strict=True)

@@ -17,7 +17,7 @@ from qsp.model import Forms
 from qsp.model.binding import Receptors
 from qsp.model.cytokines import IFN_GAMMA, IL6
 from qsp.model.synapse import Complexes, Gap, Kinetic, Relaxed, trimers
-from qsp.system import DOSE_KINDS, System
+from qsp.system import System, program_kinds
 from tests.scenarios import Scenario, Subject, mosunetuzumab, solve, stack
 
 DENSITY = 9.03e-3  # molecules/um^2 that make 1 nmol/L in the gap
@@ -184,7 +184,7 @@ def _kinetic_peaks(scenario):
         stretches=most_stretches(lane.events, lane.begin, lane.end, ()),
         system=System(Forms(synapse=Kinetic())),
         method=Method("Kvaerno5", rtol=1e-6),
-        kinds=len(DOSE_KINDS),
+        kinds=program_kinds(lane.events.kind),
     )
     result = jax.jit(run)(lane)
     assert not result.failed
