@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from qsp.plots.style import ARM_COLORS, GRAY, INK, panels, plain, styled
+from qsp.plots.style import ARM_COLORS, GRAY, INK, plain, styled
 
 MOST_DOSES = 6
 COLUMNS = 3
+WIDTH, HEIGHT = 11.0, 2.3
+"""Of the page and of a panel [inch]."""
 SIMULATED = ARM_COLORS[2]
 
 
@@ -76,12 +78,16 @@ def crs_of_molecules(rows: Sequence[Rates]) -> Figure:
     Returns:
         The figure. Where nothing is published of a molecule its panel says so.
     """
-    figure, axes = panels(len(rows), height=2.3, columns=COLUMNS)
+    height = -(-len(rows) // COLUMNS) * HEIGHT + 0.4
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    # Each panel has doses of its own, so none shares its axis with another.
+    grid = figure.subplots(-(-len(rows) // COLUMNS), COLUMNS, squeeze=False, sharey=True)
+    for empty in grid.flat[len(rows) :]:
+        empty.set_visible(False)
+    axes = list(grid.flat[: len(rows)])
     for place, (ax, row) in enumerate(zip(axes, rows, strict=True)):
         _panel(ax, row)
         ax.set_ylabel("CRS, any grade [%]" if place % COLUMNS == 0 else "")
-        ax.tick_params(labelbottom=True)
-    figure.set_size_inches(11.0, figure.get_size_inches()[1])
     handles = [
         Patch(facecolor=SIMULATED, label="simulated, with its Monte Carlo interval"),
         Line2D([], [], color=INK, marker="D", lw=0, ms=5, label="published, read in a source"),

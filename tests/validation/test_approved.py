@@ -62,5 +62,7 @@ def test_rates_of_results_are_those_of_solved_patients():
 def test_all_molecules_stand_on_one_page_and_say_what_is_alone():
     figure = crs_of_molecules([row(FALLING, FALLING), row({}, MIDDLE, "alone")])
     figure.savefig(io.BytesIO(), format="png")
+    labels = [[t.get_text() for t in ax.get_xticklabels()] for ax in figure.get_axes()[:2]]
+    assert labels == [["SUD1", "SUD2", "FD1", "FD2", "any"], ["SUD1", "SUD2", "FD1", "any"]]
     texts = [[text.get_text() for text in ax.texts] for ax in figure.get_axes()[:2]]
     assert texts == [[], ["no published rate: simulation alone"]]
