@@ -13,7 +13,7 @@ import xarray as xr
 
 CHUNK = 10_000
 """Patients in a chunk of the file of a large run; a block that cut one would read it twice."""
-LANES = 10_000
+LANES = 40_000
 """Patients times arms of a block, if that is a chunk or more."""
 
 Measure: TypeAlias = Callable[[xr.Dataset], xr.DataArray]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.blocks import added
 
-MEMORY = 24_000_000
+MEMORY = 48_000_000
 """Bytes of values and weights drawn at a time, where the results are more than one block."""
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -76,16 +76,17 @@ def load(path: Path) -> xr.DataTree:
 
 def _opened(path: Path) -> xr.DataTree:
     """Results of which no variable is read yet."""
-    with netCDF4.Dataset(path) as file:
-        texts = {
-            name: xr.Variable(
-                stored.dimensions,
-                indexing.LazilyIndexedArray(_Texts(path.resolve(), name, stored.shape)),
-                {key: stored.getncattr(key) for key in stored.ncattrs()},
-            )
-            for name, stored in file.variables.items()
-            if stored.dtype is str and "patient" in stored.dimensions
-        }
+    # Open as long as the results are: HDF5 crashes where a file that is open is opened often.
+    file = netCDF4.Dataset(path)
+    texts = {
+        name: xr.Variable(
+            stored.dimensions,
+            indexing.LazilyIndexedArray(_Texts(stored)),
+            {key: stored.getncattr(key) for key in stored.ncattrs()},
+        )
+        for name, stored in file.variables.items()
+        if stored.dtype is str and "patient" in stored.dimensions
+    }
     usual = netCDF4.get_chunk_cache()
     netCDF4.set_chunk_cache(CHUNK_CACHE)
     try:
@@ -94,6 +95,15 @@ def _opened(path: Path) -> xr.DataTree:
         netCDF4.set_chunk_cache(*usual)
     for name, values in texts.items():
         results[name] = values
+    close = results._close
+
+    def both() -> None:
+        if close is not None:
+            close()
+        if file.isopen():
+            file.close()
+
+    results.set_close(both)
     return results
 
 
@@ -101,19 +111,16 @@ class _Texts(BackendArray):
     """Texts of a file, read when they are used: xarray reads all of them when it opens a file.
 
     Args:
-        path: The file.
-        name: The variable.
-        shape: Its shape.
+        stored: The variable of an open file.
     """
 
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
-        self.shape, self.dtype = shape, np.dtype(object)
-        self._path, self._name = path, name
+    def __init__(self, stored: Any) -> None:
+        self.shape, self.dtype = stored.shape, np.dtype(object)
+        self._stored = stored
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         outer = indexing.IndexingSupport.OUTER
         return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        with netCDF4.Dataset(self._path) as file:
-            return np.asarray(file.variables[self._name][key], dtype=object)
+        return np.asarray(self._stored[key], dtype=object)
