@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from qsp.trial.rules import DoseAct
+
 # The names and limits of qsp.engine.method, written out because importing it takes seconds.
 Explicit = Literal["ROCK4", "ROCK2", "RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
 Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
@@ -54,17 +56,6 @@ Amount = Annotated[
 ]
 
 
-DoseAct = Literal[
-    "proceed",
-    "hold",
-    "delay",
-    "repeat",
-    "drop_back",
-    "restart",
-    "split",
-    "interval",
-    "stop",
-]
 SupportiveDrug = Literal[
     "dexamethasone",
     "methylprednisolone",

@@ -65,7 +65,7 @@ MEASURED = 5
 NAMES = tuple(observable.name for observable in OBSERVABLES)
 
 Comparison = Literal[">=", ">", "<=", "<"]
-Act = Literal[
+DoseAct = Literal[
     "proceed",
     "hold",
     "delay",
@@ -75,8 +75,9 @@ Act = Literal[
     "split",
     "interval",
     "stop",
-    "give",
 ]
+"""What a rule may make of a dose."""
+Act = DoseAct | Literal["give"]
 ACTS = (
     "nothing",
     "proceed",
