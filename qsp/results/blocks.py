@@ -9,7 +9,8 @@ import netCDF4
 import xarray as xr
 
 from qsp.results.dataset import KEPT, bands
-from qsp.results.files import COMPRESSED, trajectories
+from qsp.results.files import encoding, trajectories
+from qsp.results.texts import single, spelled, width
 
 SUMMED = ("compile_s", "wall_s")
 """Attributes that add up over the parts of a run."""
@@ -59,7 +60,7 @@ def _split(tree: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset | None]:
     if apart is None and over_time:
         apart = root[over_time].rename(patient=KEPT)
     gone = [name for name in ("time", "quantile") if name in root.coords]
-    return root.drop_vars([*over_time, *gone]), apart
+    return spelled(root.drop_vars([*over_time, *gone])), apart
 
 
 def _growing(ds: xr.Dataset) -> dict[Any, dict[str, Any]]:
@@ -67,8 +68,8 @@ def _growing(ds: xr.Dataset) -> dict[Any, dict[str, Any]]:
     return {
         name: {
             **values.encoding,
-            "chunksizes": values.shape,
-            **(COMPRESSED if values.dtype.kind == "f" else {}),
+            **encoding(values),
+            "chunksizes": (*values.shape, *width(values.dtype)),
         }
         for name, values in ds.variables.items()
         if "patient" in values.dims
@@ -77,19 +78,18 @@ def _growing(ds: xr.Dataset) -> dict[Any, dict[str, Any]]:
 
 def _begin(ds: xr.Dataset, path: Path) -> None:
     """A new file; one that an earlier run left half-written is overwritten."""
-    encoding = _growing(ds)
-    ds.to_netcdf(path, mode="w", engine="netcdf4", unlimited_dims=["patient"], encoding=encoding)
+    ds.to_netcdf(
+        path, mode="w", engine="netcdf4", unlimited_dims=["patient"], encoding=_growing(ds)
+    )
 
 
 def _append(ds: xr.Dataset, path: Path) -> None:
     with netCDF4.Dataset(path, "a") as file:
         file.set_auto_maskandscale(False)
+        file.set_auto_chartostring(False)
         first = len(file.dimensions["patient"])
         rows = slice(first, first + ds.sizes["patient"])
         for name, values in ds.variables.items():
             if "patient" in values.dims:
                 at = tuple(rows if dim == "patient" else slice(None) for dim in values.dims)
-                stored = values.values
-                file.variables[str(name)][at] = (
-                    stored.astype(object) if stored.dtype.kind == "U" else stored
-                )
+                file.variables[str(name)][at] = single(values.values)

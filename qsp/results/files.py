@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
-import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
+
+from qsp.results.texts import LETTER, spelled
 
 # Level 1 saves as much as level 4, for most digits of a trajectory are noise to a compressor.
 COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
@@ -41,22 +40,30 @@ def save(results: xr.DataTree, path: Path) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        results.to_netcdf(partial, engine="netcdf4", encoding=_encoding(results))
+        written = results.map_over_datasets(spelled)
+        written.to_netcdf(partial, engine="netcdf4", encoding=_encoding(written))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _encoding(results: xr.DataTree) -> dict[str, Any]:
-    """Compression of every large variable of numbers, by group."""
+    """Encoding of every large variable of numbers and of texts, by group."""
     return {
         node.path: {
-            name: COMPRESSED
+            name: encoding(variable)
             for name, variable in node.data_vars.items()
-            if variable.dtype.kind == "f" and variable.size >= _WORTHWHILE
+            if variable.size >= _WORTHWHILE or variable.dtype.kind == "S"
         }
         for node in results.subtree
     }
+
+
+def encoding(values: xr.DataArray | xr.Variable) -> dict[str, Any]:
+    """How a variable is stored: texts and fractions compressed, others as they are."""
+    if values.dtype.kind == "S":
+        return {**COMPRESSED, "char_dim_name": LETTER}
+    return COMPRESSED if values.dtype.kind == "f" else {}
 
 
 def load(path: Path) -> xr.DataTree:
@@ -76,51 +83,9 @@ def load(path: Path) -> xr.DataTree:
 
 def _opened(path: Path) -> xr.DataTree:
     """Results of which no variable is read yet."""
-    # Open as long as the results are: HDF5 crashes where a file that is open is opened often.
-    file = netCDF4.Dataset(path)
-    texts = {
-        name: xr.Variable(
-            stored.dimensions,
-            indexing.LazilyIndexedArray(_Texts(stored)),
-            {key: stored.getncattr(key) for key in stored.ncattrs()},
-        )
-        for name, stored in file.variables.items()
-        if stored.dtype is str and "patient" in stored.dimensions
-    }
     usual = netCDF4.get_chunk_cache()
     netCDF4.set_chunk_cache(CHUNK_CACHE)
     try:
-        results = xr.open_datatree(path, engine="netcdf4", cache=False, drop_variables=[*texts])
+        return xr.open_datatree(path, engine="netcdf4", cache=False)
     finally:
         netCDF4.set_chunk_cache(*usual)
-    for name, values in texts.items():
-        results[name] = values
-    close = results._close
-
-    def both() -> None:
-        if close is not None:
-            close()
-        if file.isopen():
-            file.close()
-
-    results.set_close(both)
-    return results
-
-
-class _Texts(BackendArray):
-    """Texts of a file, read when they are used: xarray reads all of them when it opens a file.
-
-    Args:
-        stored: The variable of an open file.
-    """
-
-    def __init__(self, stored: Any) -> None:
-        self.shape, self.dtype = stored.shape, np.dtype(object)
-        self._stored = stored
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        outer = indexing.IndexingSupport.OUTER
-        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        return np.asarray(self._stored[key], dtype=object)

@@ -7,11 +7,20 @@ from qsp.trial.events import EventTable, PeriodTable, event_table, most_periods,
 from qsp.trial.given import GivenTable, frozen, with_given
 from qsp.trial.plans import PlanTable, Widths, plan_table, plan_widths
 from qsp.trial.protocol import Dose, prescribe
-from qsp.trial.regimen import KINDS, Administration, Amount, Arm, Regimen, parse_amount
+from qsp.trial.regimen import (
+    KINDS,
+    MOST_LETTERS,
+    Administration,
+    Amount,
+    Arm,
+    Regimen,
+    parse_amount,
+)
 from qsp.trial.trial import Trial, protocol_day, trajectory_times
 
 __all__ = [
     "KINDS",
+    "MOST_LETTERS",
     "Administration",
     "Amount",
     "Arm",

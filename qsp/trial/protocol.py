@@ -18,7 +18,14 @@ import math
 from collections.abc import Collection, Sequence
 
 from qsp.errors import ConfigError
-from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Administration, Amount, Regimen
+from qsp.trial.regimen import (
+    KINDS,
+    MOLECULE_KINDS,
+    MOST_LETTERS,
+    Administration,
+    Amount,
+    Regimen,
+)
 
 # Ends and starts of infusions come from different sums of floats; 0.1 ms is no overlap.
 SAME_TIME = 1e-9
@@ -171,6 +178,9 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
     for dose in molecule:
         if labels and dose.period == labels[-1]:
             continue
+        if len(dose.period.encode()) > MOST_LETTERS:
+            rule = f"period must have a name of at most {MOST_LETTERS} letters"
+            raise ConfigError(dose.where, rule, repr(dose.period))
         if dose.period in labels:
             rule = "period must not go on after another has begun"
             since = f"after {labels[-1]!r} began at {_day(began)}"

@@ -35,6 +35,9 @@ SUPPORTIVE_ROUTES: Mapping[str, str] = {
     "obinutuzumab": "iv",
 }
 
+MOST_LETTERS = 32
+"""Bytes of the longest name of a dose period: files of results give each name that room."""
+
 STEROIDS: Mapping[str, float] = {
     "methylprednisolone": 0.75 / 4.0,
     "prednisone": 0.75 / 5.0,

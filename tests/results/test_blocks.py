@@ -3,6 +3,7 @@
 import pytest
 import xarray as xr
 
+from qsp.errors import ConfigError
 from qsp.results import load, save_blocks
 from tests import synthetic
 
@@ -29,6 +30,7 @@ def test_parts_are_joined_along_the_patients(ds, tmp_path):
     found = load(tmp_path / "results.nc")
     assert found["patient"].values.tolist() == ds["patient"].values.tolist()
     xr.testing.assert_equal(found["il6_peak"].variable, ds["il6_peak"].variable)
+    assert found["dose_label"].values.tolist() == ds["dose_label"].values.tolist()
     assert found.attrs["wall_s"] == 15.0  # of three parts
 
 
@@ -56,3 +58,21 @@ def test_a_part_that_fails_leaves_nothing(ds, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         save_blocks(failing(), tmp_path / "results.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_later_parts_may_have_longer_names_and_any_letters(ds, tmp_path):
+    first, *rest = parts(ds)
+    renamed = [
+        xr.DataTree(part.to_dataset().assign(dose_label=part["dose_label"] + " – erhöht, 2×"))
+        for part in rest
+    ]
+    save_blocks([first, *renamed], tmp_path / "results.nc")
+    found = load(tmp_path / "results.nc")["dose_label"]
+    expected = xr.concat([part["dose_label"] for part in (first, *renamed)], dim="patient")
+    assert found.values.tolist() == expected.values.tolist()
+
+
+def test_a_name_beyond_the_room_of_a_file_is_refused_and_not_cut(ds, tmp_path):
+    long = xr.DataTree(ds.assign(dose_label=ds["dose_label"] + "x" * 30))
+    with pytest.raises(ConfigError, match="at most 32 letters in a file"):
+        save_blocks([long], tmp_path / "results.nc")
