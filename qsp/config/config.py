@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,7 +107,7 @@ class Config(tables.Table):
     ] = tables.Trajectories()
 
     _source: Source = PrivateAttr()
-    _ids: tuple[int, ...] = PrivateAttr()
+    _ids: Sequence[int] = PrivateAttr()
     _notes: tuple[str, ...] = PrivateAttr(default=())
 
     @property
@@ -115,7 +116,7 @@ class Config(tables.Table):
         return self._source
 
     @property
-    def patient_ids(self) -> tuple[int, ...]:
+    def patient_ids(self) -> Sequence[int]:
         """Ids of the patients of the run, in increasing order."""
         return self._ids
 

@@ -27,8 +27,8 @@ class Roster:
     file: str
 
 
-def patient_ids(count: int, table: Roster | None, given: Roster | None) -> tuple[int, ...]:
-    """Ids of the patients of a run, in increasing order.
+def patient_ids(count: int, table: Roster | None, given: Roster | None) -> Sequence[int]:
+    """Ids of the patients of a run, in increasing order; a range where no file names them.
 
     Args:
         count: Number of patients the config asks for.
@@ -44,7 +44,7 @@ def patient_ids(count: int, table: Roster | None, given: Roster | None) -> tuple
         return given.ids
     own = () if table is None else table.ids
     if len(own) <= 1:
-        return tuple(range(count))
+        return range(count)
     if count <= len(own):
         return own[:count]
     rule = f"patients must be at most the number in the dose table ({len(own)})"

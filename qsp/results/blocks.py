@@ -34,15 +34,15 @@ def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
 def _written(blocks: Iterable[xr.DataTree], path: Path) -> None:
     kept: list[xr.Dataset] = []
     attributes: dict[str, Any] = {}
-    for number, tree in enumerate(blocks):
+    is_first = True
+    for tree in blocks:  # `enumerate` would hold each part while the next one is computed
         of_patients, shown = _split(tree)
         kept += [] if shown is None else [shown]
         so_far = {key: tree.attrs[key] + attributes.get(key, 0.0) for key in SUMMED}
         attributes = {**{str(key): value for key, value in tree.attrs.items()}, **so_far}
-        if number:
-            _append(of_patients, path)
-        else:
-            _begin(of_patients, path)
+        (_begin if is_first else _append)(of_patients, path)
+        is_first = False
+        del tree, of_patients, shown
     if kept:
         together = xr.concat(kept, dim=KEPT)
         quantiles = xr.Dataset(bands(together.rename({KEPT: "patient"})))

@@ -51,7 +51,7 @@ def _encoding(results: xr.DataTree) -> dict[str, Any]:
     """Encoding of every large variable of numbers and of texts, by group."""
     return {
         node.path: {
-            name: encoding(variable)
+            name: {**variable.encoding, **encoding(variable)}
             for name, variable in node.data_vars.items()
             if variable.size >= _WORTHWHILE or variable.dtype.kind == "S"
         }

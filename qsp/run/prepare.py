@@ -91,13 +91,12 @@ class Prepared:
         """
         if len(self.ids) <= size or any(arm.is_individual for arm in self.trial.arms):
             return [self]
-        parts = [self.ids[first : first + size] for first in range(0, len(self.ids), size)]
-        return [
-            dataclasses.replace(
-                self, ids=ids, trial=dataclasses.replace(self.trial, patients=len(ids))
-            )
-            for ids in parts
-        ]
+        return [self.of(self.ids[first : first + size]) for first in range(0, len(self.ids), size)]
+
+    def of(self, ids: np.ndarray) -> "Prepared":
+        """The run of some of its patients, none of whom has doses of his own."""
+        trial = dataclasses.replace(self.trial, patients=len(ids))
+        return dataclasses.replace(self, ids=ids, trial=trial)
 
 
 def prepare(request: Request) -> Prepared:
@@ -119,7 +118,7 @@ def prepare(request: Request) -> Prepared:
     _check_routes(trial, molecule, config)
     asked = config.method
     method = Method(asked.solver, asked.rtol, precision=asked.precision, backend=asked.backend)
-    ids = np.zeros(1, int) if request.typical else np.array(config.patient_ids)
+    ids = np.zeros(1, int) if request.typical else _array(config.patient_ids)
     prepared = Prepared(
         request=request,
         config=config,
@@ -133,6 +132,10 @@ def prepare(request: Request) -> Prepared:
     )
     _ = prepared.in_blocks()[0].cohort  # what is wrong with the patients is found here
     return prepared
+
+
+def _array(ids: Sequence[int]) -> np.ndarray:
+    return np.arange(ids.start, ids.stop) if isinstance(ids, range) else np.array(ids)
 
 
 def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.ndarray:

@@ -59,3 +59,17 @@ def test_labels_of_a_large_file_are_read_when_they_are_used(tmp_path, monkeypatc
         np.testing.assert_array_equal(labels.isel(part).values, expected.isel(part).values)
     assert (labels.isel(arm=1, patient=0) == "FD1").values.tolist() == [True] + [False] * 5
     assert labels.isel(arm=1, patient=0, dose_period=0).item() == "FD1"
+
+
+def test_whole_numbers_keep_their_fill_value(tmp_path):
+    ds = synthetic.lively(20)
+    grades = ds["crs_grade"].astype(np.int8)
+    grades[0, :5] = -1
+    ds = ds.assign(crs_grade=grades)
+    large = ds.isel(patient=np.arange(20).repeat(20)).assign_coords(patient=np.arange(400))
+    large["crs_grade"].encoding["_FillValue"] = np.int8(-1)
+    save(xr.DataTree(large), tmp_path / "results.nc")
+    with netCDF4.Dataset(tmp_path / "results.nc") as file:
+        assert file["crs_grade"].dtype == np.int8
+        assert file["crs_grade"].getncattr("_FillValue") == -1
+    assert np.isnan(load(tmp_path / "results.nc")["crs_grade"].values).any()

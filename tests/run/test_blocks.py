@@ -61,7 +61,7 @@ def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path):
     assert sum(told[2:]) == 18
 
 
-def test_patients_of_a_block_are_gone_when_the_next_is_simulated(
+def test_patients_and_results_of_a_block_are_gone_when_the_next_is_simulated(
     small_config, tmp_path, monkeypatch
 ):
     """However many blocks there are, one is in memory."""
@@ -70,15 +70,16 @@ def test_patients_of_a_block_are_gone_when_the_next_is_simulated(
 
     def simulated(part, *arguments, **options):
         gc.collect()
-        assert all(cohort() is None for cohort in drawn)
+        assert all(one() is None for one in drawn)
         results = simulate(part, *arguments, **options)
-        drawn.append(weakref.ref(part.cohort))
+        # Both hold arrays of every patient of the block.
+        drawn.extend([weakref.ref(part.cohort), weakref.ref(results["il6_peak"].variable.values)])
         return results
 
     monkeypatch.setattr(module, "run", simulated)
     prepared = prepare(runs.Request(small_config, ["patients=9", "trajectories.patients=1"]))
     runs.run_into(tmp_path / "out", prepared, block=4)
-    assert len(drawn) == 3
+    assert len(drawn) == 6
 
 
 def test_patients_with_doses_of_their_own_stay_together():
