@@ -14,6 +14,7 @@ COLD_S, CACHED_S = 15.0, 4.0
 TRIAL_S, TRIAL_MB = 240.0, 4000.0
 AGAINST = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
 SPEEDUP, WITHIN = 1.8, 0.15
+RULES = 1.5
 LARGE, HUGE = 100_000, 1_000_000
 MOST_MINUTES = {"against_peers": 8, "scaling": 30}
 
@@ -65,6 +66,7 @@ def targets(results: Results) -> list[Target]:
         _linear(scaling),
         _flat(scaling),
         *(_gradient(compiling, mode) for mode in ("forward", "reverse")),
+        *_rules(results.get("rules", ())),
         *(_minutes(results, script, most) for script, most in MOST_MINUTES.items()),
     ]
 
@@ -145,6 +147,16 @@ def _minutes(results: Results, script: str, most: int) -> Target:
         return _missing(asked)
     minutes = number_of(lines[0], "seconds") / 60.0
     return Target(asked, f"{minutes:.1f} minutes", minutes <= most)
+
+
+def _rules(rows: Rows) -> Iterator[Target]:
+    """Arms with rules against the same arm without; only the same visits were asked about."""
+    asked = f"rules, against the same visits without any: {RULES:g}x the time at most"
+    found = _ratio(rows, "rules", "visits", "simulate_s")
+    yield _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found <= RULES)
+    found = _ratio(rows, "rules", "on schedule", "simulate_s")
+    if found is not None:
+        yield Target("rules, against the same doses and no visits", f"{found:.2f}x", None)
 
 
 def _missing(asked: str) -> Target:

@@ -35,7 +35,9 @@ def molecule_doses(table: tuple[tables.Dose, ...], where: str) -> tuple[Dose, ..
         last = time
         amount, duration = _given(entry, key)
         kind = "drug_sc" if entry.route == "sc" else "drug_iv"
-        doses.extend(_repeats(Dose(kind, time, amount, duration, "", key), entry, key))
+        gap = duration_of(entry.least_gap, f"{key}.least_gap") if entry.least_gap else None
+        dose = Dose(kind, time, amount, duration, "", key, least_gap=gap)
+        doses.extend(_repeats(dose, entry, key))
     return tuple(doses)
 
 

@@ -117,6 +117,7 @@ class Dose(Table):
         Repeat | None,
         Rule("be a table", 'Write repeat = { every = "7 day", times = 3 }'),
     ] = None
+    least_gap: Duration | None = None
 
 
 class Premedication(Table):

@@ -29,7 +29,9 @@ def dosed(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[Mem
     left = (memory.step < steps.count) | (memory.parts > 0)
     soon = memory.due <= moment.visit + same_time(moment.visit)
     due = moment.here & soon & left & ~memory.stopped
-    fits = ready & (act != GIVE) & (due | ((act == STOP) & left & ~memory.stopped))
+    runs = _running(memory, moment)
+    to_stop = (left | runs.any()) & ~memory.stopped
+    fits = ready & (act != GIVE) & (due | ((act == STOP) & to_stop))
     fits &= ~((act == SPLIT) & (memory.parts > 0))  # its parts are no doses of their own
     first = first_of(fits)
     chosen = jnp.where(first, act, 0).sum(dtype=jnp.int32)
@@ -39,6 +41,7 @@ def dosed(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[Mem
     dose = _dose(memory, steps, chosen, count, due)
     memory = _after(memory, steps, moment, dose, chosen, days, count)
     memory = _put_down(memory, steps, moment, dose)
+    memory = _cut_short(memory, moment, runs & moment.here & (chosen == STOP))
     memory = eqx.tree_at(lambda m: m.acted, memory, memory.acted + first.astype(memory.acted.dtype))
     plain = jnp.where(due, PROCEED, 0)
     return memory, jnp.where(chosen > 0, chosen, plain), place_of(first)
@@ -71,10 +74,14 @@ def _after(  # noqa: PLR0913
     # Who goes back has the intervals of the plan again.
     kept = jnp.where(given & (chosen == BACK), 0.0, memory.interval)
     interval = jnp.where(given & (chosen == INTERVAL), days, kept)
-    planned = row(steps.interval, dose.step)
-    whole = moment.visit + jnp.where(interval > 0.0, interval, planned)
+    gap = row(steps.next_gap, dose.step)
+    on_its_day = jnp.maximum(row(steps.next_day, dose.step), moment.visit + gap)
+    keeps_day = (gap >= 0.0) & (interval == 0.0)
+    planned = jnp.where(interval > 0.0, interval, row(steps.interval, dose.step))
+    whole = jnp.where(keeps_day, on_its_day, moment.visit + planned)
     late_part = jnp.maximum(moment.visit - memory.due, 0.0)
-    after_parts = jnp.where(given & rest, memory.after_parts + late_part, memory.after_parts)
+    after_rest = jnp.where(keeps_day, whole, memory.after_parts + late_part)
+    after_parts = jnp.where(given & rest, after_rest, memory.after_parts)
     after_parts = jnp.where(given & ~rest, whole, after_parts)
     parts = jnp.where(split, count - 1, jnp.where(rest, memory.parts - 1, 0))
     part_days = jnp.where(split, days, memory.part_days)
@@ -125,3 +132,21 @@ def _put_down(memory: Memory, steps: Steps, moment: Moment, dose: Dose) -> Memor
     one_dose = eqx.tree_at(lambda e: e.period, one_dose, period)
     memory = eqx.tree_at(lambda m: m.period, memory, period)
     return entered(memory, one_dose, dose.step, dose.given)
+
+
+def _running(memory: Memory, moment: Moment) -> Array:
+    """(row,): Infusions of the molecule in the ledger that go on beyond the visit."""
+    events = memory.ledger.events
+    soon = moment.visit + same_time(moment.visit)
+    begun = jnp.asarray(events.time < moment.visit) & (events.period > 0)
+    return begun & (soon < events.time + events.duration)
+
+
+def _cut_short(memory: Memory, moment: Moment, ended: Array) -> Memory:
+    """Infusions that end at the visit, with what was infused until then."""
+    events = memory.ledger.events
+    length = jnp.where(ended, moment.visit - jnp.where(ended, events.time, 0.0), events.duration)
+    amount = jnp.where(ended, length * events.rate, events.amount)
+    return eqx.tree_at(
+        lambda m: (m.ledger.events.duration, m.ledger.events.amount), memory, (length, amount)
+    )

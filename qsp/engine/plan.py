@@ -16,6 +16,8 @@ class Steps(eqx.Module):
     amount: Leaf
     duration: Leaf
     interval: Leaf  # to the next one
+    next_day: Leaf  # planned day of the next one
+    next_gap: Leaf  # to the next one at least, where that stays on its day; -1 where it does not
     same_period: Leaf  # whether it goes on with the dose period of the one before
     count: Leaf  # how many there are
     ahead_kind: Leaf  # (step, ahead): drugs given ahead of the dose, -1 where there is none

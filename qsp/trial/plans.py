@@ -32,6 +32,8 @@ class StepTable:
     amount: np.ndarray
     duration: np.ndarray
     interval: np.ndarray
+    next_day: np.ndarray
+    next_gap: np.ndarray
     same_period: np.ndarray
     count: np.ndarray
     ahead_kind: np.ndarray
@@ -184,11 +186,14 @@ def _steps(arm: Arm, widths: Widths, size: np.ndarray, for_all: ForAll) -> StepT
         given[:, row] = in_patients(dose.amount, size)
     kinds = [KINDS.index(dose.kind) for dose in doses]
     goes_on = [n > 0 and period == periods[n - 1] for n, period in enumerate(periods)]
+    gaps = [-1.0 if dose.least_gap is None else dose.least_gap for dose in doses]
     return StepTable(
         kind=for_all(_padded(kinds, widths.steps, -1).astype(np.int32)),
         amount=given,
         duration=for_all(_padded([dose.duration for dose in doses], widths.steps, 0.0)),
         interval=for_all(_padded(np.diff(times).tolist() if times else (), widths.steps, np.inf)),
+        next_day=for_all(_padded(times[1:], widths.steps, 0.0)),
+        next_gap=for_all(_padded(gaps[1:], widths.steps, -1.0)),
         same_period=for_all(_padded(goes_on, widths.steps, 0.0).astype(bool)),
         count=for_all(np.array(len(doses), np.int32)),
         ahead_kind=for_all(kind),

@@ -47,6 +47,9 @@ class Dose:
         where: Where it was written, for messages.
         lead: How long ahead of a dose of the molecule it goes; 0 where it has a time of its own
             [day].
+        least_gap: Of a dose of the molecule in an arm with rules: it stays on its day however late
+            the one before was, but comes no sooner after it than this; None where it keeps its
+            distance [day].
     """
 
     kind: str
@@ -56,6 +59,7 @@ class Dose:
     period: str = ""
     where: str = dataclasses.field(default="dose", compare=False)
     lead: float = 0.0
+    least_gap: float | None = None
 
     @property
     def is_molecule(self) -> bool:
@@ -135,6 +139,7 @@ def prescribe(
     _check_times(ordered, molecule[0], days)
     labels = _period_labels(molecule)
     _check_infusions(molecule)
+    _check_gaps(molecule)
     administrations = tuple(
         Administration(
             dose.time,
@@ -143,6 +148,7 @@ def prescribe(
             dose.duration,
             labels.index(dose.period) + 1 if dose.is_molecule else 0,
             dose.lead,
+            dose.least_gap,
         )
         for dose in ordered
     )
@@ -194,6 +200,17 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
         labels.append(dose.period)
         began = dose.time
     return tuple(labels)
+
+
+def _check_gaps(molecule: Sequence[Dose]) -> None:
+    for before, dose in zip((None, *molecule), molecule, strict=False):
+        gap = math.inf if before is None else dose.time - before.time
+        if dose.least_gap is None or (before and dose.least_gap <= gap + SAME_TIME):
+            continue
+        rule = "least_gap must not be longer than the time from the dose before it"
+        is_first = before is None
+        got = "given for the first dose" if is_first else f"{dose.least_gap:g} day of {gap:g} day"
+        raise ConfigError(dose.where, rule, got, "Shorten it or leave it out")
 
 
 def _check_infusions(molecule: Sequence[Dose]) -> None:

@@ -159,6 +159,11 @@ CHANGED_CONFIG = {
     "period empty": ('period = "SUD2"', 'period = ""'),
     "unknown route": (FLAT_DOSE, FLAT_DOSE.replace("sc", "sbc")),
     "infusion without duration": (LAST_DOSE, '"60 mg", route = "iv" }'),
+    "gap longer than the interval": (
+        LAST_DOSE,
+        LAST_DOSE.replace("}", ', least_gap = "8 day" }').replace(" ,", ","),
+    ),
+    "gap of the first dose": (STEP_1, f'{STEP_1}, least_gap = "1 day"'),
     "duration negative": (LAST_DOSE, LAST_DOSE.replace("4 hour", "-4 hour")),
     "duration for SC": (FLAT_DOSE, f'{FLAT_DOSE}, duration = "2 hour"'),
     "rate for SC": (FLAT_DOSE, FLAT_DOSE.replace("mg", "mg/day")),

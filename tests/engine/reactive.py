@@ -34,10 +34,13 @@ def arm(
     rescues: Sequence[Rescue] = (DRUG,),
     duration: float = 0.0,
     ahead: Sequence[Dose] = (),
+    least_gap: dict[int, float] | None = None,
 ) -> Arm:
     """An arm with doses (day, mg) of the first drug, each a period."""
+    gaps = least_gap or {}
     given = [
-        Dose("drug_iv", day, Amount(mg), duration, f"D{n + 1}") for n, (day, mg) in enumerate(doses)
+        Dose("drug_iv", day, Amount(mg), duration, f"D{n + 1}", least_gap=gaps.get(n))
+        for n, (day, mg) in enumerate(doses)
     ]
     regimen = prescribe([*ahead, *given], molecular_weight_kda=MG_IS_NMOL, days=DAYS, where="arm")
     return Arm("arm", (regimen,), reaction=Reaction(tuple(calendar), tuple(rules), tuple(rescues)))

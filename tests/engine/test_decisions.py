@@ -68,6 +68,37 @@ def test_a_dose_waits_until_crs_is_over_and_later_ones_keep_their_distance():
     assert decisions(result)[7:10] == ["held", "held", "as planned"]
 
 
+def test_a_dose_may_keep_its_day_whatever_the_one_before_did():
+    """Cevostamab's second step comes on day 2 to 4 and its full dose on day 8."""
+    wait = rule("crs_grade >= 1", "hold")
+    event = {**CRS, "center": (3.0, 2.0, 3.0)}  # until day 4
+    doses = ((0.0, 1.0), (3.0, 2.0), (7.0, 4.0), (14.0, 8.0))
+    for least, third in ((1.0, 7.0), (2.0, 7.0), (4.0, 9.0)):
+        [result] = solved(reacting(arm(*doses, rules=[wait], least_gap={2: least}), **event))
+        days = [day for day, _ in given(result)]
+        assert days == [0.0, 5.0, third, third + 7.0], least
+
+
+def test_a_dose_on_its_day_waits_for_the_parts_of_a_split_one():
+    split = rule("step >= 2 and step <= 2", "split", parts=2, days=5.0)
+    for gaps, third in (({}, 14.0), ({2: 3.0}, 15.0)):
+        [result] = solved(reacting(arm(*WEEKLY, rules=[split], least_gap=gaps)))
+        assert [day for day, _ in given(result)] == [0.0, 7.0, 12.0, third], gaps
+
+
+def test_a_stop_ends_the_infusion_that_runs():
+    """A rate of 1 a day for 5 days, stopped at the visit of day 8; none is left to be given."""
+    stop = rule("crs_grade >= 2", "stop")
+    for doses in (((0.0, 5.0), (6.0, 5.0)), ((0.0, 5.0), (6.0, 5.0), (12.0, 5.0))):
+        event = {**CRS, "center": (8.0, 2.0, 3.0)}
+        of = arm(*doses, rules=[stop], duration=5.0)
+        stopped, whole = solved(reacting(of, **event), reacting(of))
+        assert given(stopped) == [(0.0, 5.0), (6.0, 2.0)]
+        assert np.asarray(stopped.ledger.events.duration)[:2].tolist() == [5.0, 2.0]
+        assert given(whole) == [*doses]
+        assert decisions(stopped)[8] == "stopped"
+
+
 def test_a_delayed_dose_is_given_at_the_first_visit_after_the_delay():
     late = rule("crs_grade >= 1", "delay", days=2.5)
     [result] = solved(reacting(arm(*WEEKLY, rules=[late]), **CRS))

@@ -1,0 +1,105 @@
+"""What rules that react to the patient cost. JSON lines; about 3 minutes on 2 cores.
+
+    .venv/bin/python benchmarks/rules.py [--patients 10000] [--repeats 3]
+
+The arm with rules of `configs/mosunetuzumab_rules.toml`, in three forms: as it is, with the same
+visits and no rule, and with its doses on schedule and no visit. They are simulated in turn, without
+trajectories; the median of the repeats counts, compilation apart. Rows of ratios follow, and one
+for another set of rules, which must compile nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+
+import base_case
+from rows import Row, emit, per_core, ratio, row
+
+from qsp.engine.method import Method
+from qsp.run import Prepared, Request, prepare
+from qsp.trial import Arm
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_rules.toml"
+ARM = "watched"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    asked = parser.parse_args()
+    prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
+    cases = {name: _alone(prepared, arm) for name, arm in _arms(prepared).items()}
+    last = cases.pop("other rules")
+    rows = _measured(cases, asked.repeats)
+    for figures in rows.values():
+        emit(figures)
+    for without in ("visits", "on schedule"):
+        emit(ratio(rows["rules"], rows[without], "simulate_s"))
+    emit(_measured({"other rules": last}, 1)["other rules"])
+
+
+def _arms(prepared: Prepared) -> Mapping[str, Arm]:
+    [arm] = [arm for arm in prepared.trial.arms if arm.name == ARM]
+    if arm.reaction is None:
+        raise ValueError(f"{CONFIG.name} must have rules in the arm {ARM}")
+    without = dataclasses.replace(arm.reaction, rules=())
+    fewer = dataclasses.replace(arm.reaction, rules=arm.reaction.rules[1:])
+    return {
+        "rules": arm,
+        "visits": dataclasses.replace(arm, reaction=without),
+        "on schedule": dataclasses.replace(arm, reaction=None),
+        "other rules": dataclasses.replace(arm, reaction=fewer),
+    }
+
+
+def _alone(prepared: Prepared, arm: Arm) -> Prepared:
+    return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=(arm,)))
+
+
+def _measured(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
+    """A row for each case; the first pass of each compiles."""
+    passes: dict[str, list[Row]] = {name: [] for name in cases}
+    for _ in range(repeats):
+        for name, prepared in cases.items():
+            ds = base_case.endpoints(prepared, Method())
+            passes[name].append(
+                {
+                    "compile_s": ds.attrs["compile_s"],
+                    "simulate_s": ds.attrs["wall_s"] - ds.attrs["compile_s"],
+                    "mean_steps": round(float(ds["steps"].mean()), 1),
+                    "failures": int((ds["outcome"] != 0).sum()),
+                }
+            )
+    return {name: _row(name, cases[name], found) for name, found in passes.items()}
+
+
+def _row(case: str, prepared: Prepared, passes: list[Row]) -> Row:
+    [arm], patients = prepared.trial.arms, prepared.trial.patients
+    seconds = statistics.median(float(str(one["simulate_s"])) for one in passes)
+    return row(
+        "rules",
+        Method().solver.lower(),
+        status="ok",
+        case=case,
+        patients=patients,
+        days=prepared.trial.days,
+        visits=0 if arm.reaction is None else len(arm.reaction.calendar),
+        rules=0 if arm.reaction is None else len(arm.reaction.rules),
+        simulate_s=round(seconds, 2),
+        patients_per_s=round(patients / seconds, 1),
+        **per_core(patients / seconds, patients),
+        compile_s=round(float(str(passes[0]["compile_s"])), 2),
+        repeats=len(passes),
+        mean_steps=passes[0]["mean_steps"],
+        failures=passes[0]["failures"],
+    )
+
+
+if __name__ == "__main__":
+    main()
