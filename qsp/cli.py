@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from qsp import cluster_cli
 from qsp.errors import ConfigError, QSPError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="In-silico trials of T-cell engagers. For research, not for clinical decisions.",
 )
+app.add_typer(cluster_cli.app)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 

@@ -251,3 +251,32 @@ def print_approved(rows: Any, console: Console) -> None:
         f"{miss:+.0f}. Order over the doses right for {right} of {len(known)} molecules. The rates "
         "were in the fit of the shared values."
     )
+
+
+def print_status(shown: Any, console: Console) -> None:
+    """Where a run in shards stands."""
+    plan = shown.plan
+    counts = {
+        "done": len(shown.done),
+        "running": len(shown.running),
+        "failed": len(shown.failed),
+        "missing": len(shown.missing),
+    }
+    print_table(
+        f"{plan.title}: run {plan.id}",
+        ["shards", *counts, "patients"],
+        [[str(len(plan.shards)), *map(str, counts.values()), f"{shown.patients:,}"]],
+        console,
+    )
+    for shard, error in shown.failed.items():
+        console.print(f"Shard {shard} failed: {error}", markup=False)
+    if shown.failed_patients:
+        console.print(f"{shown.failed_patients} simulated patients failed.")
+    if shown.is_done:
+        console.print(f"All shards are done. Next: qsp finalize {plan.run}", markup=False)
+    elif shown.patients_per_s:
+        left = shown.seconds_left / 60.0
+        console.print(
+            f"{shown.patients_per_s:,.0f} patients a second so far; about {left:,.1f} minutes left "
+            "at that rate."
+        )

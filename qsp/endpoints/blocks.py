@@ -15,6 +15,8 @@ CHUNK = 10_000
 """Patients in a chunk of the file of a large run; a block that cut one would read it twice."""
 LANES = 40_000
 """Patients times arms of a block, if that is a chunk or more."""
+MOST = 100_000
+"""Patients of a chunk that is read as a whole."""
 
 Measure: TypeAlias = Callable[[xr.Dataset], xr.DataArray]
 """Something about the patients of a part of the results, over (..., patient, ...)."""
@@ -29,11 +31,18 @@ def blocks(ds: xr.Dataset) -> tuple[xr.Dataset, ...]:
     Returns:
         Parts of some chunks of patients each, in order; all else is the same in them.
     """
-    size = CHUNK * max(1, LANES // (CHUNK * ds.sizes.get("arm", 1)))
+    size = _size(ds)
     starts = range(0, ds.sizes["patient"], size)
     if len(starts) < 2:
         return (ds,)
     return tuple(ds.isel(patient=slice(start, start + size)) for start in starts)
+
+
+def _size(ds: xr.Dataset) -> int:
+    """Patients of a block: whole chunks of what lies in a file, unless one is large."""
+    lies = ds["outcome"].encoding.get("preferred_chunks", {}) if "outcome" in ds else {}
+    chunk = min(lies.get("patient", CHUNK), MOST)
+    return chunk * max(1, LANES // (chunk * ds.sizes.get("arm", 1)))
 
 
 def added(parts: Iterable[xr.Dataset]) -> xr.Dataset:

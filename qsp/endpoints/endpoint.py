@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import xarray as xr
 
 from qsp import units as unit_system
+from qsp.endpoints.lazy import by_part
 from qsp.errors import ConfigError, suggest
 
 P = ParamSpec("P")
@@ -68,7 +69,7 @@ def endpoint(
         def checked(ds: xr.Dataset, /, *args: P.args, **kwargs: P.kwargs) -> Labeled:
             for name, unit in meaning.needs.items():
                 require(ds, name, unit)
-            return _described(function(ds, *args, **kwargs), meaning)
+            return _described(function(by_part(ds), *args, **kwargs), meaning)
 
         checked.meaning = meaning  # type: ignore[attr-defined]
         return checked

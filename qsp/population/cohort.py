@@ -29,6 +29,7 @@ class Cohort:
         growth: Of the tumor: ``logistic``, or ``simeoni`` (exponential, then linear).
         covariates: Description of the covariates, as in the file.
         parameters: Its entries; first those of the file it extends.
+        files: Its file, after those that it extends.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Cohort:
     growth: str
     covariates: Mapping[str, Any]
     parameters: tuple[ParameterFile, ...]
+    files: tuple[Path, ...]
 
 
 def read_cohort(path: Path) -> Cohort:
@@ -59,11 +61,11 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
         texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
-        covariates, files = dict(base.covariates), base.parameters
+        covariates, files, before = dict(base.covariates), base.parameters, base.files
         if "mixtures" in table:  # mixtures of the file itself, even none, stand for those before
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
-        texts, covariates, files = {"growth": "logistic"}, {}, ()
+        texts, covariates, files, before = {"growth": "logistic"}, {}, (), ()
     for key in _TEXTS:
         texts[key] = table.get(key, texts.get(key))
         if not isinstance(texts[key], str) or not texts[key].strip():
@@ -80,6 +82,7 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
         name=path.stem,
         covariates={**covariates, **_table(table, "covariates", where)},
         parameters=(*files, parameters),
+        files=(*before, path),
         **texts,
     )
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from qsp.errors import ConfigError
 
 RESULTS, REPORT, SUMMARY = "results.nc", "report.html", "summary.csv"
+STORE = "results.zarr"
+"""Results of a run in shards; see `qsp.cluster`."""
 
 
 def check(out: Path, *, force: bool) -> None:

@@ -13,6 +13,7 @@ from qsp.engine.progress import Joint, Progress, Silent
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.report import Supplement
 from qsp.results import load, save, save_blocks, trajectories
+from qsp.results.store import COMPLETE, Store
 from qsp.run import folder
 from qsp.run.command import command_of
 from qsp.run.prepare import BLOCK, Prepared, attributes
@@ -142,6 +143,8 @@ def read(out: Path) -> xr.DataTree:
         ConfigError: If the folder holds no run.
     """
     file = out / folder.RESULTS
+    if (out / folder.STORE).is_dir():
+        return _read_store(out)
     if not file.is_file():
         beside = [path.parent.name for path in out.parent.glob(f"*/{folder.RESULTS}")]
         todo = f"{suggest(out.name, beside)} Name the folder that qsp run wrote".strip()
@@ -152,3 +155,11 @@ def read(out: Path) -> xr.DataTree:
     except OSError:
         rule, todo = "the file must hold the results of a run", "Run the trial again"
         raise ConfigError(str(file), rule, "not readable as such", todo) from None
+
+
+def _read_store(out: Path) -> xr.DataTree:
+    results = Store(out / folder.STORE).read()
+    if COMPLETE not in results.attrs or not results.attrs.get("plan_id"):
+        rule, todo = "a run in shards must be closed", f"qsp status {out}, then qsp finalize {out}"
+        raise ConfigError(str(out), rule, "still open", todo)
+    return results

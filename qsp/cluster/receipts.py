@@ -1,0 +1,192 @@
+"""What is known of a shard: its receipt, and each start of it.
+
+A receipt is written after the data and says which bytes they are; nothing else counts as done.
+Attempts are for people and for bounds on retries.
+"""
+
+import dataclasses
+import datetime
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from qsp.cluster.atomic import read_json, write_json
+from qsp.cluster.plan import ATTEMPTS, RECEIPTS, Plan
+from qsp.results.store import Store
+
+State = Literal["running", "stopped", "failed", "done"]
+STALE_S = 1800.0
+"""An attempt elsewhere that has said nothing for so long is taken for dead."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """A shard is done.
+
+    Args:
+        plan: Id of the plan.
+        shard: Number.
+        chunks: Digest of each chunk by the name of its array.
+        failed: Patients (by arm) that could not be simulated.
+        seconds: That the attempt took which ended it, by part.
+        about: Host, device, job: for people.
+        began: Of that attempt [s since 1970].
+        ended: Of it.
+    """
+
+    plan: str
+    shard: int
+    chunks: Mapping[str, str]
+    failed: int
+    seconds: Mapping[str, float]
+    about: Mapping[str, Any]
+    began: float
+    ended: float
+
+
+def receipt_path(plan: Plan, shard: int) -> Path:
+    """File of the receipt of a shard."""
+    return plan.path(RECEIPTS, f"{shard:05d}.json")
+
+
+def write_receipt(plan: Plan, receipt: Receipt) -> None:
+    """Say that a shard is done."""
+    write_json(receipt_path(plan, receipt.shard), dataclasses.asdict(receipt))
+
+
+def read_receipt(plan: Plan, shard: int) -> Receipt | None:
+    """The receipt of a shard; None where there is none of this plan and this shard."""
+    found = read_json(receipt_path(plan, shard))
+    names = {field.name for field in dataclasses.fields(Receipt)}
+    if found is None or set(found) != names:
+        return None
+    receipt = Receipt(**found)
+    return receipt if (receipt.plan, receipt.shard) == (plan.id, shard) else None
+
+
+def wrong(plan: Plan, shard: int, store: Store) -> str:
+    """What is wrong with a shard that should be done, in words; "" where nothing is."""
+    receipt = read_receipt(plan, shard)
+    if receipt is None:
+        there = receipt_path(plan, shard).exists()
+        return "its receipt is of another plan or shard, or broken" if there else "no receipt"
+    found = store.digests(plan.rows(shard))
+    if set(found) != set(receipt.chunks):
+        return "its receipt is for other variables"
+    missing = [name for name, digest in found.items() if not digest]
+    if missing:
+        return f"missing chunk of {', '.join(missing)}"
+    other = [name for name, digest in found.items() if digest != receipt.chunks[name]]
+    return f"other bytes than its receipt says in {', '.join(other)}" if other else ""
+
+
+def missing(plan: Plan) -> list[int]:
+    """Shards without a receipt."""
+    return [shard for shard in plan.shards if read_receipt(plan, shard) is None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One start of a shard.
+
+    Args:
+        shard: Number.
+        id: Of the job, or of host and process; a job that is requeued has one attempt.
+        state: Stopped ones were asked to stop, and do not count as tries.
+        host: Where.
+        pid: Process.
+        began: Start [s since 1970].
+        touched: Last word of it.
+        done: Patients so far.
+        error: What it died of.
+    """
+
+    shard: int
+    id: str
+    state: State
+    host: str
+    pid: int
+    began: float
+    touched: float
+    done: int = 0
+    error: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it still runs, as far as one can see from here."""
+        if self.state != "running":
+            return False
+        if self.host == socket.gethostname():
+            return _is_alive(self.pid)
+        return time.time() - self.touched < STALE_S
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was a try that came to nothing: it failed, or was killed."""
+        return self.state == "failed" or (self.state == "running" and not self.is_live)
+
+
+def begin(plan: Plan, shard: int) -> Attempt:
+    """Note that a shard starts."""
+    host, pid, now = socket.gethostname(), os.getpid(), time.time()
+    attempt = Attempt(shard, job() or f"{host}-{pid}", "running", host, pid, now, now)
+    note(plan, attempt)
+    return attempt
+
+
+def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
+    """Write what is new about an attempt."""
+    attempt = dataclasses.replace(attempt, touched=time.time(), **changes)
+    path = plan.path(ATTEMPTS, f"{attempt.shard:05d}.{attempt.id}.json")
+    write_json(path, dataclasses.asdict(attempt))
+    return attempt
+
+
+def attempts(plan: Plan) -> dict[int, list[Attempt]]:
+    """All starts, by shard, in the order of time."""
+    found: dict[int, list[Attempt]] = {}
+    names = {field.name for field in dataclasses.fields(Attempt)}
+    for path in plan.path(ATTEMPTS).glob("*.json"):
+        content = read_json(path)
+        if content is not None and set(content) == names:
+            found.setdefault(content["shard"], []).append(Attempt(**content))
+    return {shard: sorted(found[shard], key=lambda a: a.began) for shard in sorted(found)}
+
+
+def forgive(plan: Plan, shard: int) -> None:
+    """Forget the tries of a shard, so that it may be tried again as often."""
+    for path in plan.path(ATTEMPTS).glob(f"{shard:05d}.*.json"):
+        path.unlink(missing_ok=True)
+
+
+def job() -> str:
+    """Id of the Slurm job or array task this process runs in; "" outside."""
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
+
+
+def said(error: BaseException) -> str:
+    """An error with where it came from."""
+    return "".join(traceback.format_exception(error))
+
+
+def day(seconds: float) -> str:
+    """A time, for people."""
+    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:  # a process that has ended and that nobody asked about is no more than its number
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True

@@ -1,0 +1,170 @@
+"""Adapters to what runs shards: Slurm and local processes by submitit, and any client of dask.
+
+None of them is asked what became of a shard: its receipt says that.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qsp.cluster.plan import LOGS, Plan
+from qsp.cluster.task import Task
+from qsp.errors import ConfigError
+
+PAUSE_S = 0.2
+SIGNAL_AHEAD_S = 90
+"""Slurm warns a job so long before its time is over."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What a shard needs of a cluster.
+
+    Args:
+        partition: Of Slurm; its default where empty.
+        minutes: Most time of a shard.
+        cpus: Cores.
+        gpus: GPUs; one or none.
+        memory_gb: Memory [GB].
+        at_once: Shards that may run at the same time.
+        more: Further options of sbatch, by name.
+    """
+
+    partition: str = ""
+    minutes: int = 60
+    cpus: int = 2
+    gpus: int = 0
+    memory_gb: float = 8.0
+    at_once: int = 64
+    more: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def to_slurm(
+    plan: Plan, shards: Sequence[int], resources: Resources, *, cache: bool = True
+) -> list[str]:
+    """Submit shards as one job array.
+
+    Returns:
+        Job id of each.
+
+    Raises:
+        ConfigError: If submitit or sbatch is missing.
+    """
+    executor = _executor(plan, "slurm")
+    more = {"requeue": True, **resources.more}
+    gres = {"slurm_gres": f"gpu:{resources.gpus}"} if resources.gpus else {}
+    executor.update_parameters(
+        name=f"qsp-{plan.id[:6]}",
+        timeout_min=resources.minutes,
+        cpus_per_task=resources.cpus,
+        mem_gb=resources.memory_gb,
+        slurm_array_parallelism=resources.at_once,
+        slurm_signal_delay_s=SIGNAL_AHEAD_S,
+        slurm_additional_parameters=more,
+        **({"slurm_partition": resources.partition} if resources.partition else {}),
+        **gres,
+    )
+    return [job.job_id for job in executor.map_array(_tasks(plan, cache), list(shards))]
+
+
+def to_processes(
+    plan: Plan,
+    shards: Sequence[int],
+    workers: int,
+    *,
+    cache: bool = True,
+    told: Callable[[], None] = lambda: None,
+) -> None:
+    """Run shards in processes of this machine, and wait for them.
+
+    Args:
+        plan: Of the run.
+        shards: Numbers.
+        workers: Processes at a time.
+        cache: Whether compiled programs are kept in the folder.
+        told: Called after each look.
+
+    Raises:
+        ConfigError: If submitit is missing.
+    """
+    executor, waiting, running = _executor(plan, "local"), list(shards), []
+    executor.update_parameters(timeout_min=60 * 24 * 7)
+    try:
+        while waiting or running:
+            running = [job for job in running if not job.done()]
+            while waiting and len(running) < workers:
+                running.append(
+                    executor.submit(Task(str(plan.run.resolve()), waiting.pop(0), cache))
+                )
+            told()
+            time.sleep(PAUSE_S)
+    finally:
+        for job in running:
+            job.cancel()
+
+
+def to_dask(
+    plan: Plan,
+    shards: Sequence[int],
+    client: Any,
+    *,
+    cache: bool = True,
+    told: Callable[[], None] = lambda: None,
+) -> None:
+    """Run shards on the workers of a dask client, and wait for them.
+
+    Workers see the folder of the run at the same path. One that dies gives its shards to others; a
+    shard that fails leaves that in its attempts.
+
+    Args:
+        plan: Of the run.
+        shards: Numbers.
+        client: A `dask.distributed.Client`.
+        cache: Whether compiled programs are kept in the folder.
+        told: Called after each look.
+    """
+    tasks = [Task(str(plan.run.resolve()), shard, cache) for shard in shards]
+    futures = [client.submit(_attempted, task, pure=False, retries=0) for task in tasks]
+    while not all(future.done() for future in futures):
+        told()
+        time.sleep(PAUSE_S)
+    told()
+
+
+def _attempted(task: Task) -> str:
+    return task.attempted()
+
+
+def _tasks(plan: Plan, cache: bool) -> "_Tasks":
+    return _Tasks(str(plan.run.resolve()), cache)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tasks:
+    """The function of an array: from a number to its shard."""
+
+    run: str
+    cache: bool
+
+    def __call__(self, shard: int) -> str:
+        return Task(self.run, shard, self.cache)()
+
+    def checkpoint(self, shard: int) -> Any:
+        """For submitit, should a signal come before the shard takes them: begin again."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, shard)
+
+
+def _executor(plan: Plan, cluster: str) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        rule, todo = "submitit must be installed", "pip install 'qsp[cluster]'"
+        raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
+    try:
+        return submitit.AutoExecutor(folder=plan.path(LOGS, "%j"), cluster=cluster)
+    except RuntimeError:
+        rule, todo = "sbatch must be there", "Log in where jobs are submitted, or use --local"
+        raise ConfigError(f"--{cluster}", rule, "missing", todo) from None

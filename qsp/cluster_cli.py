@@ -1,0 +1,289 @@
+"""Commands for runs in shards: each is a thin call of one function of `qsp.cluster`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from qsp.errors import ConfigError, SolveError
+
+if TYPE_CHECKING:
+    from qsp.cluster.plan import Plan
+    from qsp.cluster.submit import Resources
+
+app = typer.Typer()
+console = Console(highlight=False)
+
+RunArg = Annotated[Path, typer.Argument(help="Folder of a run in shards.")]
+Partition = Annotated[str, typer.Option(help="Partition of Slurm.")]
+Minutes = Annotated[int, typer.Option(help="Most minutes of a shard.")]
+Cpus = Annotated[int, typer.Option(help="Cores of a shard.")]
+Gpus = Annotated[int, typer.Option(help="GPUs of a shard: 0 or 1.")]
+Memory = Annotated[float, typer.Option("--memory-gb", help="Memory of a shard [GB].")]
+AtOnce = Annotated[int, typer.Option(help="Shards that may run at the same time.")]
+More = Annotated[
+    list[str] | None,
+    typer.Option("--sbatch", metavar="KEY=VALUE", help="A further option of sbatch."),
+]
+Cache = Annotated[
+    bool, typer.Option("--cache/--no-cache", help="Keep compiled programs in the folder.")
+]
+Most = Annotated[int, typer.Option("--attempts", help="Times a shard may fail.")]
+OnSlurm = Annotated[bool, typer.Option("--slurm", help="As a job array of Slurm.")]
+OnHere = Annotated[bool, typer.Option("--local", help="In processes of this machine; waits.")]
+OnDask = Annotated[str, typer.Option("--dask", help="Address of a scheduler of dask; waits.")]
+Workers = Annotated[int, typer.Option(help="Processes of --local.")]
+
+
+@app.command()
+def plan(
+    config: Annotated[Path, typer.Argument(help="Config of a trial (TOML).")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; it must not exist.")],
+    shards_of: Annotated[int, typer.Option(help="Patients of a shard.")],
+    patients: Annotated[int | None, typer.Option(help="Number of virtual patients.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the population.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the config."),
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option(help="TOML file of your own parameter values.")
+    ] = None,
+    covariates: Annotated[Path | None, typer.Option(help="CSV file of your own patients.")] = None,
+    block: Annotated[int | None, typer.Option(help="Patients computed at a time.")] = None,
+    cache: Cache = True,
+) -> None:
+    """Cut a trial into shards and freeze it; nothing is submitted."""
+    from qsp.cluster.compiled import keep_compiled
+    from qsp.cluster.freeze import freeze
+    from qsp.cluster.plan import BLOCK
+    from qsp.run import Request
+
+    options = {"patients": patients, "seed": seed}
+    asked = [f"{key}={value}" for key, value in options.items() if value is not None]
+    made = freeze(
+        Request(config, (*(changes or ()), *asked), parameters, covariates),
+        out,
+        shards_of,
+        block=BLOCK if block is None else block,
+        compiled_in=keep_compiled if cache else None,
+    )
+    console.print(
+        f"Run {made.id}: {made.patients:,} patients in {len(made.shards):,} shards of "
+        f"{made.size:,}. Results hold endpoints; for trajectories of single patients, name them in "
+        f"qsp run.\nNext: qsp submit {out} --local, or --slurm",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def shard(
+    run: RunArg,
+    number: Annotated[int, typer.Argument(help="Number of the shard, from 0.")],
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="Asked to stop, go back into the queue of Slurm.")
+    ] = False,
+    cache: Cache = True,
+) -> None:
+    """Compute one shard, unless it is done; asked to stop, keep what there is and exit with 75."""
+    from qsp.cluster import task
+
+    ended = task.Task(str(run), number, cache).attempted()
+    console.print(f"shard {number}: {ended}", markup=False)
+    if ended == "stopped":
+        if requeue:
+            task.requeue()
+        raise typer.Exit(task.STOPPED)
+
+
+@app.command()
+def submit(
+    run: RunArg,
+    slurm: OnSlurm = False,
+    local: OnHere = False,
+    dask: OnDask = "",
+    workers: Workers = 1,
+    partition: Partition = "",
+    minutes: Minutes = 60,
+    cpus: Cpus = 2,
+    gpus: Gpus = 0,
+    memory_gb: Memory = 8.0,
+    at_once: AtOnce = 64,
+    more: More = None,
+    attempts: Most = 3,
+    cache: Cache = True,
+) -> None:
+    """Run the shards that are neither done nor running."""
+    from qsp.cluster.submit import Resources
+
+    resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
+    _submit(run, slurm, local, dask, workers, resources, attempts, cache)
+
+
+@app.command()
+def resume(
+    run: RunArg,
+    slurm: OnSlurm = False,
+    local: OnHere = False,
+    dask: OnDask = "",
+    workers: Workers = 1,
+    partition: Partition = "",
+    minutes: Minutes = 60,
+    cpus: Cpus = 2,
+    gpus: Gpus = 0,
+    memory_gb: Memory = 8.0,
+    at_once: AtOnce = 64,
+    more: More = None,
+    attempts: Most = 3,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also shards that failed as often as they may.")
+    ] = False,
+    cache: Cache = True,
+) -> None:
+    """Check what is there, and run what is missing, broken or was stopped."""
+    from qsp.cluster import receipts
+    from qsp.cluster.plan import read_plan
+    from qsp.cluster.status import status
+    from qsp.cluster.submit import Resources
+
+    made = read_plan(run)
+    for number in made.shards:
+        what = receipts.wrong(made, number, made.store)
+        if what and receipts.receipt_path(made, number).exists():
+            console.print(f"Shard {number}: {what}", markup=False)
+            receipts.receipt_path(made, number).unlink()
+            receipts.forgive(made, number)
+    if again:
+        for number in status(made, most_attempts=attempts).failed:
+            receipts.forgive(made, number)
+    resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
+    _submit(run, slurm, local, dask, workers, resources, attempts, cache)
+
+
+@app.command()
+def status(run: RunArg, attempts: Most = 3) -> None:
+    """Show where a run stands; exit code 1 where a shard failed as often as it may."""
+    from qsp.cluster.plan import read_plan
+    from qsp.cluster.status import status as state
+    from qsp.terminal import print_status
+
+    found = state(read_plan(run), most_attempts=attempts)
+    print_status(found, console)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def finalize(
+    run: RunArg,
+    netcdf: Annotated[bool, typer.Option("--netcdf", help="Write results.nc as well.")] = False,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Close a store from which shards are missing.")
+    ] = False,
+) -> None:
+    """Check every byte against the receipts and close the store; refuse what is incomplete."""
+    from qsp.cluster.finalize import finalize as close
+    from qsp.cluster.plan import read_plan
+
+    final = close(read_plan(run), netcdf=netcdf, incomplete=incomplete)
+    for number, what in final.wrong.items():
+        console.print(f"Shard {number}: {what}", markup=False)
+    if final.wrong and not incomplete:
+        raise SolveError(
+            f"{len(final.wrong)} shards are missing or broken: compute them with qsp resume {run}"
+        )
+    state = "complete" if final.complete else "INCOMPLETE"
+    failed = f"; {final.failed} simulated patients failed" if final.failed else ""
+    console.print(f"Results are {state}{failed}. Next: qsp report {run}", markup=False)
+    if final.wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sbatch(
+    run: RunArg,
+    partition: Partition = "",
+    minutes: Minutes = 60,
+    cpus: Cpus = 2,
+    gpus: Gpus = 0,
+    memory_gb: Memory = 8.0,
+    at_once: AtOnce = 64,
+    more: More = None,
+) -> None:
+    """Print the file for sbatch, for sites with a policy of their own."""
+    from qsp.cluster import receipts
+    from qsp.cluster.plan import read_plan
+    from qsp.cluster.script import sbatch as script
+    from qsp.cluster.submit import Resources
+
+    made = read_plan(run)
+    resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
+    typer.echo(script(made, receipts.missing(made), resources), nl=False)
+
+
+def _pairs(more: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in more or ():
+        key, sign, value = text.partition("=")
+        if not (key.strip() and sign):
+            raise ConfigError("--sbatch", "it must be KEY=VALUE", repr(text), "As qos=long")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _submit(
+    run: Path,
+    slurm: bool,
+    local: bool,
+    dask: str,
+    workers: int,
+    resources: Resources,
+    attempts: int,
+    cache: bool,
+) -> None:
+    from qsp.cluster import submit as adapters
+    from qsp.cluster.plan import read_plan
+    from qsp.cluster.status import status as state
+    from qsp.terminal import print_status
+
+    if slurm + local + bool(dask) != 1:
+        todo = "Add one of --slurm, --local, --dask ADDRESS"
+        raise ConfigError("submit", "it must be said where", f"{slurm + local + bool(dask)}", todo)
+    made = read_plan(run)
+    found = state(made, most_attempts=attempts)
+    shards = list(found.missing)
+    if not shards:
+        print_status(found, console)
+        if found.failed:
+            raise SolveError("shards failed as often as they may: see qsp status, and --again")
+        return
+    if slurm:
+        jobs = adapters.to_slurm(made, shards, resources, cache=cache)
+        console.print(f"{len(shards)} shards are job {jobs[0].partition('_')[0]}", markup=False)
+        return
+    while shards:  # a shard that fails is tried again, as often as it may
+        if local:
+            adapters.to_processes(made, shards, workers, cache=cache)
+        else:
+            _to_dask(made, shards, dask, cache)
+        found = state(made, most_attempts=attempts)
+        shards = list(found.missing)
+    print_status(found, console)
+    if found.failed:
+        raise SolveError("shards failed as often as they may: see qsp status, and --again")
+
+
+def _to_dask(made: Plan, shards: list[int], address: str, cache: bool) -> None:
+    from qsp.cluster import submit as adapters
+
+    try:
+        from distributed import Client
+    except ImportError:
+        rule, todo = "dask.distributed must be installed", "pip install 'qsp[cluster]'"
+        raise ConfigError("--dask", rule, "missing", todo) from None
+    with Client(address) as client:
+        adapters.to_dask(made, shards, client, cache=cache)
