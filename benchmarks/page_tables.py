@@ -152,11 +152,11 @@ def _minutes(results: Results, script: str, most: int) -> Target:
 def _rules(rows: Rows) -> Iterator[Target]:
     """Arms with rules against the same arm without; only the same visits were asked about."""
     asked = f"rules, against the same visits without any: {RULES:g}x the time at most"
-    found = _ratio(rows, "rules", "visits", "simulate_s")
+    found = _ratio(rows, "rules", "same visits", "simulate_s")
     yield _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found <= RULES)
     found = _ratio(rows, "rules", "on schedule", "simulate_s")
     if found is not None:
-        yield Target("rules, against the same doses and no visits", f"{found:.2f}x", None)
+        yield Target("rules, against the same doses without visits", f"{found:.2f}x", None)
 
 
 def _missing(asked: str) -> Target:

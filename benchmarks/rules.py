@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/rules.py [--patients 10000] [--repeats 3]
 
-The arm with rules of `configs/mosunetuzumab_rules.toml`, in three forms: as it is, with the same
-visits and no rule, and with its doses on schedule and no visit. They are simulated in turn, without
-trajectories; the median of the repeats counts, compilation apart. Rows of ratios follow, and one
-for another set of rules, which must compile nothing.
+The arm with rules of `configs/mosunetuzumab_rules.toml` in four forms: as it is; with its calendar
+and no rule; with its doses on schedule and the same visits, at which nothing of a drug is given, so
+that the solver stops there and nothing else happens; and without visits. They are simulated in
+turn, without trajectories; the median of the repeats counts, compilation apart. Rows of ratios
+follow, and one for another set of rules, which must compile nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import base_case
@@ -21,7 +22,7 @@ from rows import Row, emit, per_core, ratio, row
 
 from qsp.engine.method import Method
 from qsp.run import Prepared, Request, prepare
-from qsp.trial import Arm
+from qsp.trial import Administration, Amount, Arm
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_rules.toml"
 ARM = "watched"
@@ -39,7 +40,7 @@ def main() -> None:
     rows = _measured(cases, asked.repeats)
     for figures in rows.values():
         emit(figures)
-    for without in ("visits", "on schedule"):
+    for without in ("same visits", "calendar", "on schedule"):
         emit(ratio(rows["rules"], rows[without], "simulate_s"))
     emit(_measured({"other rules": last}, 1)["other rules"])
 
@@ -52,10 +53,21 @@ def _arms(prepared: Prepared) -> Mapping[str, Arm]:
     fewer = dataclasses.replace(arm.reaction, rules=arm.reaction.rules[1:])
     return {
         "rules": arm,
-        "visits": dataclasses.replace(arm, reaction=without),
+        "calendar": dataclasses.replace(arm, reaction=without),
+        "same visits": _stopping(arm, arm.reaction.calendar),
         "on schedule": dataclasses.replace(arm, reaction=None),
         "other rules": dataclasses.replace(arm, reaction=fewer),
     }
+
+
+def _stopping(arm: Arm, visits: Sequence[float]) -> Arm:
+    """The arm on schedule, with nothing of a drug at each visit."""
+    [regimen] = arm.regimens
+    nothing = [Administration(visit - arm.lead, "dexamethasone", Amount(0.0)) for visit in visits]
+    given = sorted([*regimen.administrations, *nothing], key=lambda one: one.time)
+    return dataclasses.replace(
+        arm, reaction=None, regimens=(dataclasses.replace(regimen, administrations=tuple(given)),)
+    )
 
 
 def _alone(prepared: Prepared, arm: Arm) -> Prepared:

@@ -205,15 +205,17 @@ def _run(  # noqa: PLR0913
     parts, timings, kinds = [], [], program_kinds(given_kinds(lanes))
     shots = None
     for keep in (True, False):
-        index = np.flatnonzero(everywhere == keep)
+        index = _alike(np.flatnonzero(everywhere == keep), lanes, arms)
         if not len(index):
             continue
         part = jax.tree.map(lambda leaf, index=index: leaf[index], lanes)
         batch = Batch(part, grids if keep else grids[:1])
         result, timing = solve(batch, system, method, kinds=kinds, progress=progress)
         if keep:
+            back = np.argsort(index)
             shots = jax.tree.map(
-                lambda leaf: leaf.reshape((arms, int(kept.sum()), *leaf.shape[1:])), result.saved[1]
+                lambda leaf, back=back: leaf[back].reshape((arms, -1, *leaf.shape[1:])),
+                result.saved[1],
             )
         parts.append((index, dataclasses.replace(result, saved=result.saved[:1])))
         timings.append(timing)
@@ -225,6 +227,18 @@ def _run(  # noqa: PLR0913
 
     whole = jax.tree.map(together, *(result for _, result in parts))
     return whole, shots, functools.reduce(Timing.joined, timings)
+
+
+def _alike(index: np.ndarray, lanes: Lane, arms: int) -> np.ndarray:
+    """Lanes in an order in which neighbors, which wait for each other, are given much the same.
+
+    Where rules react, that is by arm and by how soon a patient has CRS; else as they are.
+    """
+    if lanes.plan is None:
+        return index
+    arm = index // (len(lanes.begin) // arms)
+    soonest = np.asarray(lanes.thresholds)[index, :, 0].min(-1)
+    return index[np.lexsort((soonest, arm))]
 
 
 def given_kinds(lanes: Lane) -> np.ndarray:

@@ -26,6 +26,8 @@ from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
 PLAN_ID = "plan_id"
+SECONDS: tuple[str, ...] = ("start", "compile", "compute", "keep", "write")
+"""What a shard spends time on: to compute is to draw and to simulate its patients."""
 
 
 def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) -> Ended:
@@ -54,15 +56,14 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
 
 
 def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
-    seconds = {"start": 0.0, "compute": 0.0, "write": 0.0}
+    seconds = dict.fromkeys(SECONDS, 0.0)
     shard = attempt.shard
     with _timed(seconds, "start"):
         prepared = plan.prepared()
         parts = prepared.of(prepared.ids[plan.rows(shard)]).in_blocks(plan.block)
     found: list[xr.Dataset] = []
     while parts:
-        with _timed(seconds, "compute"):
-            found.append(block_of(plan, shard, len(found), parts.pop(0)))
+        found.append(block_of(plan, shard, len(found), parts.pop(0), seconds))
         attempt = receipts.note(plan, attempt, done=sum(ds.sizes["patient"] for ds in found))
         if parts and stop():
             receipts.note(plan, attempt, state="stopped")
@@ -70,7 +71,6 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
     with _timed(seconds, "write"):
         whole = _together(found)
         chunks = plan.store.write(whole, plan.rows(shard))
-    seconds["compile"] = sum(float(ds.attrs["compile_s"]) for ds in found)
     failed = int((whole["outcome"].values != 0).sum())
     about = {"host": attempt.host, "job": receipts.job(), **_device()}
     receipts.write_receipt(
@@ -84,22 +84,40 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
     return "done"
 
 
-def block_of(plan: Plan, shard: int, number: int, part: Prepared) -> xr.Dataset:
-    """Results of a block of patients: those that an earlier attempt left, or else computed."""
+def block_of(
+    plan: Plan, shard: int, number: int, part: Prepared, seconds: dict[str, float]
+) -> xr.Dataset:
+    """Results of a block of patients: those that an earlier attempt left, or else computed.
+
+    Args:
+        plan: Of the run.
+        shard: Its number.
+        number: Of the block.
+        part: The patients of the block.
+        seconds: What time is spent on, by name; it is added to.
+    """
     path = _folder(plan, shard) / f"{number:05d}.nc"
     known = _left(path, plan, part.ids)
     if known is not None:
         return known
-    tree = run(part, whole=False)
+    with _timed(seconds, "compute"):
+        tree = run(part, whole=False)
+    seconds["compute"] -= float(tree.attrs["compile_s"])
+    seconds["compile"] += float(tree.attrs["compile_s"])
     tree.attrs[PLAN_ID] = plan.id
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _timed(seconds, "keep"):
+        _keep(tree, path)
+    return tree.to_dataset()
+
+
+def _keep(tree: xr.DataTree, path: Path) -> None:
     partial = temporary(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save(tree, partial)
         os.replace(partial, path)
     except FileNotFoundError:  # another attempt has just ended, and removed the folder
         partial.unlink(missing_ok=True)
-    return tree.to_dataset()
 
 
 def _left(path: Path, plan: Plan, ids: np.ndarray) -> xr.Dataset | None:

@@ -7,6 +7,7 @@ reductions and a memory for rules to come.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import equinox as eqx
@@ -146,7 +147,10 @@ def solve_lane(
         carry = _dose(_decide(carry, lane, system), lane, system, kinds)
         return _integrate(carry, lane, grids, system, method, kinds)
 
-    carry = jax.lax.fori_loop(0, stretches, stretch, carry)
+    if lane.plan is None or isinstance(stretches, int):
+        carry = jax.lax.fori_loop(0, stretches, stretch, carry)
+    else:
+        carry = _until_end(stretch, carry, stretches, lane.end)
     saved = tuple(
         _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
     )
@@ -161,6 +165,27 @@ def solve_lane(
         ledger=None if carry.memory is None else carry.memory.ledger,
         log=None if carry.memory is None else carry.memory.log,
     )
+
+
+def _until_end(
+    stretch: Callable[[int, _Carry], _Carry], carry: _Carry, most: Array, end: Leaf
+) -> _Carry:
+    """Stretches until one began at the end.
+
+    A lane that reacts has far fewer than it might have; each that came after its end would look
+    for what is due again.
+    """
+
+    def goes_on(loop: tuple[Array, Array, _Carry]) -> Array:
+        n, is_over, _ = loop
+        return (n < most) & ~is_over
+
+    def step(loop: tuple[Array, Array, _Carry]) -> tuple[Array, Array, _Carry]:
+        n, _, before = loop
+        return n + 1, before.time >= end, stretch(0, before)
+
+    first = (jnp.zeros((), jnp.int32), jnp.asarray(False), carry)
+    return jax.lax.while_loop(goes_on, step, first)[2]
 
 
 def _first_rows(tree: Any, count: int) -> Any:

@@ -95,7 +95,8 @@ class Store:
             for name, values in own.items():
                 lies = self.layout[name]
                 at = tuple(rows if n == lies.axis else slice(None) for n in range(lies.ndim))
-                group[name][at] = _stored(values.values)
+                array: Any = group[name]
+                array[at] = _stored(values.values)
         return self.digests(rows)
 
     def _check(self, own: Mapping[str, xr.DataArray], rows: slice) -> None:
@@ -158,7 +159,9 @@ class Store:
             ConfigError: If the packages of `qsp[cluster]` are missing.
         """
         with _zarr():
-            ds = xr.open_dataset(self.path, engine="zarr", chunks=None, cache=False)
+            ds = xr.open_dataset(
+                self.path, engine="zarr", chunks=None, cache=False, consolidated=False
+            )
         texts = {name: _objects(v) for name, v in ds.variables.items() if v.dtype.kind == "T"}
         coords = {n: v.astype(str) for n, v in texts.items() if n in ds.coords}
         return xr.DataTree(

@@ -1,10 +1,44 @@
-"""One throw-away Slurm for all tests of a session."""
+"""One throw-away Slurm for all tests of a session, and one small plan that tests copy."""
 
+import dataclasses
 import os
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from qsp import run as runs
+from qsp.cluster.freeze import freeze
+from qsp.cluster.plan import read_plan
+from qsp.run import Request, prepare
 from tests.cluster.mini_slurm import MiniSlurm, installed
+
+POPULATION = Path(__file__).parents[2] / "populations" / "nhl.toml"
+CONFIG = """
+title = "small"
+molecule = "mosunetuzumab"
+population = "../populations/nhl.toml"
+patients = 22
+seed = 3
+days = 8
+visits = ["4 day", "8 day"]
+response = "lugano"
+[premedication.steroid]
+drug = "dexamethasone"
+amount = "20 mg"
+route = "iv"
+before = "1 hour"
+[arms.step]
+premedication = ["steroid"]
+doses = [
+  { period = "SUD1", time = "0 day", amount = "1 mg", route = "iv", duration = "4 hour" },
+  { period = "FD1", time = "3 day", amount = "60 mg", route = "iv", duration = "4 hour" },
+]
+[arms.flat]
+doses = [{ period = "FD1", time = "0 day", amount = "60 mg", route = "iv", duration = "4 hour" }]
+"""
+SIZE, BLOCK = 8, 3
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +52,57 @@ def slurm(tmp_path_factory):
     cluster.start()
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory):
+    """A config with its population beside it, as a user has them."""
+    root = tmp_path_factory.mktemp("project")
+    for folder in ("configs", "populations"):
+        (root / folder).mkdir()
+    shutil.copyfile(POPULATION, root / "populations" / "nhl.toml")
+    path = root / "configs" / "small.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def planned(config, tmp_path_factory):
+    """The folder of a plan of which nothing was run; 22 patients in three shards of eight."""
+    run = tmp_path_factory.mktemp("planned") / "run"
+    freeze(Request(config), run, SIZE, block=BLOCK)
+    return run
+
+
+@pytest.fixture
+def plan(planned, tmp_path):
+    """A copy of it, to do with as one likes."""
+    shutil.copytree(planned, tmp_path / "run")
+    return read_plan(tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def serial(config):
+    """The same patients in one piece, by patient."""
+    prepared = prepare(Request(config))
+    none = dataclasses.replace(prepared, trajectories=np.array([], int))
+    return runs.run(none).to_dataset()
+
+
+@pytest.fixture(scope="session")
+def finished(planned, tmp_path_factory):
+    """The folder of a run of which every shard is done."""
+    from qsp.cluster.shard import run_shard
+
+    run = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(planned, run)
+    for shard in read_plan(run).shards:
+        run_shard(read_plan(run), shard)
+    return run
+
+
+@pytest.fixture
+def done(finished, tmp_path):
+    """A copy of it, to break."""
+    shutil.copytree(finished, tmp_path / "run")
+    return read_plan(tmp_path / "run")

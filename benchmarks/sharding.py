@@ -1,0 +1,84 @@
+"""What it costs to cut a run into shards. JSON lines; about 6 minutes on 2 cores.
+
+    .venv/bin/python benchmarks/sharding.py [--seconds 120] [--shards 2]
+
+The main job in shards that compute for so many seconds each, by the commands that a cluster runs:
+plan, every shard in a process of its own that takes its programs from the cache of the run, and
+finalize. The overhead is all time that is not spent on drawing and simulating patients, as a share
+of that; a scheduler's queue is apart. A first short run measures how many patients that are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time as clock
+from pathlib import Path
+
+from rows import Row, emit, row
+
+from qsp.cluster import receipts
+from qsp.cluster.plan import read_plan
+from qsp.engine.method import Method
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
+SHORT = 4000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--shards", type=int, default=2)
+    asked = parser.parse_args()
+    short = _run(SHORT, 1)
+    emit(short)
+    per_patient = float(str(short["compute_s"])) / SHORT
+    emit(_run(round(asked.seconds / per_patient / 1000) * 1000 * asked.shards, asked.shards))
+
+
+def _run(patients: int, shards: int) -> Row:
+    with tempfile.TemporaryDirectory(prefix="qsp-sharding-") as folder:
+        run = Path(folder) / "run"
+        size = -(-patients // shards)
+        plan_s = _timed("plan", CONFIG, "--patients", patients, "--shards-of", size, "--out", run)
+        plan = read_plan(run)
+        shards_s = [_timed("shard", run, number) for number in plan.shards]
+        finalize_s = _timed("finalize", run)
+        known = [receipts.read_receipt(plan, number) for number in plan.shards]
+        seconds = [receipt.seconds for receipt in known if receipt is not None]
+        stored = sum(path.stat().st_size for path in plan.store.path.rglob("*") if path.is_file())
+    computed = sum(one["compute"] for one in seconds)
+    total = plan_s + sum(shards_s) + finalize_s
+    return row(
+        "sharding",
+        Method().solver.lower(),
+        status="ok",
+        patients=patients,
+        arms=4,
+        shards=shards,
+        shard_s=round(sum(shards_s) / shards, 1),
+        compute_s=round(computed, 1),
+        plan_s=round(plan_s, 1),
+        start_s=round(sum(shards_s) - sum(sum(one.values()) for one in seconds), 1),
+        prepare_s=round(sum(one["start"] for one in seconds), 1),
+        compile_s=round(sum(one["compile"] for one in seconds), 1),
+        keep_s=round(sum(one["keep"] for one in seconds), 1),
+        write_s=round(sum(one["write"] for one in seconds), 1),
+        finalize_s=round(finalize_s, 1),
+        overhead=round(total / computed - 1.0, 3),
+        bytes_per_patient=round(stored / patients),
+    )
+
+
+def _timed(*words: object) -> float:
+    began = clock.perf_counter()
+    command = [sys.executable, "-m", "qsp", *map(str, words)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return clock.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The end of a run: whatever is not as its receipt says is found, named, and mended by resume."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from qsp import run as runs
+from qsp.cluster import receipts
+from qsp.cluster.finalize import finalize
+from qsp.cluster.shard import run_shard
+from qsp.endpoints import crs
+from qsp.errors import ConfigError, SolveError
+from tests.cluster.same import assert_same_bits
+from tests.run.conftest import call
+
+
+def flip(plan):
+    path = plan.store.chunks(plan.rows(1))["il6_peak"]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def truncate(plan):
+    path = plan.store.chunks(plan.rows(1))["dose_label"]
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def lose_chunk(plan):
+    plan.store.chunks(plan.rows(1))["outcome"].unlink()
+
+
+def change_receipt(plan, **changes):
+    path = receipts.receipt_path(plan, 1)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+BROKEN = {
+    "a flipped byte": (flip, "other bytes than its receipt says in il6_peak"),
+    "a truncated chunk": (truncate, "other bytes than its receipt says in dose_label"),
+    "a missing chunk": (lose_chunk, "missing chunk of outcome"),
+    "a foreign receipt": (
+        lambda plan: change_receipt(plan, plan="0123456789abcdef"),
+        "its receipt is of another plan or shard, or broken",
+    ),
+    "the receipt of another shard": (
+        lambda plan: change_receipt(plan, shard=0),
+        "its receipt is of another plan or shard, or broken",
+    ),
+    "a receipt for fewer variables": (
+        lambda plan: change_receipt(plan, chunks={}),
+        "its receipt is for other variables",
+    ),
+    "a receipt cut off": (
+        lambda plan: receipts.receipt_path(plan, 1).write_text('{"plan": "'),
+        "its receipt is of another plan or shard, or broken",
+    ),
+    "no receipt": (lambda plan: receipts.receipt_path(plan, 1).unlink(), "no receipt"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_is_found_named_and_mended(done, name, serial):
+    break_it, named = BROKEN[name]
+    break_it(done)
+    final = finalize(done)
+    assert not final.complete
+    assert final.wrong == {1: named}
+    assert receipts.missing(done) == [1]
+    with pytest.raises(ConfigError, match="must be closed"):
+        runs.read(done.run)
+    run_shard(done, 1)
+    assert finalize(done).complete
+    assert_same_bits(runs.read(done.run).to_dataset(), serial)
+
+
+def test_a_run_that_is_not_complete_is_closed_only_when_asked(done):
+    receipts.receipt_path(done, 2).unlink()
+    assert not finalize(done).complete
+    final = finalize(done, incomplete=True)
+    assert (final.complete, final.wrong) == (False, {2: "no receipt"})
+    ds = runs.read(done.run).to_dataset()
+    assert ds.attrs["complete"] == 0
+    assert ds.sizes["patient"] == 22
+
+
+def test_a_run_of_which_nothing_is_done_is_not_closed(plan):
+    with pytest.raises(SolveError, match="no shard of the run is done"):
+        finalize(plan, incomplete=True)
+
+
+def test_the_store_of_a_run_is_read_as_any_run(done, serial):
+    finalize(done, netcdf=True)
+    found = runs.read(done.run).to_dataset()
+    assert found.attrs["complete"] == 1
+    assert found.attrs["command"].startswith("qsp run ")
+    assert str(done.run) not in json.dumps({k: str(v) for k, v in found.attrs.items()})
+    assert not found["il6_peak"].variable._in_memory
+    one_file = xr.open_dataset(done.run / "results.nc")
+    with one_file:
+        assert_same_bits(one_file, serial)
+    assert found.attrs["wall_s"] == pytest.approx(one_file.attrs["wall_s"])
+
+
+def test_leftovers_of_killed_writers_are_swept(done):
+    left = done.store.path / "il6_peak" / "c" / "0" / "0.abc.partial"
+    left.write_bytes(b"half")
+    finalize(done)
+    assert not left.exists()
+
+
+def test_endpoints_of_a_store_by_dask_are_those_in_memory(done, serial):
+    finalize(done)
+    by_dask = xr.open_dataset(done.store.path, engine="zarr", chunks={})
+    assert by_dask["il6_peak"].chunks[1] == (8, 8, 6)
+    for endpoint in (crs.incidence, crs.alternatives):
+        xr.testing.assert_identical(endpoint(by_dask), endpoint(serial))
+    assert np.isfinite(crs.incidence(by_dask)["rate"]).any()
+
+
+def test_reports_and_tables_of_a_store(done):
+    finalize(done)
+    assert call("report", done.run).code == 0
+    assert "small" in (done.run / "report.html").read_text(encoding="utf-8")
+    assert call("export", done.run, "--tables", "patients").code == 0
+
+
+def test_the_command_names_what_is_broken_and_exits_with_1(done):
+    flip(done)
+    said = call("finalize", done.run)
+    assert said.code == 1
+    assert "2 is missing" not in said.err
+    assert "il6_peak" in said.out
+    assert "qsp resume" in said.err

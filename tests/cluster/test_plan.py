@@ -1,0 +1,111 @@
+"""Plans: what is refused, what is frozen, and what the id of a run follows from."""
+
+import json
+import shutil
+
+import pytest
+
+from qsp.cluster.freeze import freeze
+from qsp.cluster.plan import PLAN, read_plan
+from qsp.errors import ConfigError
+from qsp.run import Request
+
+
+def test_shards_hold_every_patient_once(plan):
+    assert list(plan.shards) == [0, 1, 2]
+    rows = [plan.rows(shard) for shard in plan.shards]
+    assert [(r.start, r.stop) for r in rows] == [(0, 8), (8, 16), (16, 22)]
+
+
+def test_input_is_copied_and_paths_go_on_to_hold(plan, config):
+    copy = plan.path("inputs", "configs", "small.toml")
+    assert copy.read_bytes() == config.read_bytes()
+    assert plan.prepared().config.source.file == copy
+    assert plan.prepared().config.population_file.is_relative_to(plan.run)
+
+
+def test_a_plan_does_not_know_where_it_lies(plan, tmp_path):
+    shutil.move(plan.run, tmp_path / "elsewhere")
+    moved = read_plan(tmp_path / "elsewhere")
+    assert moved.id == plan.id
+    assert len(moved.prepared().ids) == 22
+
+
+def test_an_edited_plan_is_refused(plan):
+    path = plan.path(PLAN)
+    content = json.loads(path.read_text())
+    for key, value in (("size", 4), ("patients", 23), ("id", "0" * 16), ("version", 0)):
+        path.write_text(json.dumps({**content, key: value}))
+        with pytest.raises(ConfigError, match="must be as it was made"):
+            read_plan(plan.run)
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "files"}))
+    with pytest.raises(ConfigError, match="must be as it was made"):
+        read_plan(plan.run)
+
+
+def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path):
+    with pytest.raises(ConfigError, match="Make one with qsp plan"):
+        read_plan(tmp_path)
+
+
+def test_changed_input_is_found(plan):
+    path = plan.path("inputs", "populations", "nhl.toml")
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(ConfigError, match=r"nhl.toml must be as planned, but is changed"):
+        plan.prepared()
+
+
+def test_another_code_is_found(plan, monkeypatch):
+    now = {**plan.environment, "code": "other", "jax": "0.0.1"}
+    monkeypatch.setattr("qsp.cluster.plan.environment", lambda: now)
+    with pytest.raises(ConfigError, match=r"must be those the plan was made with.*code.*jax 0.0.1"):
+        plan.prepared()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "block", "message"),
+    [
+        ((), 0, 3, "--shards-of must be at least 1"),
+        ((), 8, 0, "--block must be at least 1"),
+        (("patients=-1",), 8, 3, "patients must be"),
+        (("patients=200000",), 1, 1, "at most 100,000 shards"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_before_anything_is_written(
+    config, tmp_path, overrides, size, block, message
+):
+    with pytest.raises(ConfigError, match=message):
+        freeze(Request(config, overrides), tmp_path / "run", size, block=block)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_typical_patient_is_no_population(config, tmp_path):
+    with pytest.raises(ConfigError, match="must have patients"):
+        freeze(Request(config, typical=True), tmp_path / "run", 8)
+
+
+def test_a_folder_that_exists_is_not_touched(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine").touch()
+    with pytest.raises(ConfigError, match="must not exist yet"):
+        freeze(Request(config), tmp_path / "run", 8)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine"]
+
+
+def test_a_path_that_leads_out_of_the_copies_is_refused(config, tmp_path):
+    outside = config.parents[1] / "populations" / "nhl.toml"
+    with pytest.raises(ConfigError, match="counted from its file"):
+        freeze(Request(config, (f'population="{outside}"',)), tmp_path / "run", 8)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doses_by_patient_stay_in_one_shard(tmp_path, config):
+    rows = ["ID,TIME,AMT,CMT,RATE,EVID"]
+    rows += [f"{n},0,1,1,0,1" for n in range(1, 4)] + ["2,7,2,1,0,1"]
+    (tmp_path / "doses.csv").write_text("\n".join(rows))
+    text = config.read_text().split("[premedication")[0].replace("patients = 22\n", "")
+    text = text.replace("../populations", str(config.parents[1] / "populations"))
+    path = tmp_path / "table.toml"
+    path.write_text(text + '[dose_table]\nfile = "doses.csv"\ncompartments = { 1 = "central" }\n')
+    with pytest.raises(ConfigError, match="must be in one shard"):
+        freeze(Request(path), tmp_path / "run", 2)

@@ -1,0 +1,139 @@
+"""A shard: the same bits however it came about, and never more than a block is lost."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from qsp.cluster import receipts
+from qsp.cluster import shard as shards
+from qsp.cluster.finalize import finalize
+from qsp.cluster.plan import PARTIAL
+from qsp.cluster.shard import run_shard
+from qsp.errors import ConfigError
+from tests.cluster.same import assert_same_bits
+
+
+def ending(monkeypatch, after, error):
+    """Let every block after some raise an error."""
+    computed, original = [], shards.run
+
+    def run(part, **options):
+        if len(computed) == after:
+            raise error
+        computed.append(part.ids.tolist())
+        return original(part, **options)
+
+    monkeypatch.setattr(shards, "run", run)
+    return computed
+
+
+def counted(monkeypatch):
+    return ending(monkeypatch, -1, RuntimeError())
+
+
+def partial(plan, shard):
+    return sorted(path.name for path in plan.path(PARTIAL, f"{shard:05d}").glob("*"))
+
+
+def test_shards_in_any_order_are_the_run_in_one_piece(plan, serial):
+    for shard in (2, 0, 1):
+        assert run_shard(plan, shard) == "done"
+    assert finalize(plan).complete
+    assert_same_bits(plan.store.read().to_dataset(), serial)
+    assert list(plan.path(PARTIAL).iterdir()) == []
+
+
+def test_the_first_block_was_computed_with_the_plan(plan, monkeypatch):
+    assert partial(plan, 0) == ["00000.nc"]
+    computed = counted(monkeypatch)
+    run_shard(plan, 0)
+    assert computed == [[3, 4, 5], [6, 7]]
+
+
+def test_a_shard_that_is_done_is_left_alone(done, monkeypatch):
+    computed = counted(monkeypatch)
+    before = receipts.receipt_path(done, 1).read_bytes()
+    assert run_shard(done, 1) == "already done"
+    assert computed == []
+    assert receipts.receipt_path(done, 1).read_bytes() == before
+
+
+def test_a_shard_that_is_asked_to_stop_keeps_its_blocks(plan, monkeypatch, serial):
+    computed = counted(monkeypatch)
+    assert run_shard(plan, 1, lambda: len(computed) == 2) == "stopped"
+    assert partial(plan, 1) == ["00000.nc", "00001.nc"]
+    assert receipts.read_receipt(plan, 1) is None
+    [attempt] = receipts.attempts(plan)[1]
+    assert (attempt.state, attempt.done, attempt.counts) == ("stopped", 6, False)
+    assert run_shard(plan, 1) == "done"
+    assert computed == [[8, 9, 10], [11, 12, 13], [14, 15]]
+    found = plan.store.read().to_dataset().isel(patient=plan.rows(1))
+    assert_same_bits(found, serial.isel(patient=plan.rows(1)))
+
+
+def test_a_stop_after_the_last_block_is_no_stop(plan, monkeypatch):
+    computed = counted(monkeypatch)
+    assert run_shard(plan, 1, lambda: len(computed) == 3) == "done"
+
+
+def test_a_shard_that_dies_leaves_its_blocks_and_its_reason(plan, monkeypatch):
+    with monkeypatch.context() as patch:
+        ending(patch, 2, MemoryError("no room"))
+        with pytest.raises(MemoryError):
+            run_shard(plan, 2)
+    [attempt] = receipts.attempts(plan)[2]
+    assert attempt.state == "failed"
+    assert attempt.counts
+    assert "MemoryError: no room" in attempt.error
+    assert run_shard(plan, 2) == "done"
+
+
+@pytest.mark.parametrize("broken", ["cut off", "of another plan", "of other patients"])
+def test_a_block_that_is_not_what_it_should_be_is_computed_again(plan, monkeypatch, broken, serial):
+    blocks = plan.path(PARTIAL, "00001")
+    run_shard(plan, 1, lambda: True)
+    if broken == "cut off":
+        content = (blocks / "00000.nc").read_bytes()
+        (blocks / "00000.nc").write_bytes(content[: len(content) // 2])
+    elif broken == "of other patients":
+        shutil.copyfile(plan.path(PARTIAL, "00000", "00000.nc"), blocks / "00000.nc")
+    else:
+        monkeypatch.setattr(shards, "PLAN_ID", "another_id")
+    computed = counted(monkeypatch)
+    assert run_shard(plan, 1) == "done"
+    assert computed[0] == [8, 9, 10]
+    found = plan.store.read().to_dataset().isel(patient=plan.rows(1))
+    assert_same_bits(found, serial.isel(patient=plan.rows(1)))
+
+
+def test_a_patient_that_fails_is_data(plan, monkeypatch):
+    original = shards.run
+
+    def run(part, **options):
+        tree = original(part, **options)
+        tree["outcome"].values[:] = 2
+        return tree
+
+    monkeypatch.setattr(shards, "run", run)
+    assert run_shard(plan, 1) == "done"
+    assert receipts.read_receipt(plan, 1).failed == 16
+    assert not receipts.wrong(plan, 1, plan.store)
+
+
+def test_a_number_that_no_shard_has_is_refused(plan):
+    with pytest.raises(ConfigError, match="the shard must be from 0 to 2, but is 3"):
+        run_shard(plan, 3)
+
+
+def test_two_attempts_write_the_same_bytes(plan):
+    run_shard(plan, 1)
+    first = receipts.read_receipt(plan, 1).chunks
+    receipts.receipt_path(plan, 1).unlink()
+    for path in plan.store.chunks(plan.rows(1)).values():
+        path.unlink()
+    run_shard(plan, 1)
+    assert receipts.read_receipt(plan, 1).chunks == first
+    assert all(len(digest) == 64 for digest in first.values())
+    assert len(first) > 40
+    assert np.all([path.exists() for path in plan.store.chunks(plan.rows(1)).values()])

@@ -1,0 +1,175 @@
+"""Adapters: processes of this machine, dask, and the file for sbatch; signals and bounded tries."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from qsp.cluster import receipts
+from qsp.cluster.device import settings
+from qsp.cluster.finalize import finalize
+from qsp.cluster.plan import ATTEMPTS, PARTIAL
+from qsp.cluster.script import ranges, sbatch
+from qsp.cluster.signals import noted
+from qsp.cluster.status import status
+from qsp.cluster.submit import Resources, to_dask
+from qsp.errors import ConfigError
+from tests.cluster.same import assert_same_bits
+from tests.run.conftest import call
+
+LIMIT_S = 120.0
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {LIMIT_S:g} s for {what}"
+        time.sleep(0.05)
+
+
+def shard_process(plan, shard, **environment):
+    words = [sys.executable, "-m", "qsp", "shard", str(plan.run), str(shard), "--no-cache"]
+    return subprocess.Popen(words, env={**os.environ, **environment})
+
+
+def test_processes_of_this_machine_finish_a_run(plan, serial):
+    said = call("submit", plan.run, "--local", "--workers", "2")
+    assert said.code == 0, said.err
+    assert "All shards are done" in said.out
+    assert call("finalize", plan.run).code == 0
+    assert_same_bits(plan.store.read().to_dataset(), serial)
+    again = call("submit", plan.run, "--local")
+    assert "All shards are done" in again.out
+    assert len(receipts.attempts(plan)[0]) == 1  # nothing was started again
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_ends_a_shard_at_the_next_block_and_it_resumes_there(plan, number, serial):
+    """The second block is slow to come: it is the first that the process computes itself."""
+    with shard_process(plan, 0) as process:
+        wait_for(lambda: list(plan.path(ATTEMPTS).glob("*.json")), "an attempt")
+        attempt = receipts.attempts(plan)[0][0]
+        assert attempt.is_live
+        assert status(plan).running == (0,)
+        process.send_signal(number)
+        assert process.wait(LIMIT_S) in (75, 0)
+        stopped = process.returncode == 75
+    if stopped:  # a fast machine may have been done
+        assert receipts.attempts(plan)[0][-1].state == "stopped"
+        assert list(plan.path(PARTIAL, "00000").glob("*.nc"))
+    with shard_process(plan, 0) as process:
+        assert process.wait(LIMIT_S) == 0
+    found = plan.store.read().to_dataset().isel(patient=plan.rows(0))
+    assert_same_bits(found, serial.isel(patient=plan.rows(0)))
+
+
+def test_a_killed_shard_counts_as_a_try_and_is_computed_again(plan):
+    with shard_process(plan, 1) as process:
+        wait_for(lambda: list(plan.path(ATTEMPTS).glob("00001.*.json")), "an attempt")
+        process.kill()
+        process.wait(LIMIT_S)
+    [attempt] = receipts.attempts(plan)[1]
+    assert attempt.state == "running"
+    assert not attempt.is_live
+    assert attempt.counts
+    found = status(plan, most_attempts=1)
+    assert found.failed == {1: "killed"}
+    assert status(plan).missing == (0, 1, 2)
+
+
+def test_a_shard_that_always_fails_is_tried_so_often_and_reported(plan):
+    path = plan.path("inputs", "configs", "small.toml")
+    path.write_text(path.read_text() + "\n")
+    said = call("submit", plan.run, "--local", "--workers", "2", "--attempts", "1")
+    assert said.code == 1
+    assert "must be as planned" in said.out
+    assert call("status", plan.run, "--attempts", "1").code == 1
+    assert call("finalize", plan.run).code == 1
+    assert len(receipts.attempts(plan)) == 3
+
+
+@pytest.mark.filterwarnings("ignore")  # of dask, on ports and on workers that die
+def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, serial):
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        killed = []
+
+        def kill_one():
+            if not killed and list(plan.path(ATTEMPTS).glob("*.json")):
+                killed.append(receipts.attempts(plan))
+                pid = next(iter(killed[0].values()))[0].pid
+                os.kill(pid, signal.SIGKILL)
+
+        to_dask(plan, list(plan.shards), client, cache=False, told=kill_one)
+    assert killed
+    assert status(plan).is_done
+    assert finalize(plan).complete
+    assert_same_bits(plan.store.read().to_dataset(), serial)
+
+
+def test_where_must_be_said(plan):
+    for words in ([], ["--slurm", "--local"]):
+        said = call("submit", plan.run, *words)
+        assert said.code == 2
+        assert "--slurm, --local, --dask" in said.err
+
+
+def test_the_file_for_sbatch_runs_what_is_missing(done):
+    receipts.receipt_path(done, 0).unlink()
+    receipts.receipt_path(done, 2).unlink()
+    text = sbatch(done, receipts.missing(done), Resources("gpu", 30, 4, 1, 16.0, 8, {"qos": "x"}))
+    for line in ("--array=0,2%8", "--partition=gpu", "--gres=gpu:1", "--mem=16384M", "--qos=x"):
+        assert f"#SBATCH {line}\n" in text
+    assert text.startswith("#!/bin/bash\n")
+    assert f"qsp shard {done.run}" in text
+    assert '"$SLURM_ARRAY_TASK_ID" --requeue' in text
+    with pytest.raises(ConfigError, match="a shard must be missing"):
+        sbatch(done, [], Resources())
+    said = call("sbatch", done.run, "--sbatch", "qos")
+    assert said.code == 2
+    assert "KEY=VALUE" in said.err
+
+
+@pytest.mark.parametrize(
+    ("shards", "text"),
+    [([0], "0"), ([0, 1, 2, 3, 7], "0-3,7"), ([5, 4, 9], "4-5,9"), ([1, 3, 5], "1,3,5")],
+)
+def test_numbers_as_slurm_writes_them(shards, text):
+    assert ranges(shards) == text
+
+
+def test_a_signal_is_noted_and_handlers_come_back():
+    before = signal.getsignal(signal.SIGUSR1)
+    with noted() as stop:
+        assert not stop
+        signal.raise_signal(signal.SIGUSR1)
+        assert stop
+        assert stop.asked_by == "SIGUSR1"
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({}, None),
+        ({"CUDA_VISIBLE_DEVICES": "3"}, None),
+        ({"CUDA_VISIBLE_DEVICES": "0,1,2", "SLURM_LOCALID": "1"}, "1"),
+        ({"CUDA_VISIBLE_DEVICES": "4, 5", "SLURM_LOCALID": "3"}, "5"),
+        ({"CUDA_VISIBLE_DEVICES": "0,1"}, None),
+    ],
+)
+def test_a_process_has_one_gpu(given, seen):
+    added = settings(given)
+    assert added.get("CUDA_VISIBLE_DEVICES") == seen
+    assert added["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+def test_what_a_user_set_stands():
+    assert "XLA_PYTHON_CLIENT_PREALLOCATE" not in settings({"XLA_PYTHON_CLIENT_PREALLOCATE": "1"})
