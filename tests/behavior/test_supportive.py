@@ -8,6 +8,7 @@ import pytest
 
 from qsp.interventions import effects
 from qsp.model.cytokines import IL6
+from qsp.model.tissues import BLOOD
 from qsp.system import System
 from tests.scenarios import HOUR, Dose, Scenario, mosunetuzumab, solve
 
@@ -18,6 +19,7 @@ def every_half_day(kind, mg):
     return tuple(Dose(kind, BEFORE + 0.5 * i, mg) for i in range(14))
 
 
+OBINUTUZUMAB = Dose("obinutuzumab", -7.0, 1000.0, 4 * HOUR)
 TWICE_A_DAY = every_half_day("jak_inhibitor", 15.0)
 
 
@@ -40,8 +42,9 @@ def courses(double_precision):
             "kinase_inhibitor": Scenario(
                 patient, (*dose, *every_half_day("kinase_inhibitor", 100.0)), 28
             ),
-            "obinutuzumab": Scenario(
-                patient, (*dose, Dose("obinutuzumab", -7.0, 1000.0, 4 * HOUR)), 28
+            "obinutuzumab": Scenario(patient, (*dose, OBINUTUZUMAB), 28),
+            "obinutuzumab, step-up": Scenario(
+                patient, (*nhl.iv([0, 7, 14], [1, 2, 60]), OBINUTUZUMAB), 28
             ),
         }
     )
@@ -147,9 +150,18 @@ def test_a_kinase_inhibitor_holds_back_release_and_spares_killing(courses):
 
 
 def test_obinutuzumab_empties_the_blood_and_takes_most_of_the_first_release(courses):
-    """A week ahead: B cells below 5 %, lymphoid ones below 60 %; IL-6 of the first dose down."""
+    """A week ahead: B cells below 5 %; of what is secreted in blood most goes, and IL-6 falls."""
     alone, treated = courses["alone"], courses["obinutuzumab"]
     before = [from_dose(c, np.asarray(c.shown.b_cells_blood))[0] for c in (alone, treated)]
     assert before[1] < 0.05 * before[0]
+    in_blood = [float(c.reductions.flow_area[0, BLOOD]) for c in (alone, treated)]
+    assert in_blood[1] < 0.5 * in_blood[0]
     assert treated.peak("il6") < 0.6 * alone.peak("il6")
     assert severity_peak(treated) < severity_peak(alone)
+
+
+def test_after_obinutuzumab_step_up_dosing_still_helps(courses):
+    """Targets of tissues are left: a full first dose releases more than any step."""
+    flat, stepped = courses["obinutuzumab"], courses["obinutuzumab, step-up"]
+    assert stepped.largest("il6") < 0.7 * flat.largest("il6")
+    assert max(stepped.reductions.peak.severity[:3]) < severity_peak(flat)

@@ -51,7 +51,7 @@ def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path):
 def test_changed_input_is_found(plan):
     path = plan.path("inputs", "populations", "nhl.toml")
     path.write_text(path.read_text() + "\n")
-    with pytest.raises(ConfigError, match=r"nhl.toml must be as planned, but is changed"):
+    with pytest.raises(ConfigError, match=r"nhl.toml: it must be as planned, but is changed"):
         plan.prepared()
 
 

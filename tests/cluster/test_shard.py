@@ -79,7 +79,7 @@ def test_a_stop_after_the_last_block_is_no_stop(plan, monkeypatch):
 
 def test_a_shard_that_dies_leaves_its_blocks_and_its_reason(plan, monkeypatch):
     with monkeypatch.context() as patch:
-        ending(patch, 2, MemoryError("no room"))
+        ending(patch, 1, MemoryError("no room"))
         with pytest.raises(MemoryError):
             run_shard(plan, 2)
     [attempt] = receipts.attempts(plan)[2]
