@@ -15,6 +15,8 @@ TRIAL_S, TRIAL_MB = 240.0, 4000.0
 AGAINST = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
 SPEEDUP, WITHIN = 1.8, 0.15
 RULES = 1.5
+SHARD_S = 100.0
+"""Shards that last at least so long are those of two minutes."""
 LARGE, HUGE = 100_000, 1_000_000
 MOST_MINUTES = {"against_peers": 8, "scaling": 30}
 
@@ -67,6 +69,7 @@ def targets(results: Results) -> list[Target]:
         _flat(scaling),
         *(_gradient(compiling, mode) for mode in ("forward", "reverse")),
         *_rules(results.get("rules", ())),
+        _overhead(results.get("sharding", ())),
         *(_minutes(results, script, most) for script, most in MOST_MINUTES.items()),
     ]
 
@@ -157,6 +160,16 @@ def _rules(rows: Rows) -> Iterator[Target]:
     found = _ratio(rows, "rules", "on schedule", "simulate_s")
     if found is not None:
         yield Target("rules, against the same doses without visits", f"{found:.2f}x", None)
+
+
+def _overhead(rows: Rows) -> Target:
+    """Of the shards that last longest."""
+    asked = f"overhead of shards of two minutes, the queue apart: {WITHIN:.0%} at most"
+    lines = [line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= SHARD_S]
+    if not lines:
+        return _missing(asked)
+    found = number_of(lines[-1], "overhead")
+    return Target(asked, f"{found:.1%}", found <= WITHIN)
 
 
 def _missing(asked: str) -> Target:

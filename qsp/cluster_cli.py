@@ -19,11 +19,11 @@ console = Console(highlight=False)
 
 RunArg = Annotated[Path, typer.Argument(help="Folder of a run in shards.")]
 Partition = Annotated[str, typer.Option(help="Partition of Slurm.")]
-Minutes = Annotated[int, typer.Option(help="Most minutes of a shard.")]
-Cpus = Annotated[int, typer.Option(help="Cores of a shard.")]
-Gpus = Annotated[int, typer.Option(help="GPUs of a shard: 0 or 1.")]
+Minutes = Annotated[int, typer.Option(min=3, help="Most minutes of a shard.")]
+Cpus = Annotated[int, typer.Option(min=1, help="Cores of a shard.")]
+Gpus = Annotated[int, typer.Option(min=0, max=1, help="GPUs of a shard: 0 or 1.")]
 Memory = Annotated[float, typer.Option("--memory-gb", help="Memory of a shard [GB].")]
-AtOnce = Annotated[int, typer.Option(help="Shards that may run at the same time.")]
+AtOnce = Annotated[int, typer.Option(min=1, help="Shards that may run at the same time.")]
 More = Annotated[
     list[str] | None,
     typer.Option("--sbatch", metavar="KEY=VALUE", help="A further option of sbatch."),
@@ -31,11 +31,11 @@ More = Annotated[
 Cache = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Keep compiled programs in the folder.")
 ]
-Most = Annotated[int, typer.Option("--attempts", help="Times a shard may fail.")]
+Most = Annotated[int, typer.Option("--attempts", min=1, help="Times a shard may fail.")]
 OnSlurm = Annotated[bool, typer.Option("--slurm", help="As a job array of Slurm.")]
 OnHere = Annotated[bool, typer.Option("--local", help="In processes of this machine; waits.")]
 OnDask = Annotated[str, typer.Option("--dask", help="Address of a scheduler of dask; waits.")]
-Workers = Annotated[int, typer.Option(help="Processes of --local.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes of --local.")]
 
 
 @app.command()
@@ -92,11 +92,11 @@ def shard(
     """Compute one shard, unless it is done; asked to stop, keep what there is and exit with 75."""
     from qsp.cluster import task
 
-    ended = task.Task(str(run), number, cache).attempted()
+    ended, asked_by = task.Task(str(run), number, cache).attempted()
     console.print(f"shard {number}: {ended}", markup=False)
     if ended == "stopped":
         if requeue:
-            task.requeue()
+            task.requeue(asked_by)
         raise typer.Exit(task.STOPPED)
 
 
@@ -152,11 +152,12 @@ def resume(
 
     made = read_plan(run)
     for number in made.shards:
+        judged = receipts.content(made, number)
         what = receipts.wrong(made, number, made.store)
-        if what and receipts.receipt_path(made, number).exists():
+        if what and receipts.drop(made, number, judged):
             console.print(f"Shard {number}: {what}", markup=False)
-            receipts.receipt_path(made, number).unlink()
             receipts.forgive(made, number)
+            made.store.reopen()
     if again:
         for number in status(made, most_attempts=attempts).failed:
             receipts.forgive(made, number)
@@ -246,7 +247,7 @@ def _submit(
     cache: bool,
 ) -> None:
     from qsp.cluster import submit as adapters
-    from qsp.cluster.plan import read_plan
+    from qsp.cluster.plan import LOGS, read_plan
     from qsp.cluster.status import status as state
     from qsp.terminal import print_status
 
@@ -266,10 +267,13 @@ def _submit(
         console.print(f"{len(shards)} shards are job {jobs[0].partition('_')[0]}", markup=False)
         return
     while shards:  # a shard that fails is tried again, as often as it may
+        before = _begun(made)
         if local:
-            adapters.to_processes(made, shards, workers, cache=cache)
+            said = adapters.to_processes(made, shards, workers, cache=cache)
         else:
-            _to_dask(made, shards, dask, cache)
+            said = _to_dask(made, shards, dask, cache)
+        if _begun(made) == before:
+            raise SolveError(f"no shard could be started: {said or f'see {made.run / LOGS}'}")
         found = state(made, most_attempts=attempts)
         shards = list(found.missing)
     print_status(found, console)
@@ -277,7 +281,13 @@ def _submit(
         raise SolveError("shards failed as often as they may: see qsp status, and --again")
 
 
-def _to_dask(made: Plan, shards: list[int], address: str, cache: bool) -> None:
+def _begun(made: Plan) -> int:
+    from qsp.cluster import receipts
+
+    return sum(map(len, receipts.attempts(made).values()))
+
+
+def _to_dask(made: Plan, shards: list[int], address: str, cache: bool) -> str:
     from qsp.cluster import submit as adapters
 
     try:
@@ -286,4 +296,4 @@ def _to_dask(made: Plan, shards: list[int], address: str, cache: bool) -> None:
         rule, todo = "dask.distributed must be installed", "pip install 'qsp[cluster]'"
         raise ConfigError("--dask", rule, "missing", todo) from None
     with Client(address) as client:
-        adapters.to_dask(made, shards, client, cache=cache)
+        return adapters.to_dask(made, shards, client, cache=cache)

@@ -126,8 +126,11 @@ def test_script_runs(name):
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-def test_ci_runs_the_check_and_nothing_else():
-    lines = (ROOT / ".ci/run").read_text().splitlines()[1:]
-    assert [line for line in lines if line] == [
-        'exec "$(dirname "${BASH_SOURCE[0]}")/../scripts/check"'
+def test_ci_runs_the_check_with_slurm_where_it_may_install_it():
+    lines = [line.strip() for line in (ROOT / ".ci/run").read_text().splitlines()[1:]]
+    assert [line for line in lines if "scripts/" in line] == [
+        '"$root/scripts/slurm/install"',
+        'REQUIRE_SLURM=1 exec "$root/scripts/check" --all',
+        'exec "$root/scripts/check"',
     ]
+    assert "set -euo pipefail" in lines

@@ -12,6 +12,7 @@ from qsp.cluster.plan import Plan
 from qsp.errors import SolveError
 from qsp.results import save_blocks
 from qsp.results.encoded import as_computed
+from qsp.results.store import CLOSED
 from qsp.run import folder
 
 
@@ -49,21 +50,26 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
     Raises:
         SolveError: If there is nothing to close.
     """
+    judged = {shard: receipts.content(plan, shard) for shard in plan.shards}
     wrong = {shard: receipts.wrong(plan, shard, plan.store) for shard in plan.shards}
     wrong = {shard: what for shard, what in wrong.items() if what}
     for shard in wrong:
-        receipts.receipt_path(plan, shard).unlink(missing_ok=True)
+        receipts.drop(plan, shard, judged[shard])
     kept = [receipts.read_receipt(plan, shard) for shard in plan.shards if shard not in wrong]
     good = [receipt for receipt in kept if receipt is not None]
     failed = sum(receipt.failed for receipt in good)
+    if wrong:
+        plan.store.reopen()
     if wrong and not incomplete:
         return Final(complete=False, wrong=wrong, failed=failed)
     if not good:
         raise SolveError("no shard of the run is done")
+    for shard in wrong:
+        plan.store.clear(plan.rows(shard))
     compile_s = sum(receipt.seconds["compile"] for receipt in good)
     wall_s = sum(receipt.seconds["compute"] for receipt in good)
     plan.store.close(
-        {"compile_s": compile_s, "wall_s": wall_s, "plan_id": plan.id}, complete=not wrong
+        {"compile_s": compile_s, "wall_s": wall_s, CLOSED: plan.id}, complete=not wrong
     )
     file = _netcdf(plan) if netcdf else None
     return Final(complete=not wrong, wrong=wrong, failed=failed, netcdf=file)

@@ -8,7 +8,7 @@ from qsp.cluster import inputs
 from qsp.cluster.atomic import write_json
 from qsp.cluster.environment import environment
 from qsp.cluster.plan import BLOCK, COMPILED, FOLDERS, PLAN, Plan
-from qsp.cluster.shard import PLAN_ID, SECONDS, block_of
+from qsp.cluster.shard import SECONDS, block_of
 from qsp.errors import ConfigError
 from qsp.run import Prepared, Request, folder, prepare
 from qsp.run.command import command_of
@@ -64,9 +64,7 @@ def freeze(
             compiled_in(fresh / COMPILED)
         part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
         first = block_of(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0))
-        first.attrs = {**first.attrs, "command": plan.command}
-        first.attrs.pop(PLAN_ID)  # the store has it once it is closed
-        plan.store.create(first, planned.ids, size)
+        plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
         write_json(fresh / PLAN, {**plan.content, "id": plan.id})
     return dataclasses.replace(plan, run=run)
 

@@ -5,7 +5,6 @@ Attempts are for people and for bounds on retries.
 """
 
 import dataclasses
-import datetime
 import os
 import socket
 import time
@@ -68,6 +67,23 @@ def read_receipt(plan: Plan, shard: int) -> Receipt | None:
     return receipt if (receipt.plan, receipt.shard) == (plan.id, shard) else None
 
 
+def drop(plan: Plan, shard: int, judged: bytes) -> bool:
+    """Take back a receipt that was judged; not one that was written since."""
+    path = receipt_path(plan, shard)
+    if not judged or content(plan, shard) != judged:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def content(plan: Plan, shard: int) -> bytes:
+    """Bytes of a receipt; none where there is none."""
+    try:
+        return receipt_path(plan, shard).read_bytes()
+    except OSError:
+        return b""
+
+
 def wrong(plan: Plan, shard: int, store: Store) -> str:
     """What is wrong with a shard that should be done, in words; "" where nothing is."""
     receipt = read_receipt(plan, shard)
@@ -95,10 +111,13 @@ class Attempt:
 
     Args:
         shard: Number.
-        id: Of the job, or of host and process; a job that is requeued has one attempt.
+        id: Of this start.
+        job: Of Slurm; "" elsewhere.
+        restart: How often the job was requeued before.
         state: Stopped ones were asked to stop, and do not count as tries.
         host: Where.
         pid: Process.
+        born: When that process began, as the system counts it.
         began: Start [s since 1970].
         touched: Last word of it.
         done: Patients so far.
@@ -110,8 +129,11 @@ class Attempt:
     state: State
     host: str
     pid: int
+    born: str
     began: float
     touched: float
+    job: str = ""
+    restart: int = 0
     done: int = 0
     error: str = ""
 
@@ -121,7 +143,7 @@ class Attempt:
         if self.state != "running":
             return False
         if self.host == socket.gethostname():
-            return _is_alive(self.pid)
+            return _born(self.pid) == self.born
         return time.time() - self.touched < STALE_S
 
     @property
@@ -133,9 +155,27 @@ class Attempt:
 def begin(plan: Plan, shard: int) -> Attempt:
     """Note that a shard starts."""
     host, pid, now = socket.gethostname(), os.getpid(), time.time()
-    attempt = Attempt(shard, job() or f"{host}-{pid}", "running", host, pid, now, now)
-    note(plan, attempt)
-    return attempt
+    attempt = Attempt(
+        shard=shard,
+        id=f"{time.time_ns()}-{pid}",
+        state="running",
+        host=host,
+        pid=pid,
+        born=_born(pid),
+        began=now,
+        touched=now,
+        job=job(),
+        restart=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+    )
+    _give_up_requeued(plan, attempt)
+    return note(plan, attempt)
+
+
+def _give_up_requeued(plan: Plan, new: Attempt) -> None:
+    """What a job left running when Slurm put it back into the queue was no failure of the shard."""
+    for old in attempts(plan).get(new.shard, []):
+        if new.job and old.job == new.job and old.restart < new.restart and old.state == "running":
+            note(plan, old, state="stopped")
 
 
 def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
@@ -174,19 +214,19 @@ def said(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def day(seconds: float) -> str:
-    """A time, for people."""
-    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
+def _born(pid: int) -> str:
+    """When a process began; "" where there is none, or one that has ended and is only a number."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return "" if Path("/proc/self").exists() else _alive(pid)
+    return "" if fields[0] in "ZX" else fields[19]
 
 
-def _is_alive(pid: int) -> bool:
+def _alive(pid: int) -> str:
+    """The same on a system that does not tell when: whether it is there."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:  # a process that has ended and that nobody asked about is no more than its number
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return True
+        return ""
+    return "alive"

@@ -4,59 +4,49 @@ import shlex
 import sys
 
 from qsp.cluster.plan import LOGS, Plan
-from qsp.cluster.submit import SIGNAL_AHEAD_S, Resources
+from qsp.cluster.submit import LONGEST_ARRAY, SIGNAL_AHEAD_S, Resources
 from qsp.errors import ConfigError
 
 
 def sbatch(plan: Plan, shards: list[int], resources: Resources) -> str:
-    """A script that runs these shards as a job array.
+    """A script that runs these shards as a job array, or as many as one array may have.
 
     Raises:
-        ConfigError: If there is nothing to run.
+        ConfigError: If there is nothing to run, or an option would be more than one line.
     """
     if not shards:
         raise ConfigError(str(plan.run), "a shard must be missing", "all done", "qsp finalize")
-    run = plan.run.resolve()
-    logs = run / LOGS
+    run, now = plan.run.resolve(), shards[:LONGEST_ARRAY]
     options = {
         "job-name": f"qsp-{plan.id[:6]}",
-        "array": f"{ranges(shards)}%{resources.at_once}",
+        "array": f"0-{len(now) - 1}%{resources.at_once}",
         "time": resources.minutes,
         "cpus-per-task": resources.cpus,
         "mem": f"{round(resources.memory_gb * 1024)}M",
         "signal": f"USR1@{SIGNAL_AHEAD_S}",
         "requeue": None,
         "open-mode": "append",
-        "output": logs / "%A_%a.out",
+        "chdir": run,
+        "output": f"{LOGS}/%A_%a.out",
         **({"partition": resources.partition} if resources.partition else {}),
         **({"gres": f"gpu:{resources.gpus}"} if resources.gpus else {}),
         **resources.more,
     }
-    lines = [
-        f"#SBATCH --{name}" if value is None else f"#SBATCH --{name}={value}"
-        for name, value in options.items()
-    ]
-    words = [sys.executable, "-m", "qsp", "shard", str(run), '"$SLURM_ARRAY_TASK_ID"', "--requeue"]
-    call = " ".join(word if word.startswith('"') else shlex.quote(word) for word in words)
+    lines = [f"#SBATCH --{name}" + ("" if v is None else f"={v}") for name, v in options.items()]
+    for line in lines:
+        if not line.isprintable():
+            raise ConfigError("--sbatch", "an option must be one line", repr(line))
+    of = f"{len(now)} of {len(plan.shards)} shards of {' '.join(plan.title.split())}"
+    call = shlex.join([sys.executable, "-m", "qsp", "shard", str(run)])
     return "\n".join(
         [
             "#!/bin/bash",
-            f"# {len(shards)} of {len(plan.shards)} shards of {plan.title}",
+            f"# {of}",
             *lines,
             "",
+            f"shards=({' '.join(map(str, now))})",
             "# As a step: signals reach steps, and the script of a job only where a site says so.",
-            f"srun {call}",
+            f'srun {call} "${{shards[$SLURM_ARRAY_TASK_ID]}}" --requeue',
             "",
         ]
     )
-
-
-def ranges(shards: list[int]) -> str:
-    """Numbers as Slurm writes them: 0-3,7."""
-    parts: list[list[int]] = []
-    for shard in sorted(shards):
-        if parts and shard == parts[-1][1] + 1:
-            parts[-1][1] = shard
-        else:
-            parts.append([shard, shard])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)

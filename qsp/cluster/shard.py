@@ -13,19 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 import xarray as xr
 
-from qsp.cluster import receipts
-from qsp.cluster.atomic import temporary
+from qsp.cluster import partial, receipts
 from qsp.cluster.plan import PARTIAL, Plan
 from qsp.cluster.receipts import Attempt, Receipt
-from qsp.results import load, save
-from qsp.results.encoded import as_computed
 from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
-PLAN_ID = "plan_id"
 SECONDS: tuple[str, ...] = ("start", "compile", "compute", "keep", "write")
 """What a shard spends time on: to compute is to draw and to simulate its patients."""
 
@@ -63,13 +58,16 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
         parts = prepared.of(prepared.ids[plan.rows(shard)]).in_blocks(plan.block)
     found: list[xr.Dataset] = []
     while parts:
-        found.append(block_of(plan, shard, len(found), parts.pop(0), seconds))
+        part = parts.pop(0)
+        known = partial.left(_file(plan, shard, len(found)), plan.id, part.ids)
+        found.append(block_of(plan, shard, len(found), part, seconds) if known is None else known)
         attempt = receipts.note(plan, attempt, done=sum(ds.sizes["patient"] for ds in found))
-        if parts and stop():
+        # Only after a new block: who is stopped again and again gets on all the same.
+        if parts and known is None and stop():
             receipts.note(plan, attempt, state="stopped")
             return "stopped"
     with _timed(seconds, "write"):
-        whole = _together(found)
+        whole = partial.together(found)
         chunks = plan.store.write(whole, plan.rows(shard))
     failed = int((whole["outcome"].values != 0).sum())
     about = {"host": attempt.host, "job": receipts.job(), **_device()}
@@ -80,14 +78,14 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
         ),
     )
     receipts.note(plan, attempt, state="done")
-    shutil.rmtree(_folder(plan, shard), ignore_errors=True)
+    shutil.rmtree(_file(plan, shard, 0).parent, ignore_errors=True)
     return "done"
 
 
 def block_of(
     plan: Plan, shard: int, number: int, part: Prepared, seconds: dict[str, float]
 ) -> xr.Dataset:
-    """Results of a block of patients: those that an earlier attempt left, or else computed.
+    """Compute a block of patients and keep it.
 
     Args:
         plan: Of the run.
@@ -96,49 +94,19 @@ def block_of(
         part: The patients of the block.
         seconds: What time is spent on, by name; it is added to.
     """
-    path = _folder(plan, shard) / f"{number:05d}.nc"
-    known = _left(path, plan, part.ids)
-    if known is not None:
-        return known
     with _timed(seconds, "compute"):
-        tree = run(part, whole=False)
-    seconds["compute"] -= float(tree.attrs["compile_s"])
-    seconds["compile"] += float(tree.attrs["compile_s"])
-    tree.attrs[PLAN_ID] = plan.id
+        ds = run(part, whole=False).to_dataset()
+    seconds["compute"] -= float(ds.attrs["compile_s"])
+    seconds["compile"] += float(ds.attrs["compile_s"])
+    path = _file(plan, shard, number)
     with _timed(seconds, "keep"):
-        _keep(tree, path)
-    return tree.to_dataset()
-
-
-def _keep(tree: xr.DataTree, path: Path) -> None:
-    partial = temporary(path)
-    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(tree, partial)
-        os.replace(partial, path)
-    except FileNotFoundError:  # another attempt has just ended, and removed the folder
-        partial.unlink(missing_ok=True)
+        partial.keep(ds, path, plan.id)
+    return ds
 
 
-def _left(path: Path, plan: Plan, ids: np.ndarray) -> xr.Dataset | None:
-    """A block that is there and is of this plan and these patients."""
-    try:
-        ds = load(path).to_dataset().load()
-    except (OSError, ValueError, KeyError):
-        return None
-    is_it = ds.attrs.get(PLAN_ID) == plan.id and np.array_equal(ds["patient"].values, ids)
-    return ds if is_it else None
-
-
-def _folder(plan: Plan, shard: int) -> Path:
-    return plan.path(PARTIAL, f"{shard:05d}")
-
-
-def _together(found: list[xr.Dataset]) -> xr.Dataset:
-    """Blocks in the order of their patients, whether they were read or computed."""
-    of_patients = [n for n, v in found[0].data_vars.items() if "patient" in v.dims]
-    parts = [as_computed(ds[of_patients]) for ds in found]
-    return xr.concat(parts, dim="patient", coords="minimal", compat="override", join="exact")
+def _file(plan: Plan, shard: int, number: int) -> Path:
+    return plan.path(PARTIAL, f"{shard:05d}", f"{number:05d}.npz")
 
 
 def _device() -> dict[str, Any]:

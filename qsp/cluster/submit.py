@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qsp.cluster.plan import LOGS, Plan
-from qsp.cluster.task import Task
+from qsp.cluster.task import Task, Tasks, attempted
 from qsp.errors import ConfigError
 
 PAUSE_S = 0.2
+LONGEST_ARRAY = 1000
+"""Tasks of an array of Slurm, by its default; more are several arrays."""
 SIGNAL_AHEAD_S = 90
 """Slurm warns a job so long before its time is over."""
 
@@ -65,7 +67,9 @@ def to_slurm(
         **({"slurm_partition": resources.partition} if resources.partition else {}),
         **gres,
     )
-    return [job.job_id for job in executor.map_array(_tasks(plan, cache), list(shards))]
+    tasks = Tasks(str(plan.run.resolve()), cache)
+    slices = [shards[n : n + LONGEST_ARRAY] for n in range(0, len(shards), LONGEST_ARRAY)]
+    return [job.job_id for part in slices for job in executor.map_array(tasks, list(part))]
 
 
 def to_processes(
@@ -75,7 +79,7 @@ def to_processes(
     *,
     cache: bool = True,
     told: Callable[[], None] = lambda: None,
-) -> None:
+) -> str:
     """Run shards in processes of this machine, and wait for them.
 
     Args:
@@ -85,14 +89,19 @@ def to_processes(
         cache: Whether compiled programs are kept in the folder.
         told: Called after each look.
 
+    Returns:
+        What the first process that failed said, "" where none did.
+
     Raises:
         ConfigError: If submitit is missing.
     """
-    executor, waiting, running = _executor(plan, "local"), list(shards), []
+    executor, waiting, running, said = _executor(plan, "local"), list(shards), [], ""
     executor.update_parameters(timeout_min=60 * 24 * 7)
     try:
         while waiting or running:
-            running = [job for job in running if not job.done()]
+            ended = [job for job in running if job.done()]
+            said = next(filter(None, [said, *map(_failure, ended)]), "")
+            running = [job for job in running if job not in ended]
             while waiting and len(running) < workers:
                 running.append(
                     executor.submit(Task(str(plan.run.resolve()), waiting.pop(0), cache))
@@ -102,6 +111,16 @@ def to_processes(
     finally:
         for job in running:
             job.cancel()
+    return said
+
+
+def _failure(job: Any) -> str:
+    """Last line of what a process died of."""
+    try:
+        error = job.exception()
+    except Exception as unknown:
+        error = unknown
+    return str(error).strip().splitlines()[-1] if error else ""
 
 
 def to_dask(
@@ -111,7 +130,7 @@ def to_dask(
     *,
     cache: bool = True,
     told: Callable[[], None] = lambda: None,
-) -> None:
+) -> str:
     """Run shards on the workers of a dask client, and wait for them.
 
     Workers see the folder of the run at the same path. One that dies gives its shards to others; a
@@ -123,38 +142,18 @@ def to_dask(
         client: A `dask.distributed.Client`.
         cache: Whether compiled programs are kept in the folder.
         told: Called after each look.
+
+    Returns:
+        What the first task that failed said, "" where none did.
     """
     tasks = [Task(str(plan.run.resolve()), shard, cache) for shard in shards]
-    futures = [client.submit(_attempted, task, pure=False, retries=0) for task in tasks]
+    futures = [client.submit(attempted, task, pure=False, retries=0) for task in tasks]
     while not all(future.done() for future in futures):
         told()
         time.sleep(PAUSE_S)
     told()
-
-
-def _attempted(task: Task) -> str:
-    return task.attempted()
-
-
-def _tasks(plan: Plan, cache: bool) -> "_Tasks":
-    return _Tasks(str(plan.run.resolve()), cache)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Tasks:
-    """The function of an array: from a number to its shard."""
-
-    run: str
-    cache: bool
-
-    def __call__(self, shard: int) -> str:
-        return Task(self.run, shard, self.cache)()
-
-    def checkpoint(self, shard: int) -> Any:
-        """For submitit, should a signal come before the shard takes them: begin again."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self, shard)
+    errors = [future.exception() for future in futures if future.status == "error"]
+    return str(errors[0]).strip() if errors else ""
 
 
 def _executor(plan: Plan, cluster: str) -> Any:

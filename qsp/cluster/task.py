@@ -15,6 +15,8 @@ from qsp.cluster.signals import noted
 STOPPED = 75
 """Exit code of a shard that was asked to stop: try again later (EX_TEMPFAIL)."""
 REQUEUE_LIMIT_S = 60.0
+WARNINGS = ("SIGUSR1", "SIGUSR2")
+"""Signals that a job asks for, some time before it has to go."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,15 +34,15 @@ class Task:
     cache: bool = True
 
     def __call__(self) -> str:
-        """Compute the shard; a job of Slurm that was asked to stop goes back into the queue."""
-        ended = self.attempted()
+        """Compute the shard; a job of Slurm that was warned goes back into the queue."""
+        ended, asked_by = self.attempted()
         if ended == "stopped":
-            requeue()
+            requeue(asked_by)
             sys.exit(STOPPED)
         return ended
 
-    def attempted(self) -> str:
-        """Compute the shard; how it ended."""
+    def attempted(self) -> tuple[str, str]:
+        """Compute the shard; how it ended, and the signal that asked it to stop, if one did."""
         os.environ.update(settings(os.environ))
         from qsp.cluster.compiled import keep_compiled
         from qsp.cluster.plan import COMPILED, read_plan
@@ -50,7 +52,7 @@ class Task:
         if self.cache:
             keep_compiled(plan.path(COMPILED))
         with noted() as stop:
-            return run_shard(plan, self.shard, lambda: bool(stop))
+            return run_shard(plan, self.shard, lambda: bool(stop)), stop.asked_by
 
     def checkpoint(self) -> object:
         """For submitit, should a signal come before this process takes them: begin again."""
@@ -59,11 +61,43 @@ class Task:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def requeue() -> bool:
-    """Put the job of this process back into the queue; whether there was one and that was done."""
+@dataclasses.dataclass(frozen=True)
+class Tasks:
+    """The function of an array: from a number to its shard."""
+
+    run: str
+    cache: bool = True
+
+    def __call__(self, shard: int) -> str:
+        """Compute a shard; see `Task`."""
+        return Task(self.run, shard, self.cache)()
+
+    def checkpoint(self, shard: int) -> object:
+        """For submitit, as of one task."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, shard)
+
+
+def attempted(task: Task) -> str:
+    """Compute the shard of a task, in a worker that nobody warns."""
+    return task.attempted()[0]
+
+
+def requeue(asked_by: str) -> bool:
+    """Put the job of this process back into the queue, where a warning asked it to stop.
+
+    On SIGTERM it does not: who preempts a job requeues it, and who cancels one means it.
+
+    Args:
+        asked_by: Name of the signal.
+
+    Returns:
+        Whether there was a job, and it went.
+    """
     from qsp.cluster.receipts import job
 
-    if not job():
+    if not job() or asked_by not in WARNINGS or os.environ.get("SUBMITIT_EXECUTOR") == "local":
         return False
     words = ["scontrol", "requeue", job()]
     try:

@@ -78,6 +78,7 @@ def render(
         alone=single.notice(alone) if (alone := one_patient(ds)) else "",
         facts=facts.run_facts(ds),
         numerics=facts.numerics(ds),
+        notes=str(ds.attrs.get("notes", "")).splitlines(),
         failed=int((~solved(ds)).sum()),
         simulated=int(ds["outcome"].size),
         tables=_tables(ds, supplement, trial_size),

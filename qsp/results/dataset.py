@@ -30,8 +30,8 @@ from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
 from qsp.trial.events import PeriodTable
 
-OUTCOMES = ("ok", "implausible_parameters", "solver_failed")
-OK, IMPLAUSIBLE, FAILED = range(3)
+OUTCOMES = ("ok", "implausible_parameters", "solver_failed", "not_run")
+OK, IMPLAUSIBLE, FAILED, NOT_RUN = range(4)
 GRADE_FILL = -1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 ML_PER_L = 1000.0

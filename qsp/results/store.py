@@ -22,9 +22,13 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from qsp.errors import ConfigError
+from qsp.results.dataset import NOT_RUN
 
 COMPLETE = "complete"
 """Attribute: 1 where every shard is there, as its receipt says, else 0."""
+
+CLOSED = "plan_id"
+"""Attribute: the plan of a store that was closed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,15 +149,31 @@ class Store:
         """Write attributes of the run, remove what killed writers left, and gather metadata."""
         import zarr
 
-        for left in self.path.rglob("*.partial"):
-            left.unlink(missing_ok=True)
+        if complete:  # else one of them may be of a shard that runs
+            for left in self.path.rglob("*.partial"):
+                left.unlink(missing_ok=True)
         with _zarr():
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             group.update_attributes({**attributes, COMPLETE: int(complete)})
             zarr.consolidate_metadata(self.path)
 
+    def reopen(self) -> None:
+        """Take back that a store is closed."""
+        import zarr
+
+        with _zarr():
+            group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
+            group.update_attributes({COMPLETE: 0, CLOSED: ""})
+
+    def clear(self, rows: slice) -> None:
+        """Make patients whose shard is missing or broken patients that were not run."""
+        for path in self.chunks(rows).values():
+            path.unlink(missing_ok=True)
+
     def read(self) -> xr.DataTree:
         """Results of which a part is read when it is used, and not kept.
+
+        Patients that were not run are left out, and a note says how many they are.
 
         Raises:
             ConfigError: If the packages of `qsp[cluster]` are missing.
@@ -164,9 +184,8 @@ class Store:
             )
         texts = {name: _objects(v) for name, v in ds.variables.items() if v.dtype.kind == "T"}
         coords = {n: v.astype(str) for n, v in texts.items() if n in ds.coords}
-        return xr.DataTree(
-            ds.assign_coords(coords).assign({n: v for n, v in texts.items() if n not in coords})
-        )
+        ds = ds.assign_coords(coords).assign({n: v for n, v in texts.items() if n not in coords})
+        return xr.DataTree(ds if ds.attrs[COMPLETE] else _of_run(ds))
 
 
 def _room(group: Any, name: str, values: xr.DataArray, patients: int, size: int) -> None:
@@ -176,11 +195,14 @@ def _room(group: Any, name: str, values: xr.DataArray, patients: int, size: int)
         return tuple(count if dim == "patient" else values.sizes[dim] for dim in values.dims)
 
     fill = values.encoding.get("_FillValue")
+    kind = _stored(values.values[:0]).dtype
+    nothing = {"T": "", "f": np.nan}.get(kind.kind, NOT_RUN if name == "outcome" else -1)
     group.create_array(
         name,
         shape=shape(patients),
         chunks=shape(min(size, patients)),
-        dtype=_stored(values.values[:0]).dtype,
+        dtype=kind,
+        fill_value=nothing,
         dimension_names=[str(dim) for dim in values.dims],
         attributes=_plain({**values.attrs, **({} if fill is None else {"_FillValue": fill})}),
     )
@@ -226,6 +248,14 @@ class _Objects(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         return np.asarray(self._stored[key].values).astype(object)
+
+
+def _of_run(ds: xr.Dataset) -> xr.Dataset:
+    """Patients that were run."""
+    there = (ds["outcome"].values != NOT_RUN).any(0)
+    note = f"INCOMPLETE: {np.sum(~there):,} of {len(there):,} patients were not run."
+    notes = "\n".join(filter(None, [ds.attrs.get("notes", ""), note]))
+    return ds.isel(patient=np.flatnonzero(there)).assign_attrs(notes=notes)
 
 
 def _digest(path: Path) -> str:

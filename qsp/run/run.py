@@ -13,7 +13,7 @@ from qsp.engine.progress import Joint, Progress, Silent
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.report import Supplement
 from qsp.results import load, save, save_blocks, trajectories
-from qsp.results.store import COMPLETE, Store
+from qsp.results.store import CLOSED, Store
 from qsp.run import folder
 from qsp.run.command import command_of
 from qsp.run.prepare import BLOCK, Prepared, attributes
@@ -159,7 +159,7 @@ def read(out: Path) -> xr.DataTree:
 
 def _read_store(out: Path) -> xr.DataTree:
     results = Store(out / folder.STORE).read()
-    if COMPLETE not in results.attrs or not results.attrs.get("plan_id"):
+    if not results.attrs.get(CLOSED):
         rule, todo = "a run in shards must be closed", f"qsp status {out}, then qsp finalize {out}"
         raise ConfigError(str(out), rule, "still open", todo)
     return results

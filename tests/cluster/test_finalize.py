@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -75,14 +76,55 @@ def test_what_is_broken_is_found_named_and_mended(done, name, serial):
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
-def test_a_run_that_is_not_complete_is_closed_only_when_asked(done):
-    receipts.receipt_path(done, 2).unlink()
-    assert not finalize(done).complete
-    final = finalize(done, incomplete=True)
-    assert (final.complete, final.wrong) == (False, {2: "no receipt"})
-    ds = runs.read(done.run).to_dataset()
+def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial):
+    """One shard was never run, one has other bytes than it should: their patients are not there."""
+    run_shard(plan, 0)
+    run_shard(plan, 1)
+    flip(plan)
+    final = finalize(plan, incomplete=True)
+    assert final.complete is False
+    assert set(final.wrong) == {1, 2}
+    ds = runs.read(plan.run).to_dataset()
     assert ds.attrs["complete"] == 0
-    assert ds.sizes["patient"] == 22
+    assert_same_bits(ds, serial.isel(patient=plan.rows(0)))
+    stored = xr.open_dataset(plan.store.path, engine="zarr", consolidated=False)
+    rest = stored.isel(patient=slice(8, 22))
+    assert (rest["outcome"] == 3).all()
+    assert np.isnan(rest["il6_peak"]).all()
+    assert np.isnan(rest["prevalence_weight"]).all()
+    assert call("report", plan.run).code == 0
+    page = (plan.run / "report.html").read_text(encoding="utf-8")
+    assert "INCOMPLETE: 14 of 22 patients were not run" in page
+    for shard in (1, 2):
+        run_shard(plan, shard)
+    assert finalize(plan).complete
+    assert_same_bits(runs.read(plan.run).to_dataset(), serial)
+
+
+def test_a_closed_store_that_is_found_broken_is_open_again(done):
+    finalize(done)
+    lose_chunk(done)
+    assert not finalize(done).complete
+    with pytest.raises(ConfigError, match="must be closed"):
+        runs.read(done.run)
+
+
+def test_a_receipt_that_came_while_others_were_checked_stays(done, monkeypatch):
+    path = receipts.receipt_path(done, 2)
+    receipt = path.read_bytes()
+    path.unlink()
+    original = receipts.wrong
+
+    def late(plan, shard, store):
+        found = original(plan, shard, store)
+        path.write_bytes(receipt)  # shard 2 ends while shard 0 is looked at, and after its own look
+        if shard == 2:
+            return "no receipt"
+        return found
+
+    monkeypatch.setattr(receipts, "wrong", late)
+    finalize(done)
+    assert path.read_bytes() == receipt
 
 
 def test_a_run_of_which_nothing_is_done_is_not_closed(plan):

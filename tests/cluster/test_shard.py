@@ -5,11 +5,13 @@ import shutil
 import numpy as np
 import pytest
 
+from qsp.cluster import partial as partials
 from qsp.cluster import receipts
 from qsp.cluster import shard as shards
 from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import PARTIAL
 from qsp.cluster.shard import run_shard
+from qsp.cluster.status import status
 from qsp.errors import ConfigError
 from tests.cluster.same import assert_same_bits
 
@@ -32,6 +34,12 @@ def counted(monkeypatch):
     return ending(monkeypatch, -1, RuntimeError())
 
 
+def ids(plan, shard):
+    """Those of the small run: places of all."""
+    rows = plan.rows(shard)
+    return list(range(rows.start, rows.stop))
+
+
 def partial(plan, shard):
     return sorted(path.name for path in plan.path(PARTIAL, f"{shard:05d}").glob("*"))
 
@@ -45,7 +53,7 @@ def test_shards_in_any_order_are_the_run_in_one_piece(plan, serial):
 
 
 def test_the_first_block_was_computed_with_the_plan(plan, monkeypatch):
-    assert partial(plan, 0) == ["00000.nc"]
+    assert partial(plan, 0) == ["00000.npz"]
     computed = counted(monkeypatch)
     run_shard(plan, 0)
     assert computed == [[3, 4, 5], [6, 7]]
@@ -62,14 +70,56 @@ def test_a_shard_that_is_done_is_left_alone(done, monkeypatch):
 def test_a_shard_that_is_asked_to_stop_keeps_its_blocks(plan, monkeypatch, serial):
     computed = counted(monkeypatch)
     assert run_shard(plan, 1, lambda: len(computed) == 2) == "stopped"
-    assert partial(plan, 1) == ["00000.nc", "00001.nc"]
+    assert partial(plan, 1) == ["00000.npz", "00001.npz"]
     assert receipts.read_receipt(plan, 1) is None
     [attempt] = receipts.attempts(plan)[1]
     assert (attempt.state, attempt.done, attempt.counts) == ("stopped", 6, False)
     assert run_shard(plan, 1) == "done"
     assert computed == [[8, 9, 10], [11, 12, 13], [14, 15]]
-    found = plan.store.read().to_dataset().isel(patient=plan.rows(1))
+    found = plan.store.read().to_dataset().sel(patient=ids(plan, 1))
     assert_same_bits(found, serial.isel(patient=plan.rows(1)))
+
+
+def test_who_is_stopped_again_and_again_gets_on(plan, monkeypatch):
+    computed = counted(monkeypatch)
+    ends = [run_shard(plan, 1, lambda: True) for _ in range(3)]
+    assert ends == ["stopped", "stopped", "done"]
+    assert computed == [[8, 9, 10], [11, 12, 13], [14, 15]]
+
+
+def test_tries_of_one_process_are_counted_one_by_one(plan, monkeypatch):
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            ending(patch, 0, RuntimeError("again"))
+            with pytest.raises(RuntimeError):
+                run_shard(plan, 2)
+    found = status(plan, most_attempts=3)
+    assert found.failed == {2: "RuntimeError: again"}
+    assert found.missing == (0, 1)
+
+
+def test_what_a_job_left_when_it_was_requeued_is_no_try(plan, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    first = receipts.begin(plan, 1)
+    assert receipts.note(plan, first, pid=2**22 + 1).counts
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    receipts.begin(plan, 1)
+    assert [a.state for a in receipts.attempts(plan)[1]] == ["stopped", "running"]
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "0")
+    receipts.begin(plan, 1)
+    assert [a.state for a in receipts.attempts(plan)[1]] == ["stopped", "running", "running"]
+
+
+def test_another_process_with_the_number_of_a_dead_one_is_not_taken_for_it(plan):
+    attempt = receipts.begin(plan, 1)
+    assert attempt.is_live
+    assert not receipts.note(plan, attempt, born="1").is_live
+
+
+def test_a_block_whose_folder_is_gone_is_not_kept(plan, serial):
+    partials.keep(serial, plan.path(PARTIAL, "00009", "00000.npz"), plan.id)
+    assert not plan.path(PARTIAL, "00009").exists()
 
 
 def test_a_stop_after_the_last_block_is_no_stop(plan, monkeypatch):
@@ -94,16 +144,17 @@ def test_a_block_that_is_not_what_it_should_be_is_computed_again(plan, monkeypat
     blocks = plan.path(PARTIAL, "00001")
     run_shard(plan, 1, lambda: True)
     if broken == "cut off":
-        content = (blocks / "00000.nc").read_bytes()
-        (blocks / "00000.nc").write_bytes(content[: len(content) // 2])
+        content = (blocks / "00000.npz").read_bytes()
+        (blocks / "00000.npz").write_bytes(content[: len(content) // 2])
     elif broken == "of other patients":
-        shutil.copyfile(plan.path(PARTIAL, "00000", "00000.nc"), blocks / "00000.nc")
+        shutil.copyfile(plan.path(PARTIAL, "00000", "00000.npz"), blocks / "00000.npz")
     else:
-        monkeypatch.setattr(shards, "PLAN_ID", "another_id")
+        block = partials.left(blocks / "00000.npz", plan.id, serial["patient"].values[8:11])
+        partials.keep(block, blocks / "00000.npz", "0123456789abcdef")
     computed = counted(monkeypatch)
     assert run_shard(plan, 1) == "done"
     assert computed[0] == [8, 9, 10]
-    found = plan.store.read().to_dataset().isel(patient=plan.rows(1))
+    found = plan.store.read().to_dataset().sel(patient=ids(plan, 1))
     assert_same_bits(found, serial.isel(patient=plan.rows(1)))
 
 

@@ -68,7 +68,7 @@ def live(plan):
 
 
 def blocks(plan, shard):
-    return list(plan.path(PARTIAL, f"{shard:05d}").glob("*.nc"))
+    return list(plan.path(PARTIAL, f"{shard:05d}").glob("*.npz"))
 
 
 def whole(slurm, plan, expected):
@@ -109,7 +109,20 @@ def test_a_preempted_shard_resumes_where_it_was(slurm, plan, expected):
     ended(slurm)
     found = [receipts.read_receipt(plan, shard) for shard in running]
     assert any(receipt is not None and receipt.about["restarts"] for receipt in found)
-    assert all(len(tries) == 1 for tries in receipts.attempts(plan).values())
+    assert not any(a.counts for tries in receipts.attempts(plan).values() for a in tries)
+    whole(slurm, plan, expected)
+
+
+def test_a_cancelled_job_stays_cancelled(slurm, plan, expected):
+    submitted(slurm, plan)
+    slurm.wait_until(
+        lambda: [a for a in live(plan) if len(blocks(plan, a.shard)) > 3], LIMIT_S, "some blocks"
+    )
+    slurm.run("scancel", "--me")
+    ended(slurm)
+    assert receipts.missing(plan)
+    submitted(slurm, plan, "resume")
+    ended(slurm)
     whole(slurm, plan, expected)
 
 

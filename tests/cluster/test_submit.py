@@ -1,5 +1,6 @@
 """Adapters: processes of this machine, dask, and the file for sbatch; signals and bounded tries."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,10 +13,11 @@ from qsp.cluster import receipts
 from qsp.cluster.device import settings
 from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import ATTEMPTS, PARTIAL
-from qsp.cluster.script import ranges, sbatch
+from qsp.cluster.script import sbatch
 from qsp.cluster.signals import noted
 from qsp.cluster.status import status
 from qsp.cluster.submit import Resources, to_dask
+from qsp.cluster.task import requeue
 from qsp.errors import ConfigError
 from tests.cluster.same import assert_same_bits
 from tests.run.conftest import call
@@ -46,7 +48,9 @@ def test_processes_of_this_machine_finish_a_run(plan, serial):
     assert len(receipts.attempts(plan)[0]) == 1  # nothing was started again
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_a_shard_at_the_next_block_and_it_resumes_there(plan, number, serial):
     """The second block is slow to come: it is the first that the process computes itself."""
     with shard_process(plan, 0) as process:
@@ -59,10 +63,10 @@ def test_a_signal_ends_a_shard_at_the_next_block_and_it_resumes_there(plan, numb
         stopped = process.returncode == 75
     if stopped:  # a fast machine may have been done
         assert receipts.attempts(plan)[0][-1].state == "stopped"
-        assert list(plan.path(PARTIAL, "00000").glob("*.nc"))
+        assert list(plan.path(PARTIAL, "00000").glob("*.npz"))
     with shard_process(plan, 0) as process:
         assert process.wait(LIMIT_S) == 0
-    found = plan.store.read().to_dataset().isel(patient=plan.rows(0))
+    found = plan.store.read().to_dataset().sel(patient=list(range(8)))
     assert_same_bits(found, serial.isel(patient=plan.rows(0)))
 
 
@@ -125,24 +129,69 @@ def test_the_file_for_sbatch_runs_what_is_missing(done):
     receipts.receipt_path(done, 0).unlink()
     receipts.receipt_path(done, 2).unlink()
     text = sbatch(done, receipts.missing(done), Resources("gpu", 30, 4, 1, 16.0, 8, {"qos": "x"}))
-    for line in ("--array=0,2%8", "--partition=gpu", "--gres=gpu:1", "--mem=16384M", "--qos=x"):
+    for line in ("--array=0-1%8", "--partition=gpu", "--gres=gpu:1", "--mem=16384M", "--qos=x"):
         assert f"#SBATCH {line}\n" in text
     assert text.startswith("#!/bin/bash\n")
     assert f"qsp shard {done.run}" in text
-    assert '"$SLURM_ARRAY_TASK_ID" --requeue' in text
+    assert "\nshards=(0 2)\n" in text
+    assert '"${shards[$SLURM_ARRAY_TASK_ID]}" --requeue' in text
     with pytest.raises(ConfigError, match="a shard must be missing"):
         sbatch(done, [], Resources())
+    with pytest.raises(ConfigError, match="must be one line"):
+        sbatch(done, [0], Resources("work\ntouch x"))
+    two_lines = dataclasses.replace(done, title="one\ntouch x")
+    assert "# 1 of 3 shards of one touch x\n" in sbatch(two_lines, [0], Resources())
     said = call("sbatch", done.run, "--sbatch", "qos")
     assert said.code == 2
     assert "KEY=VALUE" in said.err
 
 
+def test_one_array_has_as_many_tasks_as_slurm_allows(plan):
+    many = dataclasses.replace(plan, patients=5000, size=1)
+    text = sbatch(many, list(many.shards), Resources())
+    assert "--array=0-999%" in text
+    assert "# 1000 of 5000 shards" in text
+
+
+def test_what_never_begins_is_said_and_not_tried_for_ever(plan, monkeypatch):
+    monkeypatch.setattr(
+        "qsp.cluster.submit.to_processes", lambda *_, **__: "FileNotFoundError: no such folder"
+    )
+    said = call("submit", plan.run, "--local")
+    assert said.code == 1
+    assert "no shard could be started: FileNotFoundError" in said.err
+
+
 @pytest.mark.parametrize(
-    ("shards", "text"),
-    [([0], "0"), ([0, 1, 2, 3, 7], "0-3,7"), ([5, 4, 9], "4-5,9"), ([1, 3, 5], "1,3,5")],
+    "words", [("--attempts", "0"), ("--workers", "0"), ("--gpus", "2"), ("--minutes", "1")]
 )
-def test_numbers_as_slurm_writes_them(shards, text):
-    assert ranges(shards) == text
+def test_numbers_out_of_range_are_refused(plan, words):
+    assert call("submit", plan.run, "--local", *words).code == 2
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "more", "goes"),
+    [
+        ("SIGUSR1", {}, True),
+        ("SIGUSR2", {}, True),
+        ("SIGTERM", {}, False),  # scancel means it, and who preempts requeues
+        ("SIGUSR1", {"SUBMITIT_EXECUTOR": "local"}, False),
+    ],
+)
+def test_a_job_goes_back_into_the_queue_only_when_it_was_warned(
+    tmp_path, monkeypatch, asked_by, more, goes
+):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/said\n')
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    assert requeue(asked_by) is goes
+    said = tmp_path / "said"
+    assert (said.read_text() if said.exists() else "") == ("requeue 7_3\n" if goes else "")
 
 
 def test_a_signal_is_noted_and_handlers_come_back():

@@ -9,6 +9,7 @@ from qsp import molecules
 from qsp.config import load
 from qsp.run import Request, prepare, run
 from qsp.trial import event_table, period_table
+from tests.engine.toy import programs
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / "configs").glob("*.toml"))
@@ -84,8 +85,6 @@ def test_mosunetuzumab_routes_differ_in_nothing_else():
 LIBRARY = sorted(
     [*(ROOT / "configs").glob("approved/*.toml"), *(ROOT / "configs").glob("strategies/*.toml")]
 )
-SIMULATED = {"tarlatamab"}
-"""Files that are simulated every time; the others where slow tests are."""
 
 
 def in_folder(file):
@@ -115,18 +114,33 @@ def test_strategies_compare():
         assert len(load(file).arms) > 1 or file.parent.name == "approved", file.name
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        pytest.param(file, marks=() if file.stem in SIMULATED else pytest.mark.slow)
-        for file in LIBRARY
-    ],
-    ids=in_folder,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("file", LIBRARY, ids=in_folder)
 def test_regimen_can_be_simulated(file):
     ds = run(prepare(Request(file, ["patients=8"]))).to_dataset()
     assert (ds["outcome"] == 0).all()
     assert np.isfinite(ds["il6_peak"].isel(dose_period=0)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("talquetamab_0.4_weekly", "talquetamab_0.8_every_other_week"),
+        ("mosunetuzumab_iv", "mosunetuzumab_sc"),
+        ("odronextamab_dlbcl", "odronextamab_fl"),
+        ("epcoritamab_dlbcl", "epcoritamab_fl"),
+    ],
+)
+def test_regimens_of_a_molecule_share_its_program(one, other):
+    simulate = [
+        prepare(Request(ROOT / "configs" / "approved" / f"{name}.toml", ["patients=8"]))
+        for name in (one, other)
+    ]
+    run(simulate[0])
+    before = programs()
+    run(simulate[1])
+    assert programs() == before
 
 
 def test_teclistamab_by_weight():

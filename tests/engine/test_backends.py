@@ -22,7 +22,13 @@ def lanes():
     return [lane(n, given) for given in (STEP_UP, FLAT, OTHER) for n in range(4)]
 
 
-@pytest.mark.parametrize("grid", [GRID, GRID[[0, 4, 10]]], ids=["trajectory", "visits"])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        pytest.param(GRID, id="trajectory", marks=pytest.mark.slow),
+        pytest.param(GRID[[0, 4, 10]], id="visits"),
+    ],
+)
 def test_both_give_the_same_results(grid, lanes):
     native, xla = (
         run(*lanes, grid=grid, method=Method(backend=backend)) for backend in ("native", "xla")

@@ -51,12 +51,14 @@ def both(strict_types):
     )
 
 
+@pytest.mark.slow
 def test_a_run_in_single_precision_is_one(both):
     kinds = [{leaf.dtype.itemsize for leaf in jax.tree.leaves(result.periods)} for result in both]
     assert 8 in kinds[0]
     assert 8 not in kinds[1]
 
 
+@pytest.mark.slow
 def test_its_results_are_those_of_double_precision_to_a_thousandth(both):
     double, single = both
     assert not single.failed.any()

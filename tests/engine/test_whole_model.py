@@ -213,6 +213,7 @@ def test_one_program_for_patients_and_regimens(together):
     assert programs() == before
 
 
+@pytest.mark.slow
 def test_one_program_of_xla_for_molecules():
     method = Method(backend="xla")
     run(lane(0, FLAT), method=method)

@@ -23,7 +23,10 @@ CODES = ("crs_grade", "best_response")
 NOBODY = "no patient could be simulated: every one failed"
 
 
-@pytest.mark.parametrize("kept", ["trajectories.patients=3", "trajectories.patients=6"])
+@pytest.mark.parametrize(
+    "kept",
+    [pytest.param("trajectories.patients=3", marks=pytest.mark.slow), "trajectories.patients=6"],
+)
 def test_blocks_leave_the_same_results(kept, small_config, tmp_path):
     found = []
     for block in (10_000, 4):
