@@ -67,7 +67,7 @@ def decided(  # noqa: PLR0913
         visit=planned,
         measured=system.measured(shot, memory.first, levels, row(plan.error, n), p),
         grade=grade,
-        worst=jnp.maximum(grade, crossing.grade),
+        worst=crossing.grade,
         here=here,
     )
     memory = _watched(memory, moment)
@@ -104,6 +104,7 @@ def matching(rules: Rules, seen: Array) -> Array:
 
 def _watched(memory: Memory, moment: Moment) -> Memory:
     """What a visit teaches, whatever follows from it."""
+    worst = jnp.maximum(moment.grade, moment.worst)
     unseen = (moment.worst > 0.0) & (memory.last_crs < memory.began)  # it came between visits
     has_crs = moment.here & ((moment.grade > 0.0) | unseen)
     well = moment.here & (moment.grade == 0.0)
@@ -111,7 +112,7 @@ def _watched(memory: Memory, moment: Moment) -> Memory:
         lambda m: (m.worst, m.last_crs, m.in_event),
         memory,
         (
-            jnp.where(moment.here, jnp.maximum(memory.worst, moment.worst), memory.worst),
+            jnp.where(moment.here, jnp.maximum(memory.worst, worst), memory.worst),
             jnp.where(has_crs, moment.time, memory.last_crs),
             jnp.where(well, 0.0, memory.in_event),
         ),

@@ -74,13 +74,17 @@ def _after(  # noqa: PLR0913
     # Who goes back has the intervals of the plan again.
     kept = jnp.where(given & (chosen == BACK), 0.0, memory.interval)
     interval = jnp.where(given & (chosen == INTERVAL), days, kept)
+    # Who goes back some doses begins the plan anew there; one dose given again leaves days alone.
+    anew = given & (chosen == BACK) & (count > 0)
+    shift = jnp.where(anew, moment.visit - row(steps.day, dose.step), memory.shift)
     gap = row(steps.next_gap, dose.step)
-    on_its_day = jnp.maximum(row(steps.next_day, dose.step), moment.visit + gap)
+    on_its_day = jnp.maximum(row(steps.next_day, dose.step) + shift, moment.visit + gap)
     keeps_day = (gap >= 0.0) & (interval == 0.0)
     planned = jnp.where(interval > 0.0, interval, row(steps.interval, dose.step))
     whole = jnp.where(keeps_day, on_its_day, moment.visit + planned)
     late_part = jnp.maximum(moment.visit - memory.due, 0.0)
     after_rest = jnp.where(keeps_day, whole, memory.after_parts + late_part)
+    after_rest = jnp.where(chosen == INTERVAL, whole, after_rest)
     after_parts = jnp.where(given & rest, after_rest, memory.after_parts)
     after_parts = jnp.where(given & ~rest, whole, after_parts)
     parts = jnp.where(split, count - 1, jnp.where(rest, memory.parts - 1, 0))
@@ -88,10 +92,13 @@ def _after(  # noqa: PLR0913
     due = jnp.where(parts > 0, moment.visit + part_days, after_parts)
     due = jnp.where(given, due, memory.due)
     late = moment.here & (chosen == DELAY)
+    # A part that is put off puts off what comes after the parts.
+    put_off = jnp.where(memory.parts > 0, moment.visit + days - memory.due, 0.0)
+    after_parts = jnp.where(late, memory.after_parts + put_off, after_parts)
     return eqx.tree_at(
         lambda m: (
             *(m.step, m.last_step, m.last_dose, m.due, m.after_parts, m.parts, m.part),
-            *(m.part_days, m.interval, m.stopped, m.doses, m.began),
+            *(m.part_days, m.interval, m.shift, m.stopped, m.doses, m.began),
         ),
         memory,
         (
@@ -104,6 +111,7 @@ def _after(  # noqa: PLR0913
             jnp.where(given, dose.share, memory.part),
             part_days,
             interval,
+            shift,
             memory.stopped | (moment.here & (chosen == STOP)),
             memory.doses + given.astype(jnp.int32),
             jnp.where(given & dose.anew, moment.visit, memory.began),

@@ -16,6 +16,7 @@ class Steps(eqx.Module):
     amount: Leaf
     duration: Leaf
     interval: Leaf  # to the next one
+    day: Leaf  # planned
     next_day: Leaf  # planned day of the next one
     next_gap: Leaf  # to the next one at least, where that stays on its day; -1 where it does not
     same_period: Leaf  # whether it goes on with the dose period of the one before
@@ -96,6 +97,7 @@ class Memory(eqx.Module):
     part: Array  # their share
     part_days: Array  # between them
     interval: Array  # in place of the planned one, 0 for that
+    shift: Array  # from the planned days, since the plan began anew
     stopped: Array
     doses: Array  # given
     began: Array  # when the dose period did
@@ -120,7 +122,7 @@ class Moment(NamedTuple):
     visit: Array  # when a dose would be given
     measured: Array  # (measured,)
     grade: Array  # at this moment
-    worst: Array  # since the dose period began
+    worst: Array  # of events that began in the dose period
     here: Array  # whether this is a visit, and the patient came
 
 
@@ -166,6 +168,7 @@ def begin(plan: Plan, kind: Events, first: Any, observables: int) -> Memory:
         part=zero + 1.0,
         part_days=zero,
         interval=zero,
+        shift=zero,
         stopped=jnp.asarray(False),
         doses=none,
         began=zero + LONG_AGO,

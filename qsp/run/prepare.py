@@ -116,6 +116,7 @@ def prepare(request: Request) -> Prepared:
     if request.typical:
         trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
+    _check_competitor(trial, table, config)
     asked = config.method
     method = Method(asked.solver, asked.rtol, precision=asked.precision, backend=asked.backend)
     ids = np.zeros(1, int) if request.typical else _array(config.patient_ids)
@@ -207,6 +208,25 @@ def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) ->
                 raise ConfigError(
                     f"{config.source.file.name}: arms.{arm.name}", rule, repr(route), todo
                 )
+
+
+_OBINUTUZUMAB = (
+    *("binding.KD_competitor", "disposition.V_competitor", "disposition.k_competitor"),
+    "targets.depletion50",
+)
+
+
+def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> None:
+    """Obinutuzumab competes for CD20: whether it does for another target, a population must say."""
+    for arm in trial.arms:
+        kinds = {given.kind for regimen in arm.regimens for given in regimen.administrations}
+        kinds |= {rescue.kind for rescue in arm.reaction.rescues} if arm.reaction else set()
+        lacking = [path for path in _OBINUTUZUMAB if path not in table.given]
+        if "obinutuzumab" in kinds and lacking:
+            rule = "obinutuzumab must have its values in the population"
+            todo = "Give them in the population or with --parameters; KD 1e9 nmol/L: other target"
+            where = f"{config.source.file.name}: arms.{arm.name}"
+            raise ConfigError(where, rule, f"without {', '.join(lacking)}", todo)
 
 
 def _forms(config: Config, method: Method, table: ParameterTable) -> Forms:

@@ -32,6 +32,7 @@ class StepTable:
     amount: np.ndarray
     duration: np.ndarray
     interval: np.ndarray
+    day: np.ndarray
     next_day: np.ndarray
     next_gap: np.ndarray
     same_period: np.ndarray
@@ -192,6 +193,7 @@ def _steps(arm: Arm, widths: Widths, size: np.ndarray, for_all: ForAll) -> StepT
         amount=given,
         duration=for_all(_padded([dose.duration for dose in doses], widths.steps, 0.0)),
         interval=for_all(_padded(np.diff(times).tolist() if times else (), widths.steps, np.inf)),
+        day=for_all(_padded(times, widths.steps, 0.0)),
         next_day=for_all(_padded(times[1:], widths.steps, 0.0)),
         next_gap=for_all(_padded(gaps[1:], widths.steps, -1.0)),
         same_period=for_all(_padded(goes_on, widths.steps, 0.0).astype(bool)),

@@ -205,7 +205,13 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
 def _check_gaps(molecule: Sequence[Dose]) -> None:
     for before, dose in zip((None, *molecule), molecule, strict=False):
         gap = math.inf if before is None else dose.time - before.time
-        if dose.least_gap is None or (before and dose.least_gap <= gap + SAME_TIME):
+        if dose.least_gap is None:
+            continue
+        if before and dose.least_gap < before.duration - SAME_TIME:
+            rule = "least_gap must be as long as the infusion before it, or longer"
+            got = f"{dose.least_gap:g} day after an infusion of {before.duration:g} day"
+            raise ConfigError(dose.where, rule, got, "Lengthen it")
+        if before and dose.least_gap <= gap + SAME_TIME:
             continue
         rule = "least_gap must not be longer than the time from the dose before it"
         is_first = before is None

@@ -53,6 +53,11 @@ def _check_calendar(arm: Arm, reaction: Reaction, days: float) -> None:
         if not any(abs(time - visit) <= SAME_TIME for visit in calendar):
             rule = "visits must hold the time of every planned dose"
             raise ConfigError("calendar", rule, f"no day {time:.6g}", "Add it to calendar.visits")
+    for one, after in zip(doses, doses[1:], strict=False):
+        if after - one <= SAME_TIME:
+            rule = "doses must have days of their own in an arm with rules: a visit decides on one"
+            todo = "Put one of them later, or give the arm no rules"
+            raise ConfigError(f"arm {arm.name}", rule, f"two on day {one:.6g}", todo)
     for one, after in zip(calendar, calendar[1:], strict=False):
         if after - one <= before + SAME_TIME:
             ahead = f"{before:.6g} days in arm {arm.name!r}"
@@ -165,9 +170,10 @@ def _check_room(rule: Rule, arm: Arm) -> None:
     if rule.days < longest - SAME_TIME:
         must = f"the value must be as long as an infusion ({longest:.6g} days) or longer"
         raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", todo)
-    if rule.act == "split" and gaps and (rule.parts - 1) * rule.days >= min(gaps) - SAME_TIME:
+    parts = (rule.parts - 1) * rule.days + longest
+    if rule.act == "split" and gaps and parts >= min(gaps) - SAME_TIME:
         must = f"all parts must be given before the next dose is due ({min(gaps):.6g} days)"
-        got = f"{(rule.parts - 1) * rule.days:g} days"
+        got = f"{parts:g} days"
         raise ConfigError(f"{rule.where}", must, got, todo)
 
 

@@ -86,6 +86,46 @@ def test_a_dose_on_its_day_waits_for_the_parts_of_a_split_one():
         assert [day for day, _ in given(result)] == [0.0, 7.0, 12.0, third], gaps
 
 
+def test_a_part_that_is_put_off_puts_off_the_next_dose():
+    """As `hold` does; the second part comes on day 10 and the next dose keeps its distance."""
+    rules = [
+        rule("step <= 1 and day < 1 day", "split", parts=2, days=1.0),
+        rule("day >= 1 day and day < 2 day", "delay", days=9.0),
+    ]
+    [result] = solved(reacting(arm((0.0, 1.0), (7.0, 2.0), rules=rules)))
+    assert [day for day, _ in given(result)] == [0.0, 10.0, 16.0]
+
+
+def test_another_interval_holds_from_a_part_on():
+    rules = [
+        rule("step <= 1 and day < 1 day", "split", parts=2, days=1.0),
+        rule("day >= 1 day and day < 2 day", "interval", days=6.0),
+    ]
+    doses = ((0.0, 1.0), (4.0, 1.0), (8.0, 1.0))
+    [result] = solved(reacting(arm(*doses, rules=rules)))
+    assert [day for day, _ in given(result)] == [0.0, 1.0, 7.0, 13.0]
+
+
+def test_a_plan_that_begins_anew_has_its_days_anew():
+    doses = ((0.0, 1.0), (1.0, 2.0), (7.0, 4.0))
+    again = rule("day >= 7 day", "restart", at_most=1)
+    [result] = solved(reacting(arm(*doses, rules=[again], least_gap={2: 3.0})))
+    assert [day for day, _ in given(result)] == [0.0, 1.0, 7.0, 8.0, 14.0]
+
+
+def test_the_worst_grade_is_of_events_that_began_in_the_dose_period():
+    """One that began before the second dose and goes on after it is not of the second dose."""
+    late = rule("day >= 4 day and worst_grade >= 1", "stop")
+    event = {**CRS, "center": (3.0, 2.0, 3.0)}
+    doses = ((0.0, 1.0), (3.0, 2.0), (10.0, 4.0))
+    [result] = solved(reacting(arm(*doses, rules=[late]), **event))
+    assert "stopped" not in decisions(result)
+    assert len(given(result)) == 3
+    ever = rule("day >= 4 day and worst_grade_ever >= 2", "stop")
+    [result] = solved(reacting(arm(*doses, rules=[ever]), **event))
+    assert "stopped" in decisions(result)
+
+
 def test_a_stop_ends_the_infusion_that_runs():
     """A rate of 1 a day for 5 days, stopped at the visit of day 8; none is left to be given."""
     stop = rule("crs_grade >= 2", "stop")

@@ -185,3 +185,25 @@ def test_blocks_leave_the_same_ledger(folder, ds, tmp_path):
     for name in ds.variables:
         if name.startswith(("given_", "decision", "observed_", "dose_", "crs_grade")):
             assert ds[name].equals(parts[name]), name
+
+
+def test_obinutuzumab_needs_values_for_the_target(tmp_path):
+    """Nothing says how it competes for BCMA; a fallback would empty the receptors."""
+    given = '{ drug = "obinutuzumab", amount = "1000 mg", route = "iv", duration = "4 hour", '
+    path = tmp_path / "myeloma.toml"
+    path.write_text(
+        f"""
+molecule = "teclistamab"
+population = "{CONFIGS.parent / "populations/myeloma.toml"}"
+patients = 2
+days = 8
+response = "lugano"
+[premedication]
+before = {given} time = "-5 day" }}
+[arms.one]
+premedication = ["before"]
+doses = [{{ period = "SUD1", time = "0 day", amount = "60 ug/kg", route = "sc" }}]
+"""
+    )
+    with pytest.raises(ConfigError, match="obinutuzumab must have its values in the population"):
+        runs.prepare(runs.Request(path))

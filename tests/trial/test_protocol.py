@@ -1,5 +1,7 @@
 """What a protocol becomes: amounts, periods, order, and the doses that go with others."""
 
+import dataclasses
+
 import hypothesis
 import pytest
 from hypothesis import strategies as st
@@ -133,6 +135,13 @@ def test_repeats_may_have_a_period_each():
         ([steroid(0.0)], "arm: doses must hold a dose of the molecule"),
         ([iv("A", 0, 1.0), iv("B", 1, 1.0), iv("A", 2, 1.0)], "not go on after another has begun"),
         ([iv("A", 0, 1.0), iv("B", 0, 1.0, 0.0)], "period must begin after the period before it"),
+        (
+            [
+                iv("A", 0, 1.0, 4.0),
+                dataclasses.replace(iv("B", 5, 1.0), least_gap=1.0),
+            ],
+            "least_gap must be as long as the infusion before it",
+        ),
         ([iv("ü" * 17, 0, 1.0)], "period must have a name of at most 32 letters"),
         ([iv("A", 0, 1.0, 2.0), iv("A", 1, 1.0)], "must end when the next infusion begins"),
         ([iv("A", 0, 1.0), iv("B", 84, 1.0)], "before the end of the trial"),

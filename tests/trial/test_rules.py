@@ -37,8 +37,8 @@ def rule(when, act, **more):
     return Rule(more.pop("name", f"{act}: {when}"), conditions(when), act, where="rules.0", **more)
 
 
-def arm(*rules, calendar=WEEKLY, rescues=(TOCILIZUMAB,), ahead=()):
-    doses = [Dose("drug_iv", 7.0 * n, Amount(1.0), 0.0, f"D{n + 1}") for n in range(3)]
+def arm(*rules, calendar=WEEKLY, rescues=(TOCILIZUMAB,), ahead=(), duration=0.0):
+    doses = [Dose("drug_iv", 7.0 * n, Amount(1.0), duration, f"D{n + 1}") for n in range(3)]
     regimen = prescribe([*doses, *ahead], molecular_weight_kda=150.0, days=DAYS, where="arm")
     return Arm("a", (regimen,), reaction=Reaction(tuple(calendar), rules, rescues))
 
@@ -163,6 +163,12 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(rule("step > 3", "stop")), "must be reached by a planned dose"),
         (arm(rule("crs_grade < 0", "stop")), "crs_grade is from 0 to 4"),
         (arm(rule("step >= 1", "split", parts=8, days=1.0)), "before the next dose is due"),
+        (arm(rule("step >= 1", "split", days=4.0), duration=4.0), "before the next dose is due"),
+        (arm(rule("step >= 1", "split", days=2.5), duration=2.0), None),
+        (
+            arm(HOLD, ahead=[Dose("drug_sc", 7.0, Amount(1.0), period="D2")]),
+            "must have days of their own in an arm with rules",
+        ),
         (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "an earlier rule acts on"),
         (arm(HOLD, rule("crs_grade >= 2 and day < 9 day", "stop")), None),
         (arm(rule("crs_grade >= 2", "delay", days=7.0), HOLD), None),
