@@ -60,6 +60,11 @@ class Reactions:
             )
         read = tuple(_rule(rule, f"{where}.{n}", n) for n, rule in enumerate(rules))
         asked = {rule.drug for rule in read if rule.gives}
+        for rule in read:
+            if rule.gives and rule.drug not in self.rescue:
+                must = "the value must be defined as [rescue.NAME]"
+                todo = f"Defined: {', '.join(self.rescue) or 'none'}"
+                raise ConfigError(f"{rule.where}.give", must, repr(rule.drug), todo)
         reaction = Reaction(
             calendar=_calendar(
                 self.calendar, [dose.time for dose in planned_doses(arm.regimens[0])]
