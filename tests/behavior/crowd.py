@@ -122,6 +122,6 @@ def _lanes(arm: Arm) -> Lane:
         parameters=people.parameters,
         events=jax.tree.map(lambda leaf: np.repeat(leaf, count, axis=0), table),
         thresholds=np.asarray(levels(people.xi_patient, people.xi_dose, people.parameters)),
-        begin=np.full(count, begin),
-        end=np.full(count, arm.days),
+        begin=np.full(count, float(begin)),
+        end=np.full(count, float(arm.days)),
     )
