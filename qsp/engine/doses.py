@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from qsp.engine.ledger import entered, event, first_of, place_of, row
+from qsp.engine.ledger import entered, event, first_of, only_if, place_of, row
 from qsp.engine.plan import Memory, Moment, Plan, Steps
 from qsp.engine.precision import same_time
 from qsp.trial.rules import ACTS
@@ -29,8 +29,8 @@ def dosed(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[Mem
     left = (memory.step < steps.count) | (memory.parts > 0)
     soon = memory.due <= moment.visit + same_time(moment.visit)
     due = moment.here & soon & left & ~memory.stopped
-    runs = _running(memory, moment)
-    to_stop = (left | runs.any()) & ~memory.stopped
+    runs = moment.visit + same_time(moment.visit) < memory.infused_until
+    to_stop = (left | runs) & ~memory.stopped
     fits = ready & (act != GIVE) & (due | ((act == STOP) & to_stop))
     fits &= ~((act == SPLIT) & (memory.parts > 0))  # its parts are no doses of their own
     first = first_of(fits)
@@ -40,8 +40,9 @@ def dosed(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[Mem
 
     dose = _dose(memory, steps, chosen, count, due)
     memory = _after(memory, steps, moment, dose, chosen, days, count)
-    memory = _put_down(memory, steps, moment, dose)
-    memory = _cut_short(memory, moment, runs & moment.here & (chosen == STOP))
+    memory = only_if(dose.given, lambda m: _put_down(m, steps, moment, dose), memory)
+    is_cut = runs & moment.here & (chosen == STOP)
+    memory = only_if(is_cut, lambda m: _cut_short(m, moment), memory)
     memory = eqx.tree_at(lambda m: m.acted, memory, memory.acted + first.astype(memory.acted.dtype))
     plain = jnp.where(due, PROCEED, 0)
     return memory, jnp.where(chosen > 0, chosen, plain), place_of(first)
@@ -129,32 +130,29 @@ def _put_down(memory: Memory, steps: Steps, moment: Moment, dose: Dose) -> Memor
             row(steps.ahead_amount, dose.step)[n],
             row(steps.ahead_duration, dose.step)[n],
         )
-        memory = entered(memory, one_dose, dose.step, dose.given & (kind >= 0))
-    period = memory.period + (dose.given & dose.anew).astype(jnp.int32)
+        memory = entered(memory, one_dose, dose.step, kind >= 0)
+    period = memory.period + dose.anew.astype(jnp.int32)
+    duration = row(steps.duration, dose.step)
     one_dose = event(
         moment.visit,
         row(steps.kind, dose.step),
         dose.share * row(steps.amount, dose.step),
-        row(steps.duration, dose.step),
+        duration,
     )
     one_dose = eqx.tree_at(lambda e: e.period, one_dose, period)
-    memory = eqx.tree_at(lambda m: m.period, memory, period)
+    until = jnp.maximum(memory.infused_until, moment.visit + duration)
+    memory = eqx.tree_at(lambda m: (m.period, m.infused_until), memory, (period, until))
     return entered(memory, one_dose, dose.step, dose.given)
 
 
-def _running(memory: Memory, moment: Moment) -> Array:
-    """(row,): Infusions of the molecule in the ledger that go on beyond the visit."""
+def _cut_short(memory: Memory, moment: Moment) -> Memory:
+    """Infusions of the molecule that go on beyond the visit end there."""
     events = memory.ledger.events
     soon = moment.visit + same_time(moment.visit)
-    begun = jnp.asarray(events.time < moment.visit) & (events.period > 0)
-    return begun & (soon < events.time + events.duration)
-
-
-def _cut_short(memory: Memory, moment: Moment, ended: Array) -> Memory:
-    """Infusions that end at the visit, with what was infused until then."""
-    events = memory.ledger.events
-    length = jnp.where(ended, moment.visit - jnp.where(ended, events.time, 0.0), events.duration)
-    amount = jnp.where(ended, length * events.rate, events.amount)
+    runs = jnp.asarray(events.time < moment.visit) & (events.period > 0)
+    runs &= soon < events.time + events.duration
+    length = jnp.where(runs, moment.visit - jnp.where(runs, events.time, 0.0), events.duration)
+    amount = jnp.where(runs, length * events.rate, events.amount)
     return eqx.tree_at(
         lambda m: (m.ledger.events.duration, m.ledger.events.amount), memory, (length, amount)
     )

@@ -1,6 +1,7 @@
 """Rows of a ledger or a log, written where a lane has come to."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ from jax import Array
 
 from qsp.engine.events import Events
 from qsp.engine.plan import Ledger, Memory
+
+Carry = TypeVar("Carry")
 
 
 def event(time: Array, kind: Array, amount: Array, duration: Array) -> Events:
@@ -30,8 +33,8 @@ def noted(table: Any, n: Array, entry: Any, wanted: Array) -> Any:
     """A table with another row, if that is wanted."""
 
     def changed(rows: Array, new: Any) -> Array:
-        new = jnp.asarray(new).astype(rows.dtype)
-        return rows.at[n].set(jnp.where(wanted, new, row(rows, n)))
+        where = jnp.where(wanted, n, rows.shape[0])
+        return rows.at[where].set(jnp.asarray(new).astype(rows.dtype), mode="drop")
 
     leaves, structure = jax.tree.flatten(table)
     news = jax.tree.leaves(entry)
@@ -55,3 +58,14 @@ def place_of(first: Array) -> Array:
     """Where the one is that is true, -1 if none is."""
     index = jnp.arange(first.shape[0], dtype=jnp.int32)
     return jnp.where(first, index + 1, 0).sum(dtype=jnp.int32) - 1
+
+
+def only_if(wanted: Array, change: Callable[[Carry], Carry], carry: Carry) -> Carry:
+    """What is changed where that is wanted; lanes side by side skip it where none of them wants it.
+
+    Args:
+        wanted: Whether to.
+        change: How.
+        carry: Of what.
+    """
+    return jax.lax.cond(wanted, change, lambda carry: carry, carry)

@@ -101,6 +101,7 @@ class Memory(eqx.Module):
     stopped: Array
     doses: Array  # given
     began: Array  # when the dose period did
+    infused_until: Array  # end of the infusions of the molecule so far
     period: Array  # dose periods begun
     worst: Array  # grade of all
     last_crs: Array  # visit with CRS
@@ -172,6 +173,7 @@ def begin(plan: Plan, kind: Events, first: Any, observables: int) -> Memory:
         stopped=jnp.asarray(False),
         doses=none,
         began=zero + LONG_AGO,
+        infused_until=zero + LONG_AGO,
         period=none,
         worst=zero,
         last_crs=zero + LONG_AGO,

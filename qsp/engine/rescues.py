@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from qsp.engine.ledger import entered, event, first_of, place_of
+from qsp.engine.ledger import entered, event, first_of, only_if, place_of
 from qsp.engine.plan import LAST, LONG_AGO, Memory, Moment, Plan, Rescues
 from qsp.engine.precision import same_time
 from qsp.trial.rules import ACTS
@@ -24,7 +24,7 @@ def rescued(memory: Memory, plan: Plan, moment: Moment, ready: Array) -> tuple[M
         first = first_of(for_it) & given
         acted = acted + first.astype(acted.dtype)
         rule = jnp.where(given, place_of(first), rule)
-        memory = _given(memory, drugs, drug, moment, given)
+        memory = only_if(given, lambda m, drug=drug: _given(m, drugs, drug, moment), memory)
     return eqx.tree_at(lambda m: m.acted, memory, memory.acted + acted), rule
 
 
@@ -43,18 +43,18 @@ def _within_limits(memory: Memory, drugs: Rescues, drug: int, time: Array) -> Ar
     )
 
 
-def _given(memory: Memory, drugs: Rescues, drug: int, moment: Moment, given: Array) -> Memory:
+def _given(memory: Memory, drugs: Rescues, drug: int, moment: Moment) -> Memory:
     one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[drug], drugs)
     one_dose = event(moment.time, one.kind, one.amount, one.duration)
     times = jnp.concatenate([moment.time[None], memory.times[drug, : LAST - 1]])
-    more = given.astype(memory.in_all.dtype)
-    memory = entered(memory, one_dose, jnp.full((), -1, jnp.int32), given)
+    nowhere, given = jnp.full((), -1, jnp.int32), jnp.asarray(True)
+    memory = entered(memory, one_dose, nowhere, given)
     return eqx.tree_at(
         lambda m: (m.in_event, m.in_all, m.times),
         memory,
         (
-            memory.in_event.at[drug].add(more),
-            memory.in_all.at[drug].add(more),
-            memory.times.at[drug].set(jnp.where(given, times, memory.times[drug])),
+            memory.in_event.at[drug].add(1.0),
+            memory.in_all.at[drug].add(1.0),
+            memory.times.at[drug].set(times),
         ),
     )

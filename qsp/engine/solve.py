@@ -7,7 +7,6 @@ reductions and a memory for rules to come.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import equinox as eqx
@@ -17,6 +16,7 @@ from jax import Array
 
 from qsp.engine.decisions import Watched, decided
 from qsp.engine.events import Events, Leaf
+from qsp.engine.ledger import only_if
 from qsp.engine.method import Method
 from qsp.engine.plan import Ledger, Log, Memory, Plan
 from qsp.engine.plan import begin as begun
@@ -25,6 +25,7 @@ from qsp.engine.raveled import Raveled
 from qsp.engine.stretch import Span, integrate
 from qsp.engine.stretches import is_long, next_stop, window
 from qsp.engine.tracking import Context, Observed, Pace, Reductions, continued, start
+from qsp.engine.walk import walked
 from qsp.trial.rules import OBSERVABLES
 
 NEVER = 1e12
@@ -89,6 +90,7 @@ class _Carry(eqx.Module):
     saved: tuple[Any, ...]
     failed: Array
     memory: Memory | None
+    stop: Array  # end of the stretch that comes next
 
     def tables(self, lane: Lane) -> tuple[Events, ...]:
         """What is given on schedule, and what was decided."""
@@ -141,16 +143,20 @@ def solve_lane(
         saved=tuple(_room(shot, len(grid) + is_long(grid) * window(grid)) for grid in grids),
         failed=jnp.asarray(False),
         memory=memory,
+        stop=begin,
     )
 
-    def stretch(_: int, carry: _Carry) -> _Carry:
-        carry = _dose(_decide(carry, lane, system), lane, system, kinds)
-        return _integrate(carry, lane, grids, system, method, kinds)
+    def stretch(carry: _Carry) -> _Carry:
+        return _integrate(_dose(carry, lane, system, kinds), lane, grids, system, method, kinds)
 
+    def decide(carry: _Carry) -> _Carry:
+        return _decide(carry, lane, grids, system)
+
+    carry = _with_stop(carry, lane, grids)
     if lane.plan is None or isinstance(stretches, int):
-        carry = jax.lax.fori_loop(0, stretches, stretch, carry)
+        carry = jax.lax.fori_loop(0, stretches, lambda _, carry: stretch(decide(carry)), carry)
     else:
-        carry = _until_end(stretch, carry, stretches, lane.end)
+        carry = walked(lane.plan, lane.end, carry, stretches, decide, stretch)
     saved = tuple(
         _first_rows(rows, len(grid)) for grid, rows in zip(grids, carry.saved, strict=True)
     )
@@ -167,27 +173,6 @@ def solve_lane(
     )
 
 
-def _until_end(
-    stretch: Callable[[int, _Carry], _Carry], carry: _Carry, most: Array, end: Leaf
-) -> _Carry:
-    """Stretches until one began at the end.
-
-    A lane that reacts has far fewer than it might have; each that came after its end would look
-    for what is due again.
-    """
-
-    def goes_on(loop: tuple[Array, Array, _Carry]) -> Array:
-        n, is_over, _ = loop
-        return (n < most) & ~is_over
-
-    def step(loop: tuple[Array, Array, _Carry]) -> tuple[Array, Array, _Carry]:
-        n, _, before = loop
-        return n + 1, before.time >= end, stretch(0, before)
-
-    first = (jnp.zeros((), jnp.int32), jnp.asarray(False), carry)
-    return jax.lax.while_loop(goes_on, step, first)[2]
-
-
 def _first_rows(tree: Any, count: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[:count], tree)
 
@@ -196,7 +181,7 @@ def _room(shot: Any, length: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.full((length, *leaf.shape), jnp.nan), shot)
 
 
-def _decide(carry: _Carry, lane: Lane, system: AbstractSystem) -> _Carry:
+def _decide(carry: _Carry, lane: Lane, grids: tuple[Array, ...], system: AbstractSystem) -> _Carry:
     """At a visit of an arm that reacts, decide what is given."""
     if carry.memory is None or lane.plan is None:
         return carry
@@ -215,7 +200,11 @@ def _decide(carry: _Carry, lane: Lane, system: AbstractSystem) -> _Carry:
     )
     # No rules come to more than there is room for; what is not written down was not given.
     overfull = memory.rows > lane.plan.room.shape[0]
-    return dataclasses.replace(carry, memory=memory, failed=carry.failed | overfull)
+    after = dataclasses.replace(carry, memory=memory, failed=carry.failed | overfull)
+    before = carry.memory
+    is_new = (memory.rows != before.rows) | (memory.stopped != before.stopped)
+    stop = only_if(is_new, lambda _: _with_stop(after, lane, grids).stop, carry.stop)
+    return dataclasses.replace(after, stop=stop)
 
 
 def _dose(carry: _Carry, lane: Lane, system: AbstractSystem, kinds: int) -> _Carry:
@@ -279,8 +268,7 @@ def _integrate(  # noqa: PLR0913
     """Integrate to the next change of dosing, or not at all after a failure."""
     tables, t0 = carry.tables(lane), carry.time
     infusion = sum((_running(events, t0, kinds) for events in tables), jnp.zeros((kinds,)))
-    visits = () if lane.plan is None else (lane.plan.decided,)
-    t1 = jnp.where(carry.failed, t0, next_stop(t0, tables, grids, lane.end, visits))
+    t1 = jnp.where(carry.failed, t0, carry.stop)
 
     context = Context(lane.parameters, infusion, _levels(lane, carry.period), carry.reductions)
     first_step = _first_step(t0, tables, carry.reductions.pace, method)
@@ -300,7 +288,7 @@ def _integrate(  # noqa: PLR0913
     )
     result = PeriodResult(reductions, last, carry.owner)
     table = jax.tree.map(lambda rows, row: rows.at[carry.period].set(row), carry.table, result)
-    return _Carry(
+    gone = _Carry(
         time=t1,
         state=state,
         next_events=carry.next_events,
@@ -311,7 +299,16 @@ def _integrate(  # noqa: PLR0913
         saved=saved,
         failed=failed,
         memory=carry.memory,
+        stop=carry.stop,
     )
+    return _with_stop(gone, lane, grids)
+
+
+def _with_stop(carry: _Carry, lane: Lane, grids: tuple[Array, ...]) -> _Carry:
+    """Look where the next stretch ends: what is given, visits and snapshots do."""
+    visits = () if lane.plan is None else (lane.plan.decided,)
+    stop = next_stop(carry.time, carry.tables(lane), grids, lane.end, visits)
+    return dataclasses.replace(carry, stop=stop)
 
 
 def _running(events: Events, time: Array, kinds: int) -> Array:

@@ -17,8 +17,10 @@ from qsp.native.instructions import Unsupported, declared
 from qsp.native.moves import Indices
 from qsp.native.scalars import Level, Scalars
 
-LONG = 24
+LONG = 12
 """Scalars of an array that is long."""
+WORTH = 20
+"""Equations of a change from which on it is worth a jump to skip it."""
 
 Interpreter = Callable[[Scalars, Any, Sequence[Any], Sequence[Indices]], list[Indices]]
 
@@ -41,8 +43,66 @@ def looped(
         closed = params["body_jaxpr"]
         return interpreted(scalars, closed.jaxpr, closed.consts, [*of_body, *carry])
 
+    return _turned(scalars, params, first, goes_on, body)
+
+
+def once(
+    scalars: Scalars,
+    interpreted: Interpreter,
+    params: Mapping[str, Any],
+    wanted: int,
+    operands: list[Indices],
+) -> list[Indices] | None:
+    """What a choice comes to between leaving things as they are and changing them.
+
+    It is a loop of one turn, which is skipped where no lane wants the change.
+
+    Returns:
+        None if it is no such choice, or so short a one that both ways are computed sooner.
+    """
+    given_back = _given_back(params)
+    if given_back is None:
+        return None
+    change = params["branches"][1]
+    inside = change.jaxpr
+    kept = [out is inside.invars[n] for out, n in zip(inside.outvars, given_back, strict=True)]
+    changed = [n for n, stays in zip(given_back, kept, strict=True) if not stays]
+
+    def body(carry: list[Indices]) -> list[Indices]:
+        given = list(operands)
+        for n, part in zip(changed, carry[1:], strict=True):
+            given[n] = part
+        made = interpreted(scalars, inside, change.consts, given)
+        done = np.array(scalars.constant(False, np.dtype(bool)), np.int64)
+        return [done, *(part for part, stays in zip(made, kept, strict=True) if not stays)]
+
+    first = [np.array(wanted, np.int64), *(operands[n] for n in changed)]
+    after = iter(_turned(scalars, params, first, lambda carry: int(carry[0]), body)[1:])
+    return [
+        operands[n] if stays else next(after) for n, stays in zip(given_back, kept, strict=True)
+    ]
+
+
+def _given_back(params: Mapping[str, Any]) -> list[int] | None:
+    """Operands that the first of two branches does nothing but give back; the second is long."""
+    if len(params["branches"]) != 2:
+        return None
+    leave, change = (branch.jaxpr for branch in params["branches"])
+    places = {id(var): n for n, var in enumerate(leave.invars)}
+    found = [places[id(var)] for var in leave.outvars if id(var) in places]
+    is_all = len(set(found)) == len(leave.outvars)
+    return found if is_all and not leave.eqns and len(change.eqns) >= WORTH else None
+
+
+def _turned(
+    scalars: Scalars,
+    loop: Mapping[str, Any],
+    first: list[Indices],
+    goes_on: Callable[[list[Indices]], int],
+    body: Callable[[list[Indices]], list[Indices]],
+) -> list[Indices]:
     begin, shapes = flat(first), [part.shape for part in first]
-    constant = settled(scalars, params, begin, lambda carry: flat(body(shaped(carry, shapes))))
+    constant = settled(scalars, loop, begin, lambda carry: flat(body(shaped(carry, shapes))))
     if scalars.dry:
         return shaped(opened(scalars, begin, constant), shapes)
     end = _emitted(

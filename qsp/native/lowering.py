@@ -18,7 +18,7 @@ from jax.extend import core
 from qsp.native import elementary, indexing
 from qsp.native.arrays import constants, contracted, elementwise, reduced
 from qsp.native.instructions import Unsupported
-from qsp.native.loops import flat, looped, opened, settled, shaped
+from qsp.native.loops import flat, looped, once, opened, settled, shaped
 from qsp.native.moves import MOVES, Indices
 from qsp.native.scalars import FOLDED, Scalars
 
@@ -215,12 +215,15 @@ def _unknown(scalars: Scalars, shape: tuple[int, ...], dtype: Any) -> Indices:
 
 
 def _branches(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
-    """Every branch is computed, and the one that was asked for is taken.
+    """Every branch is computed, and the one that was asked for is taken; see also `loops.once`.
 
     A branch that would end the program with an error (`eqx.error_if`) is left out with the check
     before it, as equinox does with EQX_ON_ERROR=off.
     """
     [which], rest = args[:1], args[1:]
+    changed = once(scalars, interpreted, eqn.params, _at_least(scalars, int(which), 1), rest)
+    if changed is not None:
+        return changed
     branches = [branch for branch in eqn.params["branches"] if not _raises(branch.jaxpr)]
     outs = [interpreted(scalars, branch.jaxpr, branch.consts, rest) for branch in branches]
     if len(outs) < len(eqn.params["branches"]) and len(outs) != 1:

@@ -16,7 +16,7 @@ from qsp.native.instructions import ADDRESS, SLOT, declared, in_memory, suffix
 from qsp.native.moves import Indices
 from qsp.native.scalars import Scalars
 
-MOST_CHOICES = 24
+MOST_CHOICES = 8
 """Choices between two values up to which an array is gone through."""
 INTEGER = ir.IntType(64)
 
