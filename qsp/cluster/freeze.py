@@ -7,6 +7,7 @@ from pathlib import Path
 from qsp.cluster import inputs
 from qsp.cluster.atomic import write_json
 from qsp.cluster.environment import environment
+from qsp.cluster.partial import COMPUTE_S
 from qsp.cluster.plan import BLOCK, COMPILED, FOLDERS, PLAN, Plan
 from qsp.cluster.shard import SECONDS, block_of
 from qsp.errors import ConfigError
@@ -64,6 +65,7 @@ def freeze(
             compiled_in(fresh / COMPILED)
         part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
         first = block_of(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0))
+        del first.attrs[COMPUTE_S]
         plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
         write_json(fresh / PLAN, {**plan.content, "id": plan.id})
     return dataclasses.replace(plan, run=run)

@@ -6,6 +6,7 @@ Written after every block, so they must cost next to nothing; nobody else reads 
 import json
 import os
 import zipfile
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,21 @@ import xarray as xr
 from qsp.cluster.atomic import temporary
 from qsp.results.encoded import as_computed
 
+COMPUTE_S = "compute_s"
+
 
 def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
     """Write a block, whole or not at all; not where its folder is gone, for the shard is done.
 
-    Beside its variables it holds `about`: of which plan it is, and the dimensions of each variable.
+    Beside its variables it holds `about`: of which plan it is, the dimensions of each variable, and
+    the seconds that it took to compute (its attribute `COMPUTE_S`).
     """
     of_patients = {str(n): v for n, v in ds.variables.items() if "patient" in v.dims}
-    about = {"plan": plan_id, "dims": {name: v.dims for name, v in of_patients.items()}}
+    about = {
+        "plan": plan_id,
+        "dims": {name: v.dims for name, v in of_patients.items()},
+        COMPUTE_S: float(ds.attrs.get(COMPUTE_S, 0.0)),
+    }
     arrays = {name: _plain(v.values) for name, v in of_patients.items()}
     partial = temporary(path)
     try:
@@ -42,16 +50,47 @@ def left(path: Path, plan_id: str, patients: np.ndarray) -> xr.Dataset | None:
             found = {name: (dims, file[name]) for name, dims in about["dims"].items()}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    ds = xr.Dataset(found)
+    ds = xr.Dataset(found, attrs={COMPUTE_S: about.get(COMPUTE_S, 0.0)})
     is_it = about.get("plan") == plan_id and np.array_equal(ds["patient"].values, patients)
     return ds if is_it else None
 
 
-def together(found: list[xr.Dataset]) -> xr.Dataset:
-    """Blocks in the order of their patients, whether they were read or computed."""
-    of_patients = [n for n, v in found[0].data_vars.items() if "patient" in v.dims]
-    parts = [as_computed(ds[of_patients]).reset_coords(drop=True) for ds in found]
-    return xr.concat(parts, dim="patient", coords="minimal", compat="override", join="exact")
+class Whole:
+    """The patients of a shard, filled block by block, whether one was read or computed.
+
+    Args:
+        size: Patients of the shard.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._filled = size, 0
+        self._arrays: dict[str, tuple[tuple[Hashable, ...], np.ndarray]] = {}
+
+    def add(self, ds: xr.Dataset) -> None:
+        """Take the next block."""
+        ds = as_computed(ds[[n for n, v in ds.data_vars.items() if "patient" in v.dims]])
+        first, last = self._filled, self._filled + ds.sizes["patient"]
+        for name, values in ds.data_vars.items():
+            dims, array = self._room(str(name), values)
+            at = tuple(slice(first, last) if dim == "patient" else slice(None) for dim in dims)
+            array[at] = values.values
+        self._filled = last
+
+    def _room(self, name: str, values: xr.DataArray) -> tuple[tuple[Hashable, ...], np.ndarray]:
+        if name not in self._arrays:
+            shape = tuple(self._size if dim == "patient" else n for dim, n in values.sizes.items())
+            kind = values.dtype if values.dtype.kind not in "UO" else np.dtypes.StringDType()
+            self._arrays[name] = (values.dims, np.empty(shape, kind))
+        return self._arrays[name]
+
+    @property
+    def filled(self) -> int:
+        """Patients that are there."""
+        return self._filled
+
+    def dataset(self) -> xr.Dataset:
+        """All of them."""
+        return xr.Dataset(self._arrays)
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

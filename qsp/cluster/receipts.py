@@ -4,12 +4,14 @@ A receipt is written after the data and says which bytes they are; nothing else 
 Attempts are for people and for bounds on retries.
 """
 
+import contextlib
 import dataclasses
 import os
 import socket
+import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +20,10 @@ from qsp.cluster.plan import ATTEMPTS, RECEIPTS, Plan
 from qsp.results.store import Store
 
 State = Literal["running", "stopped", "failed", "done"]
-STALE_S = 1800.0
-"""An attempt elsewhere that has said nothing for so long is taken for dead."""
+BEAT_S = 30.0
+"""So often an attempt shows that it lives."""
+STALE_S = 300.0
+"""An attempt elsewhere that has shown nothing for so long is taken for dead."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,9 +185,31 @@ def _give_up_requeued(plan: Plan, new: Attempt) -> None:
 def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
     """Write what is new about an attempt."""
     attempt = dataclasses.replace(attempt, touched=time.time(), **changes)
-    path = plan.path(ATTEMPTS, f"{attempt.shard:05d}.{attempt.id}.json")
-    write_json(path, dataclasses.asdict(attempt))
+    write_json(_path(plan, attempt), dataclasses.asdict(attempt))
     return attempt
+
+
+def _path(plan: Plan, attempt: Attempt) -> Path:
+    return plan.path(ATTEMPTS, f"{attempt.shard:05d}.{attempt.id}.json")
+
+
+@contextlib.contextmanager
+def beating(plan: Plan, attempt: Attempt) -> Iterator[None]:
+    """Touch the file of an attempt now and then, also while it computes one long block."""
+    over, path = threading.Event(), _path(plan, attempt)
+
+    def beat() -> None:
+        while not over.wait(BEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(path)
+
+    heart = threading.Thread(target=beat, daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        over.set()
+        heart.join()
 
 
 def attempts(plan: Plan) -> dict[int, list[Attempt]]:
@@ -193,8 +219,17 @@ def attempts(plan: Plan) -> dict[int, list[Attempt]]:
     for path in plan.path(ATTEMPTS).glob("*.json"):
         content = read_json(path)
         if content is not None and set(content) == names:
-            found.setdefault(content["shard"], []).append(Attempt(**content))
+            attempt = Attempt(**content)
+            attempt = dataclasses.replace(attempt, touched=max(attempt.touched, _beaten(path)))
+            found.setdefault(attempt.shard, []).append(attempt)
     return {shard: sorted(found[shard], key=lambda a: a.began) for shard in sorted(found)}
+
+
+def _beaten(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def forgive(plan: Plan, shard: int) -> None:

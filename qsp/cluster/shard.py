@@ -22,7 +22,8 @@ from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
 SECONDS: tuple[str, ...] = ("start", "compile", "compute", "keep", "write")
-"""What a shard spends time on: to compute is to draw and to simulate its patients."""
+"""What a shard spends time on. To compute is to draw and to simulate its patients, by whichever
+attempt; all else is of the attempt that ended it."""
 
 
 def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) -> Ended:
@@ -44,7 +45,8 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
         return "already done"
     attempt = receipts.begin(plan, shard)
     try:
-        return _attempted(plan, attempt, stop)
+        with receipts.beating(plan, attempt):
+            return _attempted(plan, attempt, stop)
     except BaseException as error:
         receipts.note(plan, attempt, state="failed", error=receipts.said(error))
         raise
@@ -56,20 +58,26 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
     with _timed(seconds, "start"):
         prepared = plan.prepared()
         parts = prepared.of(prepared.ids[plan.rows(shard)]).in_blocks(plan.block)
-    found: list[xr.Dataset] = []
+    rows = plan.rows(shard)
+    whole, count = partial.Whole(rows.stop - rows.start), 0
     while parts:
         part = parts.pop(0)
-        known = partial.left(_file(plan, shard, len(found)), plan.id, part.ids)
-        found.append(block_of(plan, shard, len(found), part, seconds) if known is None else known)
-        attempt = receipts.note(plan, attempt, done=sum(ds.sizes["patient"] for ds in found))
+        known = partial.left(_file(plan, shard, count), plan.id, part.ids)
+        block = block_of(plan, shard, count, part, seconds) if known is None else known
+        seconds["compute"] += float(block.attrs[partial.COMPUTE_S])
+        with _timed(seconds, "write"):
+            whole.add(block)
+        count += 1
+        attempt = receipts.note(plan, attempt, done=whole.filled)
         # Only after a new block: who is stopped again and again gets on all the same.
         if parts and known is None and stop():
             receipts.note(plan, attempt, state="stopped")
             return "stopped"
+        del part, known, block  # what a block holds is given up before the next one is computed
     with _timed(seconds, "write"):
-        whole = partial.together(found)
-        chunks = plan.store.write(whole, plan.rows(shard))
-    failed = int((whole["outcome"].values != 0).sum())
+        results = whole.dataset()
+        chunks = plan.store.write(results, rows)
+    failed = int((results["outcome"].values != 0).sum())
     about = {"host": attempt.host, "job": receipts.job(), **_device()}
     receipts.write_receipt(
         plan,
@@ -85,7 +93,7 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
 def block_of(
     plan: Plan, shard: int, number: int, part: Prepared, seconds: dict[str, float]
 ) -> xr.Dataset:
-    """Compute a block of patients and keep it.
+    """Compute a block of patients and keep it; its attribute says how many seconds that took.
 
     Args:
         plan: Of the run.
@@ -94,10 +102,11 @@ def block_of(
         part: The patients of the block.
         seconds: What time is spent on, by name; it is added to.
     """
-    with _timed(seconds, "compute"):
-        ds = run(part, whole=False).to_dataset()
-    seconds["compute"] -= float(ds.attrs["compile_s"])
-    seconds["compile"] += float(ds.attrs["compile_s"])
+    began = time.perf_counter()
+    ds = run(part, whole=False).to_dataset()
+    compile_s = float(ds.attrs["compile_s"])
+    seconds["compile"] += compile_s
+    ds.attrs[partial.COMPUTE_S] = time.perf_counter() - began - compile_s
     path = _file(plan, shard, number)
     with _timed(seconds, "keep"):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
 """A shard: the same bits however it came about, and never more than a block is lost."""
 
+import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from qsp.cluster import partial as partials
 from qsp.cluster import receipts
 from qsp.cluster import shard as shards
 from qsp.cluster.finalize import finalize
-from qsp.cluster.plan import PARTIAL
+from qsp.cluster.plan import ATTEMPTS, PARTIAL
 from qsp.cluster.shard import run_shard
 from qsp.cluster.status import status
 from qsp.errors import ConfigError
@@ -188,3 +190,38 @@ def test_two_attempts_write_the_same_bytes(plan):
     assert all(len(digest) == 64 for digest in first.values())
     assert len(first) > 40
     assert np.all([path.exists() for path in plan.store.chunks(plan.rows(1)).values()])
+
+
+def test_an_attempt_elsewhere_lives_while_it_beats(plan, monkeypatch):
+    """Also while it computes one block for longer than it may keep silent."""
+    monkeypatch.setattr(receipts, "BEAT_S", 0.01)
+    attempt = receipts.note(plan, receipts.begin(plan, 1), host="elsewhere")
+    [file] = plan.path(ATTEMPTS).glob("00001.*")
+
+    def seen():
+        [found] = receipts.attempts(plan)[1]
+        return found.is_live
+
+    long_ago = attempt.touched - 2.0 * receipts.STALE_S
+    file.write_text(file.read_text().replace(repr(attempt.touched), repr(long_ago)))
+    os.utime(file, (long_ago, long_ago))
+    assert not seen()
+    with receipts.beating(plan, attempt):
+        beaten = time.time() + 20.0
+        while not seen():
+            assert time.time() < beaten
+    os.utime(file, (long_ago, long_ago))
+    time.sleep(0.05)
+    assert not seen()
+
+
+def test_seconds_of_a_shard_are_those_of_all_its_blocks(plan, monkeypatch):
+    run_shard(plan, 1, lambda: True)
+    [file] = plan.path(PARTIAL, "00001").glob("*")
+    first = partials.left(file, plan.id, plan.prepared().ids[plan.rows(1)][:3])
+    before = first.attrs[partials.COMPUTE_S]
+    assert before > 0.0
+    counted(monkeypatch)
+    run_shard(plan, 1)
+    assert receipts.read_receipt(plan, 1).seconds["compute"] > before
+    assert partials.COMPUTE_S not in plan.store.read().attrs
