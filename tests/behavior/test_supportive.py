@@ -38,6 +38,7 @@ def courses(double_precision):
             "siltuximab": Scenario(
                 patient, (*dose, Dose("siltuximab", BEFORE, 11.0 * 70.0, HOUR)), 28
             ),
+            "anti_tnf": Scenario(patient, (*dose, Dose("anti_tnf", BEFORE, 5.0 * 70.0, HOUR)), 28),
             "anakinra": Scenario(patient, (*dose, *every_half_day("anakinra", 100.0)), 28),
             "kinase_inhibitor": Scenario(
                 patient, (*dose, *every_half_day("kinase_inhibitor", 100.0)), 28
@@ -128,6 +129,17 @@ def test_siltuximab_raises_measured_il6_and_lowers_what_it_does(courses):
     signal = treated.state.model.cytokines.blood[:, IL6] * free
     assert signal.max() < 0.2 * alone.peak("il6")
     assert severity_peak(treated) < severity_peak(alone)
+
+
+def test_anti_tnf_holds_back_what_tnf_does_and_spares_killing(courses):
+    """5 mg/kg: severity loses what TNF adds to it; myeloid cells have IFN-gamma beside TNF, so IL-6
+    falls by little (TCE-42 f)."""
+    alone, treated = courses["alone"], courses["anti_tnf"]
+    assert severity_peak(treated) < 0.8 * severity_peak(alone)
+    assert 0.9 * alone.peak("il6") < treated.peak("il6") < alone.peak("il6")
+    assert treated.peak("ifn_gamma") == pytest.approx(alone.peak("ifn_gamma"), rel=0.01)
+    volumes = [c.at(c.volume, 14) for c in (alone, treated)]
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.01)
 
 
 def test_anakinra_takes_the_share_of_il6_that_il1_makes(courses):
