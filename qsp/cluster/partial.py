@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 
 from qsp.cluster.atomic import temporary
-from qsp.results.encoded import as_computed
 
 COMPUTE_S = "compute_s"
 
@@ -68,15 +67,16 @@ class Whole:
 
     def add(self, ds: xr.Dataset) -> None:
         """Take the next block."""
-        ds = as_computed(ds[[n for n, v in ds.data_vars.items() if "patient" in v.dims]])
         first, last = self._filled, self._filled + ds.sizes["patient"]
-        for name, values in ds.data_vars.items():
-            dims, array = self._room(str(name), values)
-            at = tuple(slice(first, last) if dim == "patient" else slice(None) for dim in dims)
-            array[at] = values.values
+        own = {str(name): ds.variables[name] for name in ds.data_vars}
+        for name, values in own.items():
+            if "patient" in values.dims:
+                dims, array = self._room(name, values)
+                at = tuple(slice(first, last) if dim == "patient" else slice(None) for dim in dims)
+                array[at] = values.values
         self._filled = last
 
-    def _room(self, name: str, values: xr.DataArray) -> tuple[tuple[Hashable, ...], np.ndarray]:
+    def _room(self, name: str, values: xr.Variable) -> tuple[tuple[Hashable, ...], np.ndarray]:
         if name not in self._arrays:
             shape = tuple(self._size if dim == "patient" else n for dim, n in values.sizes.items())
             kind = values.dtype if values.dtype.kind not in "UO" else np.dtypes.StringDType()
