@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,11 @@ from qsp.errors import ConfigError, SolveError
 
 if TYPE_CHECKING:
     from qsp.cluster.plan import Plan
-    from qsp.cluster.submit import Resources
+    from qsp.cluster.queued import Queue
+    from qsp.cluster.status import Status
+    from qsp.cluster.task import Task
+
+    Place = Callable[[Sequence[Task], Callable[[], None]], str]
 
 app = typer.Typer()
 console = Console(highlight=False)
@@ -35,6 +40,9 @@ Most = Annotated[int, typer.Option("--attempts", min=1, help="Times a shard may 
 OnSlurm = Annotated[bool, typer.Option("--slurm", help="As a job array of Slurm.")]
 OnHere = Annotated[bool, typer.Option("--local", help="In processes of this machine; waits.")]
 OnDask = Annotated[str, typer.Option("--dask", help="Address of a scheduler of dask; waits.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Also shards that failed as often as they may.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes of --local.")]
 
 
@@ -100,8 +108,10 @@ def shard(
         raise typer.Exit(task.STOPPED)
 
 
-@app.command()
+@app.command("resume", help="Check what is there, and run what is missing, broken or was stopped.")
+@app.command("submit", help="Run the shards that are neither done, running nor queued.")
 def submit(
+    context: typer.Context,
     run: RunArg,
     slurm: OnSlurm = False,
     local: OnHere = False,
@@ -115,64 +125,54 @@ def submit(
     at_once: AtOnce = 64,
     more: More = None,
     attempts: Most = 3,
+    again: Again = False,
     cache: Cache = True,
 ) -> None:
-    """Run the shards that are neither done nor running."""
-    from qsp.cluster.submit import Resources
-
-    resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
-    _submit(run, slurm, local, dask, workers, resources, attempts, cache)
-
-
-@app.command()
-def resume(
-    run: RunArg,
-    slurm: OnSlurm = False,
-    local: OnHere = False,
-    dask: OnDask = "",
-    workers: Workers = 1,
-    partition: Partition = "",
-    minutes: Minutes = 60,
-    cpus: Cpus = 2,
-    gpus: Gpus = 0,
-    memory_gb: Memory = 8.0,
-    at_once: AtOnce = 64,
-    more: More = None,
-    attempts: Most = 3,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also shards that failed as often as they may.")
-    ] = False,
-    cache: Cache = True,
-) -> None:
-    """Check what is there, and run what is missing, broken or was stopped."""
+    """Both commands: to resume is to submit after what is there was checked."""
     from qsp.cluster import receipts
+    from qsp.cluster import submit as adapters
     from qsp.cluster.plan import read_plan
-    from qsp.cluster.status import status
-    from qsp.cluster.submit import Resources
+    from qsp.cluster.queued import ask
+    from qsp.cluster.status import status as state
+    from qsp.cluster_terminal import print_queue, print_status
 
+    places = slurm + local + bool(dask)
+    if places != 1:
+        todo = "Add one of --slurm, --local, --dask ADDRESS"
+        raise ConfigError(str(context.info_name), "it must be said where", f"{places}", todo)
+    resources = adapters.Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
     made = read_plan(run)
-    for number in made.shards:
-        judged = receipts.content(made, number)
-        what = receipts.wrong(made, number, made.store)
-        if what and receipts.drop(made, number, judged):
-            console.print(f"Shard {number}: {what}", markup=False)
-            receipts.forgive(made, number)
-            made.store.reopen()
+    if context.info_name == "resume":
+        _take_back_what_is_wrong(made)
     if again:
-        for number in status(made, most_attempts=attempts).failed:
+        for number in state(made, most_attempts=attempts).failed:
             receipts.forgive(made, number)
-    resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
-    _submit(run, slurm, local, dask, workers, resources, attempts, cache)
+    queue = ask(made)
+    found = state(made, queue, most_attempts=attempts)
+    if found.missing and slurm:
+        jobs = adapters.to_slurm(made, found.missing, resources, cache=cache)
+        names = ", ".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
+        console.print(f"{len(jobs)} shards are job {names}", markup=False)
+        print_queue(found, console)
+        return
+    if found.missing:
+        place = _here(workers) if local else _on(dask)
+        found = _computed(found, place, queue, attempts, cache)
+    print_status(found, console)
+    if found.failed:
+        raise SolveError("shards failed as often as they may: see qsp status, and --again")
 
 
 @app.command()
 def status(run: RunArg, attempts: Most = 3) -> None:
     """Show where a run stands; exit code 1 where a shard failed as often as it may."""
     from qsp.cluster.plan import read_plan
+    from qsp.cluster.queued import ask
     from qsp.cluster.status import status as state
-    from qsp.terminal import print_status
+    from qsp.cluster_terminal import print_status
 
-    found = state(read_plan(run), most_attempts=attempts)
+    made = read_plan(run)
+    found = state(made, ask(made), most_attempts=attempts)
     print_status(found, console)
     if found.failed:
         raise typer.Exit(1)
@@ -236,49 +236,40 @@ def _pairs(more: list[str] | None) -> dict[str, str]:
     return pairs
 
 
-def _submit(
-    run: Path,
-    slurm: bool,
-    local: bool,
-    dask: str,
-    workers: int,
-    resources: Resources,
-    attempts: int,
-    cache: bool,
-) -> None:
-    from qsp.cluster import submit as adapters
-    from qsp.cluster.plan import LOGS, read_plan
-    from qsp.cluster.status import status as state
-    from qsp.terminal import print_status
+def _take_back_what_is_wrong(made: Plan) -> None:
+    """Receipts that are for other bytes than there are, and the tries of their shards."""
+    from qsp.cluster import receipts
 
-    if slurm + local + bool(dask) != 1:
-        todo = "Add one of --slurm, --local, --dask ADDRESS"
-        raise ConfigError("submit", "it must be said where", f"{slurm + local + bool(dask)}", todo)
-    made = read_plan(run)
-    found = state(made, most_attempts=attempts)
-    shards = list(found.missing)
-    if not shards:
-        print_status(found, console)
-        if found.failed:
-            raise SolveError("shards failed as often as they may: see qsp status, and --again")
-        return
-    if slurm:
-        jobs = adapters.to_slurm(made, shards, resources, cache=cache)
-        console.print(f"{len(shards)} shards are job {jobs[0].partition('_')[0]}", markup=False)
-        return
-    while shards:  # a shard that fails is tried again, as often as it may
-        before = _begun(made)
-        if local:
-            said = adapters.to_processes(made, shards, workers, cache=cache)
-        else:
-            said = _to_dask(made, shards, dask, cache)
-        if _begun(made) == before:
-            raise SolveError(f"no shard could be started: {said or f'see {made.run / LOGS}'}")
-        found = state(made, most_attempts=attempts)
-        shards = list(found.missing)
-    print_status(found, console)
-    if found.failed:
-        raise SolveError("shards failed as often as they may: see qsp status, and --again")
+    for number in made.shards:
+        judged = receipts.content(made, number)
+        what = receipts.wrong(made, number, made.store)
+        if what and receipts.drop(made, number, judged):
+            console.print(f"Shard {number}: {what}", markup=False)
+            receipts.forgive(made, number)
+            made.store.reopen()
+
+
+def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: bool) -> Status:
+    """Compute what is missing and wait; a shard that fails is tried again, as often as it may."""
+    from qsp.cluster.plan import LOGS
+    from qsp.cluster.status import status as state
+    from qsp.cluster.task import Task
+    from qsp.cluster_terminal import Watch
+
+    made = found.plan
+
+    def now() -> Status:
+        return state(made, queue, most_attempts=attempts)
+
+    with Watch(console, found, now, attempts) as watch:
+        while found.missing:
+            before = _begun(made)
+            run = str(made.run.resolve())
+            said = place([Task(run, shard, cache) for shard in found.missing], watch.look)
+            if _begun(made) == before:
+                raise SolveError(f"no shard could be started: {said or f'see {made.run / LOGS}'}")
+            found = now()
+    return found
 
 
 def _begun(made: Plan) -> int:
@@ -287,13 +278,23 @@ def _begun(made: Plan) -> int:
     return sum(map(len, receipts.attempts(made).values()))
 
 
-def _to_dask(made: Plan, shards: list[int], address: str, cache: bool) -> str:
-    from qsp.cluster import submit as adapters
+def _here(workers: int) -> Place:
+    from qsp.cluster.submit import to_processes
+
+    return lambda tasks, told: to_processes(tasks, workers, told)
+
+
+def _on(address: str) -> Place:
+    from qsp.cluster.submit import to_dask
 
     try:
         from distributed import Client
     except ImportError:
         rule, todo = "dask.distributed must be installed", "pip install 'qsp[cluster]'"
         raise ConfigError("--dask", rule, "missing", todo) from None
-    with Client(address) as client:
-        return adapters.to_dask(made, shards, client, cache=cache)
+
+    def workers(tasks: Sequence[Task], told: Callable[[], None]) -> str:
+        with Client(address) as client:
+            return to_dask(tasks, client, told)
+
+    return workers

@@ -17,6 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from qsp import molecules
+from qsp.endpoints.response import surrogate_of
 from qsp.plots.names import one_patient
 from qsp.report import Table, crs_table, response_table
 from qsp.report import one_patient as single
@@ -48,9 +49,17 @@ class Nothing:
 
 
 class Bar:
-    """A bar of patients done, moved once per chunk."""
+    """A bar of what is done, moved once per chunk; only a terminal shows it.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where to show it.
+        what: Is counted.
+        first: Is done before the count begins.
+    """
+
+    def __init__(
+        self, console: Console, what: str = "patients x arms", first: str = "compiling"
+    ) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -58,7 +67,7 @@ class Bar:
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=console, transient=True)
-        self._task = self._bar.add_task("compiling", total=None)
+        self._task, self._what = self._bar.add_task(first, total=None), what
 
     def __enter__(self) -> Bar:
         self._bar.start()
@@ -73,10 +82,10 @@ class Bar:
 
     def start(self, lanes: int) -> None:
         """Simulation begins."""
-        self._bar.update(self._task, description="patients x arms", total=lanes, completed=0)
+        self._bar.update(self._task, description=self._what, total=lanes, completed=0)
 
     def advance(self, lanes: int) -> None:
-        """A chunk is done."""
+        """Some are done."""
         self._bar.advance(self._task, lanes)
 
 
@@ -90,6 +99,8 @@ def print_results(results: xr.DataTree, console: Console) -> None:
     crs, response = made or (crs_table(ds), response_table(ds))
     for table in (*crs.split(), response):
         _print_narrow(table, console)
+    if surrogate := surrogate_of(ds):
+        console.print(f"Note: {surrogate}", markup=False)
 
 
 def _print_narrow(table: Table, console: Console) -> None:
@@ -218,7 +229,8 @@ def print_escalation(ds: Any, console: Console) -> None:
     ]
     rows.append(["none", "", cell("none_selected", {}, percent=True), "", ""])
     headers = ["level", "DLT rate (%)", "selected (%)", "patients", "DLTs"]
-    title = f"{ds.attrs['design']}: {ds.attrs['replicates']} trials (± Monte Carlo standard error)"
+    trials = f"{ds.attrs['replicates']:,} trials (± Monte Carlo standard error)"
+    title = f"{ds.attrs['design_title']}: {trials}"
     print_table(title, headers, rows, console)
     early, toxic = (cell(f"stopped_{n}", {}, percent=True) for n in ("early", "for_toxicity"))
     size = cell("trial_size", {})
@@ -251,32 +263,3 @@ def print_approved(rows: Any, console: Console) -> None:
         f"{miss:+.0f}. Order over the doses right for {right} of {len(known)} molecules. The rates "
         "were in the fit of the shared values."
     )
-
-
-def print_status(shown: Any, console: Console) -> None:
-    """Where a run in shards stands."""
-    plan = shown.plan
-    counts = {
-        "done": len(shown.done),
-        "running": len(shown.running),
-        "failed": len(shown.failed),
-        "missing": len(shown.missing),
-    }
-    print_table(
-        f"{plan.title}: run {plan.id}",
-        ["shards", *counts, "patients"],
-        [[str(len(plan.shards)), *map(str, counts.values()), f"{shown.patients:,}"]],
-        console,
-    )
-    for shard, error in shown.failed.items():
-        console.print(f"Shard {shard} failed: {error}", markup=False)
-    if shown.failed_patients:
-        console.print(f"{shown.failed_patients} simulated patients failed.")
-    if shown.is_done:
-        console.print(f"All shards are done. Next: qsp finalize {plan.run}", markup=False)
-    elif shown.patients_per_s:
-        left = shown.seconds_left / 60.0
-        console.print(
-            f"{shown.patients_per_s:,.0f} patients a second so far; about {left:,.1f} minutes left "
-            "at that rate."
-        )

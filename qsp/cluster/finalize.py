@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import xarray as xr
@@ -52,10 +51,7 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         SolveError: If there is nothing to close.
     """
     judged = {shard: receipts.content(plan, shard) for shard in plan.shards}
-    _ = plan.store.layout  # once, before threads ask for it
-    with ThreadPoolExecutor() as threads:  # to read and to digest lets other threads go on
-        said = threads.map(lambda shard: receipts.wrong(plan, shard, plan.store), plan.shards)
-        wrong = dict(zip(plan.shards, said, strict=True))
+    wrong = {shard: receipts.wrong(plan, shard, plan.store) for shard in plan.shards}
     wrong = {shard: what for shard, what in wrong.items() if what}
     for shard in wrong:
         receipts.drop(plan, shard, judged[shard])

@@ -8,6 +8,7 @@
     RUN/receipts/00007.json shard 7 is done: digests of its chunks
     RUN/partial/00007/      blocks of patients of a shard that runs or was stopped
     RUN/attempts/           one file for each start of a shard
+    RUN/submitted/          one file for each job of Slurm: the shards of its tasks
     RUN/logs/, RUN/compiled/
 """
 

@@ -6,9 +6,11 @@ None of them is asked what became of a shard: its receipt says that.
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from qsp.cluster.plan import LOGS, Plan
+from qsp.cluster.queued import remember
 from qsp.cluster.task import Task, Tasks, attempted
 from qsp.errors import ConfigError
 
@@ -45,7 +47,7 @@ class Resources:
 def to_slurm(
     plan: Plan, shards: Sequence[int], resources: Resources, *, cache: bool = True
 ) -> list[str]:
-    """Submit shards as one job array.
+    """Submit shards as one job array, or several where one may not have so many.
 
     Returns:
         Job id of each.
@@ -53,11 +55,12 @@ def to_slurm(
     Raises:
         ConfigError: If submitit or sbatch is missing.
     """
-    executor = _executor(plan, "slurm")
+    executor = _executor(plan.path(LOGS), "slurm")
     more = {"requeue": True, **resources.more}
+    name = str(more.pop("job-name", f"qsp-{plan.id[:6]}"))
     gres = {"slurm_gres": f"gpu:{resources.gpus}"} if resources.gpus else {}
     executor.update_parameters(
-        name=f"qsp-{plan.id[:6]}",
+        name=name,
         timeout_min=resources.minutes,
         cpus_per_task=resources.cpus,
         mem_gb=resources.memory_gb,
@@ -67,26 +70,23 @@ def to_slurm(
         **({"slurm_partition": resources.partition} if resources.partition else {}),
         **gres,
     )
-    tasks = Tasks(str(plan.run.resolve()), cache)
-    slices = [shards[n : n + LONGEST_ARRAY] for n in range(0, len(shards), LONGEST_ARRAY)]
-    return [job.job_id for part in slices for job in executor.map_array(tasks, list(part))]
+    tasks, ids = Tasks(str(plan.run.resolve()), cache), []
+    for first in range(0, len(shards), LONGEST_ARRAY):
+        part = list(shards[first : first + LONGEST_ARRAY])
+        jobs = [job.job_id for job in executor.map_array(tasks, part)]
+        remember(plan, name, dict(zip(jobs, part, strict=True)))
+        ids += jobs
+    return ids
 
 
 def to_processes(
-    plan: Plan,
-    shards: Sequence[int],
-    workers: int,
-    *,
-    cache: bool = True,
-    told: Callable[[], None] = lambda: None,
+    tasks: Sequence[Task], workers: int, told: Callable[[], None] = lambda: None
 ) -> str:
-    """Run shards in processes of this machine, and wait for them.
+    """Run shards of one run in processes of this machine, and wait for them.
 
     Args:
-        plan: Of the run.
-        shards: Numbers.
+        tasks: One for each shard.
         workers: Processes at a time.
-        cache: Whether compiled programs are kept in the folder.
         told: Called after each look.
 
     Returns:
@@ -95,7 +95,8 @@ def to_processes(
     Raises:
         ConfigError: If submitit is missing.
     """
-    executor, waiting, running, said = _executor(plan, "local"), list(shards), [], ""
+    waiting, running, said = list(tasks), [], ""
+    executor = _executor(Path(waiting[0].run, LOGS), "local")
     executor.update_parameters(timeout_min=60 * 24 * 7)
     try:
         while waiting or running:
@@ -103,9 +104,7 @@ def to_processes(
             said = next(filter(None, [said, *map(_failure, ended)]), "")
             running = [job for job in running if job not in ended]
             while waiting and len(running) < workers:
-                running.append(
-                    executor.submit(Task(str(plan.run.resolve()), waiting.pop(0), cache))
-                )
+                running.append(executor.submit(waiting.pop(0)))
             told()
             time.sleep(PAUSE_S)
     finally:
@@ -123,30 +122,20 @@ def _failure(job: Any) -> str:
     return str(error).strip().splitlines()[-1] if error else ""
 
 
-def to_dask(
-    plan: Plan,
-    shards: Sequence[int],
-    client: Any,
-    *,
-    cache: bool = True,
-    told: Callable[[], None] = lambda: None,
-) -> str:
+def to_dask(tasks: Sequence[Task], client: Any, told: Callable[[], None] = lambda: None) -> str:
     """Run shards on the workers of a dask client, and wait for them.
 
     Workers see the folder of the run at the same path. One that dies gives its shards to others; a
     shard that fails leaves that in its attempts.
 
     Args:
-        plan: Of the run.
-        shards: Numbers.
+        tasks: One for each shard.
         client: A `dask.distributed.Client`.
-        cache: Whether compiled programs are kept in the folder.
         told: Called after each look.
 
     Returns:
         What the first task that failed said, "" where none did.
     """
-    tasks = [Task(str(plan.run.resolve()), shard, cache) for shard in shards]
     futures = [client.submit(attempted, task, pure=False, retries=0) for task in tasks]
     while not all(future.done() for future in futures):
         told()
@@ -156,14 +145,14 @@ def to_dask(
     return str(errors[0]).strip() if errors else ""
 
 
-def _executor(plan: Plan, cluster: str) -> Any:
+def _executor(logs: Path, cluster: str) -> Any:
     try:
         import submitit
     except ImportError:
         rule, todo = "submitit must be installed", "pip install 'qsp[cluster]'"
         raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
     try:
-        return submitit.AutoExecutor(folder=plan.path(LOGS, "%j"), cluster=cluster)
+        return submitit.AutoExecutor(folder=logs / "%j", cluster=cluster)
     except RuntimeError:
         rule, todo = "sbatch must be there", "Log in where jobs are submitted, or use --local"
         raise ConfigError(f"--{cluster}", rule, "missing", todo) from None

@@ -12,33 +12,11 @@ from qsp import run as runs
 from qsp.cluster.freeze import freeze
 from qsp.cluster.plan import read_plan
 from qsp.run import Request, prepare
+from tests import small
 from tests.cluster.mini_slurm import MiniSlurm, installed
 
 POPULATION = Path(__file__).parents[2] / "populations" / "nhl.toml"
-CONFIG = """
-title = "small"
-molecule = "mosunetuzumab"
-population = "../populations/nhl.toml"
-patients = 22
-seed = 3
-days = 8
-visits = ["4 day", "8 day"]
-response = "lugano"
-[premedication.steroid]
-drug = "dexamethasone"
-amount = "20 mg"
-route = "iv"
-before = "1 hour"
-[arms.step]
-premedication = ["steroid"]
-doses = [
-  { period = "SUD1", time = "0 day", amount = "1 mg", route = "iv", duration = "4 hour" },
-  { period = "FD1", time = "3 day", amount = "60 mg", route = "iv", duration = "4 hour" },
-]
-[arms.flat]
-doses = [{ period = "FD1", time = "0 day", amount = "60 mg", route = "iv", duration = "4 hour" }]
-"""
-SIZE, BLOCK = 8, 3
+PATIENTS, SIZE, BLOCK = 22, 8, 3
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +40,7 @@ def config(tmp_path_factory):
         (root / folder).mkdir()
     shutil.copyfile(POPULATION, root / "populations" / "nhl.toml")
     path = root / "configs" / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    path.write_text(small.config("../populations/nhl.toml", PATIENTS), encoding="utf-8")
     return path
 
 

@@ -138,9 +138,35 @@ def test_a_node_that_is_lost_gives_its_shard_to_the_other(slurm, plan, expected)
     whole(slurm, plan, expected)
 
 
+def printed_file_submitted(slurm, plan):
+    """By hand, so that nothing remembers it."""
+    text = qsp(slurm, "sbatch", plan.run, *RESOURCES)
+    plan.path("run.sbatch").write_text(text, encoding="utf-8")
+    slurm.run("sbatch", str(plan.path("run.sbatch")))
+
+
+def test_what_waits_is_not_submitted_again(slurm, plan, expected):
+    submitted(slurm, plan)
+    before = {job for job, _ in slurm.queue()}
+    assert len(before) == len(plan.shards)
+    assert "shards are in the queue of Slurm" in submitted(slurm, plan)  # others may run already
+    assert {job for job, _ in slurm.queue()} <= before
+    slurm.wait_until(lambda: live(plan), LIMIT_S, "a shard that runs")
+    submitted(slurm, plan, "resume")
+    assert {job for job, _ in slurm.queue()} <= before
+    slurm.run("scancel", "--me")
+    ended(slurm)
+    missing = len(receipts.missing(plan))
+    assert f"{missing} shards are job" in submitted(slurm, plan)
+    ended(slurm)
+    assert "scancel" not in qsp(slurm, "status", plan.run)
+    whole(slurm, plan, expected)
+
+
 def test_a_run_submitted_twice_has_one_set_of_results(slurm, plan, expected):
     submitted(slurm, plan)
-    submitted(slurm, plan)
+    printed_file_submitted(slurm, plan)
+    assert len(slurm.queue()) > len(plan.shards)
     ended(slurm)
     assert receipts.missing(plan) == []
     whole(slurm, plan, expected)
@@ -161,8 +187,6 @@ def test_a_poison_shard_is_tried_so_often_and_reported(slurm, plan):
 
 
 def test_the_printed_file_runs_too(slurm, plan, expected):
-    text = qsp(slurm, "sbatch", plan.run, *RESOURCES)
-    plan.path("run.sbatch").write_text(text, encoding="utf-8")
-    slurm.run("sbatch", str(plan.path("run.sbatch")))
+    printed_file_submitted(slurm, plan)
     ended(slurm)
     whole(slurm, plan, expected)

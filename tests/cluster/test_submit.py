@@ -17,7 +17,7 @@ from qsp.cluster.script import sbatch
 from qsp.cluster.signals import noted
 from qsp.cluster.status import status
 from qsp.cluster.submit import Resources, to_dask
-from qsp.cluster.task import requeue
+from qsp.cluster.task import Task, requeue
 from qsp.errors import ConfigError
 from tests.cluster.same import assert_same_bits
 from tests.run.conftest import call
@@ -40,6 +40,7 @@ def shard_process(plan, shard, **environment):
 def test_processes_of_this_machine_finish_a_run(plan, serial):
     said = call("submit", plan.run, "--local", "--workers", "2")
     assert said.code == 0, said.err
+    assert said.out.count(" is done; ") == 3
     assert "All shards are done" in said.out
     assert call("finalize", plan.run).code == 0
     assert_same_bits(plan.store.read().to_dataset(), serial)
@@ -95,6 +96,28 @@ def test_a_shard_that_always_fails_is_tried_so_often_and_reported(plan):
     assert len(receipts.attempts(plan)) == 3
 
 
+def test_resume_checks_what_is_there_and_submit_believes_it(done, serial):
+    done.store.chunks(done.rows(1))["outcome"].unlink()
+    assert "All shards are done" in call("submit", done.run, "--local").out
+    said = call("resume", done.run, "--local").out
+    assert "Shard 1: missing chunk of outcome" in said
+    assert "Shard 1 is done; 3 of 3 shards" in said
+    assert finalize(done).complete
+    assert_same_bits(done.store.read().to_dataset(), serial)
+
+
+def test_a_shard_that_failed_too_often_is_tried_again_when_asked(plan, monkeypatch):
+    begun = []
+    monkeypatch.setattr(
+        "qsp.cluster.submit.to_processes", lambda tasks, *_: begun.append([t.shard for t in tasks])
+    )
+    receipts.note(plan, receipts.begin(plan, 1), state="failed")
+    words = ("resume", plan.run, "--local", "--attempts", "1")
+    call(*words)
+    call(*words, "--again")
+    assert begun == [[0, 2], [0, 1, 2]]
+
+
 @pytest.mark.filterwarnings("ignore")  # of dask, on ports and on workers that die
 def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, serial):
     from distributed import Client, LocalCluster
@@ -111,7 +134,8 @@ def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, seria
                 pid = next(iter(killed[0].values()))[0].pid
                 os.kill(pid, signal.SIGKILL)
 
-        to_dask(plan, list(plan.shards), client, cache=False, told=kill_one)
+        tasks = [Task(str(plan.run), shard, cache=False) for shard in plan.shards]
+        to_dask(tasks, client, told=kill_one)
     assert killed
     assert status(plan).is_done
     assert finalize(plan).complete
@@ -119,9 +143,10 @@ def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, seria
 
 
 def test_where_must_be_said(plan):
-    for words in ([], ["--slurm", "--local"]):
-        said = call("submit", plan.run, *words)
+    for verb, *words in (["submit"], ["submit", "--slurm", "--local"], ["resume"]):
+        said = call(verb, plan.run, *words)
         assert said.code == 2
+        assert f"{verb}: it must be said where" in said.err
         assert "--slurm, --local, --dask" in said.err
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qsp import cli
+from tests import small
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = ["--patients", "6", "--set", "days=8", "--set", 'visits=["4 day", "8 day"]']
@@ -41,32 +42,7 @@ def call(*words):
 def small_config(tmp_path_factory):
     """Two arms, eight days, one dose each."""
     path = tmp_path_factory.mktemp("configs") / "small.toml"
-    populations = CONFIGS.parent / "populations"
-    path.write_text(
-        f'''
-title = "small"
-molecule = "mosunetuzumab"
-population = "{populations / "nhl.toml"}"
-patients = 6
-seed = 3
-days = 8
-visits = ["4 day", "8 day"]
-response = "lugano"
-[premedication.steroid]
-drug = "dexamethasone"
-amount = "20 mg"
-route = "iv"
-before = "1 hour"
-[arms.step]
-premedication = ["steroid"]
-doses = [
-  {{ period = "SUD1", time = "0 day", amount = "1 mg", route = "iv", duration = "4 hour" }},
-  {{ period = "FD1", time = "3 day", amount = "60 mg", route = "iv", duration = "4 hour" }},
-]
-[arms.flat]
-doses = [{{ period = "FD1", time = "0 day", amount = "60 mg", route = "iv", duration = "4 hour" }}]
-'''
-    )
+    path.write_text(small.config(CONFIGS.parent / "populations" / "nhl.toml", 6))
     return path
 
 
