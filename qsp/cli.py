@@ -6,6 +6,8 @@ wrong (found before anything is compiled or written), 130 interrupted.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from pathlib import Path
@@ -161,30 +163,51 @@ def replay(out: FolderArg) -> None:
 def escalate(  # noqa: PLR0913
     out: FolderArg,
     design: Annotated[str, typer.Option(help="boin or 3+3.")] = "boin",
-    target: Annotated[float | None, typer.Option(help="Target DLT rate (boin).")] = None,
-    largest: Annotated[int | None, typer.Option(help="Patients of a trial (boin).")] = None,
-    cohort: Annotated[int | None, typer.Option(help="Patients of a cohort (boin).")] = None,
-    enough: Annotated[int | None, typer.Option(help="Patients at a level that end it.")] = None,
-    levels: Annotated[str | None, typer.Option(help="Arms from the lowest, with commas.")] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            help="Wanted DLT rate, such as 0.25 (boin).", show_default="none, boin needs it"
+        ),
+    ] = None,
+    largest: Annotated[
+        int | None, typer.Option(help="Most patients of a trial (boin).", show_default="30")
+    ] = None,
+    cohort: Annotated[
+        int | None, typer.Option(help="Patients of a cohort (boin).", show_default="3")
+    ] = None,
+    enough: Annotated[
+        int | None,
+        typer.Option(help="Patients at a level that end a trial (boin).", show_default="no limit"),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            help="Arms from the lowest, with commas.", show_default="all, as in the config"
+        ),
+    ] = None,
     at_least: Annotated[int, typer.Option(help="Lowest CRS grade that limits the dose.")] = 3,
-    window: Annotated[float | None, typer.Option(help="Days in which it counts.")] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Days in which its start counts.", show_default="whole trial"),
+    ] = None,
     replicates: Annotated[int, typer.Option(help="Trials.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 1,
 ) -> None:
     """Run dose-escalation trials on the virtual patients of a run; its arms are the levels."""
     from qsp import designs
     from qsp import run as runs
-    from qsp.terminal import print_escalation
+    from qsp.terminal import Bar, print_escalation
 
     options = {"target": target, "largest": largest, "cohort_size": cohort, "enough": enough}
     chosen = designs.named(design, **options)
     names = levels.split(",") if levels else None
-    with runs.read(out) as results:
+    with runs.read(out) as results, Bar(console, "trials", "reading") as progress:
         ds = results.to_dataset()
         toxic = designs.dose_limiting(ds, levels=names, at_least=at_least, window=window)
-    print_escalation(
-        designs.operating_characteristics(toxic, chosen, replicates=replicates, seed=seed), console
-    )
+        found = designs.operating_characteristics(
+            toxic, chosen, replicates=replicates, seed=seed, progress=progress
+        )
+    print_escalation(found, console)
 
 
 @app.command()
@@ -266,6 +289,8 @@ def main() -> None:
     # Read when equinox is imported, below. JAX keeps no compiled program that calls back into
     # Python, as the checks that diffrax makes of its arguments while it runs do.
     os.environ.setdefault("EQX_ON_ERROR", "off")
+    # At its end a process looks for cycles in all that there is: a second or more for what JAX has.
+    atexit.register(gc.freeze)
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:

@@ -36,6 +36,12 @@ class UnitError(ConfigError):
     """A quantity without a unit, with an unknown unit, or of the wrong dimension."""
 
 
+class LengthError(ConfigError):
+    """Something of a trial that lies beyond its end; `needed` is how long it would have to be."""
+
+    needed: int | None = None
+
+
 class PopulationError(ConfigError):
     """A population, disease or molecule file that does not describe a patient."""
 

@@ -20,8 +20,9 @@ from qsp.interventions import (
     supportive_bolus,
     supportive_rates,
 )
-from qsp.model.cytokines import IL6
+from qsp.model.cytokines import IL6, spared_by_steroid
 from qsp.model.effects import no_effects
+from qsp.model.interleukin1 import il1
 from qsp.model.severity import NORMAL_TEMPERATURE, fever, hazard, inflammation
 from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
@@ -84,6 +85,7 @@ class Snapshot(eqx.Module):
 
     drug_central: Scalar
     cytokines: jax.Array
+    il1: Scalar
     crs_severity: Scalar
     t_cells_blood: Scalar
     b_cells_blood: Scalar
@@ -156,10 +158,12 @@ class System(eqx.Module):
 
     def snapshot(self, x: State, p: Parameters) -> Snapshot:
         """What a trajectory shows."""
-        m = x.model
+        m, now = x.model, effects(x.supportive, p.supportive)
+        making = m.cytokines.myeloid * spared_by_steroid(now, p.model.cytokines)
         return Snapshot(
             drug_central=m.drug.soluble[BLOOD],
             cytokines=m.cytokines.blood,
+            il1=il1(making, p.model.interleukin1),
             crs_severity=m.severity,
             t_cells_blood=m.t_cells.total[BLOOD],
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],

@@ -88,6 +88,11 @@ def test_functions_stand_in_the_order_of_their_file():
     assert functions.index("inflammation") < functions.index("severity_rate")
 
 
+def test_population_says_where_its_response_is_a_surrogate():
+    assert "IMWG criteria (M-protein, marrow), which are not modeled" in told("myeloma")
+    assert "IMWG" not in told("nhl")
+
+
 def test_molecule_and_population():
     text = told("tebentafusp")
     assert "against gp100" in text

@@ -49,7 +49,9 @@ class Protocol:
             ConfigError: At the first key that breaks a rule.
         """
         self._check_periods_named()
-        return tuple(self._trial_arm(name, molecular_weight_kda) for name in self._arms)
+        arms = tuple(self._trial_arm(name, molecular_weight_kda) for name in self._arms)
+        self._check_gaps_used()
+        return arms
 
     def _trial_arm(self, name: str, molecular_weight_kda: float) -> trial.Arm:
         arm = self._arms[name]
@@ -97,6 +99,19 @@ class Protocol:
             raise ConfigError(where, rule, repr(name), todo)
         table = self._premedication[name]
         return supportive_doses(table, dotted(("premedication", name)), molecule)
+
+    def _check_gaps_used(self) -> None:
+        """Without rules every dose comes on its day; a gap that nothing asks for is a mistake."""
+        for name, table in self._arms.items():
+            users = [table, *(arm for arm in self._arms.values() if arm.same_doses_as == name)]
+            if any(arm.rules is not None for arm in users):
+                continue
+            for n, dose in enumerate(table.doses):
+                if dose.least_gap is not None:
+                    where = dotted(("arms", name, "doses", n, "least_gap"))
+                    rule = "the value must stand in an arm with rules, which may make a dose late"
+                    todo = "Without rules each dose is given on its day: remove it, or write rules"
+                    raise ConfigError(where, rule, repr(dose.least_gap), todo)
 
     def _check_periods_named(self) -> None:
         """A period that no arm has is a misspelt one; one that some arm lacks is not."""

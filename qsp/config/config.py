@@ -20,6 +20,9 @@ from qsp.trial import DoseTableFormat, Trial, read_dose_table
 from qsp.trial.regimen import Arm
 from qsp.units import parse
 
+LONGEST = 3650.0
+"""Days of a trial at most."""
+
 
 def _in_days(value: object) -> object:
     """A length with a unit as a number of days; a bare number is one already."""
@@ -66,8 +69,8 @@ class Config(tables.Table):
     days: Annotated[
         float,
         BeforeValidator(_in_days),
-        Field(strict=True, gt=0, le=3650),
-        Rule("be above 0 and at most 3650 days", 'Write days = 84 or days = "12 week"'),
+        Field(strict=True, gt=0, le=LONGEST),
+        Rule(f"be above 0 and at most {LONGEST:g} days", 'Write days = 84 or days = "12 week"'),
     ]
     visits: Annotated[
         tuple[

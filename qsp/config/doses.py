@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from qsp.config import tables
@@ -43,7 +44,7 @@ def molecule_doses(table: tuple[tables.Dose, ...], where: str) -> tuple[Dose, ..
 
 def _given(entry: tables.Dose, key: str) -> tuple[Amount, float]:
     """Whole amount [mg] and duration [day] of a dose."""
-    amount = parse_amount(entry.amount, where=f"{key}.amount")
+    amount = amount_of(entry, key)
     duration = duration_of(entry.duration, f"{key}.duration")
     if entry.route == "civ":
         if not amount.is_rate:
@@ -83,6 +84,30 @@ def _repeats(dose: Dose, entry: tables.Dose, key: str) -> tuple[Dose, ...]:
         got = ", ".join(labels)
         raise ConfigError(f"{key}.period", "the value must not name a period twice", got, todo)
     return repeated(dose, interval_of(entry.repeat, key), times, labels * (times // len(labels)))
+
+
+def amount_of(entry: tables.Dose | tables.Premedication | tables.Rescue, where: str) -> Amount:
+    """What is given, as it was written, with the most that a patient gets where that is stated.
+
+    Raises:
+        ConfigError: If there is a cap that does not fit the amount.
+    """
+    amount = parse_amount(entry.amount, where=f"{where}.amount")
+    if entry.cap is None:
+        return amount
+    key, got = f"{where}.cap", f"{entry.cap!r} beside {entry.amount!r}"
+    cap = parse_amount(entry.cap, where=key)
+    if amount.per == "patient":
+        rule = "the value must stand beside an amount per kg or per m^2"
+        raise ConfigError(key, rule, got, "Remove it, or write the lower of the two as amount")
+    if cap.per != "patient" or not cap.value:
+        rule = "the value must be above 0 and for the whole patient"
+        raise ConfigError(key, rule, got, 'Write cap = "800 mg", for example')
+    if (cap.is_rate, cap.in_nmol) != (amount.is_rate, amount.in_nmol):
+        rule = "the value must be a mass or moles, whole or a rate, as amount is"
+        todo = 'Write "800 mg" beside "8 mg/kg", or "28 ug/day" beside "15 ug/m^2/day"'
+        raise ConfigError(key, rule, got, todo)
+    return dataclasses.replace(amount, cap=cap.value)
 
 
 def duration_of(text: str | None, where: str) -> float:

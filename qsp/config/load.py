@@ -9,14 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qsp.config.config import Config
+from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
 from qsp.config.patients import Roster, notes, patient_ids
 from qsp.config.patients import shown as ids_shown
-from qsp.errors import ConfigError, suggest
+from qsp.errors import ConfigError, LengthError, suggest
 from qsp.molecules.molecule import check_name
 from qsp.trial.dose_rows import dose_rows
+from qsp.trial.length import least_days
 
 # Only scales amounts, so what is wrong with a trial shows with any weight.
 _ANY_WEIGHT = 150.0
@@ -55,7 +56,10 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     except ConfigError as error:
         known = error.where.split(".", 1)[0] in (*Config.model_fields, "trial")
         # A dose table names its own file and line.
-        raise (source.say(error) if known else error) from None
+        named = source.say(error) if known else error
+        if isinstance(error, LengthError):
+            named = source.shortened(named, error.needed)
+        raise named from None
     return config
 
 
@@ -136,4 +140,18 @@ def _check(config: Config) -> None:
             rule = "the value must be the id of a patient of the run"
             todo = f"Ids of the run: {ids_shown(config.patient_ids)}"
             raise ConfigError(f"trajectories.ids.{n}", rule, patient, todo)
-    config.trial(_ANY_WEIGHT)
+    try:
+        config.trial(_ANY_WEIGHT)
+    except LengthError as error:
+        error.needed = _least_days(config)
+        raise
+
+
+def _least_days(config: Config) -> int | None:
+    """Days that the trial needs, found in the longest one; None where that is wrong too."""
+    longest = config.model_copy(update={"days": LONGEST})
+    try:
+        arms = longest.trial(_ANY_WEIGHT).arms
+    except ConfigError:
+        return None
+    return least_days(arms, config.visit_times if config.visits else ())

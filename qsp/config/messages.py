@@ -20,6 +20,9 @@ from pydantic import BaseModel, ValidationError
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 
+_SET = "--set "
+_RULE = re.compile(r"arms\..+\.rules\.(\d+)(\..+)?")
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -45,7 +48,7 @@ class Source:
         """The override that set a key, or else the file."""
         for name, text in reversed(self.overrides):
             if key == name or key.startswith(f"{name}."):
-                return f"--set {text}"
+                return f"{_SET}{text}"
         return str(self.file)
 
     def say(self, error: ConfigError) -> ConfigError:
@@ -56,7 +59,24 @@ class Source:
             name, rule = error.rule.split(" ", 1)
             key = name if error.where == "trial" else f"{error.where}.{name}"
         todo = error.todo or 'Write a number and its unit, such as "7 day" or "1 mg"'
-        return ConfigError(self.where(key), f"{key} {rule}", error.got, todo)
+        return ConfigError(self.where(key), f"{numbered(key)} {rule}", error.got, todo)
+
+    def shortened(self, error: ConfigError, days: int | None) -> ConfigError:
+        """An error of what lies beyond the end, as one of the override that moved the end.
+
+        Args:
+            error: As `say` has it; it stays as it is where no override is to blame.
+            days: Least length of the trial; None where it is not known.
+        """
+        moved = self.where("days")
+        if moved == str(self.file) or error.where.startswith(_SET):
+            return error
+        line = "" if error.where == str(self.file) else f"{error.where}: "
+        beyond = f"Beyond the end is {line}{error.rule.split(' ', 1)[0]} ({error.got})"
+        rule = "days must have room for every dose and visit"
+        rule += "" if days is None else f", which needs {days} or more"
+        todo = f"{beyond}: lengthen the trial, or change that too"
+        return ConfigError(moved, rule, moved.partition("=")[2].strip(), todo)
 
 
 def dotted(parts: Sequence[str | int]) -> str:
@@ -66,6 +86,12 @@ def dotted(parts: Sequence[str | int]) -> str:
         str(part) if bare.fullmatch(str(part)) else json.dumps(part, ensure_ascii=False)
         for part in parts
     )
+
+
+def numbered(key: str) -> str:
+    """A key with the number of its rule: keys count from 0, as `--set` does, and rules from 1."""
+    rule = _RULE.fullmatch(key)
+    return f"{key} (rule {int(rule[1]) + 1})" if rule else key
 
 
 def shown(value: object) -> str:
@@ -85,9 +111,10 @@ def first_error(error: ValidationError, model: type[BaseModel], source: Source) 
     worst = min(found, key=lambda e: e["type"] != "extra_forbidden")
     parts = tuple(part for part in worst["loc"] if part != "[key]")
     key = dotted(parts)
-    where = source.where(key)
+    where, key = source.where(key), numbered(key)
     if worst["type"] == "extra_forbidden":
-        where = next((f"--set {t}" for k, t in source.overrides if k.startswith(f"{key}.")), where)
+        inside = f"{dotted(parts)}."
+        where = next((f"{_SET}{t}" for k, t in source.overrides if k.startswith(inside)), where)
         known = _known_keys(model, parts[:-1])
         near = suggest(str(parts[-1]), known)
         todo = f"{near} Keys here: {', '.join(known)}".strip()

@@ -6,11 +6,11 @@ import dataclasses
 import math
 
 from qsp.config import tables
-from qsp.config.doses import duration_of, interval_of
+from qsp.config.doses import amount_of, duration_of, interval_of
 from qsp.config.messages import shown
 from qsp.errors import ConfigError
 from qsp.trial.protocol import INFUSED_ONLY, Dose, given_before, repeated
-from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount, parse_amount
+from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount
 from qsp.units import parse
 
 
@@ -58,7 +58,7 @@ def supportive_amount(
         rule = f"the value must be {' or '.join(routes)} for {table.drug}"
         todo = f'Write route = "{route}", which the model has for it'
         raise ConfigError(f"{where}.route", rule, repr(table.route), todo)
-    amount = parse_amount(table.amount, where=f"{where}.amount")
+    amount = amount_of(table, where)
     if amount.in_nmol:
         rule = "the value must be a mass for a supportive drug"
         raise ConfigError(f"{where}.amount", rule, repr(table.amount), 'Write "20 mg", for example')
@@ -67,9 +67,10 @@ def supportive_amount(
         todo = 'Write "20 mg", with a duration for an infusion'
         raise ConfigError(f"{where}.amount", rule, repr(table.amount), todo)
     duration = duration_of(table.duration, f"{where}.duration")
-    if duration and route != "iv":
+    if duration and table.route != "iv":
         todo, got = "Leave the duration out", repr(table.duration)
-        raise ConfigError(f"{where}.duration", f"the value must be 0 for {table.drug}", got, todo)
+        rule = f"the value must be 0 for {table.drug} by route {table.route}"
+        raise ConfigError(f"{where}.duration", rule, got, todo)
     if table.drug == INFUSED_ONLY and not duration:
         got = "a bolus"
         todo = 'Write duration = "4 hour", for example'

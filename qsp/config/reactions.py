@@ -26,6 +26,12 @@ _USED_BY = {
     "parts": ("split",),
 }
 """Acts that a key of a rule belongs to."""
+_DAYS = {
+    "delay": ("7 day", "after which the dose is due again"),
+    "split": ("1 day", "from one part of the dose to the next"),
+    "interval": ("14 day", "from this dose to the next, and between those after it"),
+}
+"""Of each act that needs `days`: an example, and what they are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +166,10 @@ def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
         if value is not None and table.do not in acts:
             rule, todo = f"the value must stand beside do = {' or '.join(acts)}", "Remove it"
             raise ConfigError(f"{where}.{key}", rule, shown(value), todo)
+    if table.do in _DAYS and table.days is None:
+        example, what = _DAYS[table.do]
+        must = f"the value must be given beside do = {table.do}"
+        raise ConfigError(f"{where}.days", must, "missing", f'Write days = "{example}", {what}')
     return Rule(
         name=table.name or f"rule {n + 1}",
         when=parse_conditions(table.when, where=f"{where}.when"),

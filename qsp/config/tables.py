@@ -54,6 +54,9 @@ Duration = Annotated[
 Amount = Annotated[
     Text, Rule("be an amount with its unit in quotes", 'Write KEY = "1 mg" or "60 ug/m^2/day"')
 ]
+Cap = Annotated[
+    Text, Rule("be an amount with its unit in quotes", 'Write KEY = "800 mg", for example')
+]
 
 
 SupportiveDrug = Literal[
@@ -108,6 +111,7 @@ class Dose(Table):
     ]
     time: Time
     amount: Amount
+    cap: Cap | None = None
     route: Annotated[
         Literal["iv", "civ", "sc"],
         Rule("be iv, civ (continuous infusion) or sc", 'Write KEY = "iv", "civ" or "sc"'),
@@ -128,6 +132,7 @@ class Premedication(Table):
         Rule(f"be one of {', '.join(SUPPORTIVE)}", 'Write KEY = "tocilizumab", for example'),
     ]
     amount: Amount
+    cap: Cap | None = None
     # Each drug has one route, so that the message can name it: see `supportive_doses`.
     route: Annotated[
         Text, Rule("be a route in quotes", 'Write "iv", "oral" or "sc", as the drug is given')
@@ -192,6 +197,7 @@ class Rescue(Table):
         SupportiveDrug, Rule(f"be one of {', '.join(SUPPORTIVE)}", 'Write KEY = "tocilizumab"')
     ]
     amount: Amount
+    cap: Cap | None = None
     route: Annotated[
         Text, Rule("be a route in quotes", 'Write "iv", "oral" or "sc", as the drug is given')
     ]

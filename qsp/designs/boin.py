@@ -93,6 +93,19 @@ class BOIN:
         return low, 1.4 * self.target if self.too_high is None else self.too_high
 
     @property
+    def title(self) -> str:
+        """The design with its numbers."""
+        low, high = (
+            "" if given is None else f", {name} {100 * given:g} %"
+            for name, given in (("too low", self.too_low), ("too high", self.too_high))
+        )
+        enough = "" if self.enough is None else f", {self.enough} at a level end it"
+        return (
+            f"BOIN, target {100 * self.target:g} %{low}{high}, cohorts of {self.cohort_size}, at "
+            f"most {self.largest} patients{enough}"
+        )
+
+    @property
     def boundaries(self) -> tuple[float, float]:
         """Observed rates [1] at or below which the trial goes up, at or above which down.
 

@@ -82,6 +82,11 @@ class Design(Protocol):
     source: ClassVar[str]
 
     @property
+    def title(self) -> str:
+        """The design with its numbers, for a heading."""
+        ...
+
+    @property
     def cohort_size(self) -> int:
         """Patients treated between two decisions."""
         ...

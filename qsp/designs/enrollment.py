@@ -8,7 +8,7 @@ one seed therefore meet the same patients in the same order.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -42,9 +42,12 @@ class Rates:
 
     def draw(self, trials: int, patients: int, seed: int) -> Potential:
         """Patients with a tolerance each: toxicity where the rate of the level is above it."""
-        width = max(patients, TOLERANCES)
-        tolerance = np.random.default_rng(seed).random((trials, width))[:, :patients]
-        return tolerance[:, :, None] < self.rate
+        return np.concatenate([*self.pieces(trials, patients, seed)])
+
+    def pieces(self, trials: int, patients: int, seed: int) -> Iterator[Potential]:
+        """The same, some trials at a time."""
+        for numbers in _numbers(trials, max(patients, TOLERANCES), seed):
+            yield numbers[:, :patients, None] < self.rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +76,13 @@ class Population:
 
     def draw(self, trials: int, patients: int, seed: int) -> Potential:
         """Patients without replacement, each time in proportion to the weights of the rest."""
-        order = self.order(trials, patients, seed)
-        return np.moveaxis((self.toxic == 1)[:, order], 0, -1)
+        return np.concatenate([*self.pieces(trials, patients, seed)])
+
+    def pieces(self, trials: int, patients: int, seed: int) -> Iterator[Potential]:
+        """The same, some trials at a time."""
+        toxic = self.toxic == 1
+        for order in self._orders(trials, patients, seed):
+            yield np.moveaxis(toxic[:, order], 0, -1)
 
     def order(self, trials: int, patients: int, seed: int) -> NDArray[np.int64]:
         """Places (trial, patient) of the first patients of each trial.
@@ -87,21 +95,29 @@ class Population:
 
         Source: Efraimidis and Spirakis 2006, Inf Process Lett 97:181.
         """
+        return np.concatenate([*self._orders(trials, patients, seed)])
+
+    def _orders(self, trials: int, patients: int, seed: int) -> Iterator[NDArray[np.int64]]:
         able = int(self.known.sum())
         if able < patients:
             rule = f"patients who can be enrolled must be at least {patients}, as a trial may need"
             todo = "Simulate more patients, or allow fewer in a trial"
             raise ConfigError("escalation", rule, able, todo)
-        random = np.random.default_rng(seed)
         weight = np.where(self.known, self.weight, 1.0)
-        block = max(1, NUMBERS // weight.size)
-        pieces = []
-        # A block after the other gives the numbers that one of all would, in less memory.
-        for start in range(0, trials, block):
-            numbers = random.random((min(block, trials - start), weight.size))
+        for numbers in _numbers(trials, weight.size, seed):
             wait = np.where(self.known, -np.log1p(-numbers) / weight, np.inf)
-            pieces.append(_first(wait, patients))
-        return np.concatenate(pieces)
+            yield _first(wait, patients)
+
+
+def _numbers(trials: int, width: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Random numbers (trial, width) of some trials at a time.
+
+    A block after the other gives the numbers that one of all would, in less memory.
+    """
+    random = np.random.default_rng(seed)
+    block = max(1, NUMBERS // width)
+    for start in range(0, trials, block):
+        yield random.random((min(block, trials - start), width))
 
 
 def _first(wait: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -8,14 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qsp.designs.design import ENOUGH, NONE, TOXIC, Design, Trials, conduct
+from qsp.designs.design import ENOUGH, NONE, TOXIC, Design, Table, Trials, conduct
 from qsp.designs.enrollment import Population, Rates, enrollment
+from qsp.engine.progress import Progress, Silent
 from qsp.errors import ConfigError
 
 REPLICATES = 2000
 CROWDED = 0.1
 """Share of the virtual patients that a trial may take before it is said."""
 
+_SEEN = ("treated", "dlts", "level")
 _BY_LEVEL = {
     "selected": "Share of the trials that select the level",
     "patients": "Patients treated at the level in a trial, on average",
@@ -40,6 +42,7 @@ def operating_characteristics(
     *,
     replicates: int = REPLICATES,
     seed: int = 1,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """What trials of a design come to: levels selected, patients treated, toxicities.
 
@@ -55,6 +58,7 @@ def operating_characteristics(
         replicates: Trials.
         seed: Of the draws. Trial k is made of the same patients under every design and for any
             number of trials.
+        progress: Told how many trials there are, and as they are done.
 
     Returns:
         Dataset [1]: `selected`, `patients` and `dlts` (level); `none_selected`, `trial_size`,
@@ -73,8 +77,7 @@ def operating_characteristics(
         raise ConfigError("escalation", "the seed must be 0 or more", seed)
     source = enrollment(toxic)
     most = design.most_patients(len(source.levels))
-    trials = conduct(source.draw(replicates, most, seed), design)
-    measured = _measures(trials)
+    measured = _measures(_conducted(source, design, replicates, seed, progress or Silent()))
     data = {
         name: _variable(values, long_name)
         for key, long_name in (_BY_LEVEL | _BY_TRIAL).items()
@@ -88,9 +91,27 @@ def operating_characteristics(
         definition=_DEFINITION,
         source=design.source,
         design=repr(design),
+        design_title=design.title,
         replicates=replicates,
         seed=seed,
         notes="\n".join(_notes(source, most)),
+    )
+
+
+def _conducted(
+    source: Rates | Population, design: Design, replicates: int, seed: int, progress: Progress
+) -> Trials:
+    """All trials, some at a time: neither memory nor silence grows with their number."""
+    most = design.most_patients(len(source.levels))
+    parts = []
+    progress.start(replicates)
+    for potential in source.pieces(replicates, most, seed):
+        parts.append(conduct(potential, design))
+        progress.advance(len(potential))
+    return Trials(
+        Table(*(np.concatenate([getattr(p.table, name) for p in parts]) for name in _SEEN)),
+        stop=np.concatenate([p.stop for p in parts]),
+        selected=np.concatenate([p.selected for p in parts]),
     )
 
 

@@ -12,6 +12,19 @@ from qsp.errors import ConfigError, suggest
 
 DESIGNS: dict[str, type[ThreePlusThree] | type[BOIN]] = {"3+3": ThreePlusThree, "boin": BOIN}
 
+OPTIONS = {
+    "target": "--target",
+    "largest": "--largest",
+    "cohort_size": "--cohort",
+    "enough": "--enough",
+}
+"""Options of `qsp escalate` that are arguments of a design."""
+_NEEDED = {
+    "target": "Write --target 0.25 for a wanted rate of dose-limiting toxicity of 25 %, or take "
+    "--design 3+3, which has no target",
+}
+"""What to do where an argument without a default is missing."""
+
 
 def named(name: str, **options: Any) -> Design:
     """A design by its name.
@@ -34,8 +47,9 @@ def named(name: str, **options: Any) -> Design:
     fields = {field.name: field for field in dataclasses.fields(DESIGNS[name])}
     for key, value in given.items():
         if key not in fields:
-            raise ConfigError(f"design {name}", f"{key} must not be given", value, "Leave it out")
+            todo = f"Leave out {OPTIONS[key]}" if key in OPTIONS else "Leave it out"
+            raise ConfigError(f"design {name}", f"{key} must not be given", value, todo)
     for key, field in fields.items():
         if key not in given and field.default is dataclasses.MISSING:
-            raise ConfigError(f"design {name}", f"{key} must be given", "missing")
+            raise ConfigError(f"design {name}", f"{key} must be given", "missing", _NEEDED[key])
     return DESIGNS[name](**given)

@@ -38,6 +38,11 @@ class ThreePlusThree:
     source: ClassVar[str] = "Storer 1989, Biometrics 45:925; Korn et al. 1994, Stat Med 13:1799"
 
     @property
+    def title(self) -> str:
+        """The design, with how many patients the recommended level needs."""
+        return f"3+3, {'six' if self.six else 'three'} patients at the recommended level"
+
+    @property
     def cohort_size(self) -> int:
         """Three."""
         return COHORT

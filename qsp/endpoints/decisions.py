@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,6 +55,66 @@ def flow(ds: xr.Dataset) -> xr.DataArray:
 
     total = added(counted(part) for part in blocks(ds))
     return total["flow"].assign_coords(decision=list(codes))
+
+
+def has_doses(ds: xr.Dataset) -> bool:
+    """Whether the results say which planned dose each decision was about."""
+    return "decision_step" in ds
+
+
+def planned_doses(ds: xr.Dataset) -> dict[str, list[str]]:
+    """Dose period of each planned dose, by arm with rules."""
+    return json.loads(str(ds.attrs["planned_doses"]))
+
+
+@endpoint(
+    Meaning(
+        units="1",
+        long_name="Decisions by planned dose",
+        definition="Visits at which each planned dose came to each decision, and patients in whom "
+        "it did at least once",
+        needs={"decision": "1", "decision_step": "1", "outcome": "1"},
+    )
+)
+def by_dose(ds: xr.Dataset) -> xr.Dataset:
+    """Decisions about each planned dose, in solved patients.
+
+    Args:
+        ds: Results of arms with rules.
+
+    Returns:
+        `visits` and `patients` (decision, arm, planned_dose) [1], and `patients_any`
+        (decision, arm), in whom any dose came to it; `planned_dose` counts from 1.
+    """
+    codes = flags(ds["decision"])
+    most = max(map(len, planned_doses(ds).values()), default=0)
+    total = added(_by_dose(part, list(codes.values()), most) for part in blocks(ds))
+    return total.assign_coords(decision=list(codes), planned_dose=np.arange(1, most + 1))
+
+
+def _by_dose(part: xr.Dataset, codes: list[int], most: int) -> xr.Dataset:
+    """Of some patients: one pass over their visits, whatever the number of doses."""
+    order = ("arm", "patient", "decision_visit")
+    step, decision = (
+        part[name].where(solved(part), -1).fillna(-1).transpose(*order).values.astype(int)
+        for name in ("decision_step", "decision")
+    )
+    there = (step > 0) & (decision >= 0)
+    arm, patient, _ = np.nonzero(there)
+    place = (np.searchsorted(codes, decision[there]), arm, step[there] - 1)
+    visits = np.zeros((len(codes), part.sizes["arm"], most), int)
+    np.add.at(visits, place, 1)
+    had = np.zeros((*visits.shape, part.sizes["patient"]), bool)
+    had[(*place, patient)] = True
+    dims = ("decision", "arm", "planned_dose")
+    return xr.Dataset(
+        {
+            "visits": (dims, visits),
+            "patients": (dims, had.sum(-1)),
+            "patients_any": (dims[:2], had.any(2).sum(-1)),
+        },
+        coords={"arm": part["arm"]},
+    )
 
 
 @endpoint(

@@ -69,6 +69,38 @@ CRITERIA = {
 }
 
 
+_JUDGED = {
+    "myeloma": "Myeloma is judged by the IMWG criteria (M-protein, marrow), which are not modeled",
+    "ALL": "Leukemia is judged by the share of blasts in marrow and by blood counts, which is not "
+    "modeled",
+}
+"""How diseases without a tumor of a size are judged, by a word in their name."""
+
+
+def surrogate(disease: str, criteria: str) -> str:
+    """A sentence where criteria for the size of a tumor stand for those of a disease, else none.
+
+    Args:
+        disease: Of the population.
+        criteria: One of `CRITERIA`.
+    """
+    judged = next((how for word, how in _JUDGED.items() if word in disease.split()), "")
+    if not judged:
+        return ""
+    title = _criteria(criteria).title
+    return f"{judged}: the {title} categories are a surrogate, by the volume of cells in marrow."
+
+
+def surrogate_of(ds: xr.Dataset) -> str:
+    """The same for results; none where they do not name a disease.
+
+    Args:
+        ds: Results.
+    """
+    named = (str(ds.attrs.get(name, "")) for name in ("disease", "response_criteria"))
+    return surrogate(*named)
+
+
 def criteria_of(ds: xr.Dataset) -> Criteria:
     """Response criteria of a run, from its attribute `response_criteria`.
 

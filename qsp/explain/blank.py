@@ -86,6 +86,7 @@ def _snapshot(*axes: int) -> Snapshot:
     return Snapshot(
         drug_central=zeros,
         cytokines=_zeros(*axes, len(CYTOKINES)),
+        il1=zeros,
         crs_severity=zeros,
         t_cells_blood=zeros,
         b_cells_blood=zeros,

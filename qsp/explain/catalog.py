@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qsp.endpoints.response import surrogate
 from qsp.explain.potency import potency_lines
 from qsp.explain.values import Files, line
 from qsp.molecules import ParameterFile
@@ -38,6 +39,7 @@ def population_lines(name: str, files: Files) -> list[str]:
     cohort = files.cohorts[name]
     return [
         f"Population {cohort.title} ({cohort.disease}; response by {cohort.response_criteria})",
+        *([stands] if (stands := surrogate(cohort.disease, cohort.response_criteria)) else []),
         *cohort.card.strip().splitlines(),
         *_values(cohort.parameters[-1]),
     ]

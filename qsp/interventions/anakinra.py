@@ -1,7 +1,7 @@
 """Anakinra under the skin: depot and plasma. Blocks the IL-1 receptor.
 
-IL-1 is no state of the model: myeloid cells make it, it lasts minutes, and part of the IL-6 they
-make is made because of it (`cytokines.share_IL1`, assumed). Not in TCE-42.
+Myeloid cells make IL-1, it lasts minutes, and part of the IL-6 they make is made because of it
+(`qsp.model.interleukin1`, assumed). Not in TCE-42.
 """
 
 import equinox as eqx

@@ -9,8 +9,8 @@
 
 The derivative has the type of the state: an equation that is forgotten is an error, not a zero.
 Each mechanism has a file of its own, in reading order: `tissues`, `disposition`, `binding`,
-`synapse`, `engagement`, `t_cells`, `traffic`, `targets`, `release`, `cytokines`, `severity`. Units
-inside: day, L, nmol, million cells, pg/mL.
+`synapse`, `engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`,
+`severity`. Units inside: day, L, nmol, million cells, pg/mL.
 
 Labels such as "TCE-42 (d), S3" cite the sections and amendments of the description this model was
 built from, TCE-42.
@@ -37,6 +37,7 @@ from qsp.model.disposition import (
 )
 from qsp.model.effects import Effects, no_effects
 from qsp.model.engagement import Contact, EngagementParameters, contact, killing
+from qsp.model.interleukin1 import Interleukin1Parameters
 from qsp.model.release import Release, ReleaseParameters, release_rates, secretion
 from qsp.model.severity import SeverityParameters, inflammation, severity_rate
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, gap
@@ -77,6 +78,7 @@ class Parameters(eqx.Module):
     traffic: TrafficParameters
     targets: TargetParameters
     release: ReleaseParameters
+    interleukin1: Interleukin1Parameters
     cytokines: CytokineParameters
     severity: SeverityParameters
 

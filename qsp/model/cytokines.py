@@ -3,8 +3,9 @@
 ::
 
     release --> IFN-gamma, TNF-alpha, IL-2 --> myeloid cells --> IL-6, IL-10, TNF-alpha
-                IFN-gamma --> CXCL10              ^ |
-                                      tolerance --+ +-- IL-10 holds back
+                IFN-gamma --> CXCL10              ^ | |             ^
+                                      tolerance --+ | +--> IL-1 ----+
+                                                    +-- IL-10 holds back
 
 Cytokines are pooled in blood and share one axis in memory; the equations name each.
 """
@@ -13,6 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from qsp.model.effects import Effects
+from qsp.model.interleukin1 import il6_left
 from qsp.typing import PerCytokine, Scalar
 from qsp.units import quantity
 
@@ -61,8 +63,8 @@ def cytokine_rates(
 ) -> Cytokines:
     """Myeloid activation, tolerance, and the six cytokines; TCE-42 (f).
 
-    Differs from TCE-42: an antibody against IL-6 keeps it from all other loss, and IL-1, at balance
-    with the myeloid cells that make it, stands behind a share of their IL-6 (assumed).
+    Differs from TCE-42: an antibody against IL-6 keeps it from all other loss, and IL-1 stands
+    behind a share of the IL-6 of myeloid cells (`interleukin1`, assumed).
 
     The IL-6 receptor clears IL-6: blocking it (il6r_free < 1) raises what is measured. IL-10 acts
     by its rise (A10).
@@ -75,7 +77,7 @@ def cytokine_rates(
     """
     rise = x.blood - p.baseline
     ifn_seen = rise[IFN_GAMMA] * (1.0 - effects.jak)
-    uninhibited = 1.0 - p.steroid_myeloid * effects.steroid
+    uninhibited = spared_by_steroid(effects, p)
     signal = (
         ifn_seen / p.IFN50 + rise[TNF_ALPHA] / p.TNF50 * effects.tnf_free + release / p.contact50
     )
@@ -93,7 +95,7 @@ def cytokine_rates(
             p.p_IFN * release,
             p.p_TNF * release + p.p_TNF_myeloid * myeloid,
             p.p_IL2 * release,
-            p.p_IL6 * myeloid * (1.0 - p.share_IL1 * (1.0 - effects.il1r_free)) + baseline_il6,
+            p.p_IL6 * myeloid * il6_left(effects.il1r_free, p.share_IL1) + baseline_il6,
             p.p_IL10 * x.myeloid + p.p_IL10_T * release,
             p.p_CXCL10 * ifn_seen / (p.IFN50_CXCL10 + ifn_seen) * uninhibited,
         ]
@@ -106,6 +108,11 @@ def cytokine_rates(
         myeloid=activation - deactivation,
         tolerant=p.f_tolerant * deactivation - recovery,
     )
+
+
+def spared_by_steroid(effects: Effects, p: CytokineParameters) -> Scalar:
+    """What a steroid leaves of the activity of myeloid cells; exactly 1 without one."""
+    return 1.0 - p.steroid_myeloid * effects.steroid
 
 
 def quiet(p: CytokineParameters) -> Cytokines:

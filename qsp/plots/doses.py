@@ -122,6 +122,7 @@ def _given(doses: Any) -> list[tuple[str, str]]:
     given = []
     for dose in doses:
         label, amount = dose.get("period", ""), _symbols(str(dose.get("amount", "")))
+        amount += _symbols(f", at most {dose['cap']}") if "cap" in dose else ""
         names = label if isinstance(label, list) else [label]
         # One name for several repeats is one period, in which they add up.
         times = int(dose.get("repeat", {}).get("times", 1)) if len(names) == 1 else 1

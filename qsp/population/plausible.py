@@ -34,6 +34,7 @@ POSITIVE = (
     "targets.density",
     "release.CA50",
     "release.IL10_50",
+    "interleukin1.k_IL1",
     "cytokines.IFN50_CXCL10",
     "cytokines.IFN50",
     "cytokines.TNF50",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from qsp.endpoints import response
 from qsp.endpoints.patients import is_weighted, solved
 from qsp.plots.doses import readable
 from qsp.plots.names import arm_titles, one_patient
@@ -41,7 +42,6 @@ class Supplement:
 def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
     """What was simulated, as pairs of a name and a text."""
     attrs, sizes = ds.attrs, ds.sizes
-    criteria = {"lugano": "Lugano", "recist": "RECIST 1.1, confirmed"}
     alone = one_patient(ds)
     patients = f"{sizes['patient']:,} in each of {sizes['arm']} arms"
     patients += " (the same patients in every arm)" if sizes["arm"] > 1 else ""
@@ -54,8 +54,16 @@ def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Virtual patients", patients),
         *([] if alone else [("Weights of the patients", weighted)]),
         ("Length", _with_unit(attrs.get("days"), "days")),
-        ("Response criteria", criteria.get(str(attrs.get("response_criteria")), UNKNOWN)),
+        ("Response criteria", _response_criteria(ds)),
     ]
+
+
+def _response_criteria(ds: xr.Dataset) -> str:
+    name = str(ds.attrs.get("response_criteria"))
+    known = response.CRITERIA.get(name)
+    if known is None:
+        return UNKNOWN
+    return f"{known.title}, a surrogate" if response.surrogate_of(ds) else known.title
 
 
 def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:

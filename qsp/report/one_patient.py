@@ -88,6 +88,7 @@ def response_table(ds: xr.Dataset) -> Table:
         "Volume at end [mL]",
     )
     note = f"{response.criteria_of(ds).title} criteria carried over to the volume."
+    note = f"{note} {response.surrogate_of(ds)}".rstrip()
     return Table("Best response", tuple(map(Column, columns)), (Group("", tuple(rows)),), note)
 
 

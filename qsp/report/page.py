@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from qsp import plots
 from qsp.endpoints import Row, has_trajectory, interval, response, summary
-from qsp.endpoints.decisions import has_rules
+from qsp.endpoints.decisions import has_doses, has_rules
 from qsp.endpoints.patients import solved
 from qsp.endpoints.steps import steps, with_steps
 from qsp.plots.doses import prescribed, supportive
@@ -29,7 +29,7 @@ from qsp.plots.names import arm_titles, one_patient
 from qsp.report import facts, tables
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
-from qsp.report.decisions import decision_table
+from qsp.report.decisions import decision_table, dose_decision_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.references import resolve
@@ -159,6 +159,7 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
     if one_patient(ds):
         return shared | _of_one(ds)
     decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}
+    decided |= {"dose_decisions": dose_decision_table(ds)} if has_doses(ds) else {}
     return shared | _of_many(ds, trial_size) | decided
 
 

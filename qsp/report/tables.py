@@ -142,7 +142,7 @@ def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         f"{criteria.title} criteria carried over to the volume: partial response at "
         f"{criteria.partial:g} of the volume at the start or less, complete below "
         f"{response.COMPLETE_VOLUME:g} mL [assumed], progression at {criteria.progression:.3g} "
-        f"times the nadir. {_intervals(trial_size)}"
+        f"times the nadir. {_surrogate(ds)}{_intervals(trial_size)}"
     )
     return Table("Best response", tuple(columns), (Group("", tuple(rows)),), note)
 
@@ -166,7 +166,8 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         *rate_columns("Objective response [%]", trial_size),
         Column("median (5-95 %)", "Largest IL-6 [pg/mL]"),
     ]
-    return Table("At a glance", tuple(columns), (Group("", tuple(rows)),), _intervals(trial_size))
+    note = f"{_surrogate(ds)}{_intervals(trial_size)}"
+    return Table("At a glance", tuple(columns), (Group("", tuple(rows)),), note)
 
 
 def cytokine_table(ds: xr.Dataset) -> Table:
@@ -233,6 +234,12 @@ def exposure_table(ds: xr.Dataset) -> Table:
         "Ctrough, the whole AUC."
     )
     return Table("Exposure", columns, by_arm(ds, cells), note)
+
+
+def _surrogate(ds: xr.Dataset) -> str:
+    """What the response is not, where it is one; with a space behind it."""
+    sentence = response.surrogate_of(ds)
+    return f"{sentence} " if sentence else ""
 
 
 def _intervals(trial_size: int) -> str:

@@ -2,7 +2,7 @@
 
 The schema, dimension by dimension (every variable has `units` and `long_name`):
 
-* ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 crs_severity
+* ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
   t_cells_blood b_cells_blood tumor_volume`, for the patients whose trajectories are kept
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
   occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
@@ -312,6 +312,7 @@ def _trajectory_variables(shots: Any, labels: Labels, outcome: np.ndarray) -> xr
     ok = (outcome == OK)[:, labels.kept, None]
     named = {
         "drug_central": (shots.drug_central, "nmol/L", "Drug in plasma"),
+        "il1": (shots.il1, "pg/mL", "Interleukin 1 in blood, by its balance (assumed)"),
         "crs_severity": (shots.crs_severity, "1", "CRS severity index"),
         "t_cells_blood": (shots.t_cells_blood, "Mcell", "T cells in blood"),
         "b_cells_blood": (shots.b_cells_blood, "Mcell", "Normal target cells in blood"),

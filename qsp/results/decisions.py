@@ -2,11 +2,12 @@
 
 * ``(arm, patient, administration)``: `given_time given_drug given_amount given_duration
   given_period given_visit given_step given_reason`, in the order of time
-* ``(arm, patient, decision)``: `decision decision_rule decision_rescue`, and under `observed_NAME`
-  what the rules of the trial looked at, for each visit of the calendar
-* ``(arm, decision)``: `decision_visit`, the time of the visit
+* ``(arm, patient, decision_visit)``: `decision decision_step decision_rule decision_rescue`, and
+  under `observed_NAME` what the rules of the trial looked at, for each visit of the calendar
+* ``(arm, decision_visit)``: `decision_time`, the time of the visit
 
-In arms that do not react, and in patients that failed, these are empty; a code of -1 is none.
+In arms that do not react, and in patients that failed, these are empty; a code of -1 is none. What
+is called an index counts from 0; doses, dose periods and rules are told to people from 1.
 """
 
 import dataclasses
@@ -18,9 +19,12 @@ import xarray as xr
 
 from qsp.results.dataset import OK
 from qsp.trial import KINDS, GivenTable, Trial
+from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import MOLECULE_KINDS
 from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
 
+SAME_TIME = 1e-4
+"""As in the engine in its coarser precision, in which times round most [day]."""
 REASONS = ("planned", "ahead of a dose", "part of a dose", "earlier dose", "rescue")
 ROW, VISIT = ("arm", "patient", "administration"), ("arm", "patient", "decision_visit")
 
@@ -39,6 +43,7 @@ def with_decisions(tree: xr.DataTree, given: GivenTable, log: Any, trial: Trial)
     given = dataclasses.replace(given, kind=np.where(solved[..., None], given.kind, -1))
     ds = ds.assign(_ledger(given, trial) | _log(log, solved, trial))
     ds.attrs["rules"] = json.dumps(rule_names(trial))
+    ds.attrs["planned_doses"] = json.dumps(planned_labels(trial))
     return xr.DataTree(ds, children=dict(tree.children))
 
 
@@ -78,6 +83,15 @@ def rule_names(trial: Trial) -> dict[str, list[str]]:
     }
 
 
+def planned_labels(trial: Trial) -> dict[str, list[str]]:
+    """Dose periods of the planned doses of each arm that reacts, in the order of the doses."""
+    return {
+        arm.name: [arm.labels[dose.period - 1] for dose in planned_doses(arm.regimens[0])]
+        for arm in trial.arms
+        if arm.reaction
+    }
+
+
 def _variable(dims: tuple[str, ...], values: Any, units: str, long_name: str) -> xr.Variable:
     return xr.Variable(dims, values, {"units": units, "long_name": long_name})
 
@@ -109,10 +123,10 @@ def _ledger(given: GivenTable, trial: Trial) -> dict[str, xr.Variable]:
             ROW, whole(given.period), "1", "Ordinal of the dose period; 0 for a supportive drug"
         ),
         "given_visit": _variable(
-            ROW, whole(given.visit), "1", "Index of the visit at which it was decided"
+            ROW, whole(given.visit), "1", "Index of the visit at which it was decided, from 0"
         ),
         "given_step": _variable(
-            ROW, whole(given.step), "1", "Index of the planned dose it is or goes ahead of"
+            ROW, whole(given.step), "1", "Index, from 0, of the planned dose it is or goes ahead of"
         ),
         "given_reason": _flags(
             _variable(ROW, np.where(there, reasons(given), -1), "1", "Why"), REASONS
@@ -159,10 +173,19 @@ def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
             VISIT,
             cut(log.rule).astype(np.int16),
             "1",
-            "Index of the rule that decided, -1 for none",
+            "Index, from 0, of the rule that decided: 0 is rule 1; -1 for none",
         ),
         "decision_rescue": _variable(
-            VISIT, cut(log.rescue).astype(np.int16), "1", "Index of the rule that gave a drug"
+            VISIT,
+            cut(log.rescue).astype(np.int16),
+            "1",
+            "Index, from 0, of the rule that gave a drug: 0 is rule 1; -1 for none",
+        ),
+        "decision_step": _variable(
+            VISIT,
+            cut(_steps(log, trial)).astype(np.int16),
+            "1",
+            "Ordinal, from 1, of the planned dose that it was about; 0 where none was due",
         ),
     }
     seen = np.where(solved[..., None, None], np.asarray(log.seen)[:, :, :visits], np.nan)
@@ -172,6 +195,23 @@ def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
                 VISIT, seen[..., NAMES.index(observable.name)], observable.unit, observable.meaning
             )
     return data
+
+
+def _steps(log: Any, trial: Trial) -> np.ndarray:
+    """(arm, patient, visit): Ordinal of the planned dose that was due, 0 where none was.
+
+    A stop is about the dose that would have come next, or else about the last one.
+    """
+    seen, decision = np.asarray(log.seen), np.asarray(log.decision)
+    coming, overdue = (seen[..., NAMES.index(name)] for name in ("step", "days_overdue"))
+    stop = decision == DECISIONS.index("stopped")
+    over = np.cumsum(stop, axis=-1) > stop  # by an earlier visit
+    planned = [len(planned_doses(arm.regimens[0])) if arm.reaction else 0 for arm in trial.arms]
+    last = np.array(planned)[:, None, None]
+    with np.errstate(invalid="ignore"):  # nothing is seen where there is no visit
+        due = (overdue >= -SAME_TIME) & (coming <= last) & ~over
+    step = np.where(due | stop, np.minimum(coming, last), 0.0)
+    return np.nan_to_num(step).astype(np.int16)
 
 
 def looked_at(trial: Trial) -> set[str]:

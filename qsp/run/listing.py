@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from qsp.config.patients import shown
 from qsp.population import ParameterTable
 from qsp.trial import Arm, Trial, protocol_day
-from qsp.trial.regimen import MOLECULE_KINDS, Administration, Regimen
+from qsp.trial.regimen import MOLECULE_KINDS, Administration, Amount, Regimen
 
 HOURS_PER_DAY = 24.0
 MOST_REGIMENS = 10
@@ -74,35 +74,49 @@ def periods(regimen: Regimen, molecular_weight_kda: float) -> str:
     parts = []
     for ordinal, label in enumerate(regimen.labels, start=1):
         doses = [dose.amount for dose in regimen.administrations if dose.period == ordinal]
-        totals = {per: math.fsum(a.value for a in doses if a.per == per) for per in _SIZES}
         mg = [
-            amount_text(nmol * molecular_weight_kda / 1000.0, per)
-            for per, nmol in totals.items()
-            if any(a.per == per for a in doses)
+            _total([dose for dose in doses if dose.per == per], molecular_weight_kda / 1000.0)
+            for per in _SIZES
+            if any(dose.per == per for dose in doses)
         ]
         count = "1 dose" if len(doses) == 1 else f"{len(doses)} doses"
         parts.append(f"{label} {' + '.join(mg)} in {count}")
     return "; ".join(parts)
 
 
-def amount_text(mg: float, per: str) -> str:
-    """An amount [mg] for the patient, kg or m^2; in ug below 0.1 mg."""
-    value, unit = (mg * 1000.0, "ug") if 0 < mg < SMALLEST_MG else (mg, "mg")
-    return f"{value:.4g} {unit}{_SIZES[per]}"
+def _total(doses: Sequence[Amount], mg: float) -> str:
+    """Doses of one size together; `mg` to the nmol."""
+    value, cap = (math.fsum(getattr(dose, name) for dose in doses) for name in ("value", "cap"))
+    return amount_text(value * mg, doses[0].per, cap * mg)
 
 
-def _given(mg: float, dose: Administration) -> tuple[str, str]:
-    """Amount and duration; a long infusion by its rate, as protocols write it."""
-    if dose.duration >= 1.0:
-        rate = amount_text(mg / dose.duration, dose.amount.per)
-        return f"{rate}/day", f"{dose.duration:.4g} day"
-    over = f"{dose.duration * HOURS_PER_DAY:.4g} h" if dose.duration else "bolus"
-    return amount_text(mg, dose.amount.per), over
+def amount_text(mg: float, per: str, cap: float = math.inf, *, unit: str = "") -> str:
+    """An amount [mg] for the patient, kg or m^2; in ug below 0.1 mg.
+
+    Args:
+        mg: The amount.
+        per: What it is counted for.
+        cap: The most that a patient is given [mg].
+        unit: What follows that of the amount, such as "/day".
+    """
+    value, name = (mg * 1000.0, "ug") if 0 < mg < SMALLEST_MG else (mg, "mg")
+    text = f"{value:.4g} {name}{_SIZES[per]}{unit}"
+    is_capped = math.isfinite(cap)
+    return f"{text}, at most {amount_text(cap, 'patient', unit=unit)}" if is_capped else text
+
+
+def _given(amount: Amount, duration: float) -> tuple[str, str]:
+    """Amount [mg] and duration; a long infusion by its rate, as protocols write it."""
+    if duration >= 1.0:
+        rate, cap = amount.value / duration, amount.cap / duration
+        return amount_text(rate, amount.per, cap, unit="/day"), f"{duration:.4g} day"
+    over = f"{duration * HOURS_PER_DAY:.4g} h" if duration else "bolus"
+    return amount_text(amount.value, amount.per, amount.cap), over
 
 
 def _dose_row(each: Given, dose: Administration, trial: Trial) -> dict[str, str]:
     is_molecule = dose.kind in MOLECULE_KINDS
-    mg = dose.amount.value * (trial.molecular_weight_kda / 1000.0 if is_molecule else 1.0)
+    mg = dose.amount.scaled(trial.molecular_weight_kda / 1000.0 if is_molecule else 1.0)
     time = round(dose.time, 6)  # as `protocol_day` does
     hour = (time - time // 1) * HOURS_PER_DAY
     cells = (
@@ -112,7 +126,7 @@ def _dose_row(each: Given, dose: Administration, trial: Trial) -> dict[str, str]
         each.regimen.labels[dose.period - 1] if dose.period else "",
         trial.molecule if is_molecule else dose.kind.replace("_", " "),
         _ROUTES.get(dose.kind, "IV"),
-        *_given(mg, dose),
+        *_given(mg, dose.duration),
     )
     return dict(zip(_COLUMNS, cells, strict=True))
 

@@ -2,11 +2,13 @@
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from qsp.run import listing
 from qsp.run.prepare import Prepared
+from qsp.run.reacting import reaction_lines
 from qsp.trial import Arm, Trial
 
 # Patients times arms times days that two cores simulate in a second, to an order of magnitude.
@@ -15,7 +17,7 @@ COMPILE_SECONDS = 15.0
 
 
 def print_plan(prepared: Prepared, console: Console) -> None:
-    """Each regimen with its dose periods, who gets it, and about how long the run takes."""
+    """Each regimen with its dose periods and rules, who gets it, and how long the run takes."""
     trial, config = prepared.trial, prepared.config
     for arm in trial.arms:
         _print_arm(arm, trial, console)
@@ -53,3 +55,9 @@ def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:
     left_out = len(regimens) - listing.MOST_REGIMENS
     if left_out > 0:
         console.print(f"  and {left_out} more regimens of {arm.title or arm.name}\n", markup=False)
+    for line in reaction_lines(arm):
+        # The indent of a rule is kept where the line is broken.
+        indent = 2 + len(line) - len(line.lstrip())
+        console.print(Padding(Text(line.lstrip()), (0, 0, 0, indent)))
+    if arm.reaction is not None:
+        console.print()

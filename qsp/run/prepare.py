@@ -268,6 +268,7 @@ def attributes(prepared: Prepared, command: str) -> dict[str, Any]:
         "molecule": table.molecule.name,
         "molecular_weight_kda": table.molecule.molecular_weight,
         "population": table.cohort.name,
+        "disease": table.cohort.disease,
         "response_criteria": config.response,
         "seed": config.seed,
         "qsp_version": qsp.__version__,

@@ -27,7 +27,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qsp.errors import ConfigError, suggest
+from qsp.errors import ConfigError, LengthError, suggest
 from qsp.trial.dose_rows import Row, dose_rows
 from qsp.trial.protocol import Dose, prescribe, repeated
 from qsp.trial.regimen import MOLECULE_KINDS, SUPPORTIVE_ROUTES, Amount, Arm, Regimen, parse_amount
@@ -111,7 +111,7 @@ def _check_within(dose: Dose, row: Row, form: DoseTableFormat, days: float) -> N
         todo = "Lengthen the trial with days"
         if form.time_unit == "day":
             todo += ', or write time_unit = "hour" in [dose_table] if TIME is in hours'
-        raise ConfigError(row.where, rule, got, todo)
+        raise LengthError(row.where, rule, got, todo)
 
 
 def _check_patients(arms: Mapping[str, Mapping[int, object]], name: str) -> None:

@@ -28,12 +28,13 @@ _EVENT = np.dtype(
         ("time", np.float64),
         ("kind", np.int32),
         ("value", np.float64),
+        ("cap", np.float64),
         ("per", np.int32),
         ("duration", np.float64),
         ("period", np.int32),
     ]
 )
-_PADDING = np.array((np.inf, -1, 0.0, 0, 0.0, 0), dtype=_EVENT)
+_PADDING = np.array((np.inf, -1, 0.0, np.inf, 0, 0.0, 0), dtype=_EVENT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +102,7 @@ def event_table(
     given = _per_patient([_events(arm.on_schedule, width) for arm in trial.arms], patients)
     size = sizes(np.unique(given["per"]), body_weight, body_surface)
     amount = given["value"] * size[np.arange(patients)[:, None], given["per"]]
+    amount = np.minimum(amount, given["cap"])
     duration = given["duration"]
     return EventTable(
         time=given["time"],
@@ -165,6 +167,7 @@ def _events(regimens: Sequence[Regimen], width: int) -> np.ndarray:
                 given.time,
                 KINDS.index(given.kind),
                 amount.value,
+                amount.cap,
                 PER.index(amount.per),
                 given.duration,
                 given.period,
@@ -220,4 +223,4 @@ def in_patients(amount: Amount, size: np.ndarray) -> np.ndarray:
         amount: In nmol or mg.
         size: From `sizes`.
     """
-    return amount.value * size[:, PER.index(amount.per)]
+    return np.minimum(amount.value * size[:, PER.index(amount.per)], amount.cap)

@@ -17,7 +17,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Sequence
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, LengthError
 from qsp.trial.regimen import (
     KINDS,
     MOLECULE_KINDS,
@@ -164,7 +164,7 @@ def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
         todo = "Give it earlier or lengthen the trial with days"
         if dose.time >= days:
             rule = f"time must be before the end of the trial ({_day(days)})"
-            raise ConfigError(dose.where, rule, _day(dose.time), todo)
+            raise LengthError(dose.where, rule, _day(dose.time), todo)
         if dose.kind == INFUSED_ONLY and dose.duration == 0.0:
             rule, todo = f"duration must be above 0 for {dose.kind}", 'Write "4 hour", for example'
             raise ConfigError(dose.where, rule, "a bolus", todo)
@@ -174,7 +174,7 @@ def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
             raise ConfigError(dose.where, rule, got, "Give a bolus or a longer infusion")
         if dose.end > days + SAME_TIME:
             rule = f"duration must end within the trial ({_day(days)})"
-            raise ConfigError(dose.where, rule, f"over at {_day(dose.end)}", todo)
+            raise LengthError(dose.where, rule, f"over at {_day(dose.end)}", todo)
 
 
 def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:

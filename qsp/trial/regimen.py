@@ -9,6 +9,7 @@ regimen stands in `qsp.trial.protocol`.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -60,25 +61,27 @@ class Amount:
         per: What it is counted for: the patient, kg of body weight or m^2 of body surface.
         is_rate: Whether the value is an amount a day.
         in_nmol: Whether a protocol wrote it in moles [nmol].
+        cap: The most that a patient is given, where it is for each kg or m^2 [as `value`].
     """
 
     value: float
     per: Per = "patient"
     is_rate: bool = False
     in_nmol: bool = False
+    cap: float = math.inf
 
     def over(self, duration: float) -> Amount:
         """The amount that this rate gives within a duration [day]."""
-        return dataclasses.replace(self, value=self.value * duration, is_rate=False)
+        return dataclasses.replace(self.scaled(duration), is_rate=False)
 
     def of_molecule(self, molecular_weight_kda: float) -> Amount:
         """The amount of the molecule in nmol, whatever it was written in."""
-        nmol = self.value if self.in_nmol else self.value * (1000.0 / molecular_weight_kda)
-        return Amount(nmol, self.per, self.is_rate)
+        factor = 1.0 if self.in_nmol else 1000.0 / molecular_weight_kda
+        return dataclasses.replace(self.scaled(factor), in_nmol=False)
 
     def scaled(self, factor: float) -> Amount:
         """The amount in another unit of `value`."""
-        return dataclasses.replace(self, value=self.value * factor)
+        return dataclasses.replace(self, value=self.value * factor, cap=self.cap * factor)
 
 
 def parse_amount(text: str, *, where: str) -> Amount:

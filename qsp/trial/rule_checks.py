@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, LengthError
+from qsp.trial.length import least_days, longest_infusion
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import Arm
 from qsp.trial.rules import NAMES, OBSERVABLES, Condition, Reaction, Rule
@@ -42,8 +43,8 @@ def check_reaction(arm: Arm, days: float) -> None:
         _check_cycle(rule)
         _check_limit(rule)
         _check_room(rule, arm)
-        for earlier in arm.reaction.rules[:n]:
-            _check_shadow(rule, ranges, earlier)
+        for number, earlier in enumerate(arm.reaction.rules[:n], start=1):
+            _check_shadow(rule, ranges, earlier, number)
 
 
 def _check_calendar(arm: Arm, reaction: Reaction, days: float) -> None:
@@ -65,10 +66,22 @@ def _check_calendar(arm: Arm, reaction: Reaction, days: float) -> None:
             got = f"day {one:.6g} and day {after:.6g}"
             todo = "The decision on the later one would come before the earlier"
             raise ConfigError("calendar", rule, got, todo)
-    last = days - max(dose.duration for dose in planned_doses(arm.regimens[0]))
-    if calendar and (calendar[-1] >= days or calendar[-1] > last + SAME_TIME):
-        rule = f"visits must leave time for a dose within the trial (day {days:.6g})"
-        raise ConfigError("calendar", rule, f"day {calendar[-1]:.6g}", "Shorten the calendar")
+    if calendar:
+        _check_end(arm, calendar[-1], doses[-1], days)
+
+
+def _check_end(arm: Arm, last: float, last_dose: float, days: float) -> None:
+    """Any dose may come as late as the last visit, whatever day it is planned for."""
+    longest = longest_infusion(arm)
+    latest = days - longest
+    if last < days and last <= latest + SAME_TIME:
+        return
+    what = f"an infusion of {longest:.6g} days" if longest >= 1.0 else "a dose"
+    rule = f"visits must leave time for {what} within the trial (day {days:.6g})"
+    end = f"{'by' if longest else 'before'} day {latest:.6g}"
+    shorter = "" if last_dose > latest or latest <= 0.0 else f", or end the calendar {end}"
+    todo = f"A dose may be as late as the last visit: write days = {least_days([arm])}{shorter}"
+    raise LengthError("calendar", rule, f"day {last:.6g}", todo)
 
 
 def _check_names(reaction: Reaction) -> None:
@@ -112,7 +125,7 @@ def _check_contradiction(rule: Rule, ranges: Ranges) -> None:
             raise ConfigError(f"{rule.where}.when", must, repr(written), todo)
         beyond = low > own.most or (low == own.most and no_low)
         if beyond or high < own.least or (high == own.least and no_high):
-            must = f"the value must be possible: {name} is from {own.least:g} to {own.most:g}"
+            must = f"the value must be possible: {name} is {own.limits}"
             raise ConfigError(f"{rule.where}.when", must, repr(written), "Correct the level")
 
 
@@ -177,14 +190,15 @@ def _check_room(rule: Rule, arm: Arm) -> None:
         raise ConfigError(f"{rule.where}", must, got, todo)
 
 
-def _check_shadow(rule: Rule, ranges: Ranges, earlier: Rule) -> None:
-    """An earlier rule that acts whenever this one would, without limit."""
+def _check_shadow(rule: Rule, ranges: Ranges, earlier: Rule, number: int) -> None:
+    """An earlier rule, of a number from 1, that acts whenever this one would, without limit."""
     same_kind = rule.gives == earlier.gives and rule.drug == earlier.drug
     as_often = earlier.act in ALWAYS or rule.act not in ALWAYS
     endless = earlier.at_most is None and earlier.confirmed <= rule.confirmed
     if same_kind and as_often and endless and _within(ranges, _ranges(earlier)):
         must = "the value must not be what an earlier rule acts on"
-        got = f"{' and '.join(map(str, rule.when)) or 'always'}, as in rule {earlier.name!r}"
+        name = "" if earlier.name == f"rule {number}" else f" ({earlier.name!r})"
+        got = f"{' and '.join(map(str, rule.when)) or 'always'}, as in rule {number}{name}"
         todo = "The first rule that matches wins: put the narrower one first"
         raise ConfigError(f"{rule.where}.when", must, got, todo)
 

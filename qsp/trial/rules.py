@@ -43,7 +43,29 @@ class Observable:
     most: float = float("inf")
     lasting: str = ""
 
+    @property
+    def written(self) -> str:
+        """Unit as a rule writes it; empty where it writes a bare number."""
+        return _WRITTEN.get(self.name, "" if self.unit == "1" else self.unit)
 
+    def text(self, level: float) -> str:
+        """A value as a rule writes it, such as "-50 %"."""
+        return f"{level * (100.0 if self.written == PERCENT else 1.0):g} {self.written}".rstrip()
+
+    @property
+    def limits(self) -> str:
+        """The values it can have, in words."""
+        least, most = self.text(self.least), self.text(self.most)
+        return f"from {least} to {most}" if np.isfinite(self.most) else f"{least} or more"
+
+
+PERCENT = "%"
+_WRITTEN = {
+    "tumor_change": PERCENT,
+    "t_cells": "cell/uL",  # as much as 1 Mcell/L
+    "b_cells": "cell/uL",
+    "temperature": "degC",
+}
 OBSERVABLES = (
     Observable("il6", "pg/mL", "IL-6 in blood", lasting="<"),
     Observable("tumor_change", "1", "Tumor volume over that at the start, less 1", -1.0),
@@ -115,7 +137,8 @@ class Condition:
     level: float
 
     def __str__(self) -> str:
-        return f"{self.observable} {self.comparison} {self.level:g}"
+        level = OBSERVABLES[NAMES.index(self.observable)].text(self.level)
+        return f"{self.observable} {self.comparison} {level}"
 
 
 @dataclasses.dataclass(frozen=True)

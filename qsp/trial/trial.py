@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, LengthError
 from qsp.trial.regimen import MOLECULE_KINDS, Arm
 
 HOUR = 1.0 / 24.0
@@ -97,7 +97,7 @@ def check_schedule(days: float, visits: Sequence[float]) -> None:
         got = f"day {visit:.6g}"
         if visit > days:
             rule = f"visits.{n} must be within the trial (day {days:.6g})"
-            raise ConfigError("trial", rule, got, "Move the visit or lengthen the trial with days")
+            raise LengthError("trial", rule, got, "Move the visit or lengthen the trial with days")
         if visit <= before:
             rule = f"visits.{n} must be after " + ("the visit before it" if n else "the first dose")
             raise ConfigError(

@@ -21,8 +21,8 @@ from qsp.model import Forms
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import thresholds
 from qsp.population import Population
-from qsp.system import System, program_kinds
-from tests.scenarios import Dose, events
+from qsp.system import DOSE_KINDS, System
+from tests.scenarios import Dose, beside_everything, events
 
 
 class Watching(System):
@@ -66,6 +66,10 @@ class Crowd:
         """Share of patients with CRS of a grade or worse that belongs to a dose period."""
         return float(np.mean(np.asarray(self.reductions.crossing.grade)[:, period - 1] >= grade))
 
+    def worst(self, grade: int = 1) -> float:
+        """Share of patients with CRS of a grade or worse in any dose period."""
+        return float(np.mean(np.asarray(self.reductions.crossing.grade).max(1) >= grade))
+
     @property
     def volume(self) -> np.ndarray:
         """Tumor volume at the end, relative to baseline, by patient."""
@@ -92,10 +96,8 @@ def treat(arms: Mapping[str, Arm], forms: Forms | None = None) -> dict[str, Crow
     """
     watching = Watching(forms or Forms())
     lanes = [_lanes(arm) for arm in arms.values()]
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *lanes)
-    result, _ = simulate(
-        Batch(together, ()), watching, Method(), kinds=program_kinds(together.events.kind)
-    )
+    together = beside_everything(jax.tree.map(lambda *leaves: np.concatenate(leaves), *lanes))
+    result, _ = simulate(Batch(together, ()), watching, Method(), kinds=len(DOSE_KINDS))
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
     parts = [
         slice(last - len(arm.people), last) for arm, last in zip(arms.values(), cuts, strict=True)

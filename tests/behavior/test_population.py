@@ -17,6 +17,7 @@ SEED = 1
 WEEKS = (0, 7, 14, 21, 42, 63)
 LENGTHS = (4, 4, 4, 2, 2, 2)
 FIRST_DOSES = (0.4, 0.8, 1.6, 2.8)
+PROPHYLAXIS = Dose("tocilizumab", -2 * HOUR, 8.0 * 70.0, HOUR)
 ONE_CLONE = {"tumor.antigen_low": "0"}
 ALL_WITHIN_REACH = {"t_cells.excluded.tumor": "0"}
 
@@ -52,6 +53,7 @@ def crowds(double_precision):
         {
             **{name: Arm(lymphoma, doses) for name, doses in regimens(nhl).items()},
             **{f"{mg} mg": Arm(lymphoma, nhl.iv([0], [mg]), 7) for mg in FIRST_DOSES},
+            "tocilizumab": Arm(lymphoma, (*regimens(nhl)["step_up"], PROPHYLAXIS)),
             "60-fold": Arm(lymphoma, nhl.iv([0, 3, 7], [1, 60, 60]), 14),
             "flat, all within reach": Arm(
                 lymphoma.changed(ALL_WITHIN_REACH, where="test"), regimens(nhl)["flat"]
@@ -112,6 +114,16 @@ def test_T22_il6_of_a_first_dose_rises_slowly_with_the_dose(crowds):
     peaks = [medians(crowds[f"{mg} mg"], 1)[0] for mg in FIRST_DOSES]
     slope = np.polyfit(np.log(FIRST_DOSES), np.log(peaks), 1)[0]
     assert slope <= 0.8, f"slope {slope:.2f}"
+
+
+def test_tocilizumab_before_the_first_step_lowers_crs_and_raises_measured_il6(crowds):
+    """1/2/60 mg, no steroid, the same patients: any grade, grade 2 or worse, largest IL-6."""
+    without, treated = crowds["step_up"], crowds["tocilizumab"]
+    for grade, most in ((1, 0.8), (2, 0.7)):
+        rates = [crowd.worst(grade) for crowd in (without, treated)]
+        assert 0.0 < rates[1] < most * rates[0], f"CRS of grade {grade} or worse {rates}"
+    largest = [float(np.median(crowd.largest("il6"))) for crowd in (without, treated)]
+    assert 1.5 < largest[1] / largest[0] < 5.0, f"median of the largest IL-6 {largest}"
 
 
 @pytest.mark.xfail(

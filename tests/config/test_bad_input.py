@@ -10,88 +10,25 @@ import pytest
 
 from qsp.config import load
 from qsp.errors import ConfigError
-
-CONFIG = """
-molecule = "mosunetuzumab"
-population = "nhl"
-patients = 20
-seed = 1
-days = 28
-visits = ["14 day", "28 day"]
-response = "lugano"
-
-[method]
-solver = "Tsit5"
-rtol = 1e-5
-
-[premedication.steroid]
-drug = "dexamethasone"
-amount = "20 mg"
-route = "iv"
-before = "1 hour"
-until = "7 day"
-
-[arms.step_up]
-premedication = ["steroid"]
-doses = [
-  { period = "SUD1", time = "0 day", amount = "1 mg", route = "iv", duration = "4 hour" },
-  { period = "SUD2", time = "7 day", amount = "2 mg", route = "iv", duration = "4 hour" },
-  { period = "FD1", time = "14 day", amount = "60 mg", route = "iv", duration = "4 hour" },
-]
-
-[arms.flat]
-doses = [{ period = "FD1", time = "0 day", amount = "60 mg", route = "sc" }]
-
-[arms.copy]
-same_doses_as = "flat"
-"""
-
-TABLE = """ID,TIME,AMT,RATE,II,ADDL,EVID,CMT,ARM,PERIOD
-1,-1,20,0,0,0,1,dexamethasone,a,
-1,0,1,6,0,0,1,central,a,SUD1
-1,1,.,.,.,.,0,.,a,
-1,7,60,360,7,1,1,central,a,FD
-2,0,5,0,0,0,1,depot,a,SUD1
-"""
-
-TABLE_CONFIG = """
-molecule = "mosunetuzumab"
-population = "nhl"
-days = 28
-response = "lugano"
-dose_table = { file = "doses.csv" }
-"""
-
-LAST_DOSE = '"60 mg", route = "iv", duration = "4 hour" }'
-FLAT_DOSE = 'amount = "60 mg", route = "sc"'
-FD1_TIME = 'period = "FD1", time = "14 day"'
-SUD2 = 'period = "SUD2", time = "7 day"'
-STEP_1 = 'amount = "1 mg", route = "iv", duration = "4 hour"'
+from tests.config.bad_caps import CAPS, STEP_1
+from tests.config.bad_rules import RULES
+from tests.config.valid_input import (
+    CONFIG,
+    FD1_TIME,
+    FLAT_DOSE,
+    LAST_DOSE,
+    SUD2,
+    TABLE,
+    TABLE_CONFIG,
+)
 
 # What is wrong: text of the valid config, what stands there instead.
-HOLD = 'when = "crs_grade >= 1", do = "hold"'
-CALENDAR = '[calendar]\nvisits = [{ every = "7 day", until = "21 day" }]'
-
 CHANGED_CONFIG = {
     "syntax error": ("days = 28", "days = 28 day"),
     "key given twice": ("seed = 1", "seed = 1\nseed = 2"),
     "arm name used twice": ("[arms.copy]", "[arms.flat]"),
     "unknown key": ("patients = 20", "pateints = 20"),
-    **{
-        f"rules: {name}": ('same_doses_as = "flat"', f'same_doses_as = "flat"\n{text}')
-        for name, text in {
-            "without a calendar": 'rules = [{ when = "crs_grade >= 1", do = "hold" }]',
-            "neither do nor give": f'rules = [{{ when = "crs_grade >= 1" }}]\n{CALENDAR}',
-            "unknown act": f'rules = [{{ when = "day > 1 day", do = "wait" }}]\n{CALENDAR}',
-            "unknown observable": f'rules = [{{ when = "crs >= 1", do = "hold" }}]\n{CALENDAR}',
-            "unknown drug": f'rules = [{{ when = "crs_grade >= 2", give = "toci" }}]\n{CALENDAR}',
-            "holds for ever": f'rules = [{{ when = "worst_grade >= 2", do = "hold" }}]\n{CALENDAR}',
-            "late visits": f"rules = []\n{CALENDAR.replace('21', '35')}",
-            "key of another act": f'rules = [{{ {HOLD}, days = "7 day" }}]\n{CALENDAR}',
-            "no interval": f"rules = []\n{CALENDAR.replace('7 day', '0 day')}",
-            "all visits missed": f'rules = []\n{CALENDAR}\nmissed = "100 %"',
-        }.items()
-    },
+    **RULES,
     "unknown key far from any": ("seed = 1", "colour = 1"),
     "values of the model in a config": ("seed = 1\n", "seed = 1\nsynapse = { alpha = '1e-3' }\n"),
     "unknown key in a dose": (FLAT_DOSE, f'{FLAT_DOSE}, infusion = "2 hour"'),
@@ -144,6 +81,7 @@ CHANGED_CONFIG = {
     "amount without number": (STEP_1, STEP_1.replace("1 mg", "mg")),
     "amount infinite": (STEP_1, STEP_1.replace("1 mg", "1e999 mg")),
     "amount per kg and m^2": (STEP_1, STEP_1.replace("1 mg", "1 mg/kg/m^2")),
+    **CAPS,
     "time of another dimension": (SUD2, SUD2.replace("day", "mg")),
     "time without unit": (SUD2, SUD2.replace(" day", "")),
     "doses out of order": (SUD2, SUD2.replace("7 day", "15 day")),
@@ -162,6 +100,10 @@ CHANGED_CONFIG = {
     "gap longer than the interval": (
         LAST_DOSE,
         LAST_DOSE.replace("}", ', least_gap = "8 day" }').replace(" ,", ","),
+    ),
+    "gap in an arm without rules": (
+        LAST_DOSE,
+        LAST_DOSE.replace("}", ', least_gap = "3 day" }').replace(" ,", ","),
     ),
     "gap of the first dose": (STEP_1, f'{STEP_1}, least_gap = "1 day"'),
     "duration negative": (LAST_DOSE, LAST_DOSE.replace("4 hour", "-4 hour")),
@@ -199,6 +141,10 @@ CHANGED_CONFIG = {
     "premedication unknown route": (
         'amount = "20 mg"\nroute = "iv"',
         'amount = "20 mg"\nroute = "sc"',
+    ),
+    "premedication by mouth over an hour": (
+        'amount = "20 mg"\nroute = "iv"',
+        'amount = "20 mg"\nroute = "oral"\nduration = "1 hour"',
     ),
     "premedication without time": ('before = "1 hour"\n', ""),
     "premedication with two times": ('before = "1 hour"', 'before = "1 hour"\ntime = "0 day"'),
@@ -273,6 +219,13 @@ BAD_OVERRIDES = {
     "override with wrong unit": (CONFIG, ["arms.flat.doses.0.amount=30 L"]),
     "override list without quotes": (CONFIG, ["visits=[14 day]"]),
     "override that moves the end": (CONFIG, ["days=7"]),
+    "override that moves the end before a visit": (CONFIG, ["days=20"]),
+    "override that moves the end before an infusion is over": (
+        CONFIG.replace(LAST_DOSE, LAST_DOSE.replace("4 hour", "14 day")),
+        ["visits=[]", "days=27"],
+    ),
+    "override that moves the end before a line": (TABLE_CONFIG, ["days=7"]),
+    "override of the end and of a visit": (CONFIG, ["days=15", 'visits=["21 day"]']),
     "more patients than the table": (TABLE_CONFIG, ["patients=3"]),
     "dose table file missing": (TABLE_CONFIG, ["dose_table.file=dose.csv"]),
     "dose table unit of time": (TABLE_CONFIG, ["dose_table.time_unit=days"]),

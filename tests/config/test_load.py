@@ -95,6 +95,22 @@ def test_example_becomes_its_events(write):
     assert periods.label[0, 0].tolist() == ["SUD1", "SUD2", "FD1", "FD2", "FD3", "", "", ""]
 
 
+def test_a_cap_holds_for_those_whom_the_amount_would_give_more(write):
+    """Tocilizumab 8 mg/kg to 800 mg, and a rate by surface to a rate; others as without."""
+    text = STEP_UP.replace('"8 mg/kg"', '"8 mg/kg"\ncap = "800 mg"')
+    text = text.replace('"60 ug/m^2/day"', '"60 ug/m^2/day"\ncap = "110 ug/day"')
+    trial, plain = (load(write(each)).trial(146.0) for each in (text, STEP_UP))
+    weight = np.array([50.0, 70.0, 100.0, 120.0])
+    capped, before = (event_table(each, weight, SURFACE) for each in (trial, plain))
+    assert capped.amount[0, :, 4].tolist() == [400.0, 560.0, 800.0, 800.0]
+    by_day = period_table(trial, capped).amount[0, :, 1] / 3.0
+    np.testing.assert_allclose(by_day, np.minimum(0.060 * SURFACE, 0.110))
+    infused = capped.duration > 0
+    np.testing.assert_allclose((capped.rate * capped.duration)[infused], capped.amount[infused])
+    rest = [0, 1, 2, 5, 6, 7]
+    np.testing.assert_array_equal(capped.amount[0][:, rest], before.amount[0][:, rest])
+
+
 def test_arm_that_borrows_doses_has_its_own_premedication_and_parameters(write):
     trial = load(write(STEP_UP)).trial(146.0)
     own, borrowed = trial.arms

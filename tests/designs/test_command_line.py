@@ -1,10 +1,18 @@
 """`qsp escalate` on a folder of results: arms are the levels."""
 
+import dataclasses
+import io
+import typing
+
 import numpy as np
 import pytest
+from rich.console import Console
 
+from qsp import cli
+from qsp.designs import BOIN
 from qsp.results import save
 from qsp.run import folder
+from qsp.terminal import Bar
 from tests import synthetic
 from tests.run.conftest import call
 
@@ -36,3 +44,49 @@ def test_an_unknown_design_is_refused(out):
     done = call("escalate", out, "--design", "4+4")
     assert done.code == 2
     assert "boin" in done.err
+
+
+def test_a_target_that_is_missing_is_asked_for_with_a_remedy(out):
+    done = call("escalate", out)
+    assert done.code == 2
+    assert done.err.strip() == (
+        "qsp: design boin: target must be given, but is missing. Write --target 0.25 for a wanted "
+        "rate of dose-limiting toxicity of 25 %, or take --design 3+3, which has no target."
+    )
+
+
+def test_an_option_of_another_design_is_named_as_it_was_written(out):
+    done = call("escalate", out, "--design", "3+3", "--cohort", "4")
+    assert done.code == 2
+    assert "cohort_size must not be given, but is 4. Leave out --cohort." in done.err
+
+
+def test_the_heading_is_in_words(out):
+    done = call("escalate", out, "--target", "0.25", "--replicates", "40", "--enough", "9")
+    said = " ".join(done.out.split())
+    assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, 9 at a level end it: 40" in said
+    assert "BOIN(" not in said
+    assert "None" not in said
+
+
+def test_help_shows_the_defaults_of_the_design():
+    """They stand in the design; the help says the same numbers."""
+    options = typing.get_type_hints(cli.escalate, include_extras=True)
+    defaults = {field.name: field.default for field in dataclasses.fields(BOIN)}
+    for name, field in {"largest": "largest", "cohort": "cohort_size"}.items():
+        (option,) = options[name].__metadata__
+        assert option.show_default == str(defaults[field])
+    said = " ".join(call("escalate", "--help").out.split())
+    for default in ("(30)", "(3)", "(no limit)", "(whole trial)"):
+        assert f"[default: {default}]" in said
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_alone(out, is_terminal):
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
+    with Bar(console, "trials", "reading") as progress:
+        progress.start(40)
+        progress.advance(30)
+    shown = console.file.getvalue()
+    assert ("trials" in shown and "30/40" in shown) == is_terminal
+    assert is_terminal or not shown.strip()

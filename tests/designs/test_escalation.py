@@ -79,6 +79,7 @@ def test_numbers_add_up_and_carry_units(design):
     assert found["level"].values.tolist() == ["a", "b", "c"]
     assert found.attrs["source"] == design.source
     assert found.attrs["design"] == repr(design)
+    assert found.attrs["design_title"] == design.title
 
 
 def test_errors_are_those_of_the_mean():
@@ -212,10 +213,53 @@ def test_designs_have_names():
     ("name", "options", "message"),
     [
         ("bion", {}, "must be one of 3\\+3, boin, but is 'bion'. Did you mean 'boin'?"),
-        ("3+3", {"target": 0.25}, "target must not be given, but is 0.25. Leave it out."),
+        ("3+3", {"target": 0.25}, "target must not be given, but is 0.25. Leave out --target."),
         ("boin", {}, "target must be given, but is missing"),
     ],
 )
 def test_design_that_is_not_there_is_refused(name, options, message):
     with pytest.raises(ConfigError, match=message):
         named(name, **options)
+
+
+class Heard:
+    """Progress that keeps what it is told."""
+
+    def __init__(self):
+        self.trials, self.done = None, []
+
+    def start(self, lanes):
+        self.trials = lanes
+
+    def compiled(self, seconds):
+        raise AssertionError("nothing is compiled")
+
+    def advance(self, lanes):
+        self.done.append(lanes)
+
+
+@pytest.mark.parametrize("toxic", [people(), (0.1, 0.25, 0.5)], ids=["patients", "rates"])
+def test_progress_is_told_of_trials_as_they_are_done(toxic, monkeypatch):
+    whole = operating_characteristics(toxic, BOIN(0.25), replicates=50)
+    monkeypatch.setattr(enrolling, "NUMBERS", 6000)
+    heard = Heard()
+    found = operating_characteristics(toxic, BOIN(0.25), replicates=50, progress=heard)
+    assert heard.trials == sum(heard.done) == 50
+    assert len(heard.done) > 2
+    xr.testing.assert_identical(found, whole)
+
+
+@pytest.mark.parametrize(
+    ("design", "title"),
+    [
+        (ThreePlusThree(), "3+3, six patients at the recommended level"),
+        (BOIN(0.25), "BOIN, target 25 %, cohorts of 3, at most 30 patients"),
+        (
+            BOIN(0.3, too_low=0.2, enough=9, largest=24),
+            "BOIN, target 30 %, too low 20 %, cohorts of 3, at most 24 patients, 9 at a level end "
+            "it",
+        ),
+    ],
+)
+def test_a_design_has_a_title_for_people(design, title):
+    assert design.title == title

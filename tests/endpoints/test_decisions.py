@@ -8,6 +8,7 @@ from matplotlib.colors import to_hex
 from qsp.endpoints import decisions
 from qsp.plots import decision_flow, swimmer
 from qsp.plots.decisions import RESCUE
+from qsp.report.decisions import dose_decision_table
 from qsp.trial.rules import DECISIONS
 from tests import synthetic
 
@@ -16,6 +17,8 @@ DRUGS = "drug_iv drug_sc tocilizumab"
 REASONS = "planned ahead_of_a_dose part_of_a_dose earlier_dose rescue"
 LOG = np.array([[1, 2, 7], [1, 0, 1], [1, 8, 1], [1, 1, 7]])
 """(patient, visit): the last patient has failed."""
+STEP = np.array([[1, 2, 2], [1, 0, 2], [1, 2, 2], [1, 2, 3]])
+"""(patient, visit): the planned dose that was due."""
 
 
 def coded(dims, values, meanings):
@@ -37,9 +40,11 @@ def ds():
     why = [[[4, 0], [0, -1], [0, 1], [4, 4]]]
     when = xr.Variable(("arm", "decision_visit"), [[0.0, 7.0, 14.0]], {"units": "day"})
     time = xr.Variable(row, np.zeros((1, 4, 2)), {"units": "day"})
+    plain.attrs["planned_doses"] = '{"a": ["SUD1", "FD1"]}'
     return synthetic.put(plain, outcome=outcome).assign(
         decision=coded(visit, LOG[None], MEANINGS),
         decision_time=when,
+        decision_step=xr.Variable(visit, STEP[None].astype(np.int16), {"units": "1"}),
         given_drug=coded(row, drug, DRUGS),
         given_reason=coded(row, why, REASONS),
         given_time=time,
@@ -52,6 +57,52 @@ def test_flow_counts_solved_patients_by_decision(ds):
     assert flow.sel(decision="held").values.tolist() == [0, 1, 0]
     assert flow.sel(decision="stopped").values.tolist() == [0, 0, 1]
     assert flow.sum("decision").values.tolist() == [3, 3, 3]
+
+
+def test_each_decision_is_counted_by_planned_dose(ds):
+    found = decisions.by_dose(ds).sel(arm="a")
+    visits = {
+        str(n): found["visits"].sel(decision=n).values.tolist() for n in found.decision.values
+    }
+    assert visits.pop("as planned") == [3, 2]
+    assert [visits.pop(name) for name in ("held", "stopped", "missed visit")] == [[0, 1]] * 3
+    assert set(map(tuple, visits.values())) == {(0, 0)}
+    assert found["patients_any"].sel(decision="as planned").item() == 3
+
+
+def test_a_patient_whose_dose_is_held_twice_is_one_patient(ds):
+    log = np.array([[1, 2, 2], [1, 2, 1], [1, 1, 0], [1, 2, 2]])
+    step = np.array([[1, 2, 2], [1, 2, 2], [1, 2, 0], [1, 2, 2]])
+    twice = ds.assign(
+        decision=ds["decision"].copy(data=log[None].astype(np.int8)),
+        decision_step=ds["decision_step"].copy(data=step[None]),
+    )
+    held = decisions.by_dose(twice).sel(arm="a", decision="held")
+    assert held["visits"].values.tolist() == [0, 3]
+    assert held["patients"].values.tolist() == [0, 2]
+    table = dose_decision_table(twice)
+    column = [c.title for c in table.columns].index("held")
+    (group,) = table.groups
+    assert [(row[0], row[column]) for row in group.rows] == [
+        ("1: SUD1", "0"),
+        ("2: FD1", "3 (2)"),
+        ("any dose", "3 (2)"),
+    ]
+
+
+def test_the_table_has_a_column_for_each_decision(ds):
+    table = dose_decision_table(ds)
+    assert [c.title for c in table.columns] == [
+        *("Planned dose", "as planned", "held", "delayed", "earlier dose", "split"),
+        *("interval changed", "stopped", "missed visit"),
+    ]
+
+
+def test_blocks_add_up(ds, monkeypatch):
+    whole = decisions.by_dose(ds)
+    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 1)
+    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 1)
+    xr.testing.assert_equal(decisions.by_dose(ds), whole)
 
 
 def test_only_what_a_rule_gave_is_a_rescue(ds):

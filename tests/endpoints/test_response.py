@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsp.endpoints import CRITERIA, add_best_response, best_response, response, tumor
+from qsp.endpoints.response import surrogate, surrogate_of
 from qsp.errors import ConfigError
 from tests import synthetic
 
@@ -119,6 +120,15 @@ def test_visit_at_the_first_dose_is_no_assessment():
     assert ds["best_response"].item() == PD
     nothing = synthetic.neutral(patients=1, visits=(0.0,))
     assert add_best_response(nothing)["best_response"].item() == NE
+
+
+def test_what_stands_for_the_criteria_of_another_disease_is_said(five):
+    assert surrogate("DLBCL", "lugano") == surrogate_of(five) == ""
+    assert surrogate("SCLC", "recist") == ""
+    said = surrogate_of(five.assign_attrs(disease="multiple myeloma"))
+    assert said == surrogate("multiple myeloma", "lugano")
+    assert "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano" in said
+    assert "share of blasts in marrow" in surrogate("ALL", "lugano")
 
 
 def test_criteria_come_from_the_run(five):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from qsp import model
+from qsp.model.interleukin1 import il1
 from qsp.model.severity import hazard, logistic
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
@@ -35,6 +36,9 @@ SYSTEMS = {
 }
 # Not part of the derivative in the closed form; each is checked below by what it is used in.
 UNUSED = {
+    "model.interleukin1.baseline",
+    "model.interleukin1.p_IL1",
+    "model.interleukin1.k_IL1",
     "model.synapse.k_off_CD3",
     "model.synapse.k_off_target",
     "model.synapse.k_relax_min",
@@ -182,7 +186,7 @@ def test_baseline_and_bolus_follow_their_declared_units(name):
     assert max(zero_where_zero.values()) < 1e-9
 
 
-def test_links_to_crs_and_tumor_volume_have_their_units():
+def test_links_to_crs_il1_and_tumor_volume_have_their_units():
     p, x, _ = patient("closed form", np.random.default_rng(8))
     factors = random_factors(np.random.default_rng(9))
     q, y = rescaled(p, factors), rescaled(x, factors)
@@ -193,6 +197,8 @@ def test_links_to_crs_and_tumor_volume_have_their_units():
     assert float(ratio) == pytest.approx(rescaling("1/day", factors), rel=1e-12)
     scaled = logistic(peak * rescaling("pg/mL", factors), severity)
     assert float(scaled) == pytest.approx(float(logistic(peak, before)), rel=1e-12)
+    il1_of = [il1(jnp.asarray(0.2), z.model.interleukin1) for z in (q, p)]
+    assert float(il1_of[0] / il1_of[1]) == pytest.approx(rescaling("pg/mL", factors), rel=1e-12)
     ratio = tumor_volume(y.model.targets, q.model.targets) / tumor_volume(
         x.model.targets, p.model.targets
     )

@@ -8,6 +8,7 @@ import pytest
 
 from qsp.model.cytokines import CYTOKINES, IL6, IL10, Cytokines, cytokine_rates, quiet
 from qsp.model.effects import no_effects
+from qsp.model.interleukin1 import il1
 from qsp.model.release import Release, release_rates
 from qsp.model.severity import hazard, inflammation, logistic, severity_rate, thresholds
 
@@ -31,6 +32,42 @@ def test_blocking_the_receptor_raises_il6_and_lowers_what_it_does(typical):
     assert difference[IL6] == pytest.approx(expected)
     assert np.count_nonzero(difference) == 1
     assert inflammation(x.blood, blocked, s) < inflammation(x.blood, given(), s)
+
+
+def il6_rate(effects, p, myeloid=0.2):
+    x = excited(p, myeloid)
+    return float(cytokine_rates(x, jnp.asarray(0.0), effects, p).blood[IL6])
+
+
+@pytest.mark.parametrize("steroid", [0.0, 0.6])
+def test_il6_without_anakinra_does_not_know_il1(steroid, typical):
+    """p_IL6 times the active myeloid cells, whatever share of it IL-1 stands behind."""
+    c = typical.model.cytokines
+    myeloid = 0.2 * (1.0 - float(c.steroid_myeloid) * steroid)
+    made = il6_rate(given(steroid=steroid), c) - il6_rate(given(), c, myeloid=0.0)
+    assert made == pytest.approx(float(c.p_IL6) * myeloid, rel=1e-12)
+    none = dataclasses.replace(c, share_IL1=jnp.asarray(0.0))
+    assert il6_rate(given(steroid=steroid), c) == il6_rate(given(steroid=steroid), none)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_without_free_il1_receptors_il6_falls_by_the_share_of_il1(share, typical):
+    c = dataclasses.replace(typical.model.cytokines, share_IL1=jnp.asarray(share))
+    plain, blocked = (il6_rate(given(il1r_free=free), c) for free in (1.0, 0.0))
+    assert plain - blocked == pytest.approx(share * float(c.p_IL6) * 0.2, rel=1e-12)
+
+
+def test_il6_follows_the_rise_of_il1_that_free_receptors_see(typical):
+    """The balance of IL-1 put in, and the same IL-6 as from the rates."""
+    c, p, free = typical.model.cytokines, typical.model.interleukin1, 0.3
+    level = lambda myeloid: float(il1(jnp.asarray(myeloid), p))  # noqa: E731
+    lost = float(p.p_IL1) * 0.2 - float(p.k_IL1) * (level(0.2) - float(p.baseline))
+    assert abs(lost) < 1e-12 * float(p.p_IL1)
+    seen = free * (level(0.2) - level(0.0)) / (level(1.0) - level(0.0))
+    share = float(c.share_IL1)
+    expected = float(c.p_IL6) * ((1.0 - share) * 0.2 + share * seen)
+    made = il6_rate(given(il1r_free=free), c) - il6_rate(given(), c, myeloid=0.0)
+    assert made == pytest.approx(expected, rel=1e-12)
 
 
 def test_myeloid_cells_neither_appear_nor_vanish_but_by_recovery(typical):

@@ -45,7 +45,7 @@ def test_amounts_have_three_digits_and_a_unit_that_suits_them(mg, text):
 @pytest.mark.parametrize(
     ("listed", "text"),
     [("0.035 mg/m^2", "35 µg/m²"), ("20 mg", "20 mg"), ("68 ug", "68 µg"), ("8 mg/kg", "8 mg/kg"),
-     ("", "")],
+     ("8 mg/kg, at most 800 mg", "8 mg/kg, at most 800 mg"), ("", "")],
 )  # fmt: skip
 def test_listed_amounts_are_made_readable(listed, text):
     assert readable(listed) == text
@@ -56,6 +56,8 @@ def test_amounts_by_size_or_day_are_shown_as_the_config_gives_them():
     assert found["step_up", "SUD1"] == "5 µg/m²/day"
     assert found["again", "FD1"] == "15 µg/m²/day"
     assert found["series", "C3"] == "2 mg/kg"
+    capped = CONFIG.replace('"15 ug/m^2/day"', '"15 ug/m^2/day", cap = "28 ug/day"')
+    assert prescribed(capped)["again", "FD1"] == "15 µg/m²/day, at most 28 µg/day"
 
 
 def test_amounts_that_add_up_or_are_whole_are_left_to_the_results():

@@ -14,8 +14,8 @@ from qsp.run.command import command_of
 from tests.run.conftest import CONFIGS, call
 
 CONTRACT = {
-    ("arm", "patient", "time"): "drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 crs_severity "
-    "t_cells_blood b_cells_blood tumor_volume",
+    ("arm", "patient", "time"): "drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 "
+    "crs_severity t_cells_blood b_cells_blood tumor_volume",
     ("arm", "patient", "dose_period"): "il6_peak il6_peak_time ifn_gamma_peak tnf_alpha_peak "
     "il2_peak il10_peak cxcl10_peak cmax ctrough auc occupancy_max crs_grade crs_onset "
     "crs_duration dose_label dose_time dose_amount",
@@ -79,7 +79,9 @@ def test_volume_at_the_first_dose_is_that_of_the_trajectory(ds):
     np.testing.assert_allclose(ds["tumor_volume_baseline"], at_start, rtol=1e-5)
 
 
-def test_the_same_run_again_is_the_same_to_the_bit(small_config, small_run, tmp_path, ds):
+def test_the_same_run_again_is_the_same_to_the_bit(
+    small_config, small_run, tmp_path, ds, no_report
+):
     done = call("run", small_config, "--out", tmp_path / "again", "--quiet", "--no-cache")
     assert done.code == 0
     assert done.out == ""
@@ -109,7 +111,9 @@ def test_report_and_export_read_the_results(small_run):
         assert len(list(csv.DictReader(file))) > 20
 
 
-def test_trajectories_of_chosen_patients_lie_apart_with_bands_in_the_root(small_config, tmp_path):
+def test_trajectories_of_chosen_patients_lie_apart_with_bands_in_the_root(
+    small_config, tmp_path, no_figures
+):
     words = ("--set", "trajectories.ids=[1, 4]", "--quiet", "--no-cache")
     assert call("run", small_config, "--out", tmp_path / "run", *words).code == 0
     results = xr.open_datatree(tmp_path / "run" / "results.nc")
@@ -119,14 +123,14 @@ def test_trajectories_of_chosen_patients_lie_apart_with_bands_in_the_root(small_
     results.close()
 
 
-def test_typical_is_one_patient(small_config, tmp_path):
+def test_typical_is_one_patient(small_config, tmp_path, no_figures):
     words = ("--typical", "--quiet", "--no-cache")
     assert call("run", small_config, "--out", tmp_path / "run", *words).code == 0
     with xr.open_dataset(tmp_path / "run" / "results.nc") as results:
         assert results.sizes["patient"] == 1
 
 
-def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path):
+def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path, no_figures):
     """Table IDs 11 and 7 and weights by id: each patient keeps his dose and his weight."""
     (tmp_path / "doses.csv").write_text(
         "ID,TIME,AMT,RATE,EVID,CMT,PERIOD\n11,0,60,360,1,central,FD1\n7,0,1,6,1,central,SUD1\n"
@@ -324,7 +328,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(case, small_config, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_impossible_draws_fail_alone_and_are_counted(small_config, tmp_path, ds):
+def test_impossible_draws_fail_alone_and_are_counted(small_config, tmp_path, ds, no_figures):
     """A normal law of the peripheral volume makes some volumes negative."""
     law = 'value = "6.17 L", distribution = "normal", sd = "20 L", status = "assumed"'
     (tmp_path / "mine.toml").write_text(f"[disposition]\nV2 = {{ {law} }}\n")

@@ -41,6 +41,22 @@ def test_infusion_of_days_is_a_rate_as_in_the_protocol():
     assert (second["amount"], second["over"]) == ("20 ug", "12 h")
 
 
+def test_cap_is_said_with_its_amount():
+    given = regimen(
+        Dose("tocilizumab", -0.1, Amount(8.0, "kg", cap=800.0)),
+        dose(0.0, Amount(0.0105, "m2", cap=0.0196), 0.7),
+        dose(1.0, Amount(0.105, "m2", cap=0.196), 7.0, "B"),
+    )
+    rows = listing.dose_rows(trial(Arm("a", (given,))))
+    assert [row["amount"] for row in rows] == [
+        "8 mg/kg, at most 800 mg",
+        "10.5 ug/m^2, at most 19.6 ug",
+        "15 ug/m^2/day, at most 28 ug/day",
+    ]
+    said = "A 10.5 ug/m^2, at most 19.6 ug in 1 dose; B 0.105 mg/m^2, at most 0.196 mg in 1 dose"
+    assert listing.periods(given, 50.0) == said
+
+
 def test_doses_of_a_period_are_added_up_unit_by_unit():
     doses = [Amount(1.0), Amount(2.0), Amount(0.5, "kg")]
     given = regimen(*(dose(float(n), amount) for n, amount in enumerate(doses)))

@@ -158,6 +158,35 @@ def test_ledger_and_dose_periods_agree(ds):
         )
 
 
+def test_each_decision_is_about_the_dose_that_was_due(ds):
+    """No rule gives a dose twice here, so what was given as planned is the ledger."""
+    arm = ds.sel(arm="flexible")
+    doses = arm.given_period.values > 0
+    for name in ("as planned", "held"):
+        there = arm.decision.values == DECISIONS.index(name)
+        assert (arm.decision_step.values[there] > 0).all()
+    planned = arm.decision_step.values[arm.decision.values == DECISIONS.index("as planned")]
+    assert sorted(planned) == sorted(arm.given_step.values[doses] + 1)
+    nothing = arm.decision.values == DECISIONS.index("none due")
+    assert (arm.decision_step.values[nothing] == 0).all()
+    assert (ds.decision_step.sel(arm="fixed").values <= 0).all()
+
+
+def test_numbers_of_the_log_say_from_which_number_they_count(ds):
+    for name in ("decision_rule", "decision_rescue", "given_step", "given_visit"):
+        assert "from 0" in ds[name].attrs["long_name"]
+    assert "from 1" in ds["decision_step"].attrs["long_name"]
+
+
+def test_the_report_counts_decisions_by_planned_dose(folder, ds):
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    table = page[page.index("<caption>Decisions by planned dose</caption>") :]
+    table = table[: table.index("</table>")]
+    assert [table.count(f">{label}<") for label in ("1: SUD1", "2: SUD2", "3: FD1")] == [3, 3, 3]
+    held = int((ds.decision == DECISIONS.index("held")).sum())
+    assert f">{held} (" in table
+
+
 def test_a_frozen_replay_agrees(folder):
     done = call("replay", folder / "run")
     assert done.code == 0, done.out + done.err
@@ -178,7 +207,7 @@ def test_a_config_that_has_changed_is_not_replayed(folder):
     assert "the input must be what it was at the run" in done.err
 
 
-def test_blocks_leave_the_same_ledger(folder, ds, tmp_path):
+def test_blocks_leave_the_same_ledger(folder, ds, tmp_path, no_report):
     prepared = runs.prepare(runs.Request(folder / "rules.toml"))
     with runs.run_into(tmp_path / "run", prepared, block=10) as results:
         parts = results.to_dataset().load()

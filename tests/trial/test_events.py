@@ -1,5 +1,7 @@
 """Event tables: nothing is lost, nothing is given twice, everyone gets their own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,18 @@ def test_amounts_follow_the_size_of_the_patient():
     mg = table.amount[0, :, :2] * WEIGHT_KDA / 1000
     np.testing.assert_allclose(mg[:, 0], 0.06 * np.array([60, 70, 90]))
     np.testing.assert_allclose(mg[:, 1], 5 * np.array([1.6, 1.8, 2.1]))
+
+
+def test_no_patient_is_given_more_than_the_cap():
+    """Of the molecule and of a supportive drug; 120 kg at 8 mg/kg get 800 mg."""
+    capped = Amount(0.06, "kg", cap=4.5)
+    tocilizumab = Dose("tocilizumab", 7.0, Amount(8.0, "kg", cap=800.0), HOUR)
+    of = trial([dataclasses.replace(dose("A", 0, 1), amount=capped), tocilizumab])
+    table = events(of, weight=(60.0, 75.0, 120.0))
+    np.testing.assert_allclose(table.amount[0, :, 0] * WEIGHT_KDA / 1000, [3.6, 4.5, 4.5])
+    np.testing.assert_allclose(table.amount[0, :, 1], [480.0, 600.0, 800.0])
+    np.testing.assert_allclose(table.rate[0, :, 1] * HOUR, [480.0, 600.0, 800.0])
+    np.testing.assert_allclose(period_table(of, table).amount[0, :, 0], [3.6, 4.5, 4.5])
 
 
 def test_size_is_needed_only_where_an_amount_needs_it():

@@ -93,6 +93,13 @@ def test_moles_and_mg_of_the_molecule_are_the_same_dose():
     assert moles.of_molecule(150.0) == mg.of_molecule(150.0) == Amount(400.0, "kg")
 
 
+def test_cap_goes_with_its_amount_into_another_unit():
+    rate = dataclasses.replace(parse_amount("15 ug/m^2/day", where=""), cap=0.028)
+    assert rate.over(7.0) == Amount(pytest.approx(0.105), "m2", cap=pytest.approx(0.196))
+    assert Amount(8.0, "kg", cap=600.0).of_molecule(150.0).cap == pytest.approx(4000.0)
+    assert Amount(20.0, "kg", cap=100.0).scaled(0.1875).cap == pytest.approx(18.75)
+
+
 def test_rate_in_moles_stays_one_over_its_duration():
     whole = parse_amount("2 nmol/day", where="").over(3.0)
     assert whole.of_molecule(150.0) == Amount(6.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qsp import system
 from qsp.errors import ConfigError
-from qsp.trial import Amount, Arm, Dose, prescribe
+from qsp.trial import Amount, Arm, Dose, plan_table, plan_widths, prescribe
 from qsp.trial.rule_checks import check_reaction
 from qsp.trial.rule_text import parse_conditions
 from qsp.trial.rules import (
@@ -17,6 +17,7 @@ from qsp.trial.rules import (
     DECISIONS,
     MEASURED,
     NAMES,
+    OBSERVABLES,
     Condition,
     Reaction,
     Rescue,
@@ -49,6 +50,16 @@ def refused(of):
     return str(error.value)
 
 
+def test_a_rescue_gives_no_patient_more_than_its_cap():
+    """8 mg/kg to 800 mg: 480 mg at 60 kg, 800 mg at 100 and 120 kg."""
+    capped = dataclasses.replace(TOCILIZUMAB, amount=Amount(8.0, "kg", cap=800.0))
+    give = rule("crs_grade >= 2", "give", drug="tocilizumab")
+    of = arm(give, rescues=(capped,))
+    weight = np.array([60.0, 100.0, 120.0])
+    plan = plan_table(of, plan_widths([of]), weight, np.full(3, 1.8))
+    assert plan.rescues.amount[:, 0].tolist() == [480.0, 800.0, 800.0]
+
+
 def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
     found = conditions("crs_grade >= 2 and il6 > 0.5 ng/mL and days_since_dose <= 36 hour")
     rounded = tuple(dataclasses.replace(one, level=round(one.level, 9)) for one in found)
@@ -70,6 +81,9 @@ def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
         ("crs_grade >= 1 or day > 3 day", "Write one rule for each"),
         ("il6 > 500", "must have a unit (pg/mL)"),
         ("il6 > 500 day", "pg/mL"),
+        ("tumor_change >= 50", "in percent of the size at the start, but is 'tumor_change >= 50'"),
+        ("tumor_change <= -0.5", 'Write "tumor_change <= -50 %" for half of it'),
+        ("crs_grade >= 50 %", 'Write a bare number, as in "crs_grade >= 2"'),
         ("", "must be comparisons"),
         (
             "day > 1 day and day > 2 day and day > 3 day and day > 4 day and day > 5 day",
@@ -81,6 +95,17 @@ def test_text_that_cannot_be_read_is_refused(text, says):
     with pytest.raises(ConfigError, match="when: ") as error:
         conditions(text)
     assert says in str(error.value)
+
+
+@given(
+    st.sampled_from(OBSERVABLES),
+    st.sampled_from([">=", ">", "<=", "<"]),
+    st.integers(-99, 99),
+)
+def test_what_is_said_is_read_again(observable, sign, number):
+    one = Condition(observable.name, sign, number / 4)
+    (again,) = conditions(str(one))
+    assert again == dataclasses.replace(one, level=pytest.approx(one.level))
 
 
 @given(st.text(max_size=40))
@@ -147,7 +172,7 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(rule("crs_grade >= 3 and crs_grade < 2", "hold")), "must not contradict itself"),
         (arm(rule("crs_grade > 2 and crs_grade <= 2", "hold")), "must not contradict itself"),
         (arm(rule("crs_grade >= 5", "stop")), "crs_grade is from 0 to 4"),
-        (arm(rule("tumor_change < -150 %", "stop")), "tumor_change is from -1 to inf"),
+        (arm(rule("tumor_change < -150 %", "stop")), "tumor_change is -100 % or more"),
         (arm(rule("day >= 90 day", "stop")), "must be reached by a visit"),
         (arm(rule("step >= 4", "stop")), "must be reached by a planned dose (there are 3)"),
         (arm(rule("worst_grade >= 2", "hold")), "something that waiting can end"),

@@ -1,0 +1,115 @@
+"""How an arm reacts to its patients, in lines: its visits, its rules, the limits of its drugs.
+
+A rule has the number that it has in messages and in the log of decisions, from 1 in the order in
+which rules are tried.
+"""
+
+from collections.abc import Sequence
+
+from qsp.run.listing import HOURS_PER_DAY, amount_text
+from qsp.trial import Arm, protocol_day
+from qsp.trial.rule_text import sentence
+from qsp.trial.rules import OBSERVABLES, Reaction, Rescue, Rule
+
+FEWEST = 3
+"""Visits at one interval that are said as a row; fewer are listed."""
+_SAME = 1e-6
+
+
+def reaction_lines(arm: Arm) -> list[str]:
+    """Visits, rules and limits of rescue drugs of an arm; none where it does not react."""
+    reaction = arm.reaction
+    if reaction is None:
+        return []
+    return [
+        *_visit_lines(reaction),
+        *_rule_lines(reaction),
+        *(f"Limits of {drug.name}: {_limits(drug)}" for drug in reaction.rescues),
+    ]
+
+
+def _visit_lines(reaction: Reaction) -> list[str]:
+    days = reaction.calendar
+    count = "1 visit" if len(days) == 1 else f"{len(days)} visits"
+    lines = [f"Calendar: {count}, {_span(days)}: {'; '.join(_rows(days))}"]
+    if reaction.missed:
+        lines.append(f"Missed: {100 * reaction.missed:g} % of the visits but the first")
+    if reaction.dropout:
+        lines.append(f"Dropout: {100 * reaction.dropout:g} % of the patients by the end")
+    errors = [
+        f"{observable.name} {100 * error:g} %"
+        for observable, error in zip(OBSERVABLES, reaction.errors, strict=False)
+        if error
+    ]
+    return [*lines, *([f"Error of measurement (CV): {', '.join(errors)}"] if errors else [])]
+
+
+def _rule_lines(reaction: Reaction) -> list[str]:
+    if not reaction.rules:
+        return ["Rules: none; each dose is given at the first visit at which it is due"]
+    lines = [
+        f"  {n}. {_name(rule, n)}{sentence(rule)}" for n, rule in enumerate(reaction.rules, start=1)
+    ]
+    head = "Rules, tried in this order at each visit; the first that matches decides on the dose"
+    alone = "; one that gives a drug decides on that drug alone"
+    gives = any(rule.gives for rule in reaction.rules)
+    return [f"{head}, which is given where none does{alone if gives else ''}:", *lines]
+
+
+def _name(rule: Rule, number: int) -> str:
+    """The name somebody gave it; the others have their number for a name."""
+    return "" if rule.name == f"rule {number}" else f"{rule.name!r}: "
+
+
+def _limits(drug: Rescue) -> str:
+    mg = amount_text(drug.amount.value, drug.amount.per, drug.amount.cap)
+    over = f" over {drug.duration * HOURS_PER_DAY:.4g} h" if drug.duration else ""
+    kind = "" if drug.kind == drug.name else f" of {drug.kind.replace('_', ' ')}"
+    return (
+        f"{mg}{kind}{over} each time; at most {drug.per_event} in one event of CRS, "
+        f"{drug.per_window} within {drug.window:.4g} days and {drug.at_most} in all, "
+        f"{drug.apart * HOURS_PER_DAY:.4g} h apart or more"
+    )
+
+
+def _span(days: Sequence[float]) -> str:
+    return _day(days[0]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
+
+
+def _rows(days: Sequence[float]) -> list[str]:
+    """Visits in rows of one interval each, and those in none."""
+    rows, first = [], 0
+    while first < len(days):
+        last = _last_of_row(days, first)
+        if last - first + 1 >= FEWEST:
+            every = _length(days[first + 1] - days[first])
+            rows.append(f"every {every} from {_span(days[first : last + 1])}")
+            first = last + 1
+        else:
+            rows.append(_day(days[first]))
+            first += 1
+    return rows
+
+
+def _last_of_row(days: Sequence[float], first: int) -> int:
+    """Index of the last visit of the row that begins at one of them."""
+    last = first + 1
+    while last + 1 < len(days) and _is_same(days, first, last):
+        last += 1
+    return min(last, len(days) - 1)
+
+
+def _is_same(days: Sequence[float], first: int, last: int) -> bool:
+    return abs(days[last + 1] - days[last] - (days[first + 1] - days[first])) < _SAME
+
+
+def _length(days: float) -> str:
+    if days < 1.0 - _SAME:
+        return f"{days * HOURS_PER_DAY:.4g} h"
+    return "day" if abs(days - 1.0) < _SAME else f"{days:.6g} days"
+
+
+def _day(time: float) -> str:
+    """A visit in protocol days, with the hour where it is not midnight of that day."""
+    hour = (round(time, 6) % 1.0) * HOURS_PER_DAY
+    return protocol_day(time) + (f" {hour:.4g} h" if hour > _SAME else "")
