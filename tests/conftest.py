@@ -35,3 +35,11 @@ def strict_types(double_precision):
     """Refuse to mix array types silently; plain Python numbers still adapt."""
     with jax.numpy_dtype_promotion("strict"):
         yield
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without pictures, for tests of the rest; to draw them is most of their time."""
+    from qsp.report.page import Picture
+
+    monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))

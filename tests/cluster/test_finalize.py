@@ -76,7 +76,7 @@ def test_what_is_broken_is_found_named_and_mended(done, name, serial):
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
-def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial):
+def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial, no_figures):
     """One shard was never run, one has other bytes than it should: their patients are not there."""
     run_shard(plan, 0)
     run_shard(plan, 1)

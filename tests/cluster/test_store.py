@@ -45,7 +45,9 @@ def write(path, first, count):
 
 
 def test_processes_that_write_at_once_are_one_that_writes_all(store):
-    context = multiprocessing.get_context("spawn")
+    # Processes of a server that has imported what they need, once for all of them.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "zarr"])
     workers = [
         context.Process(target=write, args=(store.path, first, count))
         for first, count in ((0, 4), (4, 4), (8, 2), (4, 4))

@@ -18,6 +18,8 @@ DAYS = 20.0
 MG_IS_NMOL = 1000.0
 """Molecular weight [kDa] at which a mg is a nmol."""
 DAILY = tuple(float(day) for day in range(20))
+STOPS = (0.0, 3.0, 7.0, 14.0, 17.0)
+"""Times at which every lane is looked at: as many in each test, for one program of all."""
 PERIODS = 16
 DRUG = Rescue("antibody", "tocilizumab", Amount(3.0), duration=0.25)
 
@@ -73,7 +75,7 @@ def _of_first(table: Any) -> dict[str, np.ndarray]:
     return {field.name: getattr(table, field.name)[0] for field in dataclasses.fields(table)}
 
 
-def solved(*lanes: Lane, grids: Any = ((DAYS,),)) -> list[LaneResult]:
+def solved(*lanes: Lane, grids: Any = (STOPS,)) -> list[LaneResult]:
     """Results, lane by lane."""
     result = run(*lanes, grids=grids)
     assert not np.any(result.failed)

@@ -7,8 +7,10 @@ import pytest
 
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
+from qsp.engine.programs import Setting, chunks
+from qsp.engine.team import everywhere
 from qsp.errors import ConfigError
-from qsp.system import CORE_KINDS, DOSE_KINDS, System
+from qsp.system import DOSE_KINDS, System
 from tests.engine import toy
 from tests.engine.toy import KINDS, Toy, lane_of, same_bits
 from tests.engine.whole import FLAT, GRID, OTHER, STEP_UP, lane, run, stacked
@@ -40,11 +42,12 @@ def test_both_give_the_same_results(grid, lanes):
 
 
 def test_what_every_patient_lacks_changes_no_bit(lanes):
-    """One lane has a soluble target, so the program of all of them has one."""
+    """One lane has a soluble target, so the program of all of them has one, and rare drugs too."""
     other = eqx.tree_at(
         lambda lane: lane.parameters.model.disposition.soluble_target, lanes[1], np.full(4, 0.3)
     )
-    alone, beside = run(*lanes[:4]), run(other, *lanes[:4])
+    alone, batch = run(*lanes[:4]), Batch(stacked(other, *lanes[:4]), (GRID,))
+    beside, _ = simulate(batch, System(), Method(), kinds=len(DOSE_KINDS))
     for n in range(4):
         assert same_bits(lane_of(alone, n), lane_of(beside, n + 1))
 
@@ -57,16 +60,6 @@ def test_a_patient_has_his_own_bits_by_xla_too():
         assert same_bits(lane_of(toy.run(many[n], method=method), 0), lane_of(together, n))
 
 
-def test_rare_kinds_of_dose_change_no_bit(lanes):
-    """A program with the JAK inhibitor and anti-TNF, which nobody is given."""
-    batch = Batch(stacked(*lanes[:4]), (GRID,))
-    core, full = (
-        simulate(batch, System(), Method(), kinds=kinds)[0]
-        for kinds in (CORE_KINDS, len(DOSE_KINDS))
-    )
-    assert same_bits(core, full)
-
-
 @pytest.mark.parametrize(
     ("asked", "used"),
     [
@@ -77,9 +70,21 @@ def test_rare_kinds_of_dose_change_no_bit(lanes):
         ({"precision": "float32", "rtol": 1e-4}, "xla"),
     ],
 )
-def test_it_is_told_which_one_was_used(asked, used):
-    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array([0.0, 1.0]),))
-    assert simulate(batch, Toy(), Method(**asked), kinds=KINDS)[1].backend == used
+def test_it_is_told_which_one_computes(asked, used):
+    assert chosen(Toy(), Method(**asked)) == used
+
+
+def chosen(system, method):
+    """What would compute a lane of the toy; a program of XLA is compiled when it is first run."""
+    grids = (np.array([0.0, 1.0]),)
+    setting = Setting(system, method, KINDS, grids, np.int32(2))
+    return chunks(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), setting, everywhere())[1]
+
+
+@pytest.mark.parametrize("backend", ["native", "xla"])
+def test_it_is_told_which_one_was_used(backend):
+    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
+    assert simulate(batch, Toy(), Method(backend=backend), kinds=KINDS)[1].backend == backend
 
 
 class Swinging(Toy):
@@ -91,10 +96,9 @@ class Swinging(Toy):
 
 
 def test_what_has_no_native_form_is_computed_by_xla_unless_native_was_asked_for():
-    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array([0.0, 1.0]),))
-    assert simulate(batch, Swinging(), Method(), kinds=KINDS)[1].backend == "xla"
+    assert chosen(Swinging(), Method()) == "xla"
     with pytest.raises(ConfigError, match="native, and sin has no native form. Leave it out"):
-        simulate(batch, Swinging(), Method(backend="native"), kinds=KINDS)
+        chosen(Swinging(), Method(backend="native"))
 
 
 @pytest.mark.parametrize(

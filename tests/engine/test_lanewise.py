@@ -52,7 +52,10 @@ def test_derivatives_are_those_of_the_equations(mode, lanes):
     np.testing.assert_allclose(got, jax.vmap(mode(decay, argnums=2))(*lanes), rtol=1e-15)
 
 
-@pytest.mark.parametrize("solver", [ROCK4(), ROCK2(), RKC2()])
+@pytest.mark.parametrize(
+    "solver",
+    [ROCK4(), *(pytest.param(other, marks=pytest.mark.slow) for other in (ROCK2(), RKC2()))],
+)
 def test_a_solver_takes_the_same_steps(solver, lanes):
     _, x, k = lanes
 

@@ -136,6 +136,8 @@ def lane(
         blow_up=np.array(blow_up),
         brittle=np.array(brittle),
     )
+    # A program leaves out what is zero; of negative zeros it leaves nothing out, and serves all.
+    parameters = jax.tree.map(lambda leaf: np.where(leaf == 0.0, -0.0, leaf), parameters)
     return Lane(
         parameters=parameters,
         events=Events(

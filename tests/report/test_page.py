@@ -11,7 +11,6 @@ from qsp import report
 from qsp.endpoints import add_best_response
 from qsp.errors import ConfigError
 from qsp.report import facts
-from qsp.report.page import Picture
 from qsp.results import load, save
 from tests import synthetic
 
@@ -71,12 +70,6 @@ def coarse():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("qsp.report.page.RESOLUTION", 30)
         yield
-
-
-@pytest.fixture
-def no_figures(monkeypatch):
-    """Figures without a picture, for tests of the words."""
-    monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))
 
 
 @pytest.fixture(scope="module")

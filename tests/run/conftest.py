@@ -1,6 +1,7 @@
 """One small run of the command line, shared by the tests of what it leaves behind."""
 
 import contextlib
+import importlib
 import io
 import sys
 from pathlib import Path
@@ -51,3 +52,10 @@ def small_run(small_config, tmp_path_factory):
     """Its folder, and what the command said."""
     out = tmp_path_factory.mktemp("runs") / "small"
     return out, call("run", small_config, "--out", out, "--no-cache")
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """Runs without report and summary, for tests of the results alone."""
+    module = importlib.import_module("qsp.run.run")
+    monkeypatch.setattr(module, "write_report", lambda *_: None)

@@ -7,6 +7,7 @@ import os
 import weakref
 from pathlib import Path
 
+import equinox as eqx
 import numpy as np
 import pytest
 import xarray as xr
@@ -27,7 +28,7 @@ NOBODY = "no patient could be simulated: every one failed"
     "kept",
     [pytest.param("trajectories.patients=3", marks=pytest.mark.slow), "trajectories.patients=6"],
 )
-def test_blocks_leave_the_same_results(kept, small_config, tmp_path):
+def test_blocks_leave_the_same_results(kept, small_config, tmp_path, no_figures):
     found = []
     for block in (10_000, 4):
         prepared = prepare(runs.Request(small_config, ["patients=9", kept]))
@@ -45,7 +46,7 @@ def test_blocks_leave_the_same_results(kept, small_config, tmp_path):
     assert apart[0].equals(apart[1])
 
 
-def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path):
+def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path, no_report):
     told = []
 
     class Heard:
@@ -65,7 +66,7 @@ def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path):
 
 
 def test_patients_and_results_of_a_block_are_gone_when_the_next_is_simulated(
-    small_config, tmp_path, monkeypatch
+    small_config, tmp_path, monkeypatch, no_report
 ):
     """However many blocks there are, one is in memory."""
     module = importlib.import_module("qsp.run.run")
@@ -136,7 +137,7 @@ def _folder(path):
 
 
 def test_results_of_several_blocks_are_read_where_the_run_is_in_the_end(
-    small_config, tmp_path, monkeypatch
+    small_config, tmp_path, monkeypatch, no_figures
 ):
     monkeypatch.setattr("qsp.results.files.LARGE", 0)
     prepared = prepare(runs.Request(small_config))
@@ -156,7 +157,7 @@ def _open_below(top):
 
 @pytest.mark.parametrize("large", [0, 10**9], ids=["lazy", "in memory"])
 def test_command_of_several_blocks_prints_tables_and_leaves_no_file_open(
-    large, small_config, small_run, tmp_path, monkeypatch
+    large, small_config, small_run, tmp_path, monkeypatch, no_figures
 ):
     in_blocks = Prepared.in_blocks
     monkeypatch.setattr(Prepared, "in_blocks", lambda run, *_: in_blocks(run, IN_FOUR_PARTS))
@@ -175,13 +176,15 @@ def _tables(done):
     return tables
 
 
-def test_command_of_one_block_reads_nothing(small_config, tmp_path, monkeypatch):
+def test_command_of_one_block_reads_nothing(small_config, tmp_path, monkeypatch, no_figures):
     monkeypatch.setattr(xr, "open_datatree", _no_reading)
     done = call("run", small_config, "--out", tmp_path / "run", "--no-cache", "--quiet")
     assert done.code == 0, done.err
 
 
-def test_a_block_in_which_everybody_fails_is_data(small_config, some_impossible, tmp_path):
+def test_a_block_in_which_everybody_fails_is_data(
+    small_config, some_impossible, tmp_path, no_report
+):
     words = ["patients=9", "trajectories.patients=6"]
     prepared = prepare(runs.Request(small_config, words, parameters=some_impossible))
     whole = runs.run_into(tmp_path / "whole", prepared)
@@ -191,11 +194,18 @@ def test_a_block_in_which_everybody_fails_is_data(small_config, some_impossible,
     assert _decoded(parts).equals(_decoded(whole))
 
 
-def test_a_run_in_which_every_block_fails_is_refused(small_config, tmp_path):
-    prepared = prepare(runs.Request(small_config))
-    hopeless = dataclasses.replace(
-        prepared, method=dataclasses.replace(prepared.method, max_steps=1)
-    )
+def test_a_run_in_which_every_block_fails_is_refused(small_config, tmp_path, monkeypatch):
+    cohort = Prepared.cohort.func
+
+    def sick(prepared):
+        """Patients of whom no step of the solver gives a number."""
+        of = cohort(prepared)
+        where = lambda arms: [p.model.disposition.V2 for p in arms]  # noqa: E731
+        none = [np.full_like(volume, np.nan) for volume in where(of.parameters)]
+        return dataclasses.replace(of, parameters=eqx.tree_at(where, of.parameters, none))
+
+    monkeypatch.setattr(Prepared, "cohort", property(sick))
+    hopeless = prepare(runs.Request(small_config))
     with pytest.raises(SolveError, match=NOBODY):
         runs.run(hopeless)
     for block in (IN_FOUR_PARTS, 10_000):
