@@ -252,6 +252,7 @@ def _take_back_what_is_wrong(made: Plan) -> None:
 def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: bool) -> Status:
     """Compute what is missing and wait; a shard that fails is tried again, as often as it may."""
     from qsp.cluster.plan import LOGS
+    from qsp.cluster.queued import ask
     from qsp.cluster.status import status as state
     from qsp.cluster.task import Task
     from qsp.cluster_terminal import Watch
@@ -268,7 +269,7 @@ def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: b
             said = place([Task(run, shard, cache) for shard in found.missing], watch.look)
             if _begun(made) == before:
                 raise SolveError(f"no shard could be started: {said or f'see {made.run / LOGS}'}")
-            found = now()
+            found = state(made, ask(made), most_attempts=attempts)  # some may have left the queue
     return found
 
 

@@ -21,9 +21,10 @@ from qsp.results.store import Store
 
 State = Literal["running", "stopped", "failed", "done"]
 BEAT_S = 30.0
-"""So often an attempt shows that it lives."""
-STALE_S = 300.0
-"""An attempt elsewhere that has shown nothing for so long is taken for dead."""
+"""So often an attempt shows that its process lives; whether that gets on, nobody can see."""
+STALE_S = 600.0
+"""An attempt elsewhere that has shown nothing for so long is taken for dead. Clocks of machines may
+differ by less than that."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +180,8 @@ def _give_up_requeued(plan: Plan, new: Attempt) -> None:
     """What a job left running when Slurm put it back into the queue was no failure of the shard."""
     for old in attempts(plan).get(new.shard, []):
         if new.job and old.job == new.job and old.restart < new.restart and old.state == "running":
-            note(plan, old, state="stopped")
+            stopped = dataclasses.replace(old, state="stopped")  # when it was last seen, not now
+            write_json(_path(plan, old), dataclasses.asdict(stopped))
 
 
 def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
@@ -220,7 +222,8 @@ def attempts(plan: Plan) -> dict[int, list[Attempt]]:
         content = read_json(path)
         if content is not None and set(content) == names:
             attempt = Attempt(**content)
-            attempt = dataclasses.replace(attempt, touched=max(attempt.touched, _beaten(path)))
+            if attempt.state == "running":  # files of those that ended may be copies
+                attempt = dataclasses.replace(attempt, touched=max(attempt.touched, _beaten(path)))
             found.setdefault(attempt.shard, []).append(attempt)
     return {shard: sorted(found[shard], key=lambda a: a.began) for shard in sorted(found)}
 
@@ -233,9 +236,10 @@ def _beaten(path: Path) -> float:
 
 
 def forgive(plan: Plan, shard: int) -> None:
-    """Forget the tries of a shard, so that it may be tried again as often."""
-    for path in plan.path(ATTEMPTS).glob(f"{shard:05d}.*.json"):
-        path.unlink(missing_ok=True)
+    """Forget the tries of a shard, so that it may be tried again as often; not one that runs."""
+    for attempt in attempts(plan).get(shard, []):
+        if not attempt.is_live:
+            _path(plan, attempt).unlink(missing_ok=True)
 
 
 def job() -> str:

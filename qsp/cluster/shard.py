@@ -18,6 +18,7 @@ import xarray as xr
 from qsp.cluster import partial, receipts
 from qsp.cluster.plan import PARTIAL, Plan
 from qsp.cluster.receipts import Attempt, Receipt
+from qsp.errors import SolveError
 from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
@@ -77,6 +78,9 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
     with _timed(seconds, "write"):
         results = whole.dataset()
         chunks = plan.store.write(results, rows)
+    if not all(chunks.values()):
+        unwritten = ", ".join(name for name, digest in chunks.items() if not digest)
+        raise SolveError(f"chunks of shard {shard} are not where they were written: {unwritten}")
     failed = int((results["outcome"].values != 0).sum())
     about = {"host": attempt.host, "job": receipts.job(), **_device()}
     receipts.write_receipt(

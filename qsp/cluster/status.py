@@ -107,7 +107,7 @@ def _in_blocks(plan: Plan, shard: int, own: list[receipts.Attempt]) -> int:
     """Patients of a shard in blocks that an attempt left; the next one takes them up."""
     if not plan.path(PARTIAL, f"{shard:05d}").is_dir():
         return 0
-    return max((attempt.done for attempt in own), default=0)
+    return max((attempt.done for attempt in own if attempt.state != "done"), default=0)
 
 
 def _said(attempt: receipts.Attempt) -> str:

@@ -31,6 +31,9 @@ COMPLETE = "complete"
 CLOSED = "plan_id"
 """Attribute: the plan of a store that was closed."""
 
+MOST_THREADS = 2
+"""Chunks that are compressed, written or read at a time: each has a copy in memory."""
+
 LEVEL = 1
 """Of compression: higher ones take twice the time for a hundredth of the room."""
 
@@ -104,10 +107,13 @@ class Store:
             def write(name: str) -> None:
                 lies = self.layout[name]
                 at = tuple(rows if n == lies.axis else slice(None) for n in range(lies.ndim))
+                # Said to the array, for what is said to zarr holds for all threads of a process:
+                # another shard in it may take it back.
                 array: Any = group[name]
+                array = array.with_config({"write_empty_chunks": True})
                 array[at] = _stored(own[name].values)
 
-            with ThreadPoolExecutor() as threads:  # to compress and to write lets others go on
+            with ThreadPoolExecutor(MOST_THREADS) as threads:  # compressing lets others go on
                 list(threads.map(write, own))
         return self.digests(rows)
 
@@ -152,7 +158,7 @@ class Store:
     def digests(self, rows: slice) -> dict[str, str]:
         """Digest of each chunk of some patients, by its array; "" where it is missing."""
         chunks = self.chunks(rows)
-        with ThreadPoolExecutor() as threads:
+        with ThreadPoolExecutor(MOST_THREADS) as threads:
             return dict(zip(chunks, threads.map(_digest, chunks.values()), strict=True))
 
     def close(self, attributes: Mapping[str, Any], *, complete: bool) -> None:
@@ -230,7 +236,7 @@ def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stored(values: np.ndarray) -> np.ndarray:
     """Texts of any length, the one kind of text that version 3 of the format knows."""
-    return values.astype(np.dtypes.StringDType()) if values.dtype.kind in "UTO" else values
+    return values.astype(np.dtypes.StringDType()) if values.dtype.kind in "UO" else values
 
 
 def _texts(ds: xr.Dataset) -> xr.Dataset:

@@ -74,11 +74,12 @@ def periods(regimen: Regimen, molecular_weight_kda: float) -> str:
     parts = []
     for ordinal, label in enumerate(regimen.labels, start=1):
         doses = [dose.amount for dose in regimen.administrations if dose.period == ordinal]
-        mg = [
-            _total([dose for dose in doses if dose.per == per], molecular_weight_kda / 1000.0)
+        alike = [
+            [dose for dose in doses if dose.per == per and math.isfinite(dose.cap) == is_capped]
             for per in _SIZES
-            if any(dose.per == per for dose in doses)
+            for is_capped in (False, True)
         ]
+        mg = [_total(some, molecular_weight_kda / 1000.0) for some in alike if some]
         count = "1 dose" if len(doses) == 1 else f"{len(doses)} doses"
         parts.append(f"{label} {' + '.join(mg)} in {count}")
     return "; ".join(parts)

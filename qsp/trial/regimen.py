@@ -81,7 +81,8 @@ class Amount:
 
     def scaled(self, factor: float) -> Amount:
         """The amount in another unit of `value`."""
-        return dataclasses.replace(self, value=self.value * factor, cap=self.cap * factor)
+        cap = self.cap * factor if math.isfinite(self.cap) else self.cap
+        return dataclasses.replace(self, value=self.value * factor, cap=cap)
 
 
 def parse_amount(text: str, *, where: str) -> Amount:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import io
+import os
 
 import pytest
 from rich.console import Console
 
 from qsp.cluster import receipts
+from qsp.cluster.atomic import write_json
 from qsp.cluster.plan import PARTIAL
 from qsp.cluster.queued import SUBMITTED, Queue, ask, remember
 from qsp.cluster.status import status
@@ -209,3 +211,31 @@ def test_a_live_line_on_a_terminal(plan):
     assert "0 of 3 shards, 0 running" in said
     assert " patients/s, 0.0 min left" in said
     assert "Shard 2 failed, 1 of 2 times: no memory" in said
+
+
+def test_a_shard_that_was_done_once_and_is_not_any_more_has_no_patients(plan):
+    """Its receipt was taken back; what the new attempt has is what counts."""
+    size = len(range(plan.rows(1).start, plan.rows(1).stop))
+    receipts.note(plan, receipts.begin(plan, 1), done=size, state="done")
+    stopped(plan, 1, 1)
+    assert status(plan).kept == 1
+
+
+def test_the_wait_of_a_requeued_job_is_no_work(plan, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    first = receipts.begin(plan, 1)
+    old = dataclasses.replace(first, touched=first.touched - 3600.0, began=first.began - 3700.0)
+    path = next(plan.path("attempts").glob("00001.*"))
+    write_json(path, dataclasses.asdict(old))
+    os.utime(path, (old.touched, old.touched))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    receipts.begin(plan, 1)
+    again, _ = receipts.attempts(plan)[1]
+    assert (again.state, again.touched) == ("stopped", old.touched)
+
+
+def test_tries_are_forgotten_but_not_the_one_that_runs(plan):
+    receipts.note(plan, receipts.begin(plan, 1), state="failed")
+    live = receipts.begin(plan, 1)
+    receipts.forgive(plan, 1)
+    assert [attempt.id for attempt in receipts.attempts(plan)[1]] == [live.id]

@@ -5,6 +5,7 @@ import multiprocessing
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from qsp.errors import ConfigError
 from qsp.results.store import Store
@@ -65,6 +66,18 @@ def test_processes_that_write_at_once_are_one_that_writes_all(store):
     grades = expected["crs_grade"].values
     assert np.array_equal(np.nan_to_num(found["crs_grade"].values, nan=-1), grades)
     assert found["il6_peak"].attrs["units"] == "pg/mL"
+
+
+def test_what_another_thread_says_to_zarr_hides_no_chunk(store, monkeypatch):
+    """Two shards in one process: the settings of zarr are of the process."""
+    opened = zarr.open_group
+
+    def meanwhile(*words, **options):
+        zarr.config.set({"array.write_empty_chunks": False})
+        return opened(*words, **options)
+
+    monkeypatch.setattr(zarr, "open_group", meanwhile)
+    assert all(store.write(results(0, 4), slice(0, 4)).values())
 
 
 def test_a_chunk_of_nothing_but_fill_values_is_there(store):
