@@ -1,6 +1,8 @@
-"""What every test shares: double precision, quiet figures, kept compilations."""
+"""What every test shares: double precision, quiet figures, kept compilations, order of files."""
 
+import gc
 import os
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -13,10 +15,30 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # for a suite compiles hundreds of them.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
+# To build a program makes millions of objects, none of them in a cycle.
+gc.set_threshold(20_000, 20, 20)
+
 # The first example of a property compiles, so a deadline would measure XLA. Fixed examples keep
 # a run of the suite the same everywhere.
 hypothesis.settings.register_profile("qsp", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("qsp")
+
+LONG = (
+    *("behavior/test_twin.py", "cluster/test_submit.py", "run/test_rules.py", "run/test_blocks.py"),
+    *("engine/test_backends.py", "behavior/test_targets.py", "engine/test_gradients.py"),
+    *("run/test_command_line.py", "report/test_page.py", "engine/test_whole_model.py"),
+    *("cluster/test_finalize.py", "behavior/test_flaws.py", "engine/test_decisions.py"),
+    *("behavior/test_population.py", "plots/test_figures.py", "endpoints/test_blocks.py"),
+    *("engine/test_rkc2.py", "engine/test_rock.py", "model/test_lanes.py", "cluster/test_shard.py"),
+)
+"""Files that take longest, to begin with them: one at the end would leave a core idle. Those that
+share a program stand apart, so that one compiles it and the other finds it kept."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    place = {Path(__file__).parent / name: n for n, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)

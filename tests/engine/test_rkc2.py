@@ -345,13 +345,13 @@ def test_too_stiff_is_a_matter_of_steps(s, beta, pid, most):
     "check",
     [
         check_any_tree,
-        check_derivatives,
+        pytest.param(check_derivatives, marks=pytest.mark.slow),  # test_rock.py has it of ROCK4
         check_ends,
         check_forward_under_control,
         check_in_the_engine,
         check_jump,
         check_jump_under_control,
-        check_lanes,
+        pytest.param(check_lanes, marks=pytest.mark.slow),
         check_reverse_under_control,
         check_stiff_nonlinear,
     ],
