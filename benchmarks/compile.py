@@ -35,7 +35,7 @@ from qsp.model import Forms
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.run import Prepared
-from qsp.run.prepare import REFINEMENTS
+from qsp.run.prepared import REFINEMENTS
 from qsp.simulation import simulate
 from qsp.system import System
 

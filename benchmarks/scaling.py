@@ -27,7 +27,7 @@ from rows import Row, emit, per_core, ratio, row
 
 from qsp.native.machine import register_width
 from qsp.run import Prepared, run_into
-from qsp.run.prepare import BLOCK
+from qsp.run.prepared import BLOCK
 
 PATIENTS = (100, 1_000, 10_000, 100_000)
 DOSES = (1, 6, 12, 26, 52)

@@ -327,8 +327,7 @@ def _keep_compiled_programs() -> None:
 
     The only thing ever written outside the output folder.
     """
-    import jax
+    from qsp.run.compiled import keep_compiled
 
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    jax.config.update("jax_compilation_cache_dir", str(home / "qsp" / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    keep_compiled(home / "qsp" / "compiled")

@@ -65,10 +65,10 @@ def plan(
     cache: Cache = True,
 ) -> None:
     """Cut a trial into shards and freeze it; nothing is submitted."""
-    from qsp.cluster.compiled import keep_compiled
     from qsp.cluster.freeze import freeze
     from qsp.cluster.plan import BLOCK
     from qsp.run import Request
+    from qsp.run.compiled import keep_compiled
 
     options = {"patients": patients, "seed": seed}
     asked = [f"{key}={value}" for key, value in options.items() if value is not None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from qsp.terminal import print_table
+from qsp.text_table import print_table
 
 if TYPE_CHECKING:
     from qsp.cluster.status import Status

@@ -6,13 +6,17 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qsp.run import Prepared, Request
+from qsp.run.request import Request
+
+if TYPE_CHECKING:
+    from qsp.run import Prepared
 
 FOLDER = "inputs"
 
 
-def files_of(prepared: Prepared) -> tuple[Path, ...]:
+def files_of(prepared: "Prepared") -> tuple[Path, ...]:
     """All files that a run reads, each once."""
     request, config = prepared.request, prepared.config
     table = config.dose_table
@@ -26,7 +30,7 @@ def files_of(prepared: Prepared) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path.resolve() for path in named))
 
 
-def copied(prepared: Prepared, run: Path) -> tuple[Request, dict[str, str]]:
+def copied(prepared: "Prepared", run: Path) -> tuple[Request, dict[str, str]]:
     """Copy the input of a run into its folder.
 
     Args:

@@ -17,16 +17,18 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from qsp.cluster import inputs
 from qsp.cluster.atomic import read_json
 from qsp.cluster.environment import environment
 from qsp.errors import ConfigError
-from qsp.results.store import Store
-from qsp.run import Prepared, Request, folder, prepare
+from qsp.run import folder
+from qsp.run.request import Request
+
+if TYPE_CHECKING:  # what only reads a plan starts at once
+    from qsp.results.store import Store
+    from qsp.run import Prepared
 
 PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED = (
     *("plan.json", "receipts", "partial", "attempts", "logs", "compiled"),
@@ -94,8 +96,10 @@ class Plan:
         }
 
     @functools.cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The results of all shards."""
+        from qsp.results.store import Store
+
         return Store(self.run / folder.STORE)
 
     def path(self, *parts: str) -> Path:
@@ -117,12 +121,16 @@ class Plan:
             rule = f"the shard must be from 0 to {self.shards[-1]}"
             raise ConfigError(str(self.run), rule, shard, "See qsp status")
 
-    def prepared(self) -> Prepared:
+    def prepared(self) -> "Prepared":
         """The run, ready to be computed from the inputs of the plan.
 
         Raises:
             ConfigError: If inputs or code are not what they were when the plan was made.
         """
+        import numpy as np
+
+        from qsp.run import prepare
+
         for name in inputs.changed(self.run, self.files):
             todo = "A plan is frozen: make a new one with qsp plan"
             raise ConfigError(str(self.run / name), "it must be as planned", "changed", todo)

@@ -13,11 +13,13 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qsp.cluster.atomic import read_json, write_json
 from qsp.cluster.plan import ATTEMPTS, RECEIPTS, Plan
-from qsp.results.store import Store
+
+if TYPE_CHECKING:
+    from qsp.results.store import Store
 
 State = Literal["running", "stopped", "failed", "done"]
 BEAT_S = 30.0
@@ -89,7 +91,7 @@ def content(plan: Plan, shard: int) -> bytes:
         return b""
 
 
-def wrong(plan: Plan, shard: int, store: Store) -> str:
+def wrong(plan: Plan, shard: int, store: "Store") -> str:
     """What is wrong with a shard that should be done, in words; "" where nothing is."""
     receipt = read_receipt(plan, shard)
     if receipt is None:

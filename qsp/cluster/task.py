@@ -44,9 +44,9 @@ class Task:
     def attempted(self) -> tuple[str, str]:
         """Compute the shard; how it ended, and the signal that asked it to stop, if one did."""
         os.environ.update(settings(os.environ))
-        from qsp.cluster.compiled import keep_compiled
         from qsp.cluster.plan import COMPILED, read_plan
         from qsp.cluster.shard import run_shard
+        from qsp.run.compiled import keep_compiled
 
         plan = read_plan(Path(self.run))
         if self.cache:

@@ -32,7 +32,10 @@ CLOSED = "plan_id"
 """Attribute: the plan of a store that was closed."""
 
 MOST_THREADS = 2
-"""Chunks that are compressed, written or read at a time: each has a copy in memory."""
+"""Chunks that are compressed and written at a time: each has a copy in memory."""
+
+MOST_READERS = 8
+"""Files whose digests are made at a time: each holds little, and a distant disk answers late."""
 
 LEVEL = 1
 """Of compression: higher ones take twice the time for a hundredth of the room."""
@@ -73,12 +76,10 @@ class Store:
             patients: (patient,): Ids of all.
             size: Patients of a shard.
         """
-        import zarr
-
         of_patients = {n: v for n, v in like.data_vars.items() if "patient" in v.dims}
         rest = _texts(like.drop_vars([*of_patients, "patient"])).assign_attrs({COMPLETE: 0})
         rest = rest.assign_coords(patient=("patient", patients, like["patient"].attrs))
-        with _zarr():
+        with _zarr() as zarr:
             rest.to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False)
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             for name, values in of_patients.items():
@@ -97,11 +98,9 @@ class Store:
         Raises:
             ConfigError: If the part has other variables than the store, or would cut a chunk.
         """
-        import zarr
-
         own = {str(n): v for n, v in part.data_vars.items() if "patient" in v.dims}
         self._check(own, rows)
-        with _zarr():
+        with _zarr() as zarr:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
 
             def write(name: str) -> None:
@@ -130,16 +129,16 @@ class Store:
     @functools.cached_property
     def layout(self) -> Mapping[str, Layout]:
         """Of every array of patients, by its name."""
-        with _zarr():
-            frame = xr.open_zarr(self.path, consolidated=False, chunks=None, decode_cf=False)
-        return {
-            str(name): Layout(
-                axis, values.ndim, values.encoding["chunks"][axis], values.shape[axis]
-            )
-            for name, values in sorted(frame.data_vars.items())
-            if "patient" in values.dims
-            for axis in [values.dims.index("patient")]
-        }
+        with _zarr() as zarr:
+            group = zarr.open_group(self.path, mode="r", use_consolidated=False)
+            found = {}
+            for name, array in sorted(group.arrays()):
+                dims = array.metadata.dimension_names
+                if name != "patient" and "patient" in dims:
+                    axis = dims.index("patient")
+                    sizes = array.chunks[axis], array.shape[axis]
+                    found[name] = Layout(axis, array.ndim, *sizes)
+        return found
 
     def chunks(self, rows: slice) -> dict[str, Path]:
         """File of the chunk of some patients in each array."""
@@ -158,26 +157,22 @@ class Store:
     def digests(self, rows: slice) -> dict[str, str]:
         """Digest of each chunk of some patients, by its array; "" where it is missing."""
         chunks = self.chunks(rows)
-        with ThreadPoolExecutor(MOST_THREADS) as threads:
+        with ThreadPoolExecutor(MOST_READERS) as threads:
             return dict(zip(chunks, threads.map(_digest, chunks.values()), strict=True))
 
     def close(self, attributes: Mapping[str, Any], *, complete: bool) -> None:
         """Write attributes of the run, remove what killed writers left, and gather metadata."""
-        import zarr
-
         if complete:  # else one of them may be of a shard that runs
             for left in self.path.rglob("*.partial"):
                 left.unlink(missing_ok=True)
-        with _zarr():
+        with _zarr() as zarr:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             group.update_attributes({**attributes, COMPLETE: int(complete)})
             zarr.consolidate_metadata(self.path)
 
     def reopen(self) -> None:
         """Take back that a store is closed."""
-        import zarr
-
-        with _zarr():
+        with _zarr() as zarr:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             group.update_attributes({COMPLETE: 0, CLOSED: ""})
 
@@ -288,8 +283,11 @@ def _digest(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _zarr() -> Iterator[None]:
-    """Every chunk is written, even one of nothing else than the fill value: none may be missing."""
+def _zarr() -> Iterator[Any]:
+    """Zarr, that says no more than it must.
+
+    Every chunk is written, even one of nothing else than the fill value: none may be missing.
+    """
     try:
         import zarr
     except ImportError:
@@ -298,4 +296,4 @@ def _zarr() -> Iterator[None]:
     with warnings.catch_warnings(), zarr.config.set({"array.write_empty_chunks": True}):
         # Consolidated metadata are not in version 3 of the format; they only save openings.
         warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata.*")
-        yield
+        yield zarr

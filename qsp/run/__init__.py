@@ -1,8 +1,26 @@
-"""From a config to a folder with results and a report."""
+"""From a config to a folder with results and a report.
 
-from qsp.run.prepare import Prepared, Request, prepare
-from qsp.run.replay import Replay, replay
-from qsp.run.run import check_failures, read, run, run_into, write_report
+Names are imported when they are asked for: who only reads the plan of a run waits for no solver.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qsp.run.prepared import Prepared, prepare
+    from qsp.run.replayed import Replay, replay
+    from qsp.run.request import Request
+    from qsp.run.runs import check_failures, read, run, run_into, write_report
+
+_MODULES = {
+    "prepared": ("Prepared", "prepare"),
+    "replayed": ("Replay", "replay"),
+    "request": ("Request",),
+    "runs": ("check_failures", "read", "run", "run_into", "write_report"),
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Prepared",
@@ -16,3 +34,9 @@ __all__ = [
     "run_into",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

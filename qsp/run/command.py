@@ -2,12 +2,9 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qsp.config import Config
-
-if TYPE_CHECKING:
-    from qsp.run.prepare import Request
+from qsp.run.request import Request
 
 # Options of the command line that are keys of the config.
 _OPTIONS = {
@@ -18,7 +15,7 @@ _OPTIONS = {
 }
 
 
-def command_of(request: "Request", config: Config) -> str:
+def command_of(request: Request, config: Config) -> str:
     """What was run, without arguments that were overruled or that change nothing."""
     words = ["qsp", "run", str(request.config)]
     files = {
@@ -46,21 +43,19 @@ def _effective(overrides: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     return kept
 
 
-def _is_idle(key: str, request: "Request") -> bool:
+def _is_idle(key: str, request: Request) -> bool:
     """The typical patient is not drawn, and a file of covariates says who is in the run."""
     if key == "patients":
         return request.covariates is not None
     return key == "seed" and request.typical
 
 
-def request_of(command: str) -> "Request":
+def request_of(command: str) -> Request:
     """What a recorded command asked for.
 
     Args:
         command: As `command_of` gives it.
     """
-    from qsp.run.prepare import Request
-
     _, _, config, *words = shlex.split(command)
     keys = {option: key for key, option in _OPTIONS.items()}
     paths: dict[str, Path] = {}

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qsp.run import listing
-from qsp.run.prepare import Prepared
+from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
 from qsp.trial import Arm, Trial
 

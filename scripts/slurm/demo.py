@@ -21,7 +21,7 @@ from qsp.cluster import receipts
 from qsp.cluster.plan import Plan, read_plan
 from qsp.results.encoded import as_computed
 from qsp.run import Request, prepare
-from qsp.terminal import print_table
+from qsp.text_table import print_table
 from tests.cluster.mini_slurm import MiniSlurm
 
 CONFIG = Path("configs/mosunetuzumab_step_up_vs_flat.toml")

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -239,3 +241,12 @@ def test_tries_are_forgotten_but_not_the_one_that_runs(plan):
     live = receipts.begin(plan, 1)
     receipts.forgive(plan, 1)
     assert [attempt.id for attempt in receipts.attempts(plan)[1]] == [live.id]
+
+
+def test_to_see_where_a_run_stands_no_solver_is_imported():
+    """People look often, and a login node is slow."""
+    modules = "qsp.cluster.plan, qsp.cluster.status, qsp.cluster.queued, qsp.cluster_terminal"
+    heavy = "{'jax', 'diffrax', 'xarray', 'matplotlib', 'zarr', 'pint'}"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from qsp import report
 from qsp.endpoints import add_best_response
-from qsp.terminal import print_results, print_table
+from qsp.terminal import print_results
+from qsp.text_table import print_table
 from tests import synthetic
 
 ROWS = [

@@ -57,5 +57,5 @@ def small_run(small_config, tmp_path_factory):
 @pytest.fixture
 def no_report(monkeypatch):
     """Runs without report and summary, for tests of the results alone."""
-    module = importlib.import_module("qsp.run.run")
+    module = importlib.import_module("qsp.run.runs")
     monkeypatch.setattr(module, "write_report", lambda *_: None)

@@ -69,7 +69,7 @@ def test_patients_and_results_of_a_block_are_gone_when_the_next_is_simulated(
     small_config, tmp_path, monkeypatch, no_report
 ):
     """However many blocks there are, one is in memory."""
-    module = importlib.import_module("qsp.run.run")
+    module = importlib.import_module("qsp.run.runs")
     simulate, drawn = module.run, []
 
     def simulated(part, *arguments, **options):

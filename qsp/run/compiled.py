@@ -1,6 +1,9 @@
-"""Compiled programs of a run, kept in its folder and shared by its shards."""
+"""Compiled programs, kept for the next process."""
 
 from pathlib import Path
+
+WORTH_KEEPING_S = 0.1
+"""Programs that take less to compile are not kept."""
 
 
 def keep_compiled(folder: Path) -> None:
@@ -12,4 +15,4 @@ def keep_compiled(folder: Path) -> None:
     import jax
 
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING_S)

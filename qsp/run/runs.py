@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from qsp import report
 from qsp.endpoints import add_best_response
 from qsp.engine.progress import Joint, Progress, Silent
 from qsp.errors import ConfigError, SolveError, suggest
-from qsp.report import Supplement
 from qsp.results import load, save, save_blocks, trajectories
 from qsp.results.store import CLOSED, Store
 from qsp.run import folder
 from qsp.run.command import command_of
-from qsp.run.prepare import BLOCK, Prepared, attributes
+from qsp.run.prepared import BLOCK, Prepared, attributes
 from qsp.simulation import check_solved, simulate
 
 MOST_FAILED = 0.05
@@ -126,8 +124,10 @@ def _parts(blocks: list[Prepared], progress: Progress) -> Iterator[xr.DataTree]:
 
 def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv` of results."""
+    from qsp import report  # figures take half a second to import, and a shard draws none
+
     recorded = results.attrs
-    supplement = Supplement(
+    supplement = report.Supplement(
         dose_table=json.loads(recorded["doses"]),
         parameters=json.loads(recorded["parameters"]),
         limits=json.loads(recorded["limits"]),

@@ -16,7 +16,7 @@ from qsp.errors import ConfigError, SolveError
 from qsp.results import given_of
 from qsp.run import listing
 from qsp.run.command import request_of
-from qsp.run.prepare import BLOCK, Prepared, prepare
+from qsp.run.prepared import BLOCK, Prepared, prepare
 from qsp.simulation import simulate
 
 MOST = 100.0

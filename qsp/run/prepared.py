@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from qsp.population import (
 )
 from qsp.run import listing
 from qsp.run.provenance import git_commit
+from qsp.run.request import Request
 from qsp.simulation import MOST_TRAJECTORIES, Cohort
 from qsp.system import System
 from qsp.trial import Trial, most_periods
@@ -40,29 +40,11 @@ from qsp.trial import Trial, most_periods
 BLOCK = 10_000
 """Patients that are in memory at a time."""
 
+FIRST = 64
+"""Patients of a large run that are drawn to see whether that can be done."""
+
 REFINEMENTS = 6
 """Refinements of the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What the command line asks for beside the config.
-
-    Args:
-        config: The config file.
-        overrides: Changes as KEY=VALUE.
-        parameters: File of the user's own values.
-        covariates: CSV of the user's own patients.
-        typical: Whether to simulate the one patient without variability.
-        out: Folder that is asked for.
-    """
-
-    config: Path
-    overrides: Sequence[str] = ()
-    parameters: Path | None = None
-    covariates: Path | None = None
-    typical: bool = False
-    out: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,12 +66,24 @@ class Prepared:
         """The patients of the run."""
         return _cohort(self)
 
+    @property
+    def some(self) -> "Prepared":
+        """The first patients of a large run; all of another, who are drawn once."""
+        if len(self.ids) <= BLOCK or self.is_individual:
+            return self
+        return self.of(self.ids[:FIRST])
+
+    @property
+    def is_individual(self) -> bool:
+        """Whether patients have doses of their own."""
+        return any(arm.is_individual for arm in self.trial.arms)
+
     def in_blocks(self, size: int = BLOCK) -> list["Prepared"]:
         """The run in parts of at most so many patients; a patient is the same in any part.
 
         Patients with doses of their own stay together: their trial begins with the first of them.
         """
-        if len(self.ids) <= size or any(arm.is_individual for arm in self.trial.arms):
+        if len(self.ids) <= size or self.is_individual:
             return [self]
         return [self.of(self.ids[first : first + size]) for first in range(0, len(self.ids), size)]
 
@@ -131,7 +125,7 @@ def prepare(request: Request) -> Prepared:
         system=System(_forms(config, method, table)),
         method=method,
     )
-    _ = prepared.in_blocks()[0].cohort  # what is wrong with the patients is found here
+    _ = prepared.some.cohort  # what is wrong with the patients is found here
     return prepared
 
 
