@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/sharding.py [--seconds 120] [--shards 4]
 
-The main job in shards that compute for so many seconds each, by the commands that a cluster runs:
-plan, every shard in a process of its own that takes its programs from the cache of the run, and
-finalize. The overhead is all time that is not spent on drawing and simulating patients, as a share
-of that; a scheduler's queue is apart. A first short run measures how many patients that are.
+The main job in shards that last so many seconds each, by the commands that a cluster runs: plan,
+every shard in a process of its own that takes its programs from the cache of the run, and finalize.
+The overhead is all time that is not spent on drawing and simulating patients, as a share of that; a
+scheduler's queue is apart. A first short run measures how many patients that are. At last the
+report of the run, from its store, with its largest memory; it is no part of the overhead.
 
 Plan and finalize count once, so a run of more shards has less of them. The first block is computed
 with the plan: its seconds stand in `plan_s` and in `compute_s`, and `start_s` lacks them.
@@ -14,6 +15,7 @@ with the plan: its seconds stand in `plan_s` and in `compute_s`, and `start_s` l
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from pathlib import Path
 from rows import Row, emit, row
 
 from qsp.cluster import receipts
-from qsp.cluster.plan import read_plan
+from qsp.cluster.plan import BLOCK, read_plan
 from qsp.engine.method import Method
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
@@ -39,18 +41,24 @@ def main() -> None:
     asked = parser.parse_args()
     short = _run(SHORT, 1)
     emit(short)
-    per_patient = float(str(short["compute_s"])) / SHORT
-    emit(_run(round(asked.seconds / per_patient / 1000) * 1000 * asked.shards, asked.shards))
+    computed, lasted = (float(str(short[name])) for name in ("compute_s", "shard_s"))
+    # The first block of the short run was computed with the plan.
+    beside = lasted - computed * (1.0 - BLOCK / SHORT)
+    size = round((asked.seconds - beside) / computed * SHORT / BLOCK) * BLOCK
+    emit(_run(size * asked.shards, asked.shards))
 
 
 def _run(patients: int, shards: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="qsp-sharding-") as folder:
         run = Path(folder) / "run"
         size = -(-patients // shards)
-        plan_s = _timed("plan", CONFIG, "--patients", patients, "--shards-of", size, "--out", run)
+        plan_s, _ = _spent(
+            "plan", CONFIG, "--patients", patients, "--shards-of", size, "--out", run
+        )
         plan = read_plan(run)
-        shards_s = [_timed("shard", run, number) for number in plan.shards]
-        finalize_s = _timed("finalize", run)
+        shards_s = [_spent("shard", run, number)[0] for number in plan.shards]
+        finalize_s, _ = _spent("finalize", run)
+        report_s, report_mb = _spent("report", run)
         known = [receipts.read_receipt(plan, number) for number in plan.shards]
         seconds = [receipt.seconds for receipt in known if receipt is not None]
         stored = sum(path.stat().st_size for path in plan.store.path.rglob("*") if path.is_file())
@@ -74,14 +82,21 @@ def _run(patients: int, shards: int) -> Row:
         finalize_s=round(finalize_s, 1),
         overhead=round(total / computed - 1.0, 3),
         bytes_per_patient=round(stored / patients),
+        report_s=round(report_s, 1),
+        report_mb=round(report_mb),
     )
 
 
-def _timed(*words: object) -> float:
+def _spent(*words: object) -> tuple[float, float]:
+    """Seconds that a command takes, and the most memory it has [MB]."""
     began = clock.perf_counter()
     command = [sys.executable, "-m", "qsp", *map(str, words)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return clock.perf_counter() - began
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return clock.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

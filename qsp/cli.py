@@ -6,8 +6,6 @@ wrong (found before anything is compiled or written), 130 interrupted.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from qsp import cluster_cli
+from qsp import cluster_cli, process
 from qsp.errors import ConfigError, QSPError
 
 app = typer.Typer(
@@ -286,11 +284,7 @@ def compare(
 
 def main() -> None:
     """Run the command line and turn errors into one line and an exit code."""
-    # Read when equinox is imported, below. JAX keeps no compiled program that calls back into
-    # Python, as the checks that diffrax makes of its arguments while it runs do.
-    os.environ.setdefault("EQX_ON_ERROR", "off")
-    # At its end a process looks for cycles in all that there is: a second or more for what JAX has.
-    atexit.register(gc.freeze)
+    process.start()
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:

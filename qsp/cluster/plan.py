@@ -34,7 +34,7 @@ PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED = (
     *("plan.json", "receipts", "partial", "attempts", "logs", "compiled"),
 )
 FOLDERS = (RECEIPTS, PARTIAL, ATTEMPTS, LOGS)
-BLOCK = 1000
+BLOCK = 2000
 """Patients computed between two looks at the signals; lost when a process is killed."""
 VERSION = 1
 

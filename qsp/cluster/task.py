@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from qsp import process
 from qsp.cluster.device import settings
 from qsp.cluster.signals import noted
 
@@ -35,6 +36,7 @@ class Task:
 
     def __call__(self) -> str:
         """Compute the shard; a job of Slurm that was warned goes back into the queue."""
+        process.start()
         ended, asked_by = self.attempted()
         if ended == "stopped":
             requeue(asked_by)
