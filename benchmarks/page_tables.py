@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from page_figures import Drawn, Results, Rows, measured, number_of, power, title_of
-from page_targets import Target, targets
+from page_targets import SHARD_S, Target, targets
 from rows import Row
 
 
@@ -177,7 +177,8 @@ def _shards(rows: Rows) -> str:
         "report [s]": "report_s",
         "its memory [MB]": "report_mb",
     }
-    return _columns(heads, measured(rows, "sharding"))
+    lines = [line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= SHARD_S]
+    return _columns(heads, lines)
 
 
 def _machines(results: Results) -> str:

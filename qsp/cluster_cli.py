@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Place = Callable[[Sequence[Task], Callable[[], None]], str]
 
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted from the keyboard."""
+
 app = typer.Typer()
 console = Console(highlight=False)
 
@@ -28,7 +31,9 @@ Minutes = Annotated[int, typer.Option(min=3, help="Most minutes of a shard.")]
 Cpus = Annotated[int, typer.Option(min=1, help="Cores of a shard.")]
 Gpus = Annotated[int, typer.Option(min=0, max=1, help="GPUs of a shard: 0 or 1.")]
 Memory = Annotated[float, typer.Option("--memory-gb", help="Memory of a shard [GB].")]
-AtOnce = Annotated[int, typer.Option(min=1, help="Shards that may run at the same time.")]
+AtOnce = Annotated[
+    int, typer.Option(min=1, help="Shards of a submission that run at the same time.")
+]
 More = Annotated[
     list[str] | None,
     typer.Option("--sbatch", metavar="KEY=VALUE", help="A further option of sbatch."),
@@ -141,6 +146,10 @@ def submit(
         todo = "Add one of --slurm, --local, --dask ADDRESS"
         raise ConfigError(str(context.info_name), "it must be said where", f"{places}", todo)
     resources = adapters.Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
+    if (not slurm and resources != adapters.Resources()) or (not local and workers != 1):
+        rule, todo = "an option must be of the place that is named", "See qsp submit --help"
+        where = "of Slurm without --slurm" if not slurm else "--workers without --local"
+        raise ConfigError(str(context.info_name), rule, where, todo)
     made = read_plan(run)
     if context.info_name == "resume":
         _take_back_what_is_wrong(made)
@@ -154,13 +163,14 @@ def submit(
         names = ", ".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
         console.print(f"{len(jobs)} shards are job {names}", markup=False)
         print_queue(found, console)
-        return
-    if found.missing:
-        place = _here(workers) if local else _on(dask)
-        found = _computed(found, place, queue, attempts, cache)
-    print_status(found, console)
+    else:
+        if found.missing:
+            place = _here(workers) if local else _on(dask)
+            found = _computed(found, place, queue, attempts, cache)
+        print_status(found, console)
     if found.failed:
-        raise SolveError("shards failed as often as they may: see qsp status, and --again")
+        names = ", ".join(map(str, found.failed))
+        raise SolveError(f"shards failed as often as they may ({names}): see qsp status, --again")
 
 
 @app.command()
@@ -200,6 +210,9 @@ def finalize(
     state = "complete" if final.complete else "INCOMPLETE"
     failed = f"; {final.failed} simulated patients failed" if final.failed else ""
     console.print(f"Results are {state}{failed}. Next: qsp report {run}", markup=False)
+    if len(final.devices) > 1:
+        devices = ", ".join(final.devices)
+        console.print(f"Computed on {devices}: last digits may differ.", markup=False)
     if final.wrong:
         raise typer.Exit(1)
 
@@ -266,7 +279,12 @@ def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: b
         while found.missing:
             before = _begun(made)
             run = str(made.run.resolve())
-            said = place([Task(run, shard, cache) for shard in found.missing], watch.look)
+            try:
+                said = place([Task(run, shard, cache) for shard in found.missing], watch.look)
+            except KeyboardInterrupt:
+                todo = f"interrupted; blocks that were done are kept: qsp resume {made.run}"
+                console.print(todo, markup=False, soft_wrap=True)
+                raise typer.Exit(INTERRUPTED) from None
             if _begun(made) == before:
                 raise SolveError(f"no shard could be started: {said or f'see {made.run / LOGS}'}")
             found = state(made, ask(made), most_attempts=attempts)  # some may have left the queue

@@ -27,9 +27,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Content of a file; None where there is none, or no JSON object in it."""
+    """Content of a file; None where there is none, or no JSON object in it.
+
+    Raises:
+        OSError: If it cannot be read now, which says nothing about what is in it.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return content if isinstance(content, dict) else None

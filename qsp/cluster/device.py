@@ -5,6 +5,22 @@ from collections.abc import Mapping
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
+def given(environment: Mapping[str, str], place: int) -> str | None:
+    """GPU of a process of this machine: those that its parent sees are dealt out in turn.
+
+    Args:
+        environment: Of the parent.
+        place: Of the process among those that run at the same time, from 0.
+
+    Returns:
+        What its `CUDA_VISIBLE_DEVICES` is to say; None where the parent's says nothing.
+    """
+    if VISIBLE not in environment:
+        return None
+    seen = [name.strip() for name in environment[VISIBLE].split(",") if name.strip()]
+    return seen[place % len(seen)] if seen else ""
+
+
 def settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What to add to the environment of a worker.
 

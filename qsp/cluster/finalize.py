@@ -24,12 +24,14 @@ class Final:
         complete: Whether every shard is there and as its receipt says.
         wrong: What is wrong, by shard.
         failed: Patients by arm that could not be simulated.
+        devices: What computed the shards; on several, last digits may differ between shards.
         netcdf: File of the results in one piece, where it was asked for.
     """
 
     complete: bool
     wrong: dict[int, str]
     failed: int
+    devices: tuple[str, ...] = ()
     netcdf: Path | None = None
 
 
@@ -48,8 +50,9 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         What came of it. With shards missing and `incomplete` not given nothing is written but that.
 
     Raises:
-        SolveError: If there is nothing to close.
+        SolveError: If there is nothing to close, or a file is broken that is of no shard.
     """
+    _check_frame(plan)
     judged = {shard: receipts.content(plan, shard) for shard in plan.shards}
     wrong = {shard: receipts.wrong(plan, shard, plan.store) for shard in plan.shards}
     wrong = {shard: what for shard, what in wrong.items() if what}
@@ -72,7 +75,19 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         {"compile_s": compile_s, "wall_s": wall_s, CLOSED: plan.id}, complete=not wrong
     )
     file = _netcdf(plan) if netcdf else None
-    return Final(complete=not wrong, wrong=wrong, failed=failed, netcdf=file)
+    devices = tuple(sorted({str(receipt.about["device"]) for receipt in good}))
+    return Final(not wrong, wrong, failed, devices, file)
+
+
+def _check_frame(plan: Plan) -> None:
+    """Names, shapes, units and ids are those of the plan: no shard could mend them."""
+    found = plan.store.files(plan.frame)
+    broken = [name for name, digest in plan.frame.items() if found[name] != digest]
+    if broken:
+        raise SolveError(
+            f"{plan.store.path}: {', '.join(broken[:3])} are not as planned, and of no shard: copy "
+            "them from a plan of the same input and code, or compute the run again"
+        )
 
 
 def _netcdf(plan: Plan) -> Path:

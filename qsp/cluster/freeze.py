@@ -42,7 +42,7 @@ def freeze(
         ConfigError: If anything is wrong with the input, or the folder exists.
     """
     folder.check(run, force=False)
-    prepared = prepare(request)
+    prepared = prepare(request, in_parts=True)
     _check(prepared, size, block)
     with folder.written(run, force=False) as fresh:
         moved, files = inputs.copied(prepared, fresh)
@@ -67,7 +67,8 @@ def freeze(
         first = block_of(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0))
         del first.attrs[COMPUTE_S]
         plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
-        write_json(fresh / PLAN, {**plan.content, "id": plan.id})
+        plan = dataclasses.replace(plan, frame=plan.store.frame())
+        write_json(fresh / PLAN, {**plan.content, "id": plan.id, "frame": plan.frame})
     return dataclasses.replace(plan, run=run)
 
 

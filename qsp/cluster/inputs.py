@@ -77,5 +77,5 @@ def changed(run: Path, expected: Mapping[str, str]) -> list[str]:
 def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+    except FileNotFoundError:
         return ""

@@ -9,25 +9,28 @@ import zipfile
 from collections.abc import Hashable
 from pathlib import Path
 
+import jax
 import numpy as np
 import xarray as xr
 
 from qsp.cluster.atomic import temporary
 
 COMPUTE_S = "compute_s"
+PLATFORM = "platform"
 
 
 def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
     """Write a block, whole or not at all; not where its folder is gone, for the shard is done.
 
-    Beside its variables it holds `about`: of which plan it is, the dimensions of each variable, and
-    the seconds that it took to compute (its attribute `COMPUTE_S`).
+    Beside its variables it holds `about`: of which plan it is, the dimensions of each variable, the
+    seconds that it took to compute (its attribute `COMPUTE_S`), and on what kind of device.
     """
     of_patients = {str(n): v for n, v in ds.variables.items() if "patient" in v.dims}
     about = {
         "plan": plan_id,
         "dims": {name: v.dims for name, v in of_patients.items()},
         COMPUTE_S: float(ds.attrs.get(COMPUTE_S, 0.0)),
+        PLATFORM: jax.default_backend(),
     }
     arrays = {name: _plain(v.values) for name, v in of_patients.items()}
     partial = temporary(path)
@@ -42,7 +45,10 @@ def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
 
 
 def left(path: Path, plan_id: str, patients: np.ndarray) -> xr.Dataset | None:
-    """A block that is there and is of this plan and these patients; else None."""
+    """A block that is there and is of this plan, these patients and this kind of device; else None.
+
+    A plan made without a GPU has its first block from the CPU: with other last digits.
+    """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
@@ -50,7 +56,11 @@ def left(path: Path, plan_id: str, patients: np.ndarray) -> xr.Dataset | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     ds = xr.Dataset(found, attrs={COMPUTE_S: about.get(COMPUTE_S, 0.0)})
-    is_it = about.get("plan") == plan_id and np.array_equal(ds["patient"].values, patients)
+    is_it = (
+        about.get("plan") == plan_id
+        and about.get(PLATFORM) == jax.default_backend()
+        and np.array_equal(ds["patient"].values, patients)
+    )
     return ds if is_it else None
 
 

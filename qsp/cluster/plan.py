@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ class Plan:
         environment: What it is computed with; see `qsp.cluster.environment`.
         title: Of the run.
         command: That makes the run on one machine.
+        frame: Digest of each file of the store that is not of patients, as it was made.
     """
 
     run: Path
@@ -64,6 +66,7 @@ class Plan:
     environment: dict[str, str]
     title: str
     command: str
+    frame: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def shards(self) -> range:
@@ -149,7 +152,7 @@ class Plan:
             parameters=_within(self.run, self.request.parameters),
             covariates=_within(self.run, self.request.covariates),
         )
-        prepared = prepare(request)
+        prepared = prepare(request, in_parts=True)
         return dataclasses.replace(prepared, trajectories=np.array([], int))
 
 
@@ -180,7 +183,7 @@ def _plan(run: Path, found: dict[str, Any]) -> Plan:
         parameters=_path(found["parameters"]),
         covariates=_path(found["covariates"]),
     )
-    same = ("patients", "size", "block", "files", "environment", "title", "command")
+    same = ("patients", "size", "block", "files", "environment", "title", "command", "frame")
     return Plan(run, request, **{name: found[name] for name in same})
 
 

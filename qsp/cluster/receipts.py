@@ -193,6 +193,12 @@ def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
     return attempt
 
 
+def latest(plan: Plan, attempt: Attempt) -> Attempt:
+    """What was last noted of an attempt."""
+    found = read_json(_path(plan, attempt))
+    return attempt if found is None else Attempt(**found)
+
+
 def _path(plan: Plan, attempt: Attempt) -> Path:
     return plan.path(ATTEMPTS, f"{attempt.shard:05d}.{attempt.id}.json")
 

@@ -1,7 +1,8 @@
 """One shard: computed block by block, written as whole chunks, and receipted last.
 
 It may be killed at any moment and run again, here or elsewhere, or run twice at once: blocks that
-are there are taken up, what is written is the same bytes, and a shard with a receipt is left alone.
+are there are taken up, what is written is the same bytes (on the same kind of device), and a shard
+with a receipt is left alone.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from qsp.cluster import partial, receipts
 from qsp.cluster.plan import PARTIAL, Plan
 from qsp.cluster.receipts import Attempt, Receipt
 from qsp.errors import SolveError
+from qsp.native import processor
 from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
@@ -48,8 +50,12 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
     try:
         with receipts.beating(plan, attempt):
             return _attempted(plan, attempt, stop)
+    except (KeyboardInterrupt, SystemExit):  # somebody at the keyboard: no try that failed
+        receipts.note(plan, receipts.latest(plan, attempt), state="stopped")
+        raise
     except BaseException as error:
-        receipts.note(plan, attempt, state="failed", error=receipts.said(error))
+        said = receipts.said(error)
+        receipts.note(plan, receipts.latest(plan, attempt), state="failed", error=said)
         raise
 
 
@@ -75,8 +81,12 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
             receipts.note(plan, attempt, state="stopped")
             return "stopped"
         del part, known, block  # what a block holds is given up before the next one is computed
+    if not receipts.wrong(plan, shard, plan.store):  # by another attempt, meanwhile
+        return _ended(plan, attempt, "already done")
     with _timed(seconds, "write"):
         results = whole.dataset()
+        if plan.store.is_closed:  # of an incomplete run, with these patients as not run
+            plan.store.reopen()
         chunks = plan.store.write(results, rows)
     if not all(chunks.values()):
         unwritten = ", ".join(name for name, digest in chunks.items() if not digest)
@@ -89,9 +99,13 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
             plan.id, shard, chunks, failed, _rounded(seconds), about, attempt.began, time.time()
         ),
     )
+    return _ended(plan, attempt, "done")
+
+
+def _ended(plan: Plan, attempt: Attempt, ended: Ended) -> Ended:
     receipts.note(plan, attempt, state="done")
-    shutil.rmtree(_file(plan, shard, 0).parent, ignore_errors=True)
-    return "done"
+    shutil.rmtree(_file(plan, attempt.shard, 0).parent, ignore_errors=True)
+    return ended
 
 
 def block_of(
@@ -125,7 +139,7 @@ def _file(plan: Plan, shard: int, number: int) -> Path:
 def _device() -> dict[str, Any]:
     device = jax.devices()[0]
     return {
-        "device": device.device_kind,
+        "device": processor() if device.platform == "cpu" else device.device_kind,
         "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
     }

@@ -4,11 +4,13 @@ None of them is asked what became of a shard: its receipt says that.
 """
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from qsp.cluster.device import given
 from qsp.cluster.plan import LOGS, Plan
 from qsp.cluster.queued import remember
 from qsp.cluster.task import Task, Tasks, attempted
@@ -31,7 +33,7 @@ class Resources:
         cpus: Cores.
         gpus: GPUs; one or none.
         memory_gb: Memory [GB].
-        at_once: Shards that may run at the same time.
+        at_once: Shards of one submission that may run at the same time.
         more: Further options of sbatch, by name.
     """
 
@@ -56,6 +58,7 @@ def to_slurm(
         ConfigError: If submitit or sbatch is missing.
     """
     executor = _executor(plan.path(LOGS), "slurm")
+    parts = [shards[n : n + LONGEST_ARRAY] for n in range(0, len(shards), LONGEST_ARRAY)]
     more = {"requeue": True, **resources.more}
     name = str(more.pop("job-name", f"qsp-{plan.id[:6]}"))
     gres = {"slurm_gres": f"gpu:{resources.gpus}"} if resources.gpus else {}
@@ -64,16 +67,15 @@ def to_slurm(
         timeout_min=resources.minutes,
         cpus_per_task=resources.cpus,
         mem_gb=resources.memory_gb,
-        slurm_array_parallelism=resources.at_once,
+        slurm_array_parallelism=max(1, resources.at_once // max(1, len(parts))),
         slurm_signal_delay_s=SIGNAL_AHEAD_S,
         slurm_additional_parameters=more,
         **({"slurm_partition": resources.partition} if resources.partition else {}),
         **gres,
     )
     tasks, ids = Tasks(str(plan.run.resolve()), cache), []
-    for first in range(0, len(shards), LONGEST_ARRAY):
-        part = list(shards[first : first + LONGEST_ARRAY])
-        jobs = [job.job_id for job in executor.map_array(tasks, part)]
+    for part in parts:
+        jobs = [job.job_id for job in executor.map_array(tasks, list(part))]
         remember(plan, name, dict(zip(jobs, part, strict=True)))
         ids += jobs
     return ids
@@ -95,20 +97,24 @@ def to_processes(
     Raises:
         ConfigError: If submitit is missing.
     """
-    waiting, running, said = list(tasks), [], ""
+    waiting, said = list(tasks), ""
+    running: dict[int, Any] = {}  # by place, so that each GPU has one process
     executor = _executor(Path(waiting[0].run, LOGS), "local")
     executor.update_parameters(timeout_min=60 * 24 * 7)
     try:
         while waiting or running:
-            ended = [job for job in running if job.done()]
-            said = next(filter(None, [said, *map(_failure, ended)]), "")
-            running = [job for job in running if job not in ended]
-            while waiting and len(running) < workers:
-                running.append(executor.submit(waiting.pop(0)))
+            ended = {place: job for place, job in running.items() if job.done()}
+            said = next(filter(None, [said, *map(_failure, ended.values())]), "")
+            running = {place: job for place, job in running.items() if place not in ended}
+            for place in range(workers):
+                if waiting and place not in running:
+                    mine = given(os.environ, place)
+                    task = dataclasses.replace(waiting.pop(0), is_local=True, device=mine)
+                    running[place] = executor.submit(task)
             told()
             time.sleep(PAUSE_S)
     finally:
-        for job in running:
+        for job in running.values():
             job.cancel()
     return said
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from qsp import process
-from qsp.cluster.device import settings
+from qsp.cluster.device import VISIBLE, settings
 from qsp.cluster.signals import noted
 
 STOPPED = 75
@@ -28,11 +28,15 @@ class Task:
         run: Folder of the run.
         shard: Number.
         cache: Whether compiled programs are kept in the folder.
+        is_local: Whether no scheduler gives the process its device, but `device` does.
+        device: Of a local process: what `qsp.cluster.device.given` says of it.
     """
 
     run: str
     shard: int
     cache: bool = True
+    is_local: bool = False
+    device: str | None = None
 
     def __call__(self) -> str:
         """Compute the shard; a job of Slurm that was warned goes back into the queue."""
@@ -45,6 +49,9 @@ class Task:
 
     def attempted(self) -> tuple[str, str]:
         """Compute the shard; how it ended, and the signal that asked it to stop, if one did."""
+        if self.is_local:  # submitit has hidden every GPU
+            os.environ.pop(VISIBLE, None)
+            os.environ.update({} if self.device is None else {VISIBLE: self.device})
         os.environ.update(settings(os.environ))
         from qsp.cluster.plan import COMPILED, read_plan
         from qsp.cluster.shard import run_shard

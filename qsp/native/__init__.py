@@ -6,6 +6,7 @@ its last lane is done, and those that are done keep what they had.
 """
 
 from qsp.native.instructions import Unsupported
+from qsp.native.machine import processor
 from qsp.native.program import Program, Shape, build
 
-__all__ = ["Program", "Shape", "Unsupported", "build"]
+__all__ = ["Program", "Shape", "Unsupported", "build", "processor"]

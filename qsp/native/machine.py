@@ -37,11 +37,16 @@ def register_width() -> int:
     return 4 if features.get("avx2") else 2
 
 
+def processor() -> str:
+    """Name of this processor's kind, as LLVM calls it."""
+    return str(binding.get_host_cpu_name())
+
+
 @functools.cache
 def description() -> str:
     """Of everything that code depends on besides the program."""
     features = binding.get_host_cpu_features().flatten()
-    return f"{llvmlite.__version__} {SPEED} {binding.get_host_cpu_name()} {features}"
+    return f"{llvmlite.__version__} {SPEED} {processor()} {features}"
 
 
 def assembled(text: str) -> bytes:

@@ -29,6 +29,10 @@ UNITS: Mapping[str, str] = {
     "age": "year",
 }
 """Covariates that are numbers, with their units."""
+SIZES = ("body_weight", "height", "body_surface")
+"""Covariates that amounts are multiplied by, themselves or what follows from them."""
+FARTHEST = 8.0
+"""Standard deviations beyond which there is one draw in 10^15."""
 SEXES = ("male", "female")
 REPORTED = ("body_weight", "body_surface", "age", "sex")
 """Covariates every patient has; sex as 0 (male) or 1 (female)."""
@@ -143,6 +147,17 @@ def _given(drawn: np.ndarray, given: np.ndarray | None) -> np.ndarray:
     return drawn if given is None else np.where(np.isnan(given), drawn, given)
 
 
+def _check_positive(numbers: Mapping[str, AbstractDistribution], where: str) -> None:
+    """A patient without weight has no dose: his law must not draw him."""
+    for name in (name for name in SIZES if name in numbers):
+        law = numbers[name]
+        lowest = float(np.min(law.at(np.array([-FARTHEST, FARTHEST]))))
+        if not lowest > 0.0:
+            rule = f"{name} must be above 0 in every patient"
+            todo = 'Write distribution = "lognormal", or give it low and high'
+            raise PopulationError(f"{where}: covariates", rule, f"{lowest:.3g} at worst", todo)
+
+
 def covariate_law(cohort: Cohort) -> CovariateLaw:
     """Covariates as the cohort's file describes them.
 
@@ -178,4 +193,5 @@ def covariate_law(cohort: Cohort) -> CovariateLaw:
         for name in UNITS
         if name in table
     }
+    _check_positive(numbers, where)
     return CovariateLaw(numbers, female, entries)

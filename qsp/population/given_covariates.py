@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,12 @@ class GivenCovariates:
     ids: np.ndarray
     values: Mapping[str, np.ndarray]
     file: str
+
+    def among(self, ids: np.ndarray) -> GivenCovariates:
+        """Those of some patients, where a part of a run is simulated."""
+        here = np.isin(self.ids, ids)
+        values = {name: column[here] for name, column in self.values.items()}
+        return GivenCovariates(self.ids[here], values, self.file)
 
     def of(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """Values (patient,) by name for these patients, NaN for those not in the file.
@@ -68,18 +74,19 @@ def read_covariates(path: Path) -> GivenCovariates:
     numbered = [(i + 1, line) for i, line in enumerate(lines) if i and any(c.strip() for c in line)]
     if not numbered:
         raise ConfigError(name, "the file must have patients", "empty", "Add a line for each")
-    ids, columns = [], {key: [] for key in header if key != "id"}
+    ids: dict[int, None] = {}  # in the order of the file
+    columns = {key: [] for key in header if key != "id"}
     for number, line in numbered:
         where = f"{name}: line {number}"
         if len(line) != len(header):
             rule = f"a line must have {len(header)} cells"
             raise ConfigError(where, rule, len(line), "Check the commas")
         cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
-        ids.append(_id(cells["id"], ids, where))
+        ids[_id(cells["id"], ids, where)] = None
         for key, column in columns.items():
             column.append(_cell(key, cells[key], where))
     values = {key: np.array(column, np.float64) for key, column in columns.items()}
-    return GivenCovariates(np.array(ids, np.int64), values, name)
+    return GivenCovariates(np.array(list(ids), np.int64), values, name)
 
 
 def _column(cell: str) -> str:
@@ -101,7 +108,7 @@ def _check_header(header: list[str], name: str) -> None:
             raise ConfigError(name, "a column must appear once", f"{column!r} twice", "Remove one")
 
 
-def _id(text: str, before: list[int], where: str) -> int:
+def _id(text: str, before: Collection[int], where: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         rule = "id must be a whole number from 0 to 4294967295"
         raise ConfigError(where, rule, repr(text), "Number the patients")

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,16 @@ class Store:
             for name, values in of_patients.items():
                 _room(group, str(name), values, len(patients), size)
 
+    def frame(self) -> dict[str, str]:
+        """Digest of each file of a store without patients, but for attributes, by its path."""
+        files = sorted(path for path in self.path.rglob("*") if path.is_file())
+        names = [str(path.relative_to(self.path)) for path in files if path.parent != self.path]
+        return self.files(names)
+
+    def files(self, names: Iterable[str]) -> dict[str, str]:
+        """Digest of each of these files; "" where it is missing."""
+        return {name: _digest(self.path / name) for name in names}
+
     def write(self, part: xr.Dataset, rows: slice) -> dict[str, str]:
         """Write the patients of a shard.
 
@@ -100,6 +110,7 @@ class Store:
         """
         own = {str(n): v for n, v in part.data_vars.items() if "patient" in v.dims}
         self._check(own, rows)
+        chunks = self.chunks(rows)
         with _zarr() as zarr:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
 
@@ -111,6 +122,7 @@ class Store:
                 array: Any = group[name]
                 array = array.with_config({"write_empty_chunks": True})
                 array[at] = _stored(own[name].values)
+                _settle(chunks[name])
 
             with ThreadPoolExecutor(MOST_THREADS) as threads:  # compressing lets others go on
                 list(threads.map(write, own))
@@ -155,7 +167,11 @@ class Store:
         }
 
     def digests(self, rows: slice) -> dict[str, str]:
-        """Digest of each chunk of some patients, by its array; "" where it is missing."""
+        """Digest of each chunk of some patients, by its array; "" where it is missing.
+
+        Raises:
+            OSError: If one that is there cannot be read now.
+        """
         chunks = self.chunks(rows)
         with ThreadPoolExecutor(MOST_READERS) as threads:
             return dict(zip(chunks, threads.map(_digest, chunks.values()), strict=True))
@@ -169,6 +185,13 @@ class Store:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             group.update_attributes({**attributes, COMPLETE: int(complete)})
             zarr.consolidate_metadata(self.path)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run was closed, complete or not."""
+        with _zarr() as zarr:
+            group = zarr.open_group(self.path, mode="r", use_consolidated=False)
+            return bool(group.attrs.get(CLOSED))
 
     def reopen(self) -> None:
         """Take back that a store is closed."""
@@ -271,14 +294,17 @@ def _of_run(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(patient=np.flatnonzero(there)).assign_attrs(notes=notes)
 
 
+def _settle(path: Path) -> None:
+    """Wait until a file is on the disk; one that is not there is found by its digest."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def _digest(path: Path) -> str:
-    """Digest of a file, which is on the disk when this returns."""
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-            return found
-    except OSError:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
         return ""
 
 

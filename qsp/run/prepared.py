@@ -66,10 +66,9 @@ class Prepared:
         """The patients of the run."""
         return _cohort(self)
 
-    @property
-    def some(self) -> "Prepared":
-        """The first patients of a large run; all of another, who are drawn once."""
-        if len(self.ids) <= BLOCK or self.is_individual:
+    def some(self, most: int) -> "Prepared":
+        """The first patients, if there are more than so many; with their draws if there are not."""
+        if len(self.ids) <= most or self.is_individual:
             return self
         return self.of(self.ids[:FIRST])
 
@@ -90,11 +89,16 @@ class Prepared:
     def of(self, ids: np.ndarray) -> "Prepared":
         """The run of some of its patients, none of whom has doses of his own."""
         trial = dataclasses.replace(self.trial, patients=len(ids))
-        return dataclasses.replace(self, ids=ids, trial=trial)
+        given = self.given and self.given.among(ids)
+        return dataclasses.replace(self, ids=ids, trial=trial, given=given)
 
 
-def prepare(request: Request) -> Prepared:
+def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
     """Read, check and sample.
+
+    Args:
+        request: What to run.
+        in_parts: Whether only parts of it will be computed, which draw their patients themselves.
 
     Raises:
         ConfigError: At the first thing that is wrong.
@@ -125,7 +129,8 @@ def prepare(request: Request) -> Prepared:
         system=System(_forms(config, method, table)),
         method=method,
     )
-    _ = prepared.some.cohort  # what is wrong with the patients is found here
+    # What is wrong with the patients is found here; who is computed in one piece is drawn once.
+    _ = prepared.some(FIRST if in_parts else BLOCK).cohort
     return prepared
 
 

@@ -175,3 +175,56 @@ def test_the_command_names_what_is_broken_and_exits_with_1(done):
     assert "2 is missing" not in said.err
     assert "il6_peak" in said.out
     assert "qsp resume" in said.err
+
+
+def test_what_cannot_be_read_now_is_not_missing(done, monkeypatch):
+    """A disk far away that does not answer must not cost the work of days."""
+
+    def stale(*_):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr("qsp.results.store.hashlib.file_digest", stale)
+    with pytest.raises(OSError, match="Stale file handle"):
+        finalize(done)
+    said = call("resume", done.run, "--local")
+    assert said.code == 1
+    assert "Stale file handle" in said.err
+    assert receipts.missing(done) == []
+
+
+def test_a_receipt_that_cannot_be_read_now_is_not_broken(done, monkeypatch):
+    def stale(*_, **__):
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.read_text", stale)
+        with pytest.raises(OSError, match="Stale file handle"):
+            finalize(done)
+    assert finalize(done).complete
+
+
+def test_a_broken_file_of_no_shard_is_named(done):
+    path = next(done.store.path.joinpath("patient", "c").rglob("0"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(SolveError, match=r"patient/c/0 are not as planned"):
+        finalize(done)
+    assert receipts.missing(done) == []
+
+
+def test_a_store_that_was_closed_incomplete_is_open_before_it_is_written(plan):
+    run_shard(plan, 0)
+    finalize(plan, incomplete=True)
+    assert plan.store.is_closed
+    run_shard(plan, 1)
+    assert not plan.store.is_closed
+    with pytest.raises(ConfigError, match="must be closed"):
+        runs.read(plan.run)
+
+
+def test_shards_of_several_devices_are_said_to_differ(done):
+    assert len(finalize(done).devices) == 1
+    change_receipt(done, about={"device": "another"})
+    assert "another" in finalize(done).devices
+    assert "last digits may differ" in call("finalize", done.run).out

@@ -1,14 +1,20 @@
 """Plans: what is refused, what is frozen, and what the id of a run follows from."""
 
+import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from qsp import run as runs
+from qsp.cluster.finalize import finalize
 from qsp.cluster.freeze import freeze
 from qsp.cluster.plan import PLAN, read_plan
+from qsp.cluster.shard import run_shard
 from qsp.errors import ConfigError
-from qsp.run import Request
+from qsp.run import Request, prepare
+from tests.cluster.same import assert_same_bits
 
 
 def test_shards_hold_every_patient_once(plan):
@@ -109,3 +115,25 @@ def test_doses_by_patient_stay_in_one_shard(tmp_path, config):
     path.write_text(text + '[dose_table]\nfile = "doses.csv"\ncompartments = { 1 = "central" }\n')
     with pytest.raises(ConfigError, match="must be in one shard"):
         freeze(Request(path), tmp_path / "run", 2)
+
+
+def test_patients_of_a_file_are_shared_out_with_their_covariates(config, tmp_path):
+    who = tmp_path / "who.csv"
+    lines = [f"{7 * n},{50 + n}" for n in range(5)]
+    who.write_text("\n".join(["id,body_weight", *lines]), encoding="utf-8")
+    plan = freeze(Request(config, covariates=who), tmp_path / "run", 3, block=2)
+    for shard in plan.shards:
+        run_shard(plan, shard)
+    assert finalize(plan).complete
+    ds = plan.store.read().to_dataset()
+    assert ds["patient"].values.tolist() == [0, 7, 14, 21, 28]
+    assert ds["body_weight"].values.tolist() == [50, 51, 52, 53, 54]
+    prepared = prepare(Request(config, covariates=who))
+    whole = dataclasses.replace(prepared, trajectories=np.array([], int))
+    assert_same_bits(ds, runs.run(whole).to_dataset())
+
+
+def test_who_is_computed_in_parts_is_not_drawn_before(config):
+    many = Request(config, ("patients=70",))
+    assert "cohort" in vars(prepare(many))
+    assert "cohort" not in vars(prepare(many, in_parts=True))

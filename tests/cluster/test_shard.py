@@ -136,6 +136,7 @@ def test_a_shard_that_dies_leaves_its_blocks_and_its_reason(plan, monkeypatch):
             run_shard(plan, 2)
     [attempt] = receipts.attempts(plan)[2]
     assert attempt.state == "failed"
+    assert attempt.done == 3  # patients of blocks that the next one takes up
     assert attempt.counts
     assert "MemoryError: no room" in attempt.error
     assert run_shard(plan, 2) == "done"
@@ -225,3 +226,35 @@ def test_seconds_of_a_shard_are_those_of_all_its_blocks(plan, monkeypatch):
     run_shard(plan, 1)
     assert receipts.read_receipt(plan, 1).seconds["compute"] > before
     assert partials.COMPUTE_S not in plan.store.read().attrs
+
+
+def test_a_shard_that_another_attempt_has_done_meanwhile_is_not_written_again(done, monkeypatch):
+    path = receipts.receipt_path(done, 1)
+    receipt = path.read_bytes()
+    path.unlink()
+    original, written = shards.run, []
+
+    def run(part, **options):
+        path.write_bytes(receipt)
+        return original(part, **options)
+
+    monkeypatch.setattr(shards, "run", run)
+    monkeypatch.setattr("qsp.results.store.Store.write", lambda *_: written.append(1))
+    assert run_shard(done, 1) == "already done"
+    assert written == []
+    assert receipts.attempts(done)[1][-1].state == "done"
+
+
+def test_who_is_interrupted_at_the_keyboard_has_not_failed(plan, monkeypatch):
+    ending(monkeypatch, 1, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run_shard(plan, 2)
+    [attempt] = receipts.attempts(plan)[2]
+    assert (attempt.state, attempt.done, attempt.counts) == ("stopped", 3, False)
+
+
+def test_a_block_of_another_kind_of_device_is_computed_again(plan, monkeypatch):
+    """As the first one is, where a plan is made without a GPU and computed with one."""
+    assert partials.left(plan.path(PARTIAL, "00000", "00000.npz"), plan.id, np.arange(3))
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    assert not partials.left(plan.path(PARTIAL, "00000", "00000.npz"), plan.id, np.arange(3))

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from qsp.cluster import receipts
 from qsp.cluster.atomic import write_json
-from qsp.cluster.plan import PARTIAL
+from qsp.cluster.plan import LOGS, PARTIAL
 from qsp.cluster.queued import SUBMITTED, Queue, ask, remember
 from qsp.cluster.status import status
+from qsp.cluster.submit import Resources, to_slurm
 from qsp.cluster_terminal import Watch
 from tests.run.conftest import call
 
@@ -65,6 +66,23 @@ def test_what_waits_in_the_queue_is_not_submitted_again(plan, commands):
     shown = told(call("status", plan.run).out)
     assert "shards done running queued failed missing patients" in shown
     assert " 3 0 0 3 0 0 0 " in shown
+
+
+def test_a_shard_that_failed_too_often_is_named_though_others_are_submitted(plan, commands):
+    receipts.note(plan, receipts.begin(plan, 1), state="failed")
+    said = call("submit", plan.run, "--slurm", "--attempts", "1")
+    assert "2 shards are job 17" in said.out
+    assert said.code == 1
+    assert "failed as often as they may (1)" in said.err
+
+
+def test_several_arrays_share_what_may_run_at_once(plan, commands):
+    many = dataclasses.replace(plan, patients=2500, size=1)
+    to_slurm(many, list(many.shards), Resources(at_once=10))
+    files = plan.path(LOGS).rglob("*submission*.sh")
+    arrays = [line for path in files for line in path.read_text().splitlines() if "--array" in line]
+    assert arrays
+    assert all(line.endswith("%3") for line in arrays)
 
 
 def test_what_left_the_queue_without_a_receipt_is_submitted_again_alone(plan, commands):

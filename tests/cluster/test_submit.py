@@ -10,7 +10,7 @@ import time
 import pytest
 
 from qsp.cluster import receipts
-from qsp.cluster.device import settings
+from qsp.cluster.device import given, settings
 from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import ATTEMPTS, PARTIAL
 from qsp.cluster.script import sbatch
@@ -37,7 +37,8 @@ def shard_process(plan, shard, **environment):
     return subprocess.Popen(words, env={**os.environ, **environment})
 
 
-def test_processes_of_this_machine_finish_a_run(plan, serial):
+def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     said = call("submit", plan.run, "--local", "--workers", "2")
     assert said.code == 0, said.err
     assert said.out.count(" is done; ") == 3
@@ -47,6 +48,8 @@ def test_processes_of_this_machine_finish_a_run(plan, serial):
     again = call("submit", plan.run, "--local")
     assert "All shards are done" in again.out
     assert len(receipts.attempts(plan)[0]) == 1  # nothing was started again
+    known = [receipts.read_receipt(plan, shard) for shard in plan.shards]
+    assert {receipt.about["visible"] for receipt in known} == {"5", "7"}  # one each
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,30 @@ def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, seria
     assert_same_bits(plan.store.read().to_dataset(), serial)
 
 
+def test_who_interrupts_is_told_how_to_go_on(plan, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qsp.cluster.submit.to_processes", interrupted)
+    said = call("submit", plan.run, "--local")
+    assert said.code == 130
+    assert f"blocks that were done are kept: qsp resume {plan.run}" in said.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--local", "--gpus", "1"),
+        ("--dask", "a:1", "--partition", "x"),
+        ("--slurm", "--workers", "2"),
+    ],
+)
+def test_an_option_of_another_place_is_refused(plan, words):
+    said = call("submit", plan.run, *words)
+    assert said.code == 2
+    assert "an option must be of the place that is named" in said.err
+
+
 def test_where_must_be_said(plan):
     for verb, *words in (["submit"], ["submit", "--slurm", "--local"], ["resume"]):
         said = call(verb, plan.run, *words)
@@ -227,6 +254,19 @@ def test_a_signal_is_noted_and_handlers_come_back():
         assert stop
         assert stop.asked_by == "SIGUSR1"
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+@pytest.mark.parametrize(
+    ("seen", "device"),
+    [
+        ({}, None),
+        ({"CUDA_VISIBLE_DEVICES": ""}, ""),
+        ({"CUDA_VISIBLE_DEVICES": "3"}, "3"),
+        ({"CUDA_VISIBLE_DEVICES": "4, 5"}, "5"),
+    ],
+)
+def test_processes_of_this_machine_share_out_its_gpus(seen, device):
+    assert given(seen, 1) == device
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "covariate missing": ("people.toml", 'age = { value = "63 year", distribution', 'ages = { value = "63 year", distribution'),
     "sex missing": ("people.toml", 'sex = { female = "35.3 %", source = "Bender2024", status = "published" }', ""),
     "share of women": ("people.toml", "35.3 %", "135.3 %"),
+    "weight that may be none": ("people.toml", 'cv = "22 %", low = "37 kg", high = "163 kg"', 'distribution = "normal", sd = "18 kg"'),
     "extends itself": ("people.toml", 'title = "Rel', 'extends = "people.toml"\ntitle = "Rel'),
     "extends nothing": ("people.toml", 'title = "Rel', 'extends = "mhl.toml"\ntitle = "Rel'),
     # === the user's own ===
