@@ -25,6 +25,7 @@ import numpy as np
 from apart import is_measured, measured, peak_memory_mb, use_cores
 from rows import Row, emit, per_core, ratio, row
 
+from qsp import process
 from qsp.native.machine import register_width
 from qsp.run import Prepared, run_into
 from qsp.run.prepared import BLOCK
@@ -97,6 +98,7 @@ def main() -> None:
     """Measure and print."""
     asked = _arguments()
     if asked.one:
+        process.start()  # as the command line does
         emit(_measured(Case(**json.loads(asked.one))))
         return
     rows: list[Row] = []
