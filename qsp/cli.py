@@ -114,10 +114,14 @@ def check(
 def report(out: FolderArg) -> None:
     """Write report.html and summary.csv of a run again."""
     from qsp import run as runs
+    from qsp.results.store import INCOMPLETE
 
     with runs.read(out) as results:
         for path in runs.write_report(results, out):
             console.print(str(path))
+        for line in str(results.attrs.get("notes", "")).splitlines():
+            if line.startswith(INCOMPLETE):
+                errors.print(f"Warning: {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

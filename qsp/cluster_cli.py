@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qsp.cluster.plan import Plan
     from qsp.cluster.queued import Queue
     from qsp.cluster.status import Status
+    from qsp.cluster.submit import Resources
     from qsp.cluster.task import Task
 
     Place = Callable[[Sequence[Task], Callable[[], None]], str]
@@ -136,6 +137,8 @@ def submit(
     """Both commands: to resume is to submit after what is there was checked."""
     from qsp.cluster import receipts
     from qsp.cluster import submit as adapters
+    from qsp.cluster.finalize import recheck
+    from qsp.cluster.frame import mend
     from qsp.cluster.plan import read_plan
     from qsp.cluster.queued import ask
     from qsp.cluster.status import status as state
@@ -144,15 +147,16 @@ def submit(
     places = slurm + local + bool(dask)
     if places != 1:
         todo = "Add one of --slurm, --local, --dask ADDRESS"
-        raise ConfigError(str(context.info_name), "it must be said where", f"{places}", todo)
+        got = f"in {places} places" if places else "nowhere"
+        raise ConfigError(str(context.info_name), "it must be said where to compute", got, todo)
     resources = adapters.Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
-    if (not slurm and resources != adapters.Resources()) or (not local and workers != 1):
-        rule, todo = "an option must be of the place that is named", "See qsp submit --help"
-        where = "of Slurm without --slurm" if not slurm else "--workers without --local"
-        raise ConfigError(str(context.info_name), rule, where, todo)
+    _check_options(resources, workers, slurm=slurm, local=local)
     made = read_plan(run)
+    made.check_unchanged()
     if context.info_name == "resume":
-        _take_back_what_is_wrong(made)
+        _say_mended(mend(made))
+        for number, what in recheck(made).items():
+            console.print(f"Shard {number}: {what}", markup=False)
     if again:
         for number in state(made, most_attempts=attempts).failed:
             receipts.forgive(made, number)
@@ -166,7 +170,9 @@ def submit(
     else:
         if found.missing:
             place = _here(workers) if local else _on(dask)
-            found = _computed(found, place, queue, attempts, cache)
+            where = f"--local --workers {workers}" if local else f"--dask {dask}"
+            next_time = f"qsp resume {run} {where}"
+            found = _computed(found, place, queue, attempts, cache, next_time)
         print_status(found, console)
     if found.failed:
         names = ", ".join(map(str, found.failed))
@@ -200,12 +206,15 @@ def finalize(
     from qsp.cluster.finalize import finalize as close
     from qsp.cluster.plan import read_plan
 
-    final = close(read_plan(run), netcdf=netcdf, incomplete=incomplete)
+    made = read_plan(run)
+    final = close(made, netcdf=netcdf, incomplete=incomplete)
+    _say_mended(final.mended)
     for number, what in final.wrong.items():
         console.print(f"Shard {number}: {what}", markup=False)
     if final.wrong and not incomplete:
         raise SolveError(
-            f"{len(final.wrong)} shards are missing or broken: compute them with qsp resume {run}"
+            f"{len(final.wrong)} of {len(made.shards)} shards are missing or broken. "
+            f"Next: qsp resume {run}, with --local or --slurm"
         )
     state = "complete" if final.complete else "INCOMPLETE"
     failed = f"; {final.failed} simulated patients failed" if final.failed else ""
@@ -213,8 +222,6 @@ def finalize(
     if len(final.devices) > 1:
         devices = ", ".join(final.devices)
         console.print(f"Computed on {devices}: last digits may differ.", markup=False)
-    if final.wrong:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -243,26 +250,38 @@ def _pairs(more: list[str] | None) -> dict[str, str]:
     pairs = {}
     for text in more or ():
         key, sign, value = text.partition("=")
-        if not (key.strip() and sign):
+        if not (key.strip() and sign and value.strip()):
             raise ConfigError("--sbatch", "it must be KEY=VALUE", repr(text), "As qos=long")
         pairs[key.strip()] = value.strip()
     return pairs
 
 
-def _take_back_what_is_wrong(made: Plan) -> None:
-    """Receipts that are for other bytes than there are, and the tries of their shards."""
-    from qsp.cluster import receipts
+def _check_options(resources: Resources, workers: int, *, slurm: bool, local: bool) -> None:
+    """Refuse options that would say nothing where shards are computed."""
+    from qsp.cluster.submit import Resources
 
-    for number in made.shards:
-        judged = receipts.content(made, number)
-        what = receipts.wrong(made, number, made.store)
-        if what and receipts.drop(made, number, judged):
-            console.print(f"Shard {number}: {what}", markup=False)
-            receipts.forgive(made, number)
-            made.store.reopen()
+    if not slurm:
+        plain, names = Resources(), {"more": "sbatch"}
+        said = [name for name, value in vars(resources).items() if value != getattr(plain, name)]
+        idle = [f"--{names.get(name, name).replace('_', '-')}" for name in said]
+    else:
+        idle = []
+    if workers != 1 and not local:
+        idle.append("--workers")
+    if idle:
+        rule = "--workers must be with --local, and what is asked of a cluster with --slurm"
+        todo = "Leave it out, or name the other place"
+        raise ConfigError("submit", rule, ", ".join(idle), todo)
 
 
-def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: bool) -> Status:
+def _say_mended(names: Sequence[str]) -> None:
+    for name in names:
+        console.print(f"{name}: broken, and taken from the copy of the plan", markup=False)
+
+
+def _computed(  # noqa: PLR0913
+    found: Status, place: Place, queue: Queue, attempts: int, cache: bool, again: str
+) -> Status:
     """Compute what is missing and wait; a shard that fails is tried again, as often as it may."""
     from qsp.cluster.plan import LOGS
     from qsp.cluster.queued import ask
@@ -282,7 +301,7 @@ def _computed(found: Status, place: Place, queue: Queue, attempts: int, cache: b
             try:
                 said = place([Task(run, shard, cache) for shard in found.missing], watch.look)
             except KeyboardInterrupt:
-                todo = f"interrupted; blocks that were done are kept: qsp resume {made.run}"
+                todo = f"Interrupted; blocks that were done are kept. Next: {again}"
                 console.print(todo, markup=False, soft_wrap=True)
                 raise typer.Exit(INTERRUPTED) from None
             if _begun(made) == before:
@@ -298,7 +317,7 @@ def _begun(made: Plan) -> int:
 
 
 def _here(workers: int) -> Place:
-    from qsp.cluster.submit import to_processes
+    from qsp.cluster.local import to_processes
 
     return lambda tasks, told: to_processes(tasks, workers, told)
 
@@ -309,7 +328,10 @@ def _on(address: str) -> Place:
     try:
         from distributed import Client
     except ImportError:
-        rule, todo = "dask.distributed must be installed", "pip install 'qsp[cluster]'"
+        rule, todo = (
+            "dask.distributed must be installed",
+            "In the folder of the package: pip install -e '.[cluster]'",
+        )
         raise ConfigError("--dask", rule, "missing", todo) from None
 
     def workers(tasks: Sequence[Task], told: Callable[[], None]) -> str:

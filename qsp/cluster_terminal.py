@@ -113,8 +113,11 @@ def print_status(shown: Status, console: Console) -> None:
         )
     if shown.failed_patients:
         _say(console, f"{shown.failed_patients} simulated patients failed.")
+    if plan.closed == "incomplete":
+        _say(console, "The store was closed INCOMPLETE.")
     if shown.is_done:
-        _say(console, f"All shards are done. Next: qsp finalize {plan.run}")
+        verb = "report" if plan.closed == "complete" else "finalize"
+        _say(console, f"All shards are done. Next: qsp {verb} {plan.run}")
     elif shown.patients_per_s and shown.seconds_left is not None:
         _say(console, f"So far {_pace(shown.patients_per_s, shown.seconds_left)} at that rate.")
 

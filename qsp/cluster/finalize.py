@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from qsp.cluster import receipts
+from qsp.cluster import frame, receipts
 from qsp.cluster.atomic import temporary
 from qsp.cluster.plan import Plan
 from qsp.errors import SolveError
@@ -25,6 +25,7 @@ class Final:
         wrong: What is wrong, by shard.
         failed: Patients by arm that could not be simulated.
         devices: What computed the shards; on several, last digits may differ between shards.
+        mended: Files of no shard that were broken and taken from their copy.
         netcdf: File of the results in one piece, where it was asked for.
     """
 
@@ -32,6 +33,7 @@ class Final:
     wrong: dict[int, str]
     failed: int
     devices: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
     netcdf: Path | None = None
 
 
@@ -50,9 +52,9 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         What came of it. With shards missing and `incomplete` not given nothing is written but that.
 
     Raises:
-        SolveError: If there is nothing to close, or a file is broken that is of no shard.
+        SolveError: If there is nothing to close, or a file of no shard is broken in both copies.
     """
-    _check_frame(plan)
+    mended = frame.mend(plan)
     judged = {shard: receipts.content(plan, shard) for shard in plan.shards}
     wrong = {shard: receipts.wrong(plan, shard, plan.store) for shard in plan.shards}
     wrong = {shard: what for shard, what in wrong.items() if what}
@@ -64,7 +66,7 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
     if wrong:
         plan.store.reopen()
     if wrong and not incomplete:
-        return Final(complete=False, wrong=wrong, failed=failed)
+        return Final(complete=False, wrong=wrong, failed=failed, mended=tuple(mended))
     if not good:
         raise SolveError("no shard of the run is done")
     for shard in wrong:
@@ -76,18 +78,24 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
     )
     file = _netcdf(plan) if netcdf else None
     devices = tuple(sorted({str(receipt.about["device"]) for receipt in good}))
-    return Final(not wrong, wrong, failed, devices, file)
+    return Final(not wrong, wrong, failed, devices, tuple(mended), file)
 
 
-def _check_frame(plan: Plan) -> None:
-    """Names, shapes, units and ids are those of the plan: no shard could mend them."""
-    found = plan.store.files(plan.frame)
-    broken = [name for name, digest in plan.frame.items() if found[name] != digest]
-    if broken:
-        raise SolveError(
-            f"{plan.store.path}: {', '.join(broken[:3])} are not as planned, and of no shard: copy "
-            "them from a plan of the same input and code, or compute the run again"
-        )
+def recheck(plan: Plan) -> dict[int, str]:
+    """Take back receipts that are for other bytes than there are, and the tries of their shards.
+
+    Returns:
+        What was wrong, by shard.
+    """
+    found = {}
+    for shard in plan.shards:
+        judged = receipts.content(plan, shard)
+        what = receipts.wrong(plan, shard, plan.store)
+        if what and receipts.drop(plan, shard, judged):
+            found[shard] = what
+            receipts.forgive(plan, shard)
+            plan.store.reopen()
+    return found
 
 
 def _netcdf(plan: Plan) -> Path:

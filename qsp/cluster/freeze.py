@@ -1,6 +1,7 @@
 """From a config to a plan: everything that is wrong is found before anything is submitted."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from qsp.cluster import inputs
 from qsp.cluster.atomic import write_json
 from qsp.cluster.environment import environment
 from qsp.cluster.partial import COMPUTE_S
-from qsp.cluster.plan import BLOCK, COMPILED, FOLDERS, PLAN, Plan
+from qsp.cluster.plan import BLOCK, COMPILED, FOLDERS, FRAME, PLAN, Plan
 from qsp.cluster.shard import SECONDS, block_of
 from qsp.errors import ConfigError
 from qsp.run import Prepared, Request, folder, prepare
@@ -41,7 +42,7 @@ def freeze(
     Raises:
         ConfigError: If anything is wrong with the input, or the folder exists.
     """
-    folder.check(run, force=False)
+    folder.check(run, force=False, may_force=False)
     prepared = prepare(request, in_parts=True)
     _check(prepared, size, block)
     with folder.written(run, force=False) as fresh:
@@ -68,6 +69,7 @@ def freeze(
         del first.attrs[COMPUTE_S]
         plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
         plan = dataclasses.replace(plan, frame=plan.store.frame())
+        shutil.copytree(plan.store.path, fresh / FRAME)
         write_json(fresh / PLAN, {**plan.content, "id": plan.id, "frame": plan.frame})
     return dataclasses.replace(plan, run=run)
 
@@ -77,7 +79,7 @@ def _check(prepared: Prepared, size: int, block: int) -> None:
     for name, value in (("--shards-of", size), ("--block", block)):
         if value < 1:
             raise ConfigError(
-                where, f"{name} must be at least 1", value, "Write 10000, for example"
+                where, f"{name} must be at least 1", value, f"Write {BLOCK}, for example"
             )
     if prepared.request.typical:
         raise ConfigError(where, "a run in shards must have patients", "--typical", "Use qsp run")

@@ -5,6 +5,7 @@
     RUN/plan.json           what is computed, by which code, in which shards
     RUN/inputs/             copies of all files it was made from
     RUN/results.zarr        one store; a shard owns whole chunks of it
+    RUN/frame/              a copy of it without patients
     RUN/receipts/00007.json shard 7 is done: digests of its chunks
     RUN/partial/00007/      blocks of patients of a shard that runs or was stopped
     RUN/attempts/           one file for each start of a shard
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import qsp
 from qsp.cluster import inputs
 from qsp.cluster.atomic import read_json
 from qsp.cluster.environment import environment
@@ -31,8 +33,8 @@ if TYPE_CHECKING:  # what only reads a plan starts at once
     from qsp.results.store import Store
     from qsp.run import Prepared
 
-PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED = (
-    *("plan.json", "receipts", "partial", "attempts", "logs", "compiled"),
+PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED, FRAME = (
+    *("plan.json", "receipts", "partial", "attempts", "logs", "compiled", "frame"),
 )
 FOLDERS = (RECEIPTS, PARTIAL, ATTEMPTS, LOGS)
 BLOCK = 2000
@@ -98,6 +100,15 @@ class Plan:
             "command": self.command,
         }
 
+    @property
+    def closed(self) -> str:
+        """How the run was closed: "complete", "incomplete", or "" where it is open."""
+        found = read_json(self.run / folder.STORE / "zarr.json") or {}
+        attributes = found.get("attributes", {})
+        if not attributes.get("plan_id"):
+            return ""
+        return "complete" if attributes.get("complete") else "incomplete"
+
     @functools.cached_property
     def store(self) -> "Store":
         """The results of all shards."""
@@ -124,16 +135,12 @@ class Plan:
             rule = f"the shard must be from 0 to {self.shards[-1]}"
             raise ConfigError(str(self.run), rule, shard, "See qsp status")
 
-    def prepared(self) -> "Prepared":
-        """The run, ready to be computed from the inputs of the plan.
+    def check_unchanged(self) -> None:
+        """Refuse to compute with other inputs or other code.
 
         Raises:
             ConfigError: If inputs or code are not what they were when the plan was made.
         """
-        import numpy as np
-
-        from qsp.run import prepare
-
         for name in inputs.changed(self.run, self.files):
             todo = "A plan is frozen: make a new one with qsp plan"
             raise ConfigError(str(self.run / name), "it must be as planned", "changed", todo)
@@ -144,8 +151,20 @@ class Plan:
             got = ", ".join(
                 f"{n} {now[n][:12]}, not {self.environment.get(n)!s:.12}" for n in other
             )
-            todo = "Use the environment of the plan, or make a new plan"
+            todo = f"This is {Path(qsp.__file__).parent}: use that of the plan, or make a new plan"
             raise ConfigError(str(self.run), rule, got, todo)
+
+    def prepared(self) -> "Prepared":
+        """The run, ready to be computed from the inputs of the plan.
+
+        Raises:
+            ConfigError: If inputs or code are not what they were when the plan was made.
+        """
+        import numpy as np
+
+        from qsp.run import prepare
+
+        self.check_unchanged()
         request = dataclasses.replace(
             self.request,
             config=self.run / self.request.config,
@@ -163,6 +182,9 @@ def read_plan(run: Path) -> Plan:
         ConfigError: If the folder holds none, or it was changed by hand.
     """
     found = read_json(run / PLAN)
+    if found is None and (run / PLAN).exists():
+        todo = "Plans are not edited: make a new one with qsp plan"
+        raise ConfigError(str(run / PLAN), "the plan must be as it was made", "no JSON", todo)
     if found is None:
         todo = "Make one with qsp plan CONFIG --shards-of N --out RUN"
         raise ConfigError(str(run), f"the folder must hold a plan ({PLAN})", "none", todo)

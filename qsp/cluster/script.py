@@ -15,7 +15,8 @@ def sbatch(plan: Plan, shards: list[int], resources: Resources) -> str:
         ConfigError: If there is nothing to run, or an option would be more than one line.
     """
     if not shards:
-        raise ConfigError(str(plan.run), "a shard must be missing", "all done", "qsp finalize")
+        rule, todo = "there must be shards to compute", f"Next: qsp finalize {plan.run}"
+        raise ConfigError(str(plan.run), rule, "all done", todo)
     run, now = plan.run.resolve(), shards[:LONGEST_ARRAY]
     options = {
         "job-name": f"qsp-{plan.id[:6]}",
@@ -36,17 +37,22 @@ def sbatch(plan: Plan, shards: list[int], resources: Resources) -> str:
     for line in lines:
         if not line.isprintable():
             raise ConfigError("--sbatch", "an option must be one line", repr(line))
-    of = f"{len(now)} of {len(plan.shards)} shards of {' '.join(plan.title.split())}"
+    rest = len(shards) - len(now)
+    after = f"; {rest} more: print it again when these are done" if rest else ""
+    of = f"{len(now)} of {len(plan.shards)} shards of {' '.join(plan.title.split())}{after}"
     call = shlex.join([sys.executable, "-m", "qsp", "shard", str(run)])
     return "\n".join(
         [
             "#!/bin/bash",
             f"# {of}",
+            "# Save it, edit it, submit it with sbatch; without --requeue where a site forbids it.",
             *lines,
             "",
             f"shards=({' '.join(map(str, now))})",
             "# As a step: signals reach steps, and the script of a job only where a site says so.",
-            f'srun {call} "${{shards[$SLURM_ARRAY_TASK_ID]}}" --requeue',
+            "# Cores are said again: since version 22.05 steps do not inherit them.",
+            f"srun --cpus-per-task={resources.cpus} "
+            f'{call} "${{shards[$SLURM_ARRAY_TASK_ID]}}" --requeue',
             "",
         ]
     )

@@ -44,6 +44,7 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
         ConfigError: If there is no such shard, or inputs or code are not those of the plan.
     """
     plan.check_shard(shard)
+    plan.check_unchanged()  # which would be no fault of the shard
     if not receipts.wrong(plan, shard, plan.store):
         return "already done"
     attempt = receipts.begin(plan, shard)

@@ -1,20 +1,18 @@
-"""Adapters to what runs shards: Slurm and local processes by submitit, and any client of dask.
+"""Adapters to what runs shards: Slurm by submitit, and any client of dask; see also `local`.
 
 None of them is asked what became of a shard: its receipt says that.
 """
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from qsp.cluster.device import given
-from qsp.cluster.plan import LOGS, Plan
+from qsp.cluster.adapters import executor_of, same_code
+from qsp.cluster.plan import Plan
 from qsp.cluster.queued import remember
 from qsp.cluster.task import Task, Tasks, attempted
-from qsp.errors import ConfigError
+from qsp.errors import SolveError
 
 PAUSE_S = 0.2
 LONGEST_ARRAY = 1000
@@ -56,8 +54,9 @@ def to_slurm(
 
     Raises:
         ConfigError: If submitit or sbatch is missing.
+        SolveError: If sbatch refuses.
     """
-    executor = _executor(plan.path(LOGS), "slurm")
+    executor = executor_of(plan.run, "slurm")
     parts = [shards[n : n + LONGEST_ARRAY] for n in range(0, len(shards), LONGEST_ARRAY)]
     more = {"requeue": True, **resources.more}
     name = str(more.pop("job-name", f"qsp-{plan.id[:6]}"))
@@ -70,62 +69,20 @@ def to_slurm(
         slurm_array_parallelism=max(1, resources.at_once // max(1, len(parts))),
         slurm_signal_delay_s=SIGNAL_AHEAD_S,
         slurm_additional_parameters=more,
+        slurm_srun_args=[f"--cpus-per-task={resources.cpus}"],  # not inherited since 22.05
         **({"slurm_partition": resources.partition} if resources.partition else {}),
         **gres,
     )
     tasks, ids = Tasks(str(plan.run.resolve()), cache), []
     for part in parts:
-        jobs = [job.job_id for job in executor.map_array(tasks, list(part))]
+        try:
+            with same_code():
+                jobs = [job.job_id for job in executor.map_array(tasks, list(part))]
+        except RuntimeError as refused:  # submitit's, with what sbatch said
+            raise SolveError(f"sbatch took no job: {_last(str(refused))}") from None
         remember(plan, name, dict(zip(jobs, part, strict=True)))
         ids += jobs
     return ids
-
-
-def to_processes(
-    tasks: Sequence[Task], workers: int, told: Callable[[], None] = lambda: None
-) -> str:
-    """Run shards of one run in processes of this machine, and wait for them.
-
-    Args:
-        tasks: One for each shard.
-        workers: Processes at a time.
-        told: Called after each look.
-
-    Returns:
-        What the first process that failed said, "" where none did.
-
-    Raises:
-        ConfigError: If submitit is missing.
-    """
-    waiting, said = list(tasks), ""
-    running: dict[int, Any] = {}  # by place, so that each GPU has one process
-    executor = _executor(Path(waiting[0].run, LOGS), "local")
-    executor.update_parameters(timeout_min=60 * 24 * 7)
-    try:
-        while waiting or running:
-            ended = {place: job for place, job in running.items() if job.done()}
-            said = next(filter(None, [said, *map(_failure, ended.values())]), "")
-            running = {place: job for place, job in running.items() if place not in ended}
-            for place in range(workers):
-                if waiting and place not in running:
-                    mine = given(os.environ, place)
-                    task = dataclasses.replace(waiting.pop(0), is_local=True, device=mine)
-                    running[place] = executor.submit(task)
-            told()
-            time.sleep(PAUSE_S)
-    finally:
-        for job in running.values():
-            job.cancel()
-    return said
-
-
-def _failure(job: Any) -> str:
-    """Last line of what a process died of."""
-    try:
-        error = job.exception()
-    except Exception as unknown:
-        error = unknown
-    return str(error).strip().splitlines()[-1] if error else ""
 
 
 def to_dask(tasks: Sequence[Task], client: Any, told: Callable[[], None] = lambda: None) -> str:
@@ -151,14 +108,5 @@ def to_dask(tasks: Sequence[Task], client: Any, told: Callable[[], None] = lambd
     return str(errors[0]).strip() if errors else ""
 
 
-def _executor(logs: Path, cluster: str) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        rule, todo = "submitit must be installed", "pip install 'qsp[cluster]'"
-        raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
-    try:
-        return submitit.AutoExecutor(folder=logs / "%j", cluster=cluster)
-    except RuntimeError:
-        rule, todo = "sbatch must be there", "Log in where jobs are submitted, or use --local"
-        raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
+def _last(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "it said nothing"

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,9 @@ from qsp.results.dataset import NOT_RUN
 
 COMPLETE = "complete"
 """Attribute: 1 where every shard is there, as its receipt says, else 0."""
+
+INCOMPLETE = "INCOMPLETE"
+"""First word of the note on patients that were not run."""
 
 CLOSED = "plan_id"
 """Attribute: the plan of a store that was closed."""
@@ -210,7 +214,7 @@ class Store:
         Patients that were not run are left out, and a note says how many they are.
 
         Raises:
-            ConfigError: If the packages of `qsp[cluster]` are missing.
+            ConfigError: If its packages are missing, or the folder is no store.
         """
         with _zarr():
             ds = xr.open_dataset(
@@ -289,7 +293,7 @@ class _Objects(BackendArray):
 def _of_run(ds: xr.Dataset) -> xr.Dataset:
     """Patients that were run."""
     there = (ds["outcome"].values != NOT_RUN).any(0)
-    note = f"INCOMPLETE: {np.sum(~there):,} of {len(there):,} patients were not run."
+    note = f"{INCOMPLETE}: {np.sum(~there):,} of {len(there):,} patients were not run."
     notes = "\n".join(filter(None, [ds.attrs.get("notes", ""), note]))
     return ds.isel(patient=np.flatnonzero(there)).assign_attrs(notes=notes)
 
@@ -316,10 +320,15 @@ def _zarr() -> Iterator[Any]:
     """
     try:
         import zarr
+        from zarr.errors import GroupNotFoundError
     except ImportError:
-        rule, todo = "zarr must be installed", "pip install 'qsp[cluster]'"
-        raise ConfigError("a run in shards", rule, "missing", todo) from None
+        todo = "In the folder of the package: pip install -e '.[cluster]'"
+        raise ConfigError("a run in shards", "zarr must be there", "missing", todo) from None
     with warnings.catch_warnings(), zarr.config.set({"array.write_empty_chunks": True}):
         # Consolidated metadata are not in version 3 of the format; they only save openings.
         warnings.filterwarnings("ignore", message=".*[Cc]onsolidated metadata.*")
-        yield zarr
+        try:
+            yield zarr
+        except (json.JSONDecodeError, GroupNotFoundError) as error:
+            rule, todo = "results.zarr must be readable", "qsp finalize RUN, which mends it"
+            raise ConfigError("the store of the run", rule, str(error), todo) from None

@@ -14,8 +14,13 @@ STORE = "results.zarr"
 """Results of a run in shards; see `qsp.cluster`."""
 
 
-def check(out: Path, *, force: bool) -> None:
+def check(out: Path, *, force: bool, may_force: bool = True) -> None:
     """Refuse a folder that must not be written.
+
+    Args:
+        out: The folder.
+        force: Whether to replace a run that is there.
+        may_force: Whether that can be asked for.
 
     Raises:
         ConfigError: If it exists and `force` is not given, or holds something else than a run.
@@ -26,7 +31,9 @@ def check(out: Path, *, force: bool) -> None:
     if not out.is_dir():
         raise ConfigError(str(out), "--out must be a folder", "a file", "Name another folder")
     if not force:
-        todo = "Add --force to replace it, or name another folder with --out"
+        replaced = may_force and not (out / STORE).exists()
+        todo = "Add --force to replace it, or name" if replaced else "Name"
+        todo += " another folder with --out"
         raise ConfigError(str(out), "--out must not exist yet", "there already", todo)
     if any(out.iterdir()) and not (out / RESULTS).exists():
         todo = "Name another folder with --out; --force replaces runs only"

@@ -136,12 +136,13 @@ def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
     return report.write(results.to_dataset(), out, supplement, trajectories=trajectories(results))
 
 
-def read(out: Path) -> xr.DataTree:
-    """Results of a run folder.
+def read(out: Path | str) -> xr.DataTree:
+    """Results of a run folder; `.to_dataset()` of them is what `qsp.endpoints` take.
 
     Raises:
         ConfigError: If the folder holds no run.
     """
+    out = Path(out)
     file = out / folder.RESULTS
     if (out / folder.STORE).is_dir():
         return _read_store(out)

@@ -9,6 +9,7 @@ import xarray as xr
 from qsp import run as runs
 from qsp.cluster import receipts
 from qsp.cluster.finalize import finalize
+from qsp.cluster.plan import FRAME
 from qsp.cluster.shard import run_shard
 from qsp.endpoints import crs
 from qsp.errors import ConfigError, SolveError
@@ -92,7 +93,9 @@ def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial, no_f
     assert (rest["outcome"] == 3).all()
     assert np.isnan(rest["il6_peak"]).all()
     assert np.isnan(rest["prevalence_weight"]).all()
-    assert call("report", plan.run).code == 0
+    said = call("report", plan.run)
+    assert said.code == 0
+    assert "Warning: INCOMPLETE: 14 of 22 patients" in said.err
     page = (plan.run / "report.html").read_text(encoding="utf-8")
     assert "INCOMPLETE: 14 of 22 patients were not run" in page
     for shard in (1, 2):
@@ -203,14 +206,42 @@ def test_a_receipt_that_cannot_be_read_now_is_not_broken(done, monkeypatch):
     assert finalize(done).complete
 
 
-def test_a_broken_file_of_no_shard_is_named(done):
-    path = next(done.store.path.joinpath("patient", "c").rglob("0"))
+def break_file(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(SolveError, match=r"patient/c/0 are not as planned"):
+
+
+@pytest.mark.parametrize("name", ["patient/c/0", "il6_peak/zarr.json", "zarr.json"])
+def test_what_is_of_no_shard_is_taken_from_its_copy(done, name, serial):
+    break_file(done.store.path / name)
+    said = call("finalize", done.run)
+    assert said.code == 0, said.err
+    assert f"{name}: broken, and taken from the copy of the plan" in said.out
+    assert_same_bits(runs.read(done.run).to_dataset(), serial)
+
+
+def test_a_copy_that_is_broken_too_is_said(done):
+    for folder in (done.store.path, done.path(FRAME)):
+        break_file(folder / "patient/c/0")
+    with pytest.raises(SolveError, match=r"patient/c/0 is not as planned, nor is its copy"):
         finalize(done)
     assert receipts.missing(done) == []
+
+
+def test_a_store_that_is_none_is_said_in_one_line(done):
+    (done.store.path / "zarr.json").write_text("x")
+    said = call("report", done.run)
+    assert said.code == 2
+    assert "results.zarr must be readable" in said.err
+    assert "qsp finalize" in said.err
+
+
+def test_who_asks_for_an_incomplete_run_has_it(plan):
+    run_shard(plan, 0)
+    assert call("finalize", plan.run).code == 1
+    assert call("finalize", plan.run, "--incomplete").code == 0
+    assert "closed INCOMPLETE" in call("status", plan.run).out
 
 
 def test_a_store_that_was_closed_incomplete_is_open_before_it_is_written(plan):

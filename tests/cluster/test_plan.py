@@ -49,6 +49,12 @@ def test_an_edited_plan_is_refused(plan):
         read_plan(plan.run)
 
 
+def test_a_plan_that_is_no_json_is_refused(plan):
+    plan.path(PLAN).write_text("{")
+    with pytest.raises(ConfigError, match="must be as it was made, but is no JSON"):
+        read_plan(plan.run)
+
+
 def test_a_folder_without_a_plan_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigError, match="Make one with qsp plan"):
         read_plan(tmp_path)

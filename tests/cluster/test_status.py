@@ -99,7 +99,7 @@ def test_what_left_the_queue_without_a_receipt_is_submitted_again_alone(plan, co
 def test_shards_that_wait_in_slurm_are_not_computed_here(plan, commands, monkeypatch):
     call("submit", plan.run, "--slurm")
     commands.queue("17_0", "17_1", "17_2")
-    monkeypatch.setattr("qsp.cluster.submit.to_processes", lambda *_, **__: pytest.fail("begun"))
+    monkeypatch.setattr("qsp.cluster.local.to_processes", lambda *_, **__: pytest.fail("begun"))
     said = call("submit", plan.run, "--local")
     assert said.code == 0
     assert "3 shards are in the queue of Slurm" in said.out

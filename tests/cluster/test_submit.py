@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from qsp.cluster.device import given, settings
 from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import ATTEMPTS, PARTIAL
 from qsp.cluster.script import sbatch
+from qsp.cluster.shard import run_shard
 from qsp.cluster.signals import noted
 from qsp.cluster.status import status
 from qsp.cluster.submit import Resources, to_dask
@@ -37,7 +39,12 @@ def shard_process(plan, shard, **environment):
     return subprocess.Popen(words, env={**os.environ, **environment})
 
 
-def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch):
+def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_path):
+    """From a folder with other code of the same name, of which they must take nothing."""
+    other = tmp_path / "here" / "qsp"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise ImportError('of the folder')")
+    monkeypatch.chdir(other.parent)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     said = call("submit", plan.run, "--local", "--workers", "2")
     assert said.code == 0, said.err
@@ -89,11 +96,12 @@ def test_a_killed_shard_counts_as_a_try_and_is_computed_again(plan):
 
 
 def test_a_shard_that_always_fails_is_tried_so_often_and_reported(plan):
-    path = plan.path("inputs", "configs", "small.toml")
-    path.write_text(path.read_text() + "\n")
+    shutil.rmtree(plan.path(PARTIAL, "00000"))
+    for shard in plan.shards:
+        plan.path(PARTIAL, f"{shard:05d}").write_text("a file where a folder must be")
     said = call("submit", plan.run, "--local", "--workers", "2", "--attempts", "1")
     assert said.code == 1
-    assert "must be as planned" in said.out
+    assert "FileExistsError" in said.out
     assert call("status", plan.run, "--attempts", "1").code == 1
     assert call("finalize", plan.run).code == 1
     assert len(receipts.attempts(plan)) == 3
@@ -112,7 +120,7 @@ def test_resume_checks_what_is_there_and_submit_believes_it(done, serial):
 def test_a_shard_that_failed_too_often_is_tried_again_when_asked(plan, monkeypatch):
     begun = []
     monkeypatch.setattr(
-        "qsp.cluster.submit.to_processes", lambda tasks, *_: begun.append([t.shard for t in tasks])
+        "qsp.cluster.local.to_processes", lambda tasks, *_: begun.append([t.shard for t in tasks])
     )
     receipts.note(plan, receipts.begin(plan, 1), state="failed")
     words = ("resume", plan.run, "--local", "--attempts", "1")
@@ -149,10 +157,11 @@ def test_who_interrupts_is_told_how_to_go_on(plan, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("qsp.cluster.submit.to_processes", interrupted)
+    monkeypatch.setattr("qsp.cluster.local.to_processes", interrupted)
     said = call("submit", plan.run, "--local")
     assert said.code == 130
-    assert f"blocks that were done are kept: qsp resume {plan.run}" in said.out
+    assert "blocks that were done are kept" in said.out
+    assert f"Next: qsp resume {plan.run} --local --workers 1" in said.out
 
 
 @pytest.mark.parametrize(
@@ -160,20 +169,51 @@ def test_who_interrupts_is_told_how_to_go_on(plan, monkeypatch):
     [
         ("--local", "--gpus", "1"),
         ("--dask", "a:1", "--partition", "x"),
+        ("--dask", "a:1", "--memory-gb", "4"),
+        ("--local", "--sbatch", "qos=long"),
         ("--slurm", "--workers", "2"),
     ],
 )
 def test_an_option_of_another_place_is_refused(plan, words):
     said = call("submit", plan.run, *words)
     assert said.code == 2
-    assert "an option must be of the place that is named" in said.err
+    assert f"but is {words[-2]}" in said.err
+
+
+def test_with_other_input_or_code_nothing_is_started(plan):
+    path = plan.path("inputs", "populations", "nhl.toml")
+    path.write_text(path.read_text() + "\n")
+    for verb in ("submit", "resume"):
+        said = call(verb, plan.run, "--local")
+        assert said.code == 2
+        assert "it must be as planned, but is changed" in said.err
+    with pytest.raises(ConfigError, match="as planned"):
+        run_shard(plan, 1)
+    assert receipts.attempts(plan) == {}
+
+
+def test_who_ends_the_command_ends_its_processes_at_a_block(plan, serial):
+    """A Ctrl-C reaches the command alone, and SIGTERM means the same."""
+    words = [sys.executable, "-m", "qsp", "submit", str(plan.run), "--local", "--no-cache"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        wait_for(
+            lambda: any(a.is_live for own in receipts.attempts(plan).values() for a in own), "it"
+        )
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert b"blocks that were done are kept" in said
+    [attempt] = [attempt for own in receipts.attempts(plan).values() for attempt in own]
+    assert attempt.state == "stopped"
+    assert attempt.done > 0
 
 
 def test_where_must_be_said(plan):
     for verb, *words in (["submit"], ["submit", "--slurm", "--local"], ["resume"]):
         said = call(verb, plan.run, *words)
         assert said.code == 2
-        assert f"{verb}: it must be said where" in said.err
+        assert f"{verb}: it must be said where to compute, but is" in said.err
         assert "--slurm, --local, --dask" in said.err
 
 
@@ -187,7 +227,7 @@ def test_the_file_for_sbatch_runs_what_is_missing(done):
     assert f"qsp shard {done.run}" in text
     assert "\nshards=(0 2)\n" in text
     assert '"${shards[$SLURM_ARRAY_TASK_ID]}" --requeue' in text
-    with pytest.raises(ConfigError, match="a shard must be missing"):
+    with pytest.raises(ConfigError, match="there must be shards to compute"):
         sbatch(done, [], Resources())
     with pytest.raises(ConfigError, match="must be one line"):
         sbatch(done, [0], Resources("work\ntouch x"))
@@ -203,11 +243,12 @@ def test_one_array_has_as_many_tasks_as_slurm_allows(plan):
     text = sbatch(many, list(many.shards), Resources())
     assert "--array=0-999%" in text
     assert "# 1000 of 5000 shards" in text
+    assert "4000 more: print it again when these are done" in text
 
 
 def test_what_never_begins_is_said_and_not_tried_for_ever(plan, monkeypatch):
     monkeypatch.setattr(
-        "qsp.cluster.submit.to_processes", lambda *_, **__: "FileNotFoundError: no such folder"
+        "qsp.cluster.local.to_processes", lambda *_, **__: "FileNotFoundError: no such folder"
     )
     said = call("submit", plan.run, "--local")
     assert said.code == 1
