@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ class Watch:
         """See what is new, unless that was just done."""
         began = time.monotonic()
         if began >= self._next:
-            self._show()
+            with contextlib.suppress(OSError):  # a distant disk that does not answer: next time
+                self._show()
             took = time.monotonic() - began
             self._next = began + max(_EVERY_S, took / _SHARE)
 

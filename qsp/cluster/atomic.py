@@ -36,4 +36,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return content if isinstance(content, dict) else None

@@ -69,13 +69,14 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         return Final(complete=False, wrong=wrong, failed=failed, mended=tuple(mended))
     if not good:
         raise SolveError("no shard of the run is done")
-    for shard in wrong:
-        plan.store.clear(plan.rows(shard))
     compile_s = sum(receipt.seconds["compile"] for receipt in good)
     wall_s = sum(receipt.seconds["compute"] for receipt in good)
     plan.store.close(
         {"compile_s": compile_s, "wall_s": wall_s, CLOSED: plan.id}, complete=not wrong
     )
+    for shard in wrong:
+        if not receipts.content(plan, shard):  # else it has been done since it was looked at
+            plan.store.clear(plan.rows(shard))
     file = _netcdf(plan) if netcdf else None
     devices = tuple(sorted({str(receipt.about["device"]) for receipt in good}))
     return Final(not wrong, wrong, failed, devices, tuple(mended), file)

@@ -36,6 +36,7 @@ def mend(plan: Plan) -> list[str]:
         _put_back(plan.path(FRAME, name), plan.store.path / name)
     after = plan.store.files(plan.frame)
     lost = [name for name, digest in plan.frame.items() if after[name] != digest]
+    lost += [] if _is_readable(plan.store.path / ROOT) else [ROOT]
     if lost:
         raise SolveError(
             f"{plan.store.path / lost[0]} is not as planned, nor is its copy in {plan.path(FRAME)}:"

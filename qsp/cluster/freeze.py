@@ -70,7 +70,7 @@ def freeze(
         plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
         plan = dataclasses.replace(plan, frame=plan.store.frame())
         shutil.copytree(plan.store.path, fresh / FRAME)
-        write_json(fresh / PLAN, {**plan.content, "id": plan.id, "frame": plan.frame})
+        write_json(fresh / PLAN, plan.written)
     return dataclasses.replace(plan, run=run)
 
 

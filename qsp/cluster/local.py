@@ -43,9 +43,11 @@ def to_processes(
     running: dict[int, Any] = {}  # by place, so that each GPU has one process
     executor = executor_of(Path(waiting[0].run), "local")
     executor.update_parameters(timeout_min=MOST_MINUTES)
-    try:
-        with _ended_as_interrupted():
+    with _terminated() as asked:
+        try:
             while waiting or running:
+                if asked:
+                    raise KeyboardInterrupt
                 ended = {place: job for place, job in running.items() if job.done()}
                 said = next(filter(None, [said, *map(_failure, ended.values())]), "")
                 running = {place: job for place, job in running.items() if place not in ended}
@@ -57,18 +59,20 @@ def to_processes(
                             running[place] = executor.submit(task)
                 told()
                 time.sleep(PAUSE_S)
-    finally:
-        _end(list(running.values()))
+        finally:
+            _end(list(running.values()))
     return said
 
 
 def _failure(job: Any) -> str:
     """Last line of what a process died of."""
+    if not job.paths.result_pickle.exists():  # killed or stopped: submitit would wait for it
+        return ""
     try:
         error = job.exception()
     except Exception as unknown:
         error = unknown
-    return str(error).strip().splitlines()[-1] if error else ""
+    return next(iter(reversed(str(error).strip().splitlines())), "") if error else ""
 
 
 @contextlib.contextmanager
@@ -85,14 +89,18 @@ def _deaf() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_as_interrupted() -> Iterator[None]:
-    """SIGTERM means what Ctrl-C does: nobody leaves processes behind unknowingly."""
+def _terminated() -> Iterator[list[int]]:
+    """Whether SIGTERM came, which means what Ctrl-C does: nobody leaves processes unknowingly.
+
+    It is noted only, for it may come while a process is started that is not in the list yet.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     try:
-        yield
+        yield asked
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -9,14 +9,14 @@ import zipfile
 from collections.abc import Hashable
 from pathlib import Path
 
-import jax
 import numpy as np
 import xarray as xr
 
 from qsp.cluster.atomic import temporary
+from qsp.cluster.hardware import device
 
 COMPUTE_S = "compute_s"
-PLATFORM = "platform"
+DEVICE = "device"
 
 
 def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
@@ -30,7 +30,7 @@ def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
         "plan": plan_id,
         "dims": {name: v.dims for name, v in of_patients.items()},
         COMPUTE_S: float(ds.attrs.get(COMPUTE_S, 0.0)),
-        PLATFORM: jax.default_backend(),
+        DEVICE: device(),
     }
     arrays = {name: _plain(v.values) for name, v in of_patients.items()}
     partial = temporary(path)
@@ -47,7 +47,7 @@ def keep(ds: xr.Dataset, path: Path, plan_id: str) -> None:
 def left(path: Path, plan_id: str, patients: np.ndarray) -> xr.Dataset | None:
     """A block that is there and is of this plan, these patients and this kind of device; else None.
 
-    A plan made without a GPU has its first block from the CPU: with other last digits.
+    A plan made on a login node has its first block from there: with other last digits.
     """
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -58,7 +58,7 @@ def left(path: Path, plan_id: str, patients: np.ndarray) -> xr.Dataset | None:
     ds = xr.Dataset(found, attrs={COMPUTE_S: about.get(COMPUTE_S, 0.0)})
     is_it = (
         about.get("plan") == plan_id
-        and about.get(PLATFORM) == jax.default_backend()
+        and about.get(DEVICE) == device()
         and np.array_equal(ds["patient"].values, patients)
     )
     return ds if is_it else None

@@ -116,6 +116,14 @@ class Plan:
 
         return Store(self.run / folder.STORE)
 
+    @property
+    def written(self) -> dict[str, Any]:
+        """What its file holds: beside the content its id, the frame, and a digest of that."""
+        frame = dict(sorted(self.frame.items()))
+        text = json.dumps(frame, sort_keys=True)
+        seal = hashlib.sha256(text.encode()).hexdigest()
+        return {**self.content, "id": self.id, "frame": frame, "frame_sha256": seal}
+
     def path(self, *parts: str) -> Path:
         """A path in the folder of the run."""
         return self.run.joinpath(*parts)
@@ -192,7 +200,7 @@ def read_plan(run: Path) -> Plan:
         plan = _plan(run, found)
     except (KeyError, TypeError, ValueError):
         plan = None
-    if plan is None or found.get("version") != VERSION or found.get("id") != plan.id:
+    if plan is None or found.get("version") != VERSION or found != plan.written:
         todo = "Plans are not edited: make a new one with qsp plan"
         raise ConfigError(str(run / PLAN), "the plan must be as it was made", "changed", todo)
     return plan

@@ -195,7 +195,7 @@ def note(plan: Plan, attempt: Attempt, **changes: Any) -> Attempt:
 
 def latest(plan: Plan, attempt: Attempt) -> Attempt:
     """What was last noted of an attempt."""
-    found = read_json(_path(plan, attempt))
+    found = _content(_path(plan, attempt))
     return attempt if found is None else Attempt(**found)
 
 
@@ -227,13 +227,21 @@ def attempts(plan: Plan) -> dict[int, list[Attempt]]:
     found: dict[int, list[Attempt]] = {}
     names = {field.name for field in dataclasses.fields(Attempt)}
     for path in plan.path(ATTEMPTS).glob("*.json"):
-        content = read_json(path)
+        content = _content(path)
         if content is not None and set(content) == names:
             attempt = Attempt(**content)
             if attempt.state == "running":  # files of those that ended may be copies
                 attempt = dataclasses.replace(attempt, touched=max(attempt.touched, _beaten(path)))
             found.setdefault(attempt.shard, []).append(attempt)
     return {shard: sorted(found[shard], key=lambda a: a.began) for shard in sorted(found)}
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """Of the file of an attempt, which is for people: one that cannot be read now stops nothing."""
+    try:
+        return read_json(path)
+    except OSError:
+        return None
 
 
 def _beaten(path: Path) -> float:

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import xarray as xr
 
 from qsp.cluster import partial, receipts
+from qsp.cluster.hardware import device
 from qsp.cluster.plan import PARTIAL, Plan
 from qsp.cluster.receipts import Attempt, Receipt
 from qsp.errors import SolveError
-from qsp.native import processor
 from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
@@ -86,9 +85,10 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
         return _ended(plan, attempt, "already done")
     with _timed(seconds, "write"):
         results = whole.dataset()
-        if plan.store.is_closed:  # of an incomplete run, with these patients as not run
-            plan.store.reopen()
+        _reopen(plan)
         chunks = plan.store.write(results, rows)
+        if _reopen(plan):  # who closed it meanwhile may have taken chunks without a receipt away
+            chunks = plan.store.digests(rows)
     if not all(chunks.values()):
         unwritten = ", ".join(name for name, digest in chunks.items() if not digest)
         raise SolveError(f"chunks of shard {shard} are not where they were written: {unwritten}")
@@ -101,6 +101,14 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
         ),
     )
     return _ended(plan, attempt, "done")
+
+
+def _reopen(plan: Plan) -> bool:
+    """Open a store that was closed incomplete, with these patients as not run; whether it was."""
+    if not plan.store.is_closed:
+        return False
+    plan.store.reopen()
+    return True
 
 
 def _ended(plan: Plan, attempt: Attempt, ended: Ended) -> Ended:
@@ -138,9 +146,8 @@ def _file(plan: Plan, shard: int, number: int) -> Path:
 
 
 def _device() -> dict[str, Any]:
-    device = jax.devices()[0]
     return {
-        "device": processor() if device.platform == "cpu" else device.device_kind,
+        "device": device(),
         "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
     }

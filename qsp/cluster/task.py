@@ -53,14 +53,14 @@ class Task:
             os.environ.pop(VISIBLE, None)
             os.environ.update({} if self.device is None else {VISIBLE: self.device})
         os.environ.update(settings(os.environ))
-        from qsp.cluster.plan import COMPILED, read_plan
-        from qsp.cluster.shard import run_shard
-        from qsp.run.compiled import keep_compiled
+        with noted() as stop:  # from before the imports, which take seconds
+            from qsp.cluster.plan import COMPILED, read_plan
+            from qsp.cluster.shard import run_shard
+            from qsp.run.compiled import keep_compiled
 
-        plan = read_plan(Path(self.run))
-        if self.cache:
-            keep_compiled(plan.path(COMPILED))
-        with noted() as stop:
+            plan = read_plan(Path(self.run))
+            if self.cache:
+                keep_compiled(plan.path(COMPILED))
             return run_shard(plan, self.shard, lambda: bool(stop)), stop.asked_by
 
     def checkpoint(self) -> object:

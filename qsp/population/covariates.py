@@ -154,7 +154,7 @@ def _check_positive(numbers: Mapping[str, AbstractDistribution], where: str) -> 
         lowest = float(np.min(law.at(np.array([-FARTHEST, FARTHEST]))))
         if not lowest > 0.0:
             rule = f"{name} must be above 0 in every patient"
-            todo = 'Write distribution = "lognormal", or give it low and high'
+            todo = 'Write distribution = "log_normal" with a cv, or give it low and high'
             raise PopulationError(f"{where}: covariates", rule, f"{lowest:.3g} at worst", todo)
 
 

@@ -1,6 +1,8 @@
 """The end of a run: whatever is not as its receipt says is found, named, and mended by resume."""
 
 import json
+import pydoc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from qsp.cluster.plan import FRAME
 from qsp.cluster.shard import run_shard
 from qsp.endpoints import crs
 from qsp.errors import ConfigError, SolveError
+from qsp.results.store import Store
 from tests.cluster.same import assert_same_bits
 from tests.run.conftest import call
 
@@ -180,30 +183,79 @@ def test_the_command_names_what_is_broken_and_exits_with_1(done):
     assert "qsp resume" in said.err
 
 
-def test_what_cannot_be_read_now_is_not_missing(done, monkeypatch):
-    """A disk far away that does not answer must not cost the work of days."""
+def stale(monkeypatch, target, where):
+    """Let reading fail below a folder, as on a disk that does not answer."""
+    module, _, name = target.rpartition(".")
+    original = getattr(pydoc.locate(module), name)
 
-    def stale(*_):
-        raise OSError(116, "Stale file handle")
+    def read(file, *words, **more):
+        path = file if isinstance(file, Path) else file.name
+        if f"/{where}/" in str(path):
+            raise OSError(116, "Stale file handle")
+        return original(file, *words, **more)
 
-    monkeypatch.setattr("qsp.results.store.hashlib.file_digest", stale)
-    with pytest.raises(OSError, match="Stale file handle"):
-        finalize(done)
-    said = call("resume", done.run, "--local")
-    assert said.code == 1
-    assert "Stale file handle" in said.err
-    assert receipts.missing(done) == []
+    monkeypatch.setattr(target, read)
 
 
-def test_a_receipt_that_cannot_be_read_now_is_not_broken(done, monkeypatch):
-    def stale(*_, **__):
-        raise OSError(116, "Stale file handle")
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [("hashlib.file_digest", "il6_peak"), ("pathlib.Path.read_text", "receipts")],
+)
+def test_what_cannot_be_read_now_is_neither_missing_nor_broken(done, monkeypatch, target, where):
+    """It must not cost the work of days."""
+    there = {path: path.read_bytes() for path in done.path("receipts").iterdir()}
+    assert len(there) == 3
+    with monkeypatch.context() as patch:
+        stale(patch, target, where)
+        for verb in (("finalize",), ("resume", "--local")):
+            said = call(verb[0], done.run, *verb[1:])
+            assert said.code == 1
+            assert "Stale file handle" in said.err
+            assert where in said.err  # which file
+    assert {path: path.read_bytes() for path in done.path("receipts").iterdir()} == there
+    assert finalize(done).complete
+
+
+def test_an_attempt_that_cannot_be_read_now_stops_nobody(done, monkeypatch):
+    stale(monkeypatch, "pathlib.Path.read_text", "attempts")
+    assert receipts.attempts(done) == {}
+    assert call("status", done.run).code == 0
+
+
+def test_a_shard_that_ends_while_an_incomplete_run_is_closed_stays(plan, monkeypatch, serial):
+    """Every byte of the others is read before, which takes its time."""
+    run_shard(plan, 0)
+    original, late = receipts.wrong, []
+
+    def wrong(plan, shard, store):
+        found = original(plan, shard, store)
+        if shard == 2 and not late:
+            late.append(run_shard(plan, 1))
+        return found
+
+    monkeypatch.setattr("qsp.cluster.finalize.receipts.wrong", wrong)
+    finalize(plan, incomplete=True)
+    assert late == ["done"]
+    assert receipts.wrong(plan, 1, plan.store) == ""
+    found = runs.read(plan.run).to_dataset()
+    assert_same_bits(found, serial.isel(patient=slice(0, 16)))
+
+
+def test_a_store_that_is_closed_while_a_shard_is_written_is_open_again(plan, monkeypatch):
+    run_shard(plan, 0)
+    original = Store.write
+
+    def write(store, *words):
+        chunks = original(store, *words)
+        finalize(plan, incomplete=True)  # takes away what has no receipt
+        return chunks
 
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.read_text", stale)
-        with pytest.raises(OSError, match="Stale file handle"):
-            finalize(done)
-    assert finalize(done).complete
+        patch.setattr(Store, "write", write)
+        with pytest.raises(SolveError, match="are not where they were written"):
+            run_shard(plan, 1)
+    assert not plan.store.is_closed
+    assert run_shard(plan, 1) == "done"
 
 
 def break_file(path):
@@ -221,10 +273,11 @@ def test_what_is_of_no_shard_is_taken_from_its_copy(done, name, serial):
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
-def test_a_copy_that_is_broken_too_is_said(done):
+@pytest.mark.parametrize("name", ["patient/c/0", "zarr.json"])
+def test_a_copy_that_is_broken_too_is_said(done, name):
     for folder in (done.store.path, done.path(FRAME)):
-        break_file(folder / "patient/c/0")
-    with pytest.raises(SolveError, match=r"patient/c/0 is not as planned, nor is its copy"):
+        break_file(folder / name)
+    with pytest.raises(SolveError, match=rf"{name} is not as planned, nor is its copy"):
         finalize(done)
     assert receipts.missing(done) == []
 

@@ -44,6 +44,10 @@ def test_an_edited_plan_is_refused(plan):
         path.write_text(json.dumps({**content, key: value}))
         with pytest.raises(ConfigError, match="must be as it was made"):
             read_plan(plan.run)
+    frame = {**content["frame"], "patient/zarr.json": "0" * 64}
+    path.write_text(json.dumps({**content, "frame": frame}))
+    with pytest.raises(ConfigError, match="must be as it was made"):
+        read_plan(plan.run)
     path.write_text(json.dumps({k: v for k, v in content.items() if k != "files"}))
     with pytest.raises(ConfigError, match="must be as it was made"):
         read_plan(plan.run)

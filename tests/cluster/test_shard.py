@@ -256,5 +256,5 @@ def test_who_is_interrupted_at_the_keyboard_has_not_failed(plan, monkeypatch):
 def test_a_block_of_another_kind_of_device_is_computed_again(plan, monkeypatch):
     """As the first one is, where a plan is made without a GPU and computed with one."""
     assert partials.left(plan.path(PARTIAL, "00000", "00000.npz"), plan.id, np.arange(3))
-    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    monkeypatch.setattr("qsp.cluster.partial.device", lambda: "NVIDIA H100")
     assert not partials.left(plan.path(PARTIAL, "00000", "00000.npz"), plan.id, np.arange(3))

@@ -25,6 +25,12 @@ from tests.cluster.same import assert_same_bits
 from tests.run.conftest import call
 
 LIMIT_S = 120.0
+AT_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # these tests may run in the background
+from qsp.cli import main
+main()
+"""
 
 
 def wait_for(condition, what):
@@ -192,14 +198,16 @@ def test_with_other_input_or_code_nothing_is_started(plan):
     assert receipts.attempts(plan) == {}
 
 
-def test_who_ends_the_command_ends_its_processes_at_a_block(plan, serial):
-    """A Ctrl-C reaches the command alone, and SIGTERM means the same."""
-    words = [sys.executable, "-m", "qsp", "submit", str(plan.run), "--local", "--no-cache"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_the_command_ends_its_processes_at_a_block(plan, number):
+    """A Ctrl-C goes to all processes of a terminal, and only the command obeys."""
+    words = [sys.executable, "-c", AT_A_TERMINAL, "submit", str(plan.run), "--local", "--no-cache"]
+    said_to = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(words, **said_to, start_new_session=True) as process:
         wait_for(
             lambda: any(a.is_live for own in receipts.attempts(plan).values() for a in own), "it"
         )
-        process.send_signal(signal.SIGTERM)
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert b"Traceback" not in said
