@@ -36,6 +36,11 @@ class Crossing(eqx.Module):
     first threshold of that period, and counts here only once its grade rises above the one it had.
     Where only the threshold moved below the signal at the dose, nothing has started: there, too, a
     grade counts once it rises.
+
+    Known limitation: where the thresholds of this period are lower than those of the period in
+    which a running event started, the event may end while the signal is still above the first
+    threshold of this period. The grade that is left then counts as a new event of this period,
+    although nothing has started.
     """
 
     floor: Array  # grade to beat
