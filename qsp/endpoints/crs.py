@@ -112,7 +112,7 @@ def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.
         units="1",
         long_name="Patients with CRS of any grade",
         definition="CRS of grade 1 or more under each link: crossed severity thresholds, mean "
-        "logistic probability on peak IL-6, mean probability of the hazard",
+        "logistic probability on the highest peak of IL-6, mean probability of the hazard",
         needs={"crs_grade": "1", "crs_probability_logistic": "1", "crs_probability_hazard": "1"},
     )
 )
@@ -121,8 +121,9 @@ def alternatives(
 ) -> xr.Dataset:
     """CRS rate under the severity, logistic and hazard links, from the same run.
 
-    Over several doses of one patient the probabilities join as ``1 - prod(1 - p_k)``: independent
-    between doses, given the patient.
+    Over several dose periods of one patient the logistic link reads the highest peak of IL-6, as it
+    does within one period, and the hazard adds up: ``1 - prod(1 - p_k)``. Neither depends on how
+    the doses are named, that is on how many periods they are divided into.
 
     Args:
         ds: Results.
@@ -139,12 +140,14 @@ def _linked(part: xr.Dataset, by: Grouping) -> xr.DataArray:
     """CRS (link, arm, patient[, label or dose_period]) [1]: 0 or 1 by grade, else probabilities."""
     grade = grades(part)
     worst = gather(grade, part, by)
-    events = [(worst >= 1).astype(float).where(worst.notnull())]
-    for name in ("crs_probability_logistic", "crs_probability_hazard"):
-        # Spared in every period of the group: the sum of ln(1 - p).
-        chance = part[name].clip(0.0, 1.0 - 1e-15)
-        spared = xr.apply_ufunc(np.log1p, -chance).where(grade.notnull())
-        events.append(-xr.apply_ufunc(np.expm1, gather(spared, part, by, "sum")))
+    by_grade = (worst >= 1).astype(float).where(worst.notnull())
+    # The probability rises with the peak, so that of the highest peak is the highest.
+    logistic = gather(part["crs_probability_logistic"].where(grade.notnull()), part, by, "max")
+    # Spared in every period of the group: the sum of ln(1 - p), the hazard over all of them.
+    chance = part["crs_probability_hazard"].clip(0.0, 1.0 - 1e-15)
+    spared = xr.apply_ufunc(np.log1p, -chance).where(grade.notnull())
+    hazard = -xr.apply_ufunc(np.expm1, gather(spared, part, by, "sum"))
+    events = (by_grade, logistic, hazard)
     stacked = xr.concat(events, dim="link", coords="minimal", compat="override", join="exact")
     return stacked.assign_coords(link=list(LINKS))
 

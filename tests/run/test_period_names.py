@@ -1,0 +1,51 @@
+"""Names of dose periods are text: other names, the same patients and the same rates."""
+
+import jax
+import numpy as np
+import pytest
+
+from qsp import run as runs
+from qsp.endpoints import crs
+from tests import small
+from tests.run.conftest import CONFIGS
+
+
+def simulated(folder, **names):
+    """The small trial with other names of its dose periods."""
+    text = small.config(CONFIGS.parent / "populations" / "nhl.toml", 8)
+    for old, new in names.items():
+        text = text.replace(f'period = "{old}"', f'period = "{new}"')
+    path = folder / "trial.toml"
+    path.write_text(text)
+    prepared = runs.prepare(runs.Request(path, ()))
+    with jax.numpy_dtype_promotion("standard"):  # as the command line runs
+        return runs.run(prepared).to_dataset()
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    return simulated(tmp_path_factory.mktemp("named"))
+
+
+def rates(ds):
+    """Rates under each link over all doses, by link."""
+    found = crs.alternatives(ds, by="any")["value"].sel(arm="step")
+    return {str(link): found.sel(link=link).item() for link in found["link"].values}
+
+
+def test_other_names_change_no_number(named, tmp_path):
+    other = simulated(tmp_path, SUD1="first", FD1="SUD1")
+    assert set(np.unique(other["dose_label"])) == {"", "first", "SUD1"}
+    for name, values in named.data_vars.items():
+        if name != "dose_label":
+            np.testing.assert_array_equal(other[name].values, values.values, err_msg=str(name))
+    assert rates(other) == rates(named)
+
+
+def test_doses_under_one_name_have_the_links_of_doses_under_two(named, tmp_path):
+    """One period of two doses: its highest IL-6 and its hazard are those of both."""
+    joined = rates(simulated(tmp_path, SUD1="FD1"))
+    divided = rates(named)
+    assert joined["logistic"] == pytest.approx(divided["logistic"], rel=1e-9)
+    assert joined["hazard"] == pytest.approx(divided["hazard"], rel=1e-9)
+    assert divided["logistic"] > 0.0
