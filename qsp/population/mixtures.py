@@ -21,24 +21,6 @@ def choices(mixture: Mixture, z: np.ndarray) -> np.ndarray:
     return (z[:, None] >= bounds).sum(1)
 
 
-def mixed(mixture: Mixture, row: Row, choice: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Values of one parameter (patient,), each from the distribution of the patient's component."""
-    drawn = [at(z) for at in _laws(mixture, row)]
-    return np.choose(choice, drawn)
-
-
-def paths(mixture: Mixture) -> set[str]:
-    """Parameters that differ between the components."""
-    return {path for component in mixture.components for path in component.values}
-
-
-def _laws(mixture: Mixture, row: Row) -> list[_Law]:
-    return [
-        _law(component.values.get(row.path, {}), row, f"{mixture.file}: mixture {mixture.name!r}")
-        for component in mixture.components
-    ]
-
-
 @dataclasses.dataclass(frozen=True)
 class _Law:
     """A distribution times a factor."""
@@ -48,6 +30,41 @@ class _Law:
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         return self.factor * self.inner.at(z)
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureLaw:
+    """A mixture with the distributions of its components, built once for all patients.
+
+    Args:
+        mixture: As its file gives it.
+        laws: By path, the distribution in each component.
+    """
+
+    mixture: Mixture
+    laws: Mapping[str, tuple[_Law, ...]]
+
+    @property
+    def draw(self) -> str:
+        """Name of the draw that chooses the component."""
+        return f"mixtures.{self.mixture.name}"
+
+    def at(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Values of its parameters (patient,), from the component of each patient.
+
+        Args:
+            draws: Standard normal draws (patient,) by path, and that of the component.
+        """
+        choice = choices(self.mixture, draws[self.draw])
+        return {
+            path: np.choose(choice, [law(draws[path]) for law in laws])
+            for path, laws in self.laws.items()
+        }
+
+
+def _laws(mixture: Mixture, path: str, row: Row) -> tuple[_Law, ...]:
+    where = f"{mixture.file}: mixture {mixture.name!r}"
+    return tuple(_law(part.values.get(path, {}), row, where) for part in mixture.components)
 
 
 def _law(change: Mapping[str, object], row: Row, where: str) -> _Law:
@@ -70,8 +87,8 @@ def check_mixtures(
     rows: Mapping[str, Row],
     known: Iterable[str],
     overruled: Iterable[str],
-) -> tuple[Mixture, ...]:
-    """Mixtures of parameters that matter here.
+) -> tuple[MixtureLaw, ...]:
+    """Mixtures of parameters that matter here, with their distributions.
 
     Args:
         mixtures: From all files.
@@ -83,25 +100,29 @@ def check_mixtures(
         ConfigError: If a mixture names a value no file gives, or one that another mixture has too.
     """
     known, overruled = set(known), set(overruled)
-    found: list[Mixture] = []
+    found: list[MixtureLaw] = []
     for mixture in mixtures:
         where = f"{mixture.file}: mixture {mixture.name!r}"
-        if not mixture.name or any(mixture.name == other.name for other in found):
+        if not mixture.name or any(mixture.name == other.mixture.name for other in found):
             rule = "a mixture must have a name of its own"
             raise ConfigError(where, rule, repr(mixture.name), "Name it")
-        for path in sorted(paths(mixture)):
+        for path in sorted(_paths(mixture)):
             if path not in known:
                 todo = f"{suggest(path, known)} A mixture changes given values".strip()
                 rule = f"{path} must be the path of a given value"
                 raise ConfigError(where, rule, "unknown", todo)
-            if any(path in paths(other) for other in found):
+            if any(path in _paths(other.mixture) for other in found):
                 rule = "a value must be in one mixture"
                 raise ConfigError(where, rule, f"{path} in two", "Join the mixtures")
-        kept = paths(mixture) & set(rows) - overruled
-        found.append(_only(mixture, kept))
-        for path in kept:
-            _laws(found[-1], rows[path])  # what is malformed is found here
+        kept = _paths(mixture) & set(rows) - overruled
+        only = _only(mixture, kept)
+        laws = {path: _laws(only, path, rows[path]) for path in sorted(kept)}
+        found.append(MixtureLaw(only, laws))
     return tuple(found)
+
+
+def _paths(mixture: Mixture) -> set[str]:
+    return {path for component in mixture.components for path in component.values}
 
 
 def _only(mixture: Mixture, kept: set[str]) -> Mixture:

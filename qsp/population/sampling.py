@@ -11,7 +11,6 @@ from qsp.population.covariates import REPORTED
 from qsp.population.distributions import Fixed
 from qsp.population.draws import check_ids, normals
 from qsp.population.given_covariates import GivenCovariates
-from qsp.population.mixtures import choices, mixed, paths
 from qsp.population.patients import Population
 from qsp.population.plausible import plausible
 from qsp.population.table import ParameterTable, to_parameters
@@ -42,9 +41,9 @@ def sample(
     """
     numbers = check_ids(ids)
     varying = [path for path, row in table.rows.items() if not isinstance(row.law, Fixed)]
-    in_mixtures = [path for mixture in table.mixtures for path in sorted(paths(mixture))]
+    in_mixtures = [path for mixture in table.mixtures for path in mixture.laws]
     names = list(dict.fromkeys([*varying, *in_mixtures, *table.covariates.names]))
-    kinds = [f"mixtures.{mixture.name}" for mixture in table.mixtures]
+    kinds = [mixture.draw for mixture in table.mixtures]
     of_doses = [f"xi_dose.{period}" for period in range(1, periods + 1)]
     asked = [*names, *kinds, "xi_patient", *of_doses]
     z = np.ascontiguousarray(normals(seed, numbers, asked).T)
@@ -108,10 +107,8 @@ def _values(
     for path, row in table.rows.items():
         values[path] = row.law.at(draws.get(path, still))
     for mixture in table.mixtures:
-        if f"mixtures.{mixture.name}" in draws:
-            choice = choices(mixture, draws[f"mixtures.{mixture.name}"])
-            for path in paths(mixture):
-                values[path] = mixed(mixture, table.rows[path], choice, draws[path])
+        if mixture.draw in draws:
+            values |= mixture.at(draws)
     for path, row in table.rows.items():
         for model in row.covariates:
             values[path] = values[path] * model.effect(covariates)

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qsp import system
-from qsp.molecules import Correlation, Entry, Mixture, Molecule
+from qsp.molecules import Correlation, Entry, Molecule
 from qsp.population.addresses import ELEMENTS, declared, short
 from qsp.population.cohort import Cohort
 from qsp.population.covariates import CovariateLaw, CovariateModel
 from qsp.population.derived import Values, complete, derive
 from qsp.population.distributions import AbstractDistribution
+
+if typing.TYPE_CHECKING:
+    from qsp.population.mixtures import MixtureLaw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +82,7 @@ class ParameterTable:
     rows: Mapping[str, Row]
     covariates: CovariateLaw
     correlations: tuple[Correlation, ...]
-    mixtures: tuple[Mixture, ...]
+    mixtures: tuple[MixtureLaw, ...]
 
     @property
     def given(self) -> dict[str, np.ndarray]:

@@ -309,3 +309,15 @@ def test_impossible_draw_is_marked_and_kept(mosunetuzumab, tmp_path):
 def test_patient_numbers_are_checked(mosunetuzumab, ids):
     with pytest.raises(ConfigError, match="patient ids must"):
         sample(mosunetuzumab, ids, seed=1, periods=1)
+
+
+def test_distributions_of_mixtures_are_built_once(mosunetuzumab, monkeypatch):
+    """Sampling builds none: blocks of patients share those of the table."""
+    assert mosunetuzumab.mixtures
+
+    def refuse(*_):
+        raise AssertionError("a distribution was built")
+
+    monkeypatch.setattr("qsp.population.mixtures.distribution", refuse)
+    people = sample(mosunetuzumab, np.arange(4), seed=1, periods=1)
+    assert people.parameters is not None
