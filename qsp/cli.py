@@ -321,10 +321,7 @@ def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[s
 
 
 def _keep_compiled_programs() -> None:
-    """Persistent compile cache of this user.
-
-    The only thing ever written outside the output folder.
-    """
+    """Persistent compile cache of this user: the only thing written outside the output folder."""
     from qsp.run.compiled import keep_compiled
 
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))

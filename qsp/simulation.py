@@ -197,10 +197,7 @@ def _run(  # noqa: PLR0913
     method: Method,
     progress: Progress | None,
 ) -> tuple[LaneResult, Any, Timing]:
-    """Lanes with trajectories and lanes without, each by a program of its own.
-
-    Put back in order.
-    """
+    """Lanes with and without trajectories, each by a program of its own, put back in order."""
     everywhere = np.tile(kept, arms)
     parts, timings, kinds = [], [], program_kinds(given_kinds(lanes))
     shots = None

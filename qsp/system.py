@@ -135,7 +135,7 @@ class System(eqx.Module):
     def ends(self, x: State, p: Parameters) -> tuple[Extremes, jax.Array]:
         """What is maximized over the ends of steps, and secretion by tissue [Mcell].
 
-        Integrated by trapezoids.
+        Secretion is integrated by trapezoids between the ends.
         """
         now = model.moment(x.model, p.model, self.forms)
         occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]

@@ -106,10 +106,7 @@ def is_unit(unit: str) -> bool:
 
 @functools.cache
 def dimensions(unit: str) -> Mapping[str, float]:
-    """Exponent of each base dimension of a unit, such as ``{"[length]".
-
-    3, "[time]": -1}`` for L/day.
-    """
+    """Exponent of each base dimension of a unit; of L/day ``{"[length]": 3, "[time]": -1}``."""
     exponents = _registry().parse_units(_spelled(unit)).dimensionality
     return {str(name): float(power.real) for name, power in exponents.items()}
 
@@ -149,10 +146,7 @@ class Description:
 
 
 def declarations(kind: type) -> Iterator[Description]:
-    """Every declared quantity of a Module class and of the Module classes it is made of.
-
-    In reading order.
-    """
+    """Declared quantities of a Module class and of those it is made of, in reading order."""
     hints = _hints(kind)
     for field in dataclasses.fields(kind):
         meta = field.metadata

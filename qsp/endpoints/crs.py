@@ -173,8 +173,7 @@ def onset(
 
     Returns:
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
-            is the
-        number of events with a known onset.
+        is the number of events with a known onset.
     """
     return _event_times(ds, "crs_onset", by, quantiles)
 
@@ -200,8 +199,7 @@ def duration(
 
     Returns:
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
-            is the
-        number of events with a known duration.
+        is the number of events with a known duration.
     """
     return _event_times(ds, "crs_duration", by, quantiles)
 
@@ -235,8 +233,7 @@ def first_event(ds: xr.Dataset, *, at_least: int = 1) -> xr.DataArray:
 
     Returns:
         (arm, patient): Time [day since the first dose]; infinite without such an event, NaN where
-            the
-        simulation failed.
+        the simulation failed.
     """
     require(ds, "crs_onset", "day")
     require(ds, "dose_time", "day")

@@ -137,9 +137,8 @@ def best_response(volume: ArrayLike, baseline: ArrayLike, criteria: Criteria) ->
         criteria: Limits.
 
     Returns:
-        (...,): 0 not evaluable (no visit, or no tumor above 0.5 mL to begin with), 1 complete, 2
-            partial,
-        3 stable, 4 progressive.
+        (...,): 0 not evaluable (no visit, or no tumor above 0.5 mL to begin with), 1 complete,
+        2 partial, 3 stable, 4 progressive.
 
     Source: Cheson et al. 2014 (Lugano); Eisenhauer et al. 2009 (RECIST 1.1); limits carried over to
         volumes.

@@ -1,6 +1,6 @@
 """Anti-TNF antibody (infliximab-like): one compartment.
 
-Neutralizes TNF-alpha signaling (TCE-42 A10).
+It neutralizes TNF-alpha signaling (TCE-42 A10).
 """
 
 import equinox as eqx

@@ -1,6 +1,6 @@
 """Dexamethasone: one compartment and an effect site.
 
-A fraction of the maximum steroid effect (TCE-42 A7, A8, [Krz21]).
+Its effect is a fraction of the maximum steroid effect (TCE-42 A7, A8, [Krz21]).
 """
 
 import equinox as eqx

@@ -1,6 +1,6 @@
 """Oral JAK inhibitor (ruxolitinib-like): gut and plasma.
 
-Inhibits IFN-gamma and IL-6 signaling (TCE-42 A7, A8).
+It inhibits IFN-gamma and IL-6 signaling (TCE-42 A7, A8).
 """
 
 import equinox as eqx

@@ -1,7 +1,6 @@
 """Tocilizumab: two compartments with linear and saturable loss.
 
-Blocks the IL-6 receptor (TCE-42 A8, [Frey10]).
-
+It blocks the IL-6 receptor (TCE-42 A8, [Frey10]).
 Signaling falls and measured IL-6 rises, because the receptor also clears IL-6.
 """
 

@@ -1,6 +1,6 @@
 """Binding of the drug in bulk: how much is free, how much sits on receptors.
 
-TCE-42 (c), A3, A4, S4.
+Source: TCE-42 (c), A3, A4, S4.
 
 Receptors hold drug at quasi-equilibrium with the free concentration of their tissue::
 
@@ -92,10 +92,7 @@ def receptors(
 
 
 def gap_receptors(p: BindingParameters) -> Receptors:
-    """Receptor concentrations inside the 15 nm contact gap.
-
-    Density only, whatever the cells are; A1.
-    """
+    """Receptor concentrations inside the 15 nm contact gap, from densities alone; TCE-42 A1."""
     cd3 = p.copies_CD3 / p.area_t_cell / p.density_per_concentration
     target = p.copies_target / p.area_target / p.density_per_concentration
     return Receptors(cd3=jnp.broadcast_to(cd3, target.shape[1:]), target=target)
@@ -109,7 +106,7 @@ def arm_affinity(competitor: Scalar, p: BindingParameters) -> Scalar:
 def avidity(K_T: Scalar, p: BindingParameters) -> PerKindTissue:
     """Gain of affinity by a second arm that reaches a target on the same cell.
 
-    N + (n-1)*chi*r_T/K_T; A14.
+    It is N + (n-1)*chi*r_T/K_T for n binding sites; TCE-42 A14.
     """
     return p.valency + (p.valency - 1.0) * p.chi * gap_receptors(p).target / K_T
 

@@ -30,7 +30,7 @@ _NEWTON = 16
 class DispositionParameters(eqx.Module):
     """Pharmacokinetics of one molecule in one patient.
 
-    Tissue vectors are zero in the blood slot.
+    The vectors over tissues are zero at blood.
     """
 
     CL_base: Scalar = quantity("L/day", "Clearance at the first dose")

@@ -77,7 +77,7 @@ def killing(
 ) -> PerKindTissue:
     """Targets killed [Mcell/day]: k*q*h_kill*N with q = E/(E + k_K*N), E = A + w*X.
 
-    TCE-42 (b), A9.
+    Source: TCE-42 (b), A9.
     """
     effectors = activated + p.weight_post * post_activated
     attacked = numerics.ratio(effectors, effectors + p.k_K * targets.sum(0))

@@ -1,6 +1,6 @@
 """Release of cytokines by activated T cells, weighted by tissue and delayed.
 
-TCE-42 (f), S1, S5, A10.
+Source: TCE-42 (f), S1, S5, A10.
 
 Each activated cell in contact with a target secretes; what reaches blood depends on the tissue.
 The release is held back by its own past (release memory, washed out over days), by IL-10 and by
@@ -36,9 +36,9 @@ class Release(eqx.Module):
 
 
 def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -> PerTissue:
-    """Secreting cells seen from blood: w*A*p, without a second Hill factor.
+    """Secreting cells seen from blood [Mcell]: w*A*p, without a second Hill factor.
 
-    TCE-42 (b), S1 [Mcell].
+    Source: TCE-42 (b), S1.
     """
     return p.weight * activated * touching
 
@@ -46,9 +46,9 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 def release_rates(
     x: Release, secreting: PerTissue, il10_rise: Scalar, effects: Effects, p: ReleaseParameters
 ) -> Release:
-    """Drive D, transits and memory.
+    """Drive D, transits and memory; TCE-42 (f).
 
-    TCE-42 (f). The memory is fed by D, not by its delayed copy (A10). Differs from TCE-42: a kinase
+    The memory is fed by D, not by its delayed copy (A10). Differs from TCE-42: a kinase
     inhibitor holds release back too.
 
     Args:

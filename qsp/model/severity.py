@@ -1,6 +1,6 @@
 """CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade.
 
-TCE-42 (g), A11, S11.
+Source: TCE-42 (g), A11, S11.
 
 No single cytokine orders CRS across molecules, so the index combines IL-6 signaling, TNF-alpha and
 IFN-gamma. A grade is the number of thresholds below the index; two further links, a logistic in
@@ -62,9 +62,7 @@ def severity_rate(
 def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) -> jax.Array:
     """Thresholds of a patient at each dose: ln theta = ln theta_0 + sd_p*xi_p + sd_d*xi_d.
 
-    TCE-42 S11.
-
-    Both draws are shared by the grades, so that the grades keep their order.
+    Both draws are shared by the grades, so that the grades keep their order. Source: TCE-42 S11.
 
     Args:
         xi_patient: Standard normal draw of the patient.

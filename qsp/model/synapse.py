@@ -1,6 +1,6 @@
 """Trimers in a synapse: bridges CD3 : drug : target between one T cell and one target cell.
 
-TCE-42 (a), 4.2, A1, A14.
+Source: TCE-42 (a), 4.2, A1, A14.
 
 Receptors stand at their surface density inside a 15 nm gap, so that a bridge depends on the
 receptors of the two cells and on the free drug around them, not on how many cells a tissue holds::
@@ -115,18 +115,12 @@ def _without_cross_arm(  # noqa: PLR0913
 def per_synapse(
     concentration: PerKindTissue, p: BindingParameters, s: SynapseParameters
 ) -> PerKindTissue:
-    """Bridges of one synapse from their concentration in the gap: density times area.
-
-    TCE-42 (a).
-    """
+    """Bridges of one synapse from their concentration in the gap, by its area; TCE-42 (a)."""
     return concentration * p.density_per_concentration * s.area
 
 
 class AbstractSynapse(eqx.Module):
-    """How bridges follow the drug.
-
-    A state of its own (or none), its rates, and the bridges it stands for.
-    """
+    """How bridges follow the drug: a state or none, its rates, and the bridges it means."""
 
     @property
     @abstractmethod
@@ -215,9 +209,9 @@ class Complexes(eqx.Module):
 
 
 class Kinetic(AbstractSynapse):
-    """Every binding step with its own rate, 1:1 molecules only.
+    """Every binding step with its own rate, for 1:1 molecules only.
 
-    Stiff (rates to 1e5 per hour), needs an implicit solver.
+    The equations are stiff (rates to 1e5 per hour) and need an implicit solver.
 
     The drug in the gap is held at its tissue concentration. Detailed balance fixes the
     second on-rates: both paths to the trimer end in Tri = alpha*c*r*t/(K_3*K_T).

@@ -126,9 +126,9 @@ class TCellFluxes(eqx.Module):
 def t_cell_fluxes(
     x: TCells, contact: Contact, effects: Effects, recruit: AbstractRecruitment, p: TCellParameters
 ) -> TCellFluxes:
-    """Fluxes between the states of T cells.
+    """Fluxes between the states of T cells; TCE-42 (d).
 
-    TCE-42 (d). Expansion is spared by JAK inhibition (A13).
+    Expansion is spared by JAK inhibition (A13).
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
     room = numerics.positive_part(1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline))

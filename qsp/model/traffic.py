@@ -39,7 +39,7 @@ def arriving(
 ) -> TCells:
     """Net arrival of T cells in each tissue [Mcell/day]; blood gives what the tissues get.
 
-    TCE-42 (d).
+    Source: TCE-42 (d).
 
     Args:
         x: T cells.
@@ -68,6 +68,6 @@ def arriving(
 def margination_rate(marginated: Scalar, drive: Scalar, p: TrafficParameters) -> Scalar:
     """k_on*z/(S50 + z)*(1 - MAR) - k_off*MAR, driven by the delayed cytokine drive z.
 
-    TCE-42 (d), S3.
+    Source: TCE-42 (d), S3.
     """
     return p.k_on * drive / (p.S50 + drive) * (1.0 - marginated) - p.k_off * marginated

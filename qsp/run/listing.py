@@ -1,7 +1,4 @@
-"""What a report lists of a run's input.
-
-Doses in protocol days, and parameters with their sources.
-"""
+"""The input of a run in a report: doses in protocol days, and parameters with their sources."""
 
 import dataclasses
 import math

@@ -9,7 +9,7 @@ import qsp
 def git_commit() -> str:
     """Commit of the checkout the package is run from, marked where files differ.
 
-    Empty outside a checkout.
+    The text is empty outside a checkout.
     """
     root = Path(qsp.__file__).resolve().parent.parent
     try:
