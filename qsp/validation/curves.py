@@ -43,7 +43,7 @@ def curve_facts(
 
     Args:
         folder: Of the curves; None where the user has none.
-        prepared: Studies by molecule.
+        prepared: Studies by name.
 
     Raises:
         ConfigError: If there is no such folder, or a file breaks a rule.
@@ -71,6 +71,7 @@ def _serum(path: Path, starts: Sequence[float]) -> Iterator[Fact]:
         within_hours = Rule("within 6 h of a dose", judged=False)
         yield Fact(
             molecule="mosunetuzumab",
+            study="mosunetuzumab",
             what="Serum, median over digitised mean",
             when=f"day {day:g}",
             published=Figure(value, PK_UNIT),
@@ -95,6 +96,7 @@ def _il6(path: Path, arm: str, regimen: str) -> Iterator[Fact]:
             raise ConfigError(path.name, f"the file must hold samples near day {day}", got)
         yield Fact(
             molecule="blinatumomab",
+            study="blinatumomab",
             what=f"IL-6 above {DETECTABLE:g} pg/mL, median of {len(taken)} samples",
             when=f"{regimen}, {24 * day:g} h",
             published=Figure(statistics.median(taken), "pg/mL", min(taken), max(taken)),
@@ -109,8 +111,10 @@ def _il6(path: Path, arm: str, regimen: str) -> Iterator[Fact]:
 
 
 def _skipped(file: str, word: str) -> Row:
+    molecule = file.split("_")[0]
     fact = Fact(
-        molecule=file.split("_")[0],
+        molecule=molecule,
+        study=molecule,
         what=f"Digitised curve {file}",
         when="",
         published=Figure(float("nan"), ""),

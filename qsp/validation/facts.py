@@ -20,6 +20,11 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 """Dose periods of the tables that are called otherwise in the simulated arms."""
 TWO_CYCLES = ("SUD1", "SUD2", "FD1", "FD2")
 """Dose periods of days 0 to 42 of mosunetuzumab, which its label joins in one area."""
+STUDY_OF_INDICATION: Mapping[str, str] = {
+    "R/R FL pivotal": "mosunetuzumab_fl",
+    "R/R FL >=2 lines": "mosunetuzumab_fl",
+}
+"""Study of each indication of the tables that has a population of its own."""
 DETECTABLE = 10.0
 """Digitised IL-6 at or below this could not be read [pg/mL]."""
 STEROID = "_STEROID"
@@ -41,6 +46,7 @@ def labels_of(period: str) -> tuple[str, ...]:
 def _fact(row: Published, what: str, when: str, published: Figure, measured: Measure) -> Fact:
     return Fact(
         molecule=row["molecule"],
+        study=STUDY_OF_INDICATION.get(row.cells.get("indication", ""), row["molecule"]),
         what=what,
         when=when,
         published=published,

@@ -56,10 +56,11 @@ class Fact:
 
     Args:
         molecule: Name of the molecule.
+        study: Name of the study that simulates it, one of `qsp.validation.study.STUDIES`.
         what: Which quantity.
         when: Dose, period or time.
         published: The figure.
-        measure: The same from a study of the molecule.
+        measure: The same from the study.
         rule: How both compare.
         certainty: ``label``, ``paper`` or ``own-knowledge``.
         source: Where it was published.
@@ -67,6 +68,7 @@ class Fact:
     """
 
     molecule: str
+    study: str
     what: str
     when: str
     published: Figure

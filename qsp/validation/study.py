@@ -1,7 +1,7 @@
-"""The simulated side: the regimens of a molecule's tables, in the population nearest to theirs.
+"""The simulated side: the regimens of the tables, in the population nearest to their patients.
 
-Each molecule is one run of one compiled program; its config stands beside the tables, with an arm
-for each regimen of theirs.
+Each study is one run of one molecule in one population. Its config is beside the tables, with an
+arm for each regimen.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from qsp.errors import ConfigError
 from qsp.molecules import read_toml
 from qsp.validation.published import DATA
 
-MOLECULES = ("mosunetuzumab", "blinatumomab", "tebentafusp")
-"""Molecules with published figures, in the order of the rows."""
+STUDIES = ("mosunetuzumab", "mosunetuzumab_fl", "blinatumomab", "tebentafusp")
+"""Studies with published figures, in the order of the rows."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Results of the regimens of one molecule.
+    """Results of the regimens of one study.
 
     Args:
         results: As in `qsp.results`, with `best_response`.
@@ -35,11 +35,11 @@ class Study:
     trajectories: xr.Dataset
 
 
-def prepare(molecule: str, *, patients: int, seed: int, populations: Path) -> runs.Prepared:
+def prepare(study: str, *, patients: int, seed: int, populations: Path) -> runs.Prepared:
     """Read and sample what a study needs.
 
     Args:
-        molecule: One of `MOLECULES`.
+        study: One of `STUDIES`.
         patients: Number of virtual patients.
         seed: Of the population.
         populations: Folder of the population files.
@@ -47,7 +47,7 @@ def prepare(molecule: str, *, patients: int, seed: int, populations: Path) -> ru
     Raises:
         ConfigError: If the population is not there, or a number is out of range.
     """
-    config = DATA / f"{molecule}.toml"
+    config = DATA / f"{study}.toml"
     population = populations.resolve() / f"{read_toml(config)['population']}.toml"
     if not population.is_file():
         todo = "Go to the folder of the project, or name the folder of populations"

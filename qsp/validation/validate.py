@@ -8,7 +8,7 @@ from qsp.engine.progress import Progress
 from qsp.validation.curves import curve_facts
 from qsp.validation.facts import published_facts
 from qsp.validation.row import Row
-from qsp.validation.study import MOLECULES, conduct, prepare
+from qsp.validation.study import STUDIES, conduct, prepare
 
 POPULATIONS = Path("populations")
 """The folder of populations of a checkout, seen from its root."""
@@ -29,11 +29,11 @@ def validate(
         seed: Of the populations.
         curves: Folder of digitised curves; what needs them is skipped with a word without.
         populations: Folder of the population files.
-        progress: Told of each chunk of each of the three runs.
+        progress: Told of each chunk of each of the four runs.
 
     Returns:
         Rows: what misses, what is within, what is only shown, what was skipped; in each group in
-        the order of molecules and tables.
+        the order of studies and tables.
 
     Raises:
         ConfigError: If a file or a number breaks a rule, before anything is simulated.
@@ -41,17 +41,17 @@ def validate(
     """
     # read and check everything
     prepared = {
-        molecule: prepare(molecule, patients=patients, seed=seed, populations=populations)
-        for molecule in MOLECULES
+        name: prepare(name, patients=patients, seed=seed, populations=populations)
+        for name in STUDIES
     }
     of_curves, rows = curve_facts(curves, prepared)
     facts = (*published_facts(), *of_curves)
 
     # simulate and compare
     found = list(rows)
-    for molecule in MOLECULES:
-        own = [fact for fact in facts if fact.molecule == molecule]
+    for name in STUDIES:
+        own = [fact for fact in facts if fact.study == name]
         times = {fact.time for fact in own if fact.time is not None}
-        study = conduct(prepared[molecule], times, progress)
+        study = conduct(prepared[name], times, progress)
         found += [fact.compared(study) for fact in own]
     return sorted(found, key=lambda row: row.verdict)

@@ -10,7 +10,7 @@ from qsp.molecules import names
 from qsp.validation.approved import RATES
 from qsp.validation.facts import published_facts
 from qsp.validation.published import DATA, TABLES, read
-from qsp.validation.study import MOLECULES
+from qsp.validation.study import STUDIES
 
 ROWS = [row for table in TABLES for row in read(table)]
 CERTAINTIES = {"label", "paper", "own-knowledge"}
@@ -21,17 +21,20 @@ def named(row):
     return f"{row.table}-{row['regimen_id']}-{period}"
 
 
+def population(study):
+    return tomllib.loads((DATA / f"{study}.toml").read_text())["population"]
+
+
 @pytest.fixture(scope="module")
 def arms():
-    """Dose periods of each arm, by molecule and arm, and whether it has a steroid."""
+    """Dose periods of each arm, by study and arm, and whether it has a steroid."""
     found = {}
-    for molecule in MOLECULES:
-        population = tomllib.loads((DATA / f"{molecule}.toml").read_text())["population"]
-        file = DATA.parents[2] / "populations" / f"{population}.toml"
-        trial = load(DATA / f"{molecule}.toml", [f"population={file}"]).trial(100.0)
+    for study in STUDIES:
+        file = DATA.parents[2] / "populations" / f"{population(study)}.toml"
+        trial = load(DATA / f"{study}.toml", [f"population={file}"]).trial(100.0)
         for arm in trial.arms:
             kinds = {dose.kind for dose in arm.administrations}
-            found[molecule, arm.name] = (arm.labels, "dexamethasone" in kinds)
+            found[study, arm.name] = (arm.labels, "dexamethasone" in kinds)
     return found
 
 
@@ -77,8 +80,32 @@ def test_every_fact_has_an_arm_with_its_dose_period(arms):
     for fact in published_facts():
         given = fact.measure.keywords
         for name in given.get("arms", [given.get("arm")]):
-            labels, _ = arms[fact.molecule, name]
+            labels, _ = arms[fact.study, name]
             assert set(given.get("labels", ())) <= set(labels), fact
+
+
+def test_patients_with_follicular_lymphoma_are_simulated_as_such():
+    simulated = {
+        (fact.what, fact.when): population(fact.study)
+        for fact in published_facts()
+        if fact.molecule == "mosunetuzumab"
+    }
+    follicular = {key for key, name in simulated.items() if name == "nhl_fl"}
+    assert follicular == {
+        ("CRS, any grade", "overall, R/R FL pivotal"),
+        ("ORR", "R/R FL >=2 lines"),
+        ("CR", "R/R FL >=2 lines"),
+    }
+    assert {key for key in simulated if "R/R FL" in key[1]} == follicular
+    assert set(simulated.values()) == {"nhl", "nhl_fl"}
+
+
+def test_each_study_serves_a_fact_of_its_molecule():
+    assert {fact.study for fact in published_facts()} == set(STUDIES)
+    molecule = {
+        name: tomllib.loads((DATA / f"{name}.toml").read_text())["molecule"] for name in STUDIES
+    }
+    assert all(molecule[fact.study] == fact.molecule for fact in published_facts())
 
 
 def test_published_premedication_is_simulated(arms):

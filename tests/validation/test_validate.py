@@ -18,6 +18,7 @@ POPULATIONS = Path(__file__).parents[2] / "populations"
 def fact(published=10.0, unit="pg/mL", simulated=20.0, how="within 3-fold", **other):
     return Fact(
         molecule="mosunetuzumab",
+        study="mosunetuzumab",
         what="IL-6 peak, median",
         when="SUD1",
         published=Figure(published, unit, **other),
