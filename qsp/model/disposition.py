@@ -8,9 +8,15 @@ r"""Disposition of the drug (TCE-42 (c), A2-A4, S4, S8).
                                            +-- lymphoid, tumor, skin  (free drug, receptors)
 
 The conserved quantity is all drug of a tissue: free, on soluble target, on receptors. Its balance
-is divided by phi = d(all)/d(soluble), less what receptors take up or release as cells come and go.
-Drug on a dying cell goes with the cell into a sink that only grows; a migrating cell leaves its
-drug behind and binds anew.
+is divided by phi = d(all)/d(soluble), less what receptors take up or release as cells come and go::
+
+    phi*dC/dt = inflow - elimination - internalization
+                - occupancy*(receptors gained) + (1 - lost_on_death)*occupancy*(receptors that die)
+
+A migrating cell leaves its drug behind and binds anew. With mechanistic clearance, drug on a dying
+cell goes with the cell into a sink that only grows (lost_on_death = 1). A time-varying clearance is
+fitted to plasma data and contains the loss with target cells, so drug on a dying cell returns to
+solution (lost_on_death = 0): only dosing and that clearance change the amount in the body.
 """
 
 from collections.abc import Callable
@@ -48,6 +54,7 @@ class DispositionParameters(eqx.Module):
     soluble_target: PerTissue = quantity("nmol/L", "Soluble target at baseline", dims=("tissue",))
     competitor: Scalar = quantity("nmol/L", "Competitor for the target when the simulation starts")
     k_competitor: Scalar = quantity("1/day", "Loss of the competitor")
+    lost_on_death: Scalar = quantity("1", "Share of the drug on dying cells that is lost with them")
     V_competitor: Scalar = quantity("L", "Volume of the competitor where it is given")
     competitor_per_mass: Scalar = quantity("nmol/mg", "Amount of the competitor in its mass")
 
@@ -137,7 +144,8 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
         + bulk.capacity * bulk.free_per_target * d_soluble_target
         + bulk.bound_per_competitor * d_competitor
     )
-    died = tissues.volume * on_receptors(bulk, turnover.died)
+    on_dying = tissues.volume * on_receptors(bulk, turnover.died)
+    lost = p.lost_on_death * on_dying
 
     central = given.iv + absorbed - elimination - to_peripheral - into_tissue.sum(0)
     inflow = into_tissue.at[BLOOD].add(central)
@@ -147,13 +155,13 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
         depot=p.bioavailability * given.sc - absorption,
         lymph_1=absorption - transit,
         lymph_2=transit - absorbed,
-        soluble=(inflow - internalization - taken_up) / phi,
+        soluble=(inflow - internalization - taken_up + on_dying - lost) / phi,
         peripheral=to_peripheral / p.V2,
         soluble_target=d_soluble_target,
         competitor=d_competitor,
         eliminated=elimination,
         internalized=internalization.sum(0),
-        died=died.sum(0),
+        died=lost.sum(0),
     )
 
 

@@ -45,8 +45,9 @@ class Molecule:
         format: Of the protein, in words.
         molecular_weight: [kDa].
         routes: Routes its pharmacokinetics cover.
-        clearance: ``time_varying`` (empirical, falls with time, holds all loss) or
-            ``mechanistic`` (linear clearance, and internalization with receptors).
+        clearance: ``time_varying`` (empirical, falls with time, contains the loss with target
+            cells) or ``mechanistic`` (linear clearance, internalization with receptors, and
+            loss of the drug on dying cells).
         synapse: Form of the bridges: ``equilibrium``, ``relaxed`` or ``kinetic``.
         parameters: Its entries.
         in_vitro: Measured concentrations of half effect (``activation``, ``killing``), for

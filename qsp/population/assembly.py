@@ -217,7 +217,11 @@ def check_clearance(molecule: Molecule, rows: Iterable[Row]) -> None:
         ConfigError: If a row belongs to the form of clearance that the molecule does not have.
     """
     wrong = {
-        "time_varying": ("binding.k_int_CD3", "binding.k_int_target"),
+        "time_varying": (
+            "binding.k_int_CD3",
+            "binding.k_int_target",
+            "disposition.lost_on_death",
+        ),
         "mechanistic": ("disposition.CL_base", "disposition.half_life_CL"),
     }[molecule.clearance]
     for given in rows:

@@ -16,6 +16,7 @@ A parameter given in a file is never derived. Rules, in order (A5, A9, A10, S10 
 ``targets.blood_ratio``                   baseline in blood / in the tissue, where they exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
 ``disposition.CL_base``, half_life_CL     mechanistic clearance: CL_ss, constant
+``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
 
 Anything still missing is zero where `ABSENT` allows a process to be absent, and an error otherwise.
@@ -114,6 +115,7 @@ def derive(values: Values, *, target: str, clearance: str) -> dict[str, np.ndarr
     if clearance == "mechanistic" and "disposition.CL_ss" in v:
         v.setdefault("disposition.CL_base", v["disposition.CL_ss"])
         v.setdefault("disposition.half_life_CL", np.asarray(1.0))
+    v.setdefault("disposition.lost_on_death", np.asarray(float(clearance == "mechanistic")))
     return v
 
 

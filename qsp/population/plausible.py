@@ -68,6 +68,7 @@ POSITIVE = (
 
 FRACTIONS = (
     "disposition.bioavailability",
+    "disposition.lost_on_death",
     "t_cells.steroid_act",
     "release.steroid_release",
     "cytokines.f_tolerant",

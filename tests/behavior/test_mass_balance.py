@@ -13,6 +13,7 @@ from tests.scenarios import Dose, Scenario, Subject, mosunetuzumab, solve
 
 SINKS = ("eliminated", "internalized", "died")
 ROUNDING = 1e-12
+NO_CLEARANCE = {"disposition.CL_base": 0.0, "disposition.CL_ss": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,7 @@ def courses(double_precision):
     busy = {
         "binding.k_int_CD3": 1.584,
         "binding.k_int_target": 0.24,
+        "disposition.lost_on_death": 1.0,
         **{f"disposition.soluble_target.{tissue}": 5.0 for tissue in ("blood", "tumor")},
         "disposition.k_soluble": 0.02,
         "binding.KD_soluble": 2.4,
@@ -40,6 +42,7 @@ def courses(double_precision):
             "step-up": Scenario(nhl.patient(), steps),
             "everything": Scenario(nhl.patient(busy), (*steps, *under_skin, bolus)),
             "continuous": Scenario(blinatumomab.patient(), continuous, 28),
+            "no clearance": Scenario(nhl.patient(NO_CLEARANCE), steps),
         }
     )
 
@@ -86,7 +89,19 @@ def test_T18_sinks_only_grow(regimen, courses):
     for sink in SINKS:
         amount = getattr(drug, sink)
         assert np.all(np.diff(amount) >= -ROUNDING * amount.max()), sink
-    assert drug.died[-1] > 0.0
+    lost = courses[regimen].scenario.parameters.model.disposition.lost_on_death
+    assert (drug.died[-1] > 0.0) == (lost > 0.0)
+
+
+def test_without_clearance_the_drug_on_dying_cells_stays_in_the_body(courses):
+    """Time-varying clearance contains the loss with target cells: at CL = 0 nothing is lost.
+
+    Free and bound drug, without the sinks, add up to the doses while nearly all B cells die.
+    """
+    course = courses["no clearance"]
+    assert course.b_cells[-1] < 0.05
+    wanted = given(course)
+    assert found(course, without=SINKS) == pytest.approx(wanted, rel=1e-6, abs=1e-6 * wanted[-1])
 
 
 @pytest.mark.parametrize("sink", SINKS)

@@ -32,6 +32,7 @@ OF_TWIN = {"recruitment": "mass_action", "relaxation": True}
 SINKS_OF_LOSS = {
     "binding.k_int_CD3": 1.584,
     "binding.k_int_target": 0.24,
+    "disposition.lost_on_death": 1.0,
 }
 SOLUBLE_AND_COMPETITOR = {
     **{f"disposition.soluble_target.{tissue}": 4.0 for tissue in ("blood", "lymphoid", "tumor")},

@@ -50,6 +50,7 @@ def complete() -> Parameters:
         (lambda p: p.model.disposition.soluble_target, jnp.array([0.7, 0.4, 2.0, 0.2])),
         (lambda p: p.model.disposition.competitor, 3.0),
         (lambda p: p.model.disposition.k_competitor, 0.05),
+        (lambda p: p.model.disposition.lost_on_death, 0.7),
         (lambda p: p.model.disposition.k_exchange, tissue),
         (lambda p: p.model.binding.KD_soluble, 2.4),
         (lambda p: p.model.binding.KD_competitor, 4.0),

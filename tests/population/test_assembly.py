@@ -71,6 +71,7 @@ def test_derived_values(mosunetuzumab):
 def test_mechanistic_clearance_is_constant(tebentafusp):
     p = tebentafusp.nominal().model
     assert p.disposition.CL_base == p.disposition.CL_ss == 16.4
+    assert p.disposition.lost_on_death == 1
     assert p.binding.k_int_CD3 > 0
 
 
@@ -78,6 +79,7 @@ def test_time_varying_clearance_has_no_internalization(mosunetuzumab):
     p = mosunetuzumab.nominal().model
     assert p.binding.k_int_CD3 == p.binding.k_int_target == 0
     assert p.disposition.CL_base > p.disposition.CL_ss
+    assert p.disposition.lost_on_death == 0
 
 
 def test_skin_targets_of_tebentafusp(tebentafusp):

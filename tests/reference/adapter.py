@@ -19,6 +19,7 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
     named = {
         **{"V1": d.V1, "V2": d.V2, "Q": d.Q, "CLbase": d.CL_base, "CLss": d.CL_ss},
         **{"HL": d.half_life_CL, "ka": d.ka, "F_sc": d.bioavailability, "kl_lymph": d.k_lymph},
+        **{"lost": d.lost_on_death},
         **{"kex": d.k_exchange, "Kp": d.partition, "V": m.tissues.volume},
         **{"kint3": b.k_int_CD3, "kintT": b.k_int_target, "Kd_s": b.KD_soluble},
         **{"sT0": d.soluble_target, "kdeg_s": d.k_soluble, "K_O": b.KD_competitor},

@@ -44,8 +44,8 @@ def _kinds(normal: Sequence, malignant: Sequence, low: Sequence) -> np.ndarray:
 
 
 # Nominal values, mosunetuzumab-like (3.4, A*, S*, and the best structure of the nine-molecule fit).
-# The loss by internalization is off (kint3 = kintT = 0) because CL varies with time (A2); for the
-# mechanistic form set CLbase = CLss, kint3 = 1.584 and kintT = 0.24 per day.
+# The losses with cells are off (kint3 = kintT = lost = 0) because the time-varying CL contains them
+# (A2); in the mechanistic form CLbase = CLss, kint3 = 1.584 and kintT = 0.24 per day, and lost = 1.
 # fmt: off
 PARAMETERS: dict[str, Value] = {
     # (c) drug
@@ -61,6 +61,7 @@ PARAMETERS: dict[str, Value] = {
     "Kp": _a(0, 0.4, 0.25, 0.35),          # -        tissue/blood ratio of free drug; blood unused
     "V": _a(5.0, 0.12, 0.013, 0.33),       # L        blood; interstitial volumes, constant (A5)
     "kint3": 0.0, "kintT": 0.0,            # 1/day    internalization of drug on CD3, on target
+    "lost": 0.0,                           # -        drug on dying cells: lost 1, set free 0
     "Kd_s": 2.4,                           # nmol/L   drug and soluble target (S4)
     "sT0": _a(0, 0, 0, 0),                 # nmol/L   soluble target at baseline
     "kdeg_s": 0.0177,                      # 1/day    turnover of soluble target
@@ -375,14 +376,17 @@ def derivative(
     d["N"] = n_births_moves - kill
     d["Md"] = kill[1, 2] + kill[2, 2] - p["k_clr"] * y["Md"]
 
-    # (c) drug: receptors that come or go with living cells carry drug with them (A4)
+    # (c) drug: receptors that come or go with living cells carry drug with them (A4); of the drug
+    # on dying cells a share is lost, and the rest is set free where they die
     d["sT"] = p["kdeg_s"] * (p["sT0"] - y["sT"])
     d["O"] = -p["k_O"] * y["O"]
     b = bind(y, p)
     loss = p["kint3"] * b["on_cd3"] + p["kintT"] * b["on_target"]
     t_in = d["R"] + d["A"] + d["X"] + t_deaths
     shift = b["occ3"] * p["n3"] * t_in + b["occt"] * (p["nt"] * n_births_moves).sum(axis=0)
-    shift = shift / (PER_NMOL * p["V"])
+    dead_t, dead_n = b["occ3"] * p["n3"] * t_deaths, b["occt"] * (p["nt"] * kill).sum(axis=0)
+    on_dead = dead_t + dead_n
+    shift = (shift - (1 - p["lost"]) * on_dead) / (PER_NMOL * p["V"])
     shift = shift + b["dbound_dc"] * b["dc_dsoluble"] * d["sT"]
     shift = shift + b["dbound_dkte"] * p["KT"] / p["K_O"] * d["O"]
     c0 = y["C"][0]
@@ -404,8 +408,7 @@ def derivative(
     d["lymph2"] = p["kl_lymph"] * (y["lymph1"] - y["lymph2"])
     d["eliminated"] = clearance * c0
     d["internalized"] = (loss * p["V"]).sum()
-    dead_t, dead_n = b["occ3"] * p["n3"] * t_deaths, b["occt"] * (p["nt"] * kill).sum(axis=0)
-    d["died"] = (dead_t + dead_n).sum() / PER_NMOL
+    d["died"] = p["lost"] * on_dead.sum() / PER_NMOL
     unbind = np.clip(p["koffT"] * (1 + b["c"] / b["kte"]), 0.05 * H, 5 * H)
     d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxation else np.zeros((3, 4))
 
