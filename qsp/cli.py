@@ -6,7 +6,6 @@ wrong (found before anything is compiled or written), 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -79,12 +78,14 @@ def run(
     folder.check(out, force=force)
     if not quiet:
         print_notes(prepared, console)
-    if cache:
-        _keep_compiled_programs()
+    from qsp.engine.cache import jax_cache_dir
+
+    # Without a cache of its own, a run still uses one that JAX was configured to use.
+    cache_dir = _cache_compiled_programs() if cache else jax_cache_dir()
     from qsp.terminal import Bar, Nothing, print_results
 
     with Nothing() if quiet else Bar(console) as progress:
-        results = runs.run_into(out, prepared, force=force, progress=progress)
+        results = runs.run_into(out, prepared, force=force, progress=progress, cache_dir=cache_dir)
     with results:  # of several blocks a file, that is closed
         failed = runs.check_failures(results, allow=allow_failures)
         if not quiet:
@@ -153,7 +154,7 @@ def replay(out: FolderArg) -> None:
     from qsp import run as runs
     from qsp.terminal import print_replay
 
-    _keep_compiled_programs()
+    _cache_compiled_programs()
     with runs.read(out) as results:
         shown = runs.replay(results)
     print_replay(shown, console)
@@ -258,7 +259,7 @@ def validate(
     from qsp.terminal import print_validation
     from qsp.validation import validate as compare
 
-    _keep_compiled_programs()
+    _cache_compiled_programs()
     rows = compare(patients=patients, seed=seed, curves=curves, populations=populations)
     print_validation(rows, console)
 
@@ -277,7 +278,7 @@ def compare(
     from qsp.terminal import print_approved
     from qsp.validation import approved
 
-    _keep_compiled_programs()
+    _cache_compiled_programs()
     rows = approved.compare(configs, patients=patients, seed=seed)
     print_approved(rows, console)
     out.mkdir(parents=True, exist_ok=True)
@@ -320,9 +321,15 @@ def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[s
     return (*(changes or ()), *given)
 
 
-def _keep_compiled_programs() -> None:
-    """Persistent compile cache of this user: the only thing written outside the output folder."""
+def _cache_compiled_programs() -> Path | None:
+    """Cache compiled programs, those of XLA too, in the folder that Python callers use by default.
+
+    Nothing else is ever written outside the output folder.
+    """
+    from qsp.engine.cache import default_cache_dir
     from qsp.run.compiled import keep_compiled
 
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    keep_compiled(home / "qsp" / "compiled")
+    folder = default_cache_dir()
+    if folder is not None:
+        keep_compiled(folder)
+    return folder

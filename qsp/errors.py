@@ -50,6 +50,10 @@ class SolveError(QSPError, RuntimeError):
     """A run that failed: no patient could be solved, or more than was allowed."""
 
 
+class BackendWarning(UserWarning):
+    """A system has no native program, so XLA computes it."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """The nearest known names as a sentence, or the empty string where nothing is near."""
     near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)

@@ -6,7 +6,7 @@ order of arms and patients; what a patient experiences depends on nobody else.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 
 from qsp.engine.batch import LANE_WIDTH, Batch, Timing
-from qsp.engine.batch import simulate as solve
+from qsp.engine.batch import simulate as simulate_batch
+from qsp.engine.cache import CacheDir
 from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.precision import double
@@ -70,6 +71,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     attributes: Mapping[str, Any] | None = None,
     whole: bool = True,
     given: GivenTable | None = None,
+    cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
 
@@ -86,6 +88,10 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
             `check_solved` judges the parts together.
         given: What arms that react gave in another run: it is given again, at the same times, and
             no rule is asked.
+        cache_dir: Folder in which compiled native programs are cached for the next process. By
+            default it is the one that JAX is configured to use, else `QSP_CACHE_DIR`, else the
+            folder for caches of this user. None caches nothing, and neither does a folder that
+            cannot be written to. A program that this process has compiled is not stored again.
 
     Returns:
         The dataset described in `qsp.results`.
@@ -104,7 +110,10 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     kept = _kept(people.ids, trajectories)
     grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
 
-    result, shots, timing = _run(lanes, kept, grids, len(trial.arms), system, method, progress)
+    solve = functools.partial(
+        simulate_batch, system=system, method=method, progress=progress, cache_dir=cache_dir
+    )
+    result, shots, timing = _run(lanes, kept, grids, len(trial.arms), solve)
     came = given_table(result.ledger)
     if came is not None:
         periods = with_given(periods, came, trial)
@@ -188,14 +197,12 @@ def _kept(ids: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
     return np.isin(ids, wanted)
 
 
-def _run(  # noqa: PLR0913
+def _run(
     lanes: Lane,
     kept: np.ndarray,
     grids: tuple[np.ndarray, np.ndarray],
     arms: int,
-    system: System,
-    method: Method,
-    progress: Progress | None,
+    solve: Callable[..., tuple[LaneResult, Timing]],
 ) -> tuple[LaneResult, Any, Timing]:
     """Lanes with and without trajectories, each by a program of its own, put back in order."""
     everywhere = np.tile(kept, arms)
@@ -207,7 +214,7 @@ def _run(  # noqa: PLR0913
             continue
         part = jax.tree.map(lambda leaf, index=index: leaf[index], lanes)
         batch = Batch(part, grids if keep else grids[:1])
-        result, timing = solve(batch, system, method, kinds=kinds, progress=progress)
+        result, timing = solve(batch, kinds=kinds)
         if keep:
             back = np.argsort(index)
             shots = jax.tree.map(

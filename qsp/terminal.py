@@ -90,6 +90,8 @@ def print_results(results: xr.DataTree, console: Console) -> None:
         _print_narrow(table, console)
     if surrogate := surrogate_of(ds):
         console.print(f"Note: {surrogate}", markup=False)
+    if "backend" in ds.attrs:
+        console.print(f"Solver {ds.attrs['solver']}, backend {ds.attrs['backend']}")
 
 
 def _print_narrow(table: Table, console: Console) -> None:

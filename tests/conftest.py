@@ -11,6 +11,9 @@ import pytest
 # Figures are drawn to files; no test opens a window.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Tests leave nothing in the cache of the user who runs them.
+os.environ.setdefault("QSP_CACHE_DIR", "")
+
 # scripts/check names a folder in JAX_COMPILATION_CACHE_DIR; keep the small programs there too,
 # for a suite compiles hundreds of them.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

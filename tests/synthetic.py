@@ -67,6 +67,7 @@ _ATTRS = {
     "wall_s": 12.5,
     "compile_s": 31.0,
     "lane_width": 64,
+    "backend": "native",
     "solver": "tsit5",
     "rtol": 1e-5,
     "command": "qsp run configs/synthetic.toml",

@@ -11,6 +11,7 @@ from qsp.cluster.environment import environment
 from qsp.cluster.partial import COMPUTE_S
 from qsp.cluster.plan import BLOCK, COMPILED, FOLDERS, FRAME, PLAN, Plan
 from qsp.cluster.shard import SECONDS, block_of
+from qsp.engine.cache import jax_cache_dir
 from qsp.errors import ConfigError
 from qsp.run import Prepared, Request, folder, prepare
 from qsp.run.command import command_of
@@ -65,7 +66,7 @@ def freeze(
         if compiled_in is not None:
             compiled_in(fresh / COMPILED)
         part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
-        first = block_of(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0))
+        first = block_of(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0), jax_cache_dir())
         del first.attrs[COMPUTE_S]
         plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
         plan = dataclasses.replace(plan, frame=plan.store.frame())

@@ -19,6 +19,7 @@ from qsp.cluster import partial, receipts
 from qsp.cluster.hardware import device
 from qsp.cluster.plan import PARTIAL, Plan
 from qsp.cluster.receipts import Attempt, Receipt
+from qsp.engine.cache import CacheDir
 from qsp.errors import SolveError
 from qsp.run import Prepared, run
 
@@ -28,13 +29,19 @@ SECONDS: tuple[str, ...] = ("start", "compile", "compute", "keep", "write")
 attempt; all else is of the attempt that ended it."""
 
 
-def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) -> Ended:
+def run_shard(
+    plan: Plan,
+    shard: int,
+    stop: Callable[[], bool] = lambda: False,
+    cache_dir: CacheDir = "default",
+) -> Ended:
     """Compute a shard, unless it is done.
 
     Args:
         plan: Of the run.
         shard: Number.
         stop: Asked after every block whether to stop there; what is done is kept.
+        cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
         How it ended.
@@ -49,7 +56,7 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
     attempt = receipts.begin(plan, shard)
     try:
         with receipts.beating(plan, attempt):
-            return _attempted(plan, attempt, stop)
+            return _attempted(plan, attempt, stop, cache_dir)
     except (KeyboardInterrupt, SystemExit):  # somebody at the keyboard: no try that failed
         receipts.note(plan, receipts.latest(plan, attempt), state="stopped")
         raise
@@ -59,7 +66,9 @@ def run_shard(plan: Plan, shard: int, stop: Callable[[], bool] = lambda: False) 
         raise
 
 
-def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
+def _attempted(
+    plan: Plan, attempt: Attempt, stop: Callable[[], bool], cache_dir: CacheDir
+) -> Ended:
     seconds = dict.fromkeys(SECONDS, 0.0)
     shard = attempt.shard
     with _timed(seconds, "start"):
@@ -70,7 +79,7 @@ def _attempted(plan: Plan, attempt: Attempt, stop: Callable[[], bool]) -> Ended:
     while parts:
         part = parts.pop(0)
         known = partial.left(_file(plan, shard, count), plan.id, part.ids)
-        block = block_of(plan, shard, count, part, seconds) if known is None else known
+        block = block_of(plan, shard, count, part, seconds, cache_dir) if known is None else known
         seconds["compute"] += float(block.attrs[partial.COMPUTE_S])
         with _timed(seconds, "write"):
             whole.add(block)
@@ -118,7 +127,12 @@ def _ended(plan: Plan, attempt: Attempt, ended: Ended) -> Ended:
 
 
 def block_of(
-    plan: Plan, shard: int, number: int, part: Prepared, seconds: dict[str, float]
+    plan: Plan,
+    shard: int,
+    number: int,
+    part: Prepared,
+    seconds: dict[str, float],
+    cache_dir: CacheDir = "default",
 ) -> xr.Dataset:
     """Compute a block of patients and keep it; its attribute says how many seconds that took.
 
@@ -128,9 +142,10 @@ def block_of(
         number: Of the block.
         part: The patients of the block.
         seconds: What time is spent on, by name; it is added to.
+        cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
     """
     began = time.perf_counter()
-    ds = run(part, whole=False).to_dataset()
+    ds = run(part, whole=False, cache_dir=cache_dir).to_dataset()
     compile_s = float(ds.attrs["compile_s"])
     seconds["compile"] += compile_s
     ds.attrs[partial.COMPUTE_S] = time.perf_counter() - began - compile_s

@@ -56,12 +56,14 @@ class Task:
         with noted() as stop:  # from before the imports, which take seconds
             from qsp.cluster.plan import COMPILED, read_plan
             from qsp.cluster.shard import run_shard
+            from qsp.engine.cache import jax_cache_dir
             from qsp.run.compiled import keep_compiled
 
             plan = read_plan(Path(self.run))
             if self.cache:
                 keep_compiled(plan.path(COMPILED))
-            return run_shard(plan, self.shard, lambda: bool(stop)), stop.asked_by
+            ended = run_shard(plan, self.shard, lambda: bool(stop), jax_cache_dir())
+            return ended, stop.asked_by
 
     def checkpoint(self) -> object:
         """For submitit, should a signal come before this process takes them: begin again."""

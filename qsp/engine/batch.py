@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from qsp.engine.cache import CacheDir, chosen
 from qsp.engine.method import Method
 from qsp.engine.programs import Backend, Setting, chunks
 from qsp.engine.progress import Progress, Silent
@@ -63,7 +64,7 @@ class Timing:
         return Timing(compile_s, run_s, self.backend)
 
 
-def simulate(
+def simulate(  # noqa: PLR0913
     batch: Batch,
     system: AbstractSystem,
     method: Method,
@@ -71,6 +72,7 @@ def simulate(
     kinds: int,
     progress: Progress | None = None,
     workers: Sequence[Device] | None = None,
+    cache_dir: CacheDir = "default",
 ) -> tuple[LaneResult, Timing]:
     """Solve every lane.
 
@@ -82,6 +84,7 @@ def simulate(
         progress: Told of each chunk.
         workers: Where chunks are computed, at the same time; by default `everywhere()`. A device
             may stand there several times.
+        cache_dir: Folder of compiled native programs; see `qsp.engine.cache`. None caches nothing.
 
     Returns:
         Results in numpy with a leading lane axis, and seconds of compilation and of the run.
@@ -95,7 +98,7 @@ def simulate(
     stretches = most_stretches(lanes.events, lanes.begin, lanes.end, batch.grids, lanes.plan)
     setting = Setting(system, method, kinds, batch.grids, np.int32(stretches))
     began = clock.perf_counter()
-    chunk_of, backend = chunks(batch.lanes, setting, workers)
+    chunk_of, backend = chunks(batch.lanes, setting, workers, chosen(cache_dir))
     with Team(workers) as team:
         idle = _idle(_slice(batch.lanes, 0))
         team.each_device(lambda device: chunk_of(device, idle))

@@ -7,6 +7,7 @@ done, and what is absent in the whole population is not computed at all.
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,7 +19,7 @@ from qsp.engine.method import Method
 from qsp.engine.precision import scope
 from qsp.engine.solve import AbstractSystem, Lane, LaneResult, solve_lane
 from qsp.engine.team import Device
-from qsp.errors import ConfigError
+from qsp.errors import BackendWarning, ConfigError
 from qsp.native import Program, Shape, Unsupported, build
 
 Backend: TypeAlias = Literal["native", "xla"]
@@ -47,13 +48,16 @@ class Setting:
     stretches: np.int32
 
 
-def chunks(lanes: Lane, setting: Setting, workers: Sequence[Device]) -> tuple[Chunk, Backend]:
+def chunks(
+    lanes: Lane, setting: Setting, workers: Sequence[Device], cache_dir: Path | None = None
+) -> tuple[Chunk, Backend]:
     """What computes chunks of lanes, and which of the two it is.
 
     Args:
         lanes: All lanes there are.
         setting: What they are computed with.
         workers: Where.
+        cache_dir: Folder of compiled native programs; None caches nothing.
 
     Raises:
         ConfigError: If native code was asked for and cannot be had.
@@ -61,13 +65,29 @@ def chunks(lanes: Lane, setting: Setting, workers: Sequence[Device]) -> tuple[Ch
     method, problem = setting.method, "the device is no CPU"
     if method.is_native and all(device.platform == "cpu" for device in workers):
         try:
-            return _native(lanes, setting), "native"
+            return _native(lanes, setting, cache_dir), "native"
         except Unsupported as unsupported:
             problem = str(unsupported)
+            if method.backend == "auto":
+                warn_of_fallback(problem)
     if method.backend == "native":
         rule = "backend must be auto or xla here"
         raise ConfigError("method", rule, f"native, and {problem}", "Leave it out")
     return _xla(setting), "xla"
+
+
+@functools.cache
+def warn_of_fallback(problem: str) -> None:
+    """Warn, once in a process, that XLA computes what a native program was meant to.
+
+    Args:
+        problem: What has no native form.
+    """
+    warnings.warn(
+        f"{problem}: XLA computes this system, and takes several times as long",
+        BackendWarning,
+        stacklevel=2,
+    )
 
 
 def _xla(setting: Setting) -> Chunk:
@@ -105,7 +125,7 @@ def _vmapped(
     return jax.vmap(lambda lane: solve(lane, grids, stretches))(lanes)
 
 
-def _native(lanes: Lane, setting: Setting) -> Chunk:
+def _native(lanes: Lane, setting: Setting, cache_dir: Path | None) -> Chunk:
     of_trial = (setting.grids, setting.stretches)
     shapes = [
         *(_of_lanes(path, leaf) for path, leaf in jax.tree.leaves_with_path(lanes)),
@@ -114,7 +134,7 @@ def _native(lanes: Lane, setting: Setting) -> Chunk:
     structure = jax.tree.structure((lanes, *of_trial))
     whole = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
     programs = _programs(setting.system, setting.method, setting.kinds, structure, whole)
-    program = programs.without(tuple(shape.absent for shape in shapes))
+    program = programs.without(tuple(shape.absent for shape in shapes), cache_dir)
 
     def chunk(device: Device, lanes: Lane) -> LaneResult:
         count = len(lanes.begin)
@@ -138,14 +158,14 @@ class _Programs:
     """Programs of lanes of one shape, each without something that is absent.
 
     Args:
-        build: Makes one.
+        build: Makes one, with a folder of compiled programs.
     """
 
-    def __init__(self, build: Callable[[Absent], Program]) -> None:
+    def __init__(self, build: Callable[[Absent, Path | None], Program]) -> None:
         self._build = build
         self._built: list[tuple[Absent, Program]] = []
 
-    def without(self, absent: Absent) -> Program:
+    def without(self, absent: Absent, cache_dir: Path | None) -> Program:
         """A program that leaves out nothing but what is absent, and as much of it as any has."""
         fit = [
             (sum(map(len, left_out)), n)
@@ -154,7 +174,7 @@ class _Programs:
         ]
         if fit:
             return self._built[max(fit)[1]][1]
-        self._built.append((absent, self._build(absent)))
+        self._built.append((absent, self._build(absent, cache_dir)))
         return self._built[-1][1]
 
 
@@ -166,18 +186,11 @@ def _programs(
     arguments = jax.tree.unflatten(structure, leaves)
     solve = functools.partial(solve_lane, system=system, method=method, kinds=kinds)
 
-    def built(absent: Absent) -> Program:
+    def built(absent: Absent, cache_dir: Path | None) -> Program:
         known = (
             dataclasses.replace(shape, absent=zero)
             for shape, zero in zip(shapes, absent, strict=True)
         )
-        return build(solve, arguments, tuple(known), _kept())
+        return build(solve, arguments, tuple(known), cache_dir)
 
     return _Programs(built)
-
-
-def _kept() -> Path | None:
-    """Folder of compiled programs, where the process has one."""
-    settings = jax.config.values
-    folder = settings["jax_compilation_cache_dir"]
-    return Path(folder) if folder and settings["jax_enable_compilation_cache"] else None

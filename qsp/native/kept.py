@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jax.extend import core
 
@@ -19,22 +20,33 @@ from qsp.native.lowering import CALLS, elementary_programs
 
 TRACED_BY = ("jax", "equinox", "numpy")
 """Packages that may trace another program of the same primitives."""
+CALLBACKS = ("pure_callback", "io_callback", "debug_callback")
+"""Primitives that call Python. None is ever compiled: a branch that ends in one is left out."""
+ADDRESS = b" at 0x"
+"""Part of the text of a Python object that is known by its address in this process."""
 CHECK = 32
 """Bytes before the code that show that it is whole: damaged code would end the process."""
 
 
+class Unidentified(Exception):  # noqa: N818 - a program without a key is no error
+    """A program that no key identifies in another process."""
+
+
 def kept(folder: Path | None, key: Callable[[], str], make: Callable[[], bytes]) -> bytes:
-    """What a folder has, or else what is made, and put there.
+    """Object code from a folder, or else made and stored there.
 
     Args:
-        folder: Without one, everything is made.
-        key: What it depends on.
-        make: Makes it.
+        folder: Where code is cached; without one it is always made.
+        key: Identifies the code; where it raises `Unidentified`, the code is made and not stored.
+        make: Makes the code.
     """
     if folder is None:
         return make()
-    file = folder / f"native-{key()}"
-    if file.is_file():
+    try:
+        file = folder / f"native-{key()}"
+    except Unidentified:
+        return make()
+    with contextlib.suppress(OSError):  # no such file, or one that cannot be read
         found = file.read_bytes()
         if hashlib.sha256(found[CHECK:]).digest() == found[:CHECK]:
             return found[CHECK:]
@@ -54,7 +66,15 @@ def _keep(file: Path, content: bytes) -> None:
 
 
 def identity(closed: Any, inputs: Sequence[Any]) -> str:
-    """Of a traced program, of what is known of its inputs, and of all that makes code of it."""
+    """Key of a traced program, the same in every process that traces the same program.
+
+    Args:
+        closed: The program.
+        inputs: What is known of its inputs; see `qsp.native.Shape`.
+
+    Raises:
+        Unidentified: If a parameter of the program is known by its address in memory alone.
+    """
     digest = hashlib.sha256()
     for part in _sources():
         digest.update(part)
@@ -63,7 +83,7 @@ def identity(closed: Any, inputs: Sequence[Any]) -> str:
     for part in inputs:
         digest.update(repr((part.shape, part.dtype.str, sorted(part.absent))).encode())
     for traced in (closed, *elementary_programs()):
-        for word in _words(traced):
+        for word in words(traced):
             digest.update(word)
             digest.update(b"\n")
     return digest.hexdigest()
@@ -73,8 +93,15 @@ def _sources() -> Iterable[bytes]:
     return (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
 
 
-def _words(closed: Any) -> Iterable[bytes]:
-    """A program as words, with its variables numbered in the order in which they come."""
+def words(closed: Any) -> Iterable[bytes]:
+    """A program as words, with its variables numbered in the order in which they come.
+
+    Args:
+        closed: The program, with or without values of its constants.
+
+    Raises:
+        Unidentified: If a parameter of the program is known by its address in memory alone.
+    """
     jaxpr, consts = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
     number: dict[Any, int] = {}
 
@@ -91,19 +118,40 @@ def _words(closed: Any) -> Iterable[bytes]:
         yield eqn.primitive.name.encode()
         yield b" ".join(map(name, [*eqn.invars, *eqn.outvars]))
         yield repr([(v.aval.shape, v.aval.dtype.str) for v in eqn.outvars]).encode()
-        for key, value in eqn.params.items():
-            yield key.encode()
-            # Of what a call holds besides a program nothing is computed: its derivative, say.
-            if eqn.primitive.name not in CALLS or key == CALLS[eqn.primitive.name]:
-                yield from _parameter(value)
+        yield from _parameters(eqn)
     yield b" ".join(map(name, jaxpr.outvars))
+
+
+def _parameters(eqn: Any) -> Iterable[bytes]:
+    """The parameters from which code is made, by name.
+
+    A call is compiled from its program alone, not from its derivative for example.
+    """
+    name = eqn.primitive.name
+    if name in CALLBACKS:
+        return
+    for key, value in eqn.params.items():
+        if name not in CALLS or key == CALLS[name]:
+            yield key.encode()
+            yield from _parameter(value)
 
 
 def _parameter(value: Any) -> Iterable[bytes]:
     if hasattr(value, "eqns") or hasattr(value, "consts"):
-        yield from _words(value)
-    elif isinstance(value, tuple) and value and hasattr(value[0], "jaxpr"):
+        yield from words(value)
+    elif isinstance(value, tuple | list):
+        yield b"%d parts" % len(value)
         for part in value:
-            yield from _words(part)
+            yield from _parameter(part)
+    elif isinstance(value, Mapping):
+        yield b"%d pairs" % len(value)
+        for key, part in value.items():
+            yield from _parameter(key)
+            yield from _parameter(part)
+    elif isinstance(value, np.ndarray | jax.Array):  # the text of a long array leaves numbers out
+        yield repr((value.shape, np.dtype(value.dtype).str)).encode() + np.asarray(value).tobytes()
     else:
-        yield repr(value).encode()
+        text = repr(value).encode()
+        if ADDRESS in text:
+            raise Unidentified(f"{type(value).__qualname__} is known by its address alone")
+        yield text

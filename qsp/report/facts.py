@@ -73,6 +73,7 @@ def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Solver", str(attrs.get("solver", UNKNOWN))),
         ("Relative tolerance", _with_unit(attrs.get("rtol"), "")),
         ("Precision", str(attrs.get("precision", "float64"))),
+        ("Backend", str(attrs.get("backend", UNKNOWN))),
         ("Seed", str(attrs.get("seed", UNKNOWN))),
         ("Lane width", str(attrs.get("lane_width", UNKNOWN))),
         ("Time to solve", _with_unit(attrs.get("wall_s"), "s")),

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import add_best_response
+from qsp.engine.cache import CacheDir
 from qsp.engine.progress import Joint, Progress, Silent
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.results import load, save, save_blocks, trajectories
@@ -21,13 +22,20 @@ MOST_FAILED = 0.05
 """Share of patients that may fail before a run counts as failed."""
 
 
-def run(prepared: Prepared, progress: Progress | None = None, *, whole: bool = True) -> xr.DataTree:
+def run(
+    prepared: Prepared,
+    progress: Progress | None = None,
+    *,
+    whole: bool = True,
+    cache_dir: CacheDir = "default",
+) -> xr.DataTree:
     """Simulate what was prepared.
 
     Args:
         prepared: From `qsp.run.prepare`.
         progress: Told of each chunk.
         whole: Whether this is the whole run, and not a part in which everybody may fail.
+        cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
         Results with `best_response`; see `qsp.results`.
@@ -44,6 +52,7 @@ def run(prepared: Prepared, progress: Progress | None = None, *, whole: bool = T
         progress=progress,
         attributes=attributes(prepared, command_of(prepared.request, prepared.config)),
         whole=whole,
+        cache_dir=cache_dir,
     )
     judged = add_best_response(results.to_dataset())
     return xr.DataTree(judged, children=dict(results.children))
@@ -71,6 +80,7 @@ def run_into(
     force: bool = False,
     progress: Progress | None = None,
     block: int = BLOCK,
+    cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
     """Simulate block by block; write results, report and summary to a folder that appears whole.
 
@@ -80,6 +90,7 @@ def run_into(
         force: Whether to replace a run that is there.
         progress: Told of each chunk.
         block: Patients in memory at a time.
+        cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
         The results: of one block as `run` gives them, of several as `read` does. A large file is
@@ -92,30 +103,34 @@ def run_into(
     blocks = prepared.in_blocks(block)
     if len(blocks) > 1:
         with folder.written(out, force=force) as fresh:
-            _write_blocks(blocks, fresh, progress or Silent())
+            _write_blocks(blocks, fresh, progress or Silent(), cache_dir)
         return load(out / folder.RESULTS)
     with folder.written(out, force=force) as fresh:
-        results = run(prepared, progress)
+        results = run(prepared, progress, cache_dir=cache_dir)
         save(results, fresh / folder.RESULTS)
         write_report(results, fresh)
     return results
 
 
-def _write_blocks(blocks: list[Prepared], out: Path, progress: Progress) -> None:
+def _write_blocks(
+    blocks: list[Prepared], out: Path, progress: Progress, cache_dir: CacheDir
+) -> None:
     lanes = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
-    save_blocks(_parts(blocks, Joint(progress, lanes)), out / folder.RESULTS)
+    save_blocks(_parts(blocks, Joint(progress, lanes), cache_dir), out / folder.RESULTS)
     with load(out / folder.RESULTS) as results:
         write_report(results, out)
 
 
-def _parts(blocks: list[Prepared], progress: Progress) -> Iterator[xr.DataTree]:
+def _parts(
+    blocks: list[Prepared], progress: Progress, cache_dir: CacheDir
+) -> Iterator[xr.DataTree]:
     """Results block by block; who failed is judged when the last is done.
 
     A block is taken off the list, for it holds its patients once they have been drawn.
     """
     outcomes = []
     while blocks:
-        results = run(blocks.pop(0), progress, whole=False)
+        results = run(blocks.pop(0), progress, whole=False, cache_dir=cache_dir)
         outcomes.append(results["outcome"].values)
         yield results
         del results

@@ -101,6 +101,7 @@ def test_page_is_well_formed_with_one_title(page):
         "Relative tolerance 1e-05",
         "Seed 7",
         "Lane width 64",
+        "Backend native",
         "Time to solve 12.5 s",
         "Time to compile 31 s",
         "3 of 120 simulations failed",

@@ -24,7 +24,7 @@ CONTRACT = {
     ("patient",): "body_weight body_surface age sex prevalence_weight",
 }
 ATTRIBUTES = (
-    "config seed qsp_version jax_version git_commit wall_s compile_s lane_width solver rtol"
+    "config seed qsp_version jax_version git_commit wall_s compile_s lane_width solver rtol backend"
 )
 
 
@@ -40,6 +40,7 @@ def test_run_writes_three_files_and_prints_both_tables(small_run):
     assert {path.name for path in out.iterdir()} == {"results.nc", "report.html", "summary.csv"}
     assert "SUD1" in done.out
     assert "Best response" in done.out
+    assert "Solver ROCK4, backend native" in done.out
     assert str(out / "report.html") in done.out.replace("\n", "")
 
 
@@ -55,6 +56,11 @@ def test_results_record_how_they_were_made(ds):
     assert not [name for name in ATTRIBUTES.split() if name not in ds.attrs]
     assert ds.attrs["lane_width"] % 64 == 0
     assert 'title = "small"' in ds.attrs["config"]
+
+
+def test_the_default_model_is_computed_natively(small_run, ds):
+    assert ds.attrs["backend"] == "native"
+    assert "Backend" in (small_run[0] / "report.html").read_text(encoding="utf-8")
 
 
 def test_periods_are_ordinals_with_labels_as_data(ds):
