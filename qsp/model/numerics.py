@@ -15,7 +15,7 @@ TINY = 1e-12
 """Added to a concentration (nmol/L) or a number of cells (Mcell) that may be exactly zero."""
 
 SMALLEST = 1e-300
-"""Added under a logarithm: its power is zero, and so is the gradient."""
+"""Added under a logarithm or a root that may be of zero: their derivatives are infinite there."""
 
 
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
@@ -34,6 +34,15 @@ def positive_concentration(free: jax.Array) -> jax.Array:
     There is none before the first dose, and a solver may try a state a little below zero.
     """
     return jnp.where(free < 0.0, 0.0, free) + TINY
+
+
+def geometric_mean(x: jax.Array, y: jax.Array) -> jax.Array:
+    """sqrt(x*y) of two numbers that may both be zero, with gradient zero there.
+
+    A cell without target has no free target. The bare root has an infinite derivative there, which
+    turns the derivatives of the rates into NaN.
+    """
+    return jnp.sqrt(x * y + SMALLEST)
 
 
 def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:

@@ -93,8 +93,9 @@ def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 
     t = 2.0 * rT / (b + jnp.sqrt(b * b + 8.0 * c / K_T * cis * rT))
     tri, free = quadratic(t)
     for _ in range(refinements):
-        tri, free = quadratic(jnp.sqrt(t * free))  # the geometric mean damps the alternation
-        t = jnp.sqrt(t * free)
+        # The geometric mean damps the alternation.
+        tri, free = quadratic(numerics.geometric_mean(t, free))
+        t = numerics.geometric_mean(t, free)
     return tri
 
 

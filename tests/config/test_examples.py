@@ -123,6 +123,22 @@ def test_regimen_can_be_simulated(file):
 
 
 @pytest.mark.slow
+def test_an_implicit_solver_simulates_a_molecule_with_two_target_arms():
+    """Glofitamab with Kvaerno5, whose Jacobian must be finite, as with the default solver."""
+    first = '[{period="SUD1",time="0 day",amount="2.5 mg",route="iv",duration="4 hour"}]'
+    short = ["patients=2", "days=2", 'visits=["2 day"]', f"arms.approved.doses={first}"]
+    short.append('premedication.dexamethasone.until="1 day"')
+    file = ROOT / "configs" / "approved" / "glofitamab.toml"
+    implicit, default = (
+        run(prepare(Request(file, [*short, f"method.solver={solver}"]))).to_dataset()
+        for solver in ("Kvaerno5", "ROCK4")
+    )
+    assert (implicit["outcome"] == 0).all()
+    for name in ("il6_peak", "cmax"):
+        np.testing.assert_allclose(implicit[name], default[name], rtol=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -21,7 +21,7 @@ def test_every_guard_is_tested_here():
         if callable(item) and getattr(item, "__module__", "") == numerics.__name__
     }
     tested = {"ratio", "reciprocal", "positive_concentration", "hill", "softplus_gain"}
-    assert guards == tested | {"positive_part", "capped", "bounded"}
+    assert guards == tested | {"geometric_mean", "positive_part", "capped", "bounded"}
 
 
 def test_ratio_of_nothing_to_nothing_is_zero_with_finite_gradient():
@@ -52,6 +52,21 @@ def test_a_concentration_of_zero_becomes_positive():
 def test_a_concentration_below_zero_is_none():
     for free in (-1e-12, -1e-9, -1.0):
         assert value_and_gradients(numerics.positive_concentration, free) == (numerics.TINY, [0.0])
+
+
+def test_geometric_mean_of_nothing_is_negligible_with_finite_gradients_in_both_modes():
+    value, gradients = value_and_gradients(numerics.geometric_mean, 0.0, 0.0)
+    assert 0.0 <= value <= np.sqrt(numerics.SMALLEST)
+    assert gradients == [0.0, 0.0]
+    both = jax.jacfwd(numerics.geometric_mean, argnums=(0, 1))
+    assert [float(g) for g in both(jnp.asarray(0.0), jnp.asarray(0.0))] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("x", "y"), [(1e-12, 1e-9), (0.3, 7.0), (1e5, 4e4)])
+def test_geometric_mean_is_the_bare_root_to_the_bit_away_from_zero(x, y):
+    value, gradients = value_and_gradients(numerics.geometric_mean, x, y)
+    assert value == np.sqrt(x * y)
+    assert gradients == pytest.approx([0.5 * np.sqrt(y / x), 0.5 * np.sqrt(x / y)])
 
 
 @pytest.mark.parametrize("n", [1.5, 2.0, 2.17, 4.0])

@@ -124,17 +124,23 @@ def test_bridges_never_exceed_either_receptor_and_vanish_without_drug(valency, c
     assert np.all((left >= 0.0) & (left < 1e-4))
 
 
-def test_no_target_is_no_bridge_with_a_finite_gradient(complete):
-    p = complete.model.binding
+@pytest.mark.parametrize("refinements", [0, 6])
+def test_no_target_is_no_bridge_with_a_finite_gradient(refinements, complete):
+    valency = jnp.asarray(2.0 if refinements else 1.0)
+    p = eqx.tree_at(lambda p: p.valency, complete.model.binding, valency)
 
     def total(r_T):
         around = Receptors(jnp.full((1,), CD3), r_T)
         here = Gap(free=jnp.full((1,), 20.0), K_T=p.KD_target, receptors=around)
-        return trimers(here, jnp.asarray(0.003), p).sum()
+        return trimers(here, jnp.asarray(0.003), p, refinements=refinements).sum()
 
-    value, gradient = jax.value_and_grad(total)(jnp.zeros((1, 1)))
+    none, few = jnp.zeros((1, 1)), jnp.full((1, 1), 1e-6)
+    value, gradient = jax.value_and_grad(total)(none)
     assert float(value) == 0.0
-    assert np.isfinite(np.asarray(gradient)).all()
+    # Few targets are far from saturation: bridges rise in proportion.
+    slope = float(total(few)) / float(few[0, 0])
+    assert float(gradient[0, 0]) == pytest.approx(slope, rel=1e-6)
+    assert float(jax.jacfwd(total)(none)[0, 0]) == pytest.approx(slope, rel=1e-6)
 
 
 def test_a_synapse_holds_density_times_area(complete):

@@ -1,0 +1,125 @@
+"""Derivatives of the rates are finite for every molecule in each population it is run in.
+
+Implicit solvers and gradients of endpoints need them: one NaN in the Jacobian fails every patient.
+The rates themselves may be finite where a derivative is not, as at the root of zero.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from qsp import molecules
+from qsp.config import load
+from qsp.model.synapse import Equilibrium, Relaxed
+from qsp.run import Request, prepare
+from qsp.run.prepared import REFINEMENTS
+from qsp.system import DOSE_KINDS, System
+from tests.model.patient import busy
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def pairs():
+    """One config for each molecule and population that the shipped configs join."""
+    found = {}
+    for file in sorted(CONFIGS.rglob("*.toml")):
+        config = load(file)
+        found.setdefault((config.molecule, config.population_file.resolve()), file)
+    return {f"{molecule}-{population.stem}": file for (molecule, population), file in found.items()}
+
+
+PAIRS = pairs()
+
+
+def untreated(system, p):
+    return system.initial(p)
+
+
+def treated(system, p):
+    """Every process is active; tissues without cells stay empty."""
+    return busy(p, system, np.random.default_rng(1))
+
+
+def without_drug(system, p):
+    """All drug and the competitor have been lost since the treatment."""
+    x = treated(system, p)
+    drug = jax.tree.map(jnp.zeros_like, x.model.drug)
+    return dataclasses.replace(x, model=dataclasses.replace(x.model, drug=drug))
+
+
+def without_targets(system, p):
+    """Every target cell has been killed."""
+    x = treated(system, p)
+    targets = jax.tree.map(jnp.zeros_like, x.model.targets)
+    return dataclasses.replace(x, model=dataclasses.replace(x.model, targets=targets))
+
+
+def below_zero(system, p):
+    """A state that a solver may try on the way to zero."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, -1e-9), treated(system, p))
+
+
+STATES = (untreated, treated, without_drug, without_targets, below_zero)
+
+
+def names(tree):
+    """Path of every number of a tree, in the order of its flat vector."""
+    paths = [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(tree)]
+    return [f"{path}[{n}]" for path, leaf in paths for n in range(leaf.size)]
+
+
+@functools.cache
+def derivatives(system: System):
+    """Compiled: rates, their Jacobian in forward mode, and the gradient of their sum in reverse.
+
+    By states and parameters. Molecules of one structure share the program. One derivative that is
+    not finite makes the gradient of the sum so too.
+    """
+
+    def of(x, p):
+        at, tree = ravel_pytree((x, p))
+        infusion = jnp.ones(len(DOSE_KINDS))
+
+        def rates(variables):
+            state, parameters = tree(variables)
+            return ravel_pytree(system.rates(jnp.asarray(1.0), state, parameters, infusion))[0]
+
+        gradient = jax.grad(lambda variables: rates(variables).sum())
+        return rates(at), jax.jacfwd(rates)(at), gradient(at)
+
+    return jax.jit(of)
+
+
+@functools.cache
+def typical(pair):
+    """System and typical patient of a config."""
+    prepared = prepare(Request(PAIRS[pair]))
+    return prepared.system, jax.tree.map(jnp.asarray, prepared.table.nominal())
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_types):
+    system, p = typical(pair)
+    # Without weak types, which would be another program.
+    x = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state(system, p))
+    rates, jacobian, gradient = map(np.asarray, derivatives(system)(x, p))
+    assert np.isfinite(rates).all()
+    rows, variables = names(x), names((x, p))
+    lost = [(rows[i], variables[j]) for i, j in np.argwhere(~np.isfinite(jacobian))]
+    assert not lost, f"{len(lost)} derivatives, the first are {lost[:5]}"
+    lost = [variables[j] for j in np.flatnonzero(~np.isfinite(gradient))]
+    assert not lost, f"by {len(lost)} variables, the first are {lost[:5]}"
+
+
+def test_the_shipped_configs_have_every_molecule_and_both_shipped_forms(strict_types):
+    """Among them is a molecule with two target arms, whose bridges take the root of zero."""
+    assert {pair.split("-")[0] for pair in PAIRS} == set(molecules.names())
+    synapses = [typical(pair)[0].forms.synapse for pair in PAIRS]
+    assert all(form in synapses for form in (Equilibrium(), Equilibrium(REFINEMENTS), Relaxed()))
