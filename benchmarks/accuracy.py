@@ -41,8 +41,8 @@ def main() -> None:
 
 
 def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> Row:
-    lanes = ds.sizes["arm"] * ds.sizes["patient"]
-    rate = lanes / (ds.attrs["wall_s"] - ds.attrs["compile_s"])
+    sims = ds.sizes["arm"] * ds.sizes["patient"]
+    rate = sims / (ds.attrs["wall_s"] - ds.attrs["compile_s"])
     errors = {
         key: relative_error(ds[name].values, reference[name].values) for key, name in ERRORS.items()
     }
@@ -55,7 +55,7 @@ def _row(ds: xr.Dataset, reference: xr.Dataset, method: Method) -> Row:
         patients=ds.sizes["patient"],
         arms=ds.sizes["arm"],
         patient_arms_per_s=round(rate, 1),
-        **per_core(rate, lanes),
+        **per_core(rate, sims),
         compile_s=round(ds.attrs["compile_s"], 2),
         mean_steps=round(float(ds["steps"].mean())),
         failures=int((ds["outcome"] != 0).sum()),

@@ -31,7 +31,7 @@ from rows import Row, emit, row
 
 from qsp.engine.method import Method
 from qsp.engine.precision import double
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.run import Prepared
@@ -48,13 +48,13 @@ class Variant:
     """Equations in another form.
 
     Args:
-        forms: The form.
+        structure: The form.
         solver: That can take them.
         days: Length of the trial.
         note: What to know of its figures.
     """
 
-    forms: Forms
+    structure: ModelStructure
     solver: str = "ROCK4"
     days: int = base_case.DAYS
     note: str = ""
@@ -62,11 +62,13 @@ class Variant:
 
 ONE_ARMED = "parameters of a molecule with one target arm"
 VARIANTS = {
-    "default": Variant(Forms()),
-    "relaxed": Variant(Forms(synapse=Relaxed())),
-    "two target arms": Variant(Forms(synapse=Equilibrium(REFINEMENTS)), note=ONE_ARMED),
-    "mass action": Variant(Forms(recruitment=MassAction())),
-    "kinetic": Variant(Forms(synapse=Kinetic()), "Kvaerno5", days=1, note="one dose, one day"),
+    "default": Variant(ModelStructure()),
+    "relaxed": Variant(ModelStructure(synapse=Relaxed())),
+    "two target arms": Variant(ModelStructure(synapse=Equilibrium(REFINEMENTS)), note=ONE_ARMED),
+    "mass action": Variant(ModelStructure(recruitment=MassAction())),
+    "kinetic": Variant(
+        ModelStructure(synapse=Kinetic()), "Kvaerno5", days=1, note="one dose, one day"
+    ),
 }
 MODES = {
     "gradient, forward": compile_gradients.forward,
@@ -84,10 +86,10 @@ class FirstChunk:
     def compiled(self, seconds: float) -> None:
         """Nothing: the first chunk counts."""
 
-    def start(self, lanes: int) -> None:
+    def start(self, sims: int) -> None:
         """Nothing yet."""
 
-    def advance(self, lanes: int) -> None:
+    def advance(self, sims: int) -> None:
         """A chunk is done."""
         self.at = self.at or clock.perf_counter()
 
@@ -158,7 +160,7 @@ def _first_chunk(prepared: Prepared, variant: Variant) -> Row:
     ds = simulate(
         prepared.trial,
         prepared.cohort,
-        system=System(variant.forms),
+        system=System(variant.structure),
         method=Method(variant.solver),
         progress=progress,
     ).to_dataset()

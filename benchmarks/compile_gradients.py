@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qsp.engine.control import PerStateTolerance
 from qsp.engine.events import Events
+from qsp.engine.flatten import Flattened
 from qsp.engine.method import Method
-from qsp.engine.raveled import Raveled
-from qsp.engine.rock import ROCK4
-from qsp.engine.solve import NEVER, Lane, solve_lane
-from qsp.engine.stretches import most_stretches
+from qsp.engine.segments import max_segments
+from qsp.engine.solvers.rock import ROCK4
+from qsp.engine.solvers.step_control import PerStateTolerance
+from qsp.engine.trajectory import NEVER, Simulation, solve_simulation
 from qsp.model.cytokines import IL6
 from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
@@ -40,13 +40,13 @@ FACTORS = 3
 def forward() -> tuple[Callable[[Any], Any], Any]:
     """Forward mode through a whole lane: the first dose, a week. By the first of the parameters."""
     run = base_case.prepared(1, days=DAYS)
-    lane = _lane(run.trial, run.cohort)
-    stretches = most_stretches(lane.events, lane.begin, lane.end, ())
+    sim = _simulation(run.trial, run.cohort)
+    segments = max_segments(sim.events, sim.begin, sim.end, ())
 
     def endpoints(factors: Any) -> Any:
-        changed = eqx.tree_at(lambda lane: lane.parameters, lane, _scaled(lane.parameters, factors))
-        result = solve_lane(
-            changed, (), stretches, system=System(), method=Method(), kinds=len(DOSE_KINDS)
+        changed = eqx.tree_at(lambda sim: sim.parameters, sim, _scaled(sim.parameters, factors))
+        result = solve_simulation(
+            changed, (), segments, system=System(), method=Method(), kinds=len(DOSE_KINDS)
         )
         peak = result.periods.reductions.peak.cytokines[1, IL6]
         return jnp.log(jnp.stack([peak, result.end.tumor_volume]))
@@ -62,7 +62,7 @@ def reverse() -> tuple[Callable[[Any], Any], Any]:
 
     def tumor(factors: Any) -> Any:
         p = _scaled(parameters, factors)
-        system = Raveled.of(System(), p)
+        system = Flattened.of(System(), p)
         amount = jnp.zeros(len(DOSE_KINDS)).at[DOSE_KINDS.index("drug_iv")].set(BOLUS)
         end = _after_a_week(system, system.bolus(system.initial(p), p, amount), p)
         return jnp.log(system.snapshot(end, p).tumor_volume)
@@ -70,7 +70,7 @@ def reverse() -> tuple[Callable[[Any], Any], Any]:
     return jax.value_and_grad(tumor), jnp.zeros(FACTORS)
 
 
-def _after_a_week(system: Raveled, start: Any, p: Parameters) -> Any:
+def _after_a_week(system: Flattened, start: Any, p: Parameters) -> Any:
     method, nothing = Method(), jnp.zeros(len(DOSE_KINDS))
     pid = dfx.PIDController(rtol=0.0, atol=1.0, norm=jnp.abs, pcoeff=0.4, icoeff=0.3)
     solution = dfx.diffeqsolve(
@@ -103,13 +103,13 @@ def _scaled(p: Parameters, factors: Any) -> Parameters:
     )
 
 
-def _lane(trial: Trial, cohort: Cohort) -> Lane:
+def _simulation(trial: Trial, cohort: Cohort) -> Simulation:
     """The first patient of a trial with one arm, without CRS."""
     people = cohort.people.covariates
     events = event_table(trial, people["body_weight"], people["body_surface"])
     periods = period_table(trial, events).label.shape[-1]
     given = (np.asarray(getattr(events, field.name))[0, 0] for field in dataclasses.fields(Events))
-    return Lane(
+    return Simulation(
         parameters=jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), cohort.parameters[0]),
         events=Events(*given),
         thresholds=np.full((periods, GRADES), NEVER),

@@ -57,7 +57,7 @@ def _sections(results: Results) -> Iterator[str]:
 def _throughput(rows: Rows) -> str:
     heads = {
         "computed by": "backend",
-        "patients in a chunk": "lane_width",
+        "patients in a chunk": "chunk_size",
         "workers": "workers",
         "precision": "precision",
         "tolerance": "rtol",

@@ -12,7 +12,7 @@ from typing import Any
 
 import casadi
 import numpy as np
-from peers_case import Outcome, Run, ScalarCase, Simulate, Stretch, outcome, timed, tolerances
+from peers_case import Outcome, Run, ScalarCase, Segment, Simulate, outcome, timed, tolerances
 from peers_graph import Program
 
 NEEDS = ("casadi",)
@@ -57,15 +57,15 @@ class _Ready:
         """All patients, stretch by stretch."""
         case, model = self.case, self.case.model
         patients, seen, end = case.patients, [], model.initial
-        for stretch, integrate in zip(case.stretches, self.integrators, strict=True):
-            begin = np.full((patients, 1), stretch.times[0])
-            given = np.concatenate([model.constants, stretch.infusion, begin], axis=1)
+        for segment, integrate in zip(case.segments, self.integrators, strict=True):
+            begin = np.full((patients, 1), segment.times[0])
+            given = np.concatenate([model.constants, segment.infusion, begin], axis=1)
             try:
-                result = integrate(x0=(end + stretch.bolus).T, p=given.T)
+                result = integrate(x0=(end + segment.bolus).T, p=given.T)
             except RuntimeError:  # one patient who fails takes all with him
                 nothing = np.full((patients, len(case.times)), np.nan)
                 return outcome(case, nothing, nothing[:, : model.size], np.zeros(patients, bool))
-            states = np.reshape(result["xf"].full().T, (patients, len(stretch.times), model.size))
+            states = np.reshape(result["xf"].full().T, (patients, len(segment.times), model.size))
             seen.append(states[:, :, model.il6])
             end = states[:, -1]
         return outcome(case, np.concatenate(seen, axis=1), end, np.ones(patients, bool))
@@ -75,10 +75,10 @@ def prepared(case: ScalarCase, rtol: float) -> Simulate:
     """The case, compiled."""
     equations = _equations(case)
     known: dict[tuple[float, ...], Any] = {}
-    for stretch in case.stretches:
-        if _since_start(stretch) not in known:
-            known[_since_start(stretch)] = _integrator(equations, stretch, rtol, case.patients)
-    return _Ready(case, tuple(known[_since_start(stretch)] for stretch in case.stretches))
+    for segment in case.segments:
+        if _since_start(segment) not in known:
+            known[_since_start(segment)] = _integrator(equations, segment, rtol, case.patients)
+    return _Ready(case, tuple(known[_since_start(segment)] for segment in case.segments))
 
 
 def note() -> str:
@@ -90,12 +90,12 @@ def _has_compiler() -> bool:
     return shutil.which("gcc") is not None
 
 
-def _since_start(stretch: Stretch) -> tuple[float, ...]:
+def _since_start(segment: Segment) -> tuple[float, ...]:
     """Times of outputs; stretches that share them share an integrator."""
-    return tuple(np.round(stretch.times - stretch.times[0], 9).tolist())
+    return tuple(np.round(segment.times - segment.times[0], 9).tolist())
 
 
-def _integrator(equations: Mapping[str, Any], stretch: Stretch, rtol: float, patients: int) -> Any:
+def _integrator(equations: Mapping[str, Any], segment: Segment, rtol: float, patients: int) -> Any:
     relative, absolute = tolerances(rtol)
     options = {
         "reltol": relative,
@@ -105,7 +105,7 @@ def _integrator(equations: Mapping[str, Any], stretch: Stretch, rtol: float, pat
         "compiler": "shell",
         "jit_options": {"flags": ["-O3", "-march=native"]},
     }
-    times = list(_since_start(stretch))
+    times = list(_since_start(segment))
     one = casadi.integrator("stretch", "cvodes", equations, 0.0, times, options)
     return one.map(patients)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scalar_model import ScalarModel, scalar_model
 
-from qsp.engine.stretch import REFERENCE_RTOL
+from qsp.engine.integrate import REFERENCE_RTOL
 from qsp.run import Request, prepare
 from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
@@ -37,7 +37,7 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stretch:
+class Segment:
     """Between two changes of dosing.
 
     Args:
@@ -70,7 +70,7 @@ class ScalarCase:
     """The same in scalars, as other tools take it."""
 
     model: ScalarModel
-    stretches: tuple[Stretch, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def patients(self) -> int:
@@ -80,14 +80,14 @@ class ScalarCase:
     @property
     def times(self) -> np.ndarray:
         """All outputs; the end of a stretch and the start of the next are both there."""
-        return np.concatenate([stretch.times for stretch in self.stretches])
+        return np.concatenate([segment.times for segment in self.segments])
 
     def of(self, patients: int) -> ScalarCase:
         """The same for the first patients only."""
-        stretches = (
-            Stretch(s.times, s.bolus[:patients], s.infusion[:patients]) for s in self.stretches
+        segments = (
+            Segment(s.times, s.bolus[:patients], s.infusion[:patients]) for s in self.segments
         )
-        return ScalarCase(self.model.of(patients), tuple(stretches))
+        return ScalarCase(self.model.of(patients), tuple(segments))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +147,7 @@ def scalar_case(
 ) -> ScalarCase:
     """A case in scalars, by a model that was made for it before or by a new one."""
     model = model or scalar_model(case.system, case.parameters, KINDS)
-    return ScalarCase(model, _stretches(case, model, grid or Grid()))
+    return ScalarCase(model, _segments(case, model, grid or Grid()))
 
 
 def tolerances(rtol: float) -> tuple[float, float]:
@@ -191,7 +191,7 @@ def peak(times: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.maximum(top, values.max(axis=1))
 
 
-def _stretches(case: Case, model: ScalarModel, grid: Grid) -> tuple[Stretch, ...]:
+def _segments(case: Case, model: ScalarModel, grid: Grid) -> tuple[Segment, ...]:
     trial, people = case.trial, case.cohort.people.covariates
     events = event_table(trial, people["body_weight"], people["body_surface"])
     starts = _common(events.time[0], events.kind[0] >= 0)
@@ -210,7 +210,7 @@ def _stretches(case: Case, model: ScalarModel, grid: Grid) -> tuple[Stretch, ...
         now = np.abs(starts - begin) < SAME_TIME
         running = (starts < begin + SAME_TIME) & (begin + SAME_TIME < starts + durations)
         cuts.append(
-            Stretch(
+            Segment(
                 times=np.concatenate([[begin], inside, [end]]),
                 bolus=_given(events, events.amount, model, now & (durations == 0.0))
                 @ model.unit

@@ -41,15 +41,15 @@ class _Ready:
         for n in range(self.case.patients):
             self.own[: model.constants.shape[1]] = model.constants[n]
             first = 0
-            for stretch in self.case.stretches:
-                self.own[model.constants.shape[1] :] = stretch.infusion[n]
-                result = self.solver.solve(stretch.times, end[n] + stretch.bolus[n])
+            for segment in self.case.segments:
+                self.own[model.constants.shape[1] :] = segment.infusion[n]
+                result = self.solver.solve(segment.times, end[n] + segment.bolus[n])
                 if not result.success:
                     succeeded[n] = False
                     break
                 # Asked for two times, it returns all its steps.
-                states = result.y if len(stretch.times) > 2 else result.y[[0, -1]]
-                last = first + len(stretch.times)
+                states = result.y if len(segment.times) > 2 else result.y[[0, -1]]
+                last = first + len(segment.times)
                 seen[n, first:last], end[n] = states[:, model.il6], states[-1]
                 first = last
         return outcome(self.case, seen, end, succeeded)
@@ -63,7 +63,7 @@ def prepared(case: ScalarCase, rtol: float) -> Simulate:
     relative, absolute = tolerances(rtol)
     rates = _callback(code.address, own.ctypes.data)
     solver = CVODE(rates, rtol=relative, atol=absolute, max_num_steps=MOST_STEPS)
-    solver.solve(case.stretches[0].times, model.initial[0])
+    solver.solve(case.segments[0].times, model.initial[0])
     return _Ready(case, solver, own, code)
 
 

@@ -18,7 +18,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from peers_case import Case, Outcome, Run, ScalarCase, Simulate, outcome, timed, tolerances
 
-from qsp.engine.batch import LANE_WIDTH
+from qsp.engine.batch import CHUNK_SIZE
 from qsp.engine.precision import double
 from qsp.system import DOSE_KINDS
 
@@ -41,23 +41,23 @@ class _Ready:
     def simulated(self) -> Outcome:
         """Chunk by chunk; the last is filled up with its first patient."""
         parts, times = [], _times(self.case)
-        for first in range(0, self.case.patients, LANE_WIDTH):
-            count = min(LANE_WIDTH, self.case.patients - first)
-            rows = np.where(np.arange(LANE_WIDTH) < count, first + np.arange(LANE_WIDTH), first)
+        for first in range(0, self.case.patients, CHUNK_SIZE):
+            count = min(CHUNK_SIZE, self.case.patients - first)
+            rows = np.where(np.arange(CHUNK_SIZE) < count, first + np.arange(CHUNK_SIZE), first)
             parts.append([part[:count] for part in self.chunk(rows, times)])
         il6, end, succeeded = (np.concatenate(part) for part in zip(*parts, strict=True))
-        lengths = [len(stretch.times) for stretch in self.case.stretches]
+        lengths = [len(segment.times) for segment in self.case.segments]
         seen = [il6[:, n, :length] for n, length in enumerate(lengths)]
         return outcome(self.case, np.concatenate(seen, axis=1), end, succeeded)
 
     def chunk(self, rows: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
         """IL-6, last state and success of some patients."""
-        model, stretches = self.case.model, self.case.stretches
+        model, segments = self.case.model, self.case.segments
         own = jax.tree.map(lambda leaf: leaf[rows], self.parameters)
-        bolus = np.stack([stretch.bolus[rows] for stretch in stretches], axis=1)
-        infusion = np.zeros((len(rows), len(stretches), len(DOSE_KINDS)))
-        for n, stretch in enumerate(stretches):
-            infusion[:, n, list(model.kinds)] = stretch.infusion[rows]
+        bolus = np.stack([segment.bolus[rows] for segment in segments], axis=1)
+        infusion = np.zeros((len(rows), len(segments), len(DOSE_KINDS)))
+        for n, segment in enumerate(segments):
+            infusion[:, n, list(model.kinds)] = segment.infusion[rows]
         start = (model.initial[rows], model.scale[rows], own)
         with double():
             return [np.asarray(part) for part in self.program(*start, bolus, infusion, times)]
@@ -68,20 +68,20 @@ def prepared(case: Case, scalars: ScalarCase, rtol: float, solver: str) -> Simul
     one = _patient(case, scalars, rtol, getattr(dfx, solver)())
     program = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, 0, None)))
     ready = _Ready(scalars, case.parameters, program)
-    ready.chunk(np.zeros(LANE_WIDTH, int), np.zeros_like(_times(scalars)))
+    ready.chunk(np.zeros(CHUNK_SIZE, int), np.zeros_like(_times(scalars)))
     return ready
 
 
 def note() -> str:
     """What to know of the figures."""
-    return f"{LANE_WIDTH} patients in step, as diffrax does under vmap; Jacobian by JAX"
+    return f"{CHUNK_SIZE} patients in step, as diffrax does under vmap; Jacobian by JAX"
 
 
 def _times(case: ScalarCase) -> np.ndarray:
     """(stretch, output): Padded with the end of each stretch."""
-    longest = max(len(stretch.times) for stretch in case.stretches)
+    longest = max(len(segment.times) for segment in case.segments)
     return np.stack(
-        [np.pad(s.times, (0, longest - len(s.times)), mode="edge") for s in case.stretches]
+        [np.pad(s.times, (0, longest - len(s.times)), mode="edge") for s in case.segments]
     )
 
 
@@ -95,7 +95,7 @@ def _patient(
     def il6(time: Any, y: Array, given: Any) -> Array:
         return y[scalars.model.il6]
 
-    def stretch(p: Any, scale: Array, carry: tuple[Array, Array], given: Any) -> Any:
+    def segment(p: Any, scale: Array, carry: tuple[Array, Array], given: Any) -> Any:
         (state, fine), (bolus, infusion, times) = carry, given
         found: Any = dfx.diffeqsolve(
             rates,
@@ -116,7 +116,7 @@ def _patient(
 
     def patient(start: Any, scale: Any, p: Any, bolus: Any, infusion: Any, times: Any) -> Any:
         (end, fine), seen = jax.lax.scan(
-            lambda carry, given: stretch(p, scale, carry, given),
+            lambda carry, given: segment(p, scale, carry, given),
             (start, jnp.asarray(True)),
             (bolus, infusion, times),
         )

@@ -56,9 +56,9 @@ def prepared(case: ScalarCase, rtol: float) -> Simulate:
         rtol=rtol,
         code=native(model.rates),
         given=np.pad(model.constants, ((0, 0), (0, len(model.kinds)))),
-        last=np.cumsum([len(stretch.times) for stretch in case.stretches]),
-        bolus=np.stack([stretch.bolus for stretch in case.stretches]),
-        infusion=np.stack([stretch.infusion for stretch in case.stretches]),
+        last=np.cumsum([len(segment.times) for segment in case.segments]),
+        bolus=np.stack([segment.bolus for segment in case.segments]),
+        infusion=np.stack([segment.infusion for segment in case.segments]),
     )
     ready.states(1)
     return ready

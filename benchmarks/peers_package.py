@@ -8,9 +8,9 @@ import time as clock
 import numpy as np
 from peers_case import Case, Outcome, Run, Simulate
 
-from qsp.engine.batch import LANE_WIDTH
+from qsp.engine.batch import CHUNK_SIZE
 from qsp.engine.method import Method
-from qsp.native.machine import register_width
+from qsp.native.codegen import register_width
 from qsp.simulation import simulate
 
 NEEDS = ("llvmlite",)
@@ -26,11 +26,11 @@ class Clock:
     def compiled(self, seconds: float) -> None:
         """Nothing yet: the run begins at `start`."""
 
-    def start(self, lanes: int) -> None:
+    def start(self, sims: int) -> None:
         """The run begins."""
         self._read()
 
-    def advance(self, lanes: int) -> None:
+    def advance(self, sims: int) -> None:
         """A chunk is done."""
         self._read()
 
@@ -78,5 +78,5 @@ def prepared(case: Case, rtol: float, method: Method) -> Simulate:
 
 def note(method: Method) -> str:
     """What to know of the figures."""
-    together = LANE_WIDTH if method.backend == "xla" else register_width()
+    together = CHUNK_SIZE if method.backend == "xla" else register_width()
     return f"{together} patients in step, with all that a run records"

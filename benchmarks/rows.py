@@ -16,7 +16,7 @@ import llvmlite
 import numpy as np
 
 from qsp.engine import batch
-from qsp.engine.team import everywhere
+from qsp.engine.workers import all_workers
 from qsp.run.provenance import git_commit
 
 Row = dict[str, object]
@@ -60,11 +60,11 @@ def emit(figures: Row) -> None:
     print(json.dumps(figures, allow_nan=False), flush=True)
 
 
-def per_core(rate: float, lanes: int) -> Row:
+def per_core(rate: float, sims: int) -> Row:
     """A rate divided by the cores that worked for it, as part of a row; nothing on accelerators."""
     if jax.devices()[0].platform != "cpu":
         return {}
-    workers = min(len(everywhere()), math.ceil(lanes / batch.LANE_WIDTH))
+    workers = min(len(all_workers()), math.ceil(sims / batch.CHUNK_SIZE))
     return {"patients_per_s_per_core": round(rate / workers, 1)}
 
 

@@ -26,7 +26,7 @@ from apart import is_measured, measured, peak_memory_mb, use_cores
 from rows import Row, emit, per_core, ratio, row
 
 from qsp import process
-from qsp.native.machine import register_width
+from qsp.native.codegen import register_width
 from qsp.run import Prepared, run_into
 from qsp.run.prepared import BLOCK
 

@@ -24,7 +24,7 @@ from rows import Row, emit, per_core, row
 
 from qsp.engine import batch
 from qsp.engine.method import Method
-from qsp.engine.team import everywhere
+from qsp.engine.workers import all_workers
 from qsp.run import Prepared, Request, prepare
 
 WIDTHS = (32, 64, 128)
@@ -41,7 +41,7 @@ class Case:
     Args:
         patients: How many, in each arm.
         repeats: Of the simulation.
-        lane_width: Patients of a chunk.
+        chunk_size: Patients of a chunk.
         workers: Cores; None for all that there is.
         precision: Of all arithmetic.
         rtol: Relative tolerance.
@@ -49,7 +49,7 @@ class Case:
 
     patients: int
     repeats: int
-    lane_width: int = batch.LANE_WIDTH
+    chunk_size: int = batch.CHUNK_SIZE
     workers: int | None = None
     precision: Literal["float64", "float32"] = "float64"
     backend: Literal["auto", "native", "xla"] = "auto"
@@ -79,8 +79,8 @@ def _cases(base: Case) -> Iterator[Case]:
     is_cpu = jax.devices()[0].platform == "cpu"
     for width in WIDTHS:
         one = 1 if is_cpu else None
-        yield dataclasses.replace(base, lane_width=width, workers=one, backend="xla")
-    for workers in range(1, len(everywhere()) + 1 if is_cpu else 1):
+        yield dataclasses.replace(base, chunk_size=width, workers=one, backend="xla")
+    for workers in range(1, len(all_workers()) + 1 if is_cpu else 1):
         yield dataclasses.replace(base, workers=workers)
     for precision in PRECISIONS:
         yield dataclasses.replace(base, precision=precision, rtol=LOOSE, backend="xla")
@@ -89,7 +89,7 @@ def _cases(base: Case) -> Iterator[Case]:
 def _measured(case: Case) -> Row:
     """This process is for one case."""
     use_cores(case.workers)
-    batch.LANE_WIDTH = case.lane_width
+    batch.CHUNK_SIZE = case.chunk_size
     prepared = prepare(Request(base_case.CONFIG, [f"patients={case.patients}"]))
     arms = len(prepared.trial.arms)
     passes = [_pass(prepared, case.method) for _ in range(case.repeats)]
@@ -99,8 +99,8 @@ def _measured(case: Case) -> Row:
         case.method.solver.lower(),
         status="ok",
         precision=case.precision,
-        lane_width=case.lane_width,
-        workers=len(everywhere()),
+        chunk_size=case.chunk_size,
+        workers=len(all_workers()),
         backend=passes[0]["backend"],
         rtol=case.rtol,
         patients=case.patients,

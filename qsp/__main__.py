@@ -1,6 +1,6 @@
 """`python -m qsp` is the command line."""
 
-from qsp.cli import main
+from qsp.cli.app import main
 
 if __name__ == "__main__":
     main()

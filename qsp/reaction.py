@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from qsp.engine.plan import Ledger, Plan, Rescues, Rules, Steps
-from qsp.population import Population, attendance
-from qsp.trial import GivenTable, Trial, Widths, plan_table, plan_widths
+from qsp.engine.adaptive.state import AdaptivePlan, Ledger, Rescues, Rules, Steps
+from qsp.population import Population
+from qsp.population import adherence as adherence
+from qsp.trial import AdministeredDoses, Trial, Widths, plan_table, plan_widths
 from qsp.trial.regimen import Arm
 from qsp.trial.rules import MEASURED, Reaction
 
 
-def plans(trial: Trial, people: Population, seed: int) -> Plan | None:
+def plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan | None:
     """Plans of all lanes, arm by arm; None where no arm reacts.
 
     Args:
@@ -28,10 +29,10 @@ def plans(trial: Trial, people: Population, seed: int) -> Plan | None:
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *each)
 
 
-def _plan(arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int) -> Plan:
+def _plan(arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int) -> AdaptivePlan:
     covariates, reaction = people.covariates, arm.reaction or Reaction(calendar=())
     table = plan_table(arm, widths, covariates["body_weight"], covariates["body_surface"])
-    there = attendance(
+    there = adherence(
         people.ids,
         table.visit[0],
         seed=seed,
@@ -41,7 +42,7 @@ def _plan(arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int)
         days=trial.days,
     )
     assert there.error.shape[-1] == MEASURED
-    return Plan(
+    return AdaptivePlan(
         visit=table.visit,
         decided=table.decided,
         attended=there.attended,
@@ -49,7 +50,7 @@ def _plan(arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int)
         steps=Steps(**_fields(table.steps)),
         rules=Rules(**_fields(table.rules)),
         rescues=Rescues(**_fields(table.rescues)),
-        room=table.room,
+        capacity=table.capacity,
     )
 
 
@@ -57,12 +58,12 @@ def _fields(table: Any) -> dict[str, np.ndarray]:
     return {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
 
 
-def given_table(ledger: Ledger | None) -> GivenTable | None:
+def administered_doses(ledger: Ledger | None) -> AdministeredDoses | None:
     """What was given, with leading axes (arm, patient)."""
     if ledger is None:
         return None
     events = ledger.events
-    return GivenTable(
+    return AdministeredDoses(
         time=np.asarray(events.time),
         kind=np.asarray(events.kind),
         amount=np.asarray(events.amount),

@@ -13,30 +13,30 @@ import jax
 import numpy as np
 import xarray as xr
 
-from qsp.engine.batch import LANE_WIDTH, Batch, Timing
+from qsp.engine.batch import CHUNK_SIZE, Batch, Timing
 from qsp.engine.batch import simulate as simulate_batch
 from qsp.engine.cache import CacheDir
 from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress
-from qsp.engine.solve import Lane, LaneResult
+from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
 from qsp.population import Population
-from qsp.reaction import given_table, plans
+from qsp.reaction import administered_doses, plans
 from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset, with_decisions
 from qsp.system import Parameters, System, program_kinds
 from qsp.trial import (
+    AdministeredDoses,
     EventTable,
-    GivenTable,
     PeriodTable,
     Trial,
     event_table,
     frozen,
     period_table,
-    with_given,
+    with_administered,
 )
 
 MOST_TRAJECTORIES = 2000
@@ -70,7 +70,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     progress: Progress | None = None,
     attributes: Mapping[str, Any] | None = None,
     whole: bool = True,
-    given: GivenTable | None = None,
+    given: AdministeredDoses | None = None,
     cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
@@ -104,19 +104,19 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     events = event_table(trial, people.covariates["body_weight"], people.covariates["body_surface"])
     periods = period_table(trial, events)
     if given is not None:
-        events, periods = frozen(events, given), with_given(periods, given, trial)
+        events, periods = frozen(events, given), with_administered(periods, given, trial)
     plan = plans(trial, people, cohort.seed) if given is None else None
-    lanes = dataclasses.replace(_lanes(trial, cohort, events, periods), plan=plan)
+    sims = dataclasses.replace(_simulations(trial, cohort, events, periods), plan=plan)
     kept = _kept(people.ids, trajectories)
     grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
 
     solve = functools.partial(
         simulate_batch, system=system, method=method, progress=progress, cache_dir=cache_dir
     )
-    result, shots, timing = _run(lanes, kept, grids, len(trial.arms), solve)
-    came = given_table(result.ledger)
+    result, snapshots, timing = _run(sims, kept, grids, len(trial.arms), solve)
+    came = administered_doses(result.ledger)
     if came is not None:
-        periods = with_given(periods, came, trial)
+        periods = with_administered(periods, came, trial)
     labels = Labels(
         arms=tuple(arm.name for arm in trial.arms),
         patients=people.ids,
@@ -135,7 +135,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         "solver": method.solver,
         "rtol": method.rtol,
         "precision": method.precision,
-        "lane_width": LANE_WIDTH,
+        "chunk_size": CHUNK_SIZE,
         "backend": timing.backend,
         "compile_s": timing.compile_s,
         "wall_s": timing.compile_s + timing.run_s,
@@ -143,7 +143,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         "jax_version": jax.__version__,
         **(attributes or {}),
     }
-    tree = to_dataset(result, shots, labels, _links(result, cohort), record)
+    tree = to_dataset(result, snapshots, labels, _links(result, cohort), record)
     return tree if came is None else with_decisions(tree, came, result.log, trial)
 
 
@@ -160,7 +160,9 @@ def check_solved(outcome: np.ndarray) -> None:
         raise SolveError("no patient could be simulated: every one failed")
 
 
-def _lanes(trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTable) -> Lane:
+def _simulations(
+    trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTable
+) -> Simulation:
     """Every pair of arm and patient, arm by arm."""
     arms, patients = events.time.shape[:2]
     levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
@@ -170,7 +172,7 @@ def _lanes(trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTabl
 
     plausible = flat(cohort.plausible)
     begin = np.full(arms * patients, float(trial.start))
-    return Lane(
+    return Simulation(
         parameters=jax.tree.map(lambda *leaves: np.concatenate(leaves), *cohort.parameters),
         events=Events(*(flat(getattr(events, f.name)) for f in dataclasses.fields(Events))),
         thresholds=flat(levels),
@@ -198,26 +200,26 @@ def _kept(ids: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
 
 
 def _run(
-    lanes: Lane,
+    sims: Simulation,
     kept: np.ndarray,
     grids: tuple[np.ndarray, np.ndarray],
     arms: int,
-    solve: Callable[..., tuple[LaneResult, Timing]],
-) -> tuple[LaneResult, Any, Timing]:
+    solve: Callable[..., tuple[SimulationResult, Timing]],
+) -> tuple[SimulationResult, Any, Timing]:
     """Lanes with and without trajectories, each by a program of its own, put back in order."""
-    everywhere = np.tile(kept, arms)
-    parts, timings, kinds = [], [], program_kinds(given_kinds(lanes))
-    shots = None
+    all_workers = np.tile(kept, arms)
+    parts, timings, kinds = [], [], program_kinds(administered_kinds(sims))
+    snapshots = None
     for keep in (True, False):
-        index = _alike(np.flatnonzero(everywhere == keep), lanes, arms)
+        index = _alike(np.flatnonzero(all_workers == keep), sims, arms)
         if not len(index):
             continue
-        part = jax.tree.map(lambda leaf, index=index: leaf[index], lanes)
+        part = jax.tree.map(lambda leaf, index=index: leaf[index], sims)
         batch = Batch(part, grids if keep else grids[:1])
         result, timing = solve(batch, kinds=kinds)
         if keep:
             back = np.argsort(index)
-            shots = jax.tree.map(
+            snapshots = jax.tree.map(
                 lambda leaf, back=back: leaf[back].reshape((arms, -1, *leaf.shape[1:])),
                 result.saved[1],
             )
@@ -230,34 +232,34 @@ def _run(
         return joined.reshape((arms, len(kept), *joined.shape[1:]))
 
     whole = jax.tree.map(together, *(result for _, result in parts))
-    return whole, shots, functools.reduce(Timing.joined, timings)
+    return whole, snapshots, functools.reduce(Timing.joined, timings)
 
 
-def _alike(index: np.ndarray, lanes: Lane, arms: int) -> np.ndarray:
+def _alike(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
     """Lanes in an order in which neighbors, which wait for each other, are given much the same.
 
     Where rules react, that is by arm and by how soon a patient has CRS; else as they are.
     """
-    if lanes.plan is None:
+    if sims.plan is None:
         return index
-    arm = index // (len(lanes.begin) // arms)
-    soonest = np.asarray(lanes.thresholds)[index, :, 0].min(-1)
+    arm = index // (len(sims.begin) // arms)
+    soonest = np.asarray(sims.thresholds)[index, :, 0].min(-1)
     return index[np.lexsort((soonest, arm))]
 
 
-def given_kinds(lanes: Lane) -> np.ndarray:
+def administered_kinds(sims: Simulation) -> np.ndarray:
     """Kinds of all that may be given: on schedule, ahead of planned doses, and by rules.
 
     Args:
-        lanes: All that there are.
+        sims: All that there are.
     """
-    given = [lanes.events.kind]
-    if lanes.plan is not None:
-        given += [lanes.plan.rescues.kind, lanes.plan.steps.ahead_kind, lanes.plan.steps.kind]
+    given = [sims.events.kind]
+    if sims.plan is not None:
+        given += [sims.plan.rescues.kind, sims.plan.steps.ahead_kind, sims.plan.steps.kind]
     return np.unique(np.concatenate([np.unique(kind) for kind in given]))
 
 
-def _links(result: LaneResult, cohort: Cohort) -> CRSLinks:
+def _links(result: SimulationResult, cohort: Cohort) -> CRSLinks:
     """Probabilities of CRS in each dose period by the two alternative links."""
     reductions = result.periods.reductions
     peak = np.asarray(reductions.peak.cytokines)[:, :, 1:, IL6]

@@ -16,7 +16,7 @@ from qsp.interventions import (
     Supportive,
     SupportiveParameters,
     effects,
-    none_given,
+    no_drugs,
     supportive_bolus,
     supportive_rates,
 )
@@ -95,11 +95,11 @@ class Snapshot(eqx.Module):
 class System(eqx.Module):
     """Model and supportive drugs in one form of the equations."""
 
-    forms: model.Forms = model.Forms()
+    structure: model.ModelStructure = model.ModelStructure()
 
     def initial(self, p: Parameters) -> State:
         """Before the first dose of anything."""
-        return State(model=model.baseline(p.model, self.forms), supportive=none_given())
+        return State(model=model.baseline(p.model, self.structure), supportive=no_drugs())
 
     def negligible(self, x: State, p: Parameters) -> State:
         """Absolute tolerance of each state."""
@@ -112,7 +112,7 @@ class System(eqx.Module):
         now = effects(x.supportive, p.supportive)
         given = model.Dosing(iv, sc, competitor)
         return State(
-            model=model.rates(time, x.model, given, p.model, now, self.forms),
+            model=model.rates(time, x.model, given, p.model, now, self.structure),
             supportive=supportive_rates(x.supportive, Infusions(*others), p.supportive),
         )
 
@@ -123,7 +123,7 @@ class System(eqx.Module):
         """
         iv, sc, *others, _ = _every_kind(amount)
         return State(
-            model=model.bolus(x.model, iv, sc, p.model, self.forms),
+            model=model.bolus(x.model, iv, sc, p.model, self.structure),
             supportive=supportive_bolus(x.supportive, Infusions(*others)),
         )
 
@@ -137,7 +137,7 @@ class System(eqx.Module):
 
         Secretion is integrated by trapezoids between the ends.
         """
-        now = model.moment(x.model, p.model, self.forms)
+        now = model.algebraic(x.model, p.model, self.structure)
         occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]
         rash = now.killing[NORMAL, SKIN]
         trimers = now.bridges.max(0)
@@ -171,25 +171,30 @@ class System(eqx.Module):
         )
 
     def measured(
-        self, shot: Snapshot, first: Snapshot, levels: jax.Array, error: jax.Array, p: Parameters
+        self,
+        snapshot: Snapshot,
+        first: Snapshot,
+        levels: jax.Array,
+        error: jax.Array,
+        p: Parameters,
     ) -> jax.Array:
         """What dosing rules look at, in the order of `MEASURED`.
 
         Args:
-            shot: At the visit.
+            snapshot: At the visit.
             first: At the start of the trial.
             levels (grade,): Thresholds of the dose period.
             error (measured,): Factor of each assay; of temperature, on its rise above 37.
             p: Parameters.
         """
         blood = p.model.tissues.volume[BLOOD]
-        size = shot.tumor_volume / jnp.where(first.tumor_volume > 0.0, first.tumor_volume, 1.0)
+        size = snapshot.tumor_volume / jnp.where(first.tumor_volume > 0.0, first.tumor_volume, 1.0)
         values = {
-            "il6": shot.cytokines[IL6] * error[0],
+            "il6": snapshot.cytokines[IL6] * error[0],
             "tumor_change": size * error[1] - 1.0,
-            "t_cells": shot.t_cells_blood / blood * error[2],
-            "b_cells": shot.b_cells_blood / blood * error[3],
-            "temperature": NORMAL_TEMPERATURE + fever(shot.crs_severity, levels[0]) * error[4],
+            "t_cells": snapshot.t_cells_blood / blood * error[2],
+            "b_cells": snapshot.b_cells_blood / blood * error[3],
+            "temperature": NORMAL_TEMPERATURE + fever(snapshot.crs_severity, levels[0]) * error[4],
         }
         return jnp.stack([values[name] for name in MEASURED])
 

@@ -28,11 +28,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from qsp import model, molecules, system
-from qsp.engine import stretches
+from qsp.engine import segments as segments
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Lane
+from qsp.engine.trajectory import Simulation
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import BLOOD
 from qsp.molecules import Molecule
@@ -234,19 +234,19 @@ class Course:
 
 
 def solve(
-    scenarios: Mapping[str, Scenario], *, forms: Any = None, method: Method = TIGHT
+    scenarios: Mapping[str, Scenario], *, structure: Any = None, method: Method = TIGHT
 ) -> dict[str, Course]:
     """Solve every scenario.
 
     Args:
         scenarios: By name.
-        forms: Choices of structure; by default those of the package.
+        structure: Choices of structure; by default those of the package.
         method: Solver and tolerance.
     """
-    recording = Recording(forms or model.Forms())
-    lanes = beside_everything(stack([*scenarios.values()]))
-    with mock.patch.object(stretches, "SAVE_WINDOW", WINDOW):
-        result, _ = simulate(Batch(lanes, (GRID,)), recording, method, kinds=len(DOSE_KINDS))
+    recording = Recording(structure or model.ModelStructure())
+    sims = beside_everything(stack([*scenarios.values()]))
+    with mock.patch.object(segments, "SAVE_WINDOW", WINDOW):
+        result, _ = simulate(Batch(sims, (GRID,)), recording, method, kinds=len(DOSE_KINDS))
     return {
         name: _course(scenario, jax.tree.map(lambda leaf, i=i: leaf[i], result), recording)
         for i, (name, scenario) in enumerate(scenarios.items())
@@ -265,10 +265,10 @@ def _course(scenario: Scenario, result: Any, recording: Recording) -> Course:
     )
 
 
-def stack(scenarios: Sequence[Scenario]) -> Lane:
+def stack(scenarios: Sequence[Scenario]) -> Simulation:
     """Lanes of the engine."""
     leaves = [jax.tree.map(np.asarray, scenario.parameters) for scenario in scenarios]
-    return Lane(
+    return Simulation(
         parameters=jax.tree.map(lambda *each: np.stack(each), *leaves),
         events=events([scenario.doses for scenario in scenarios]),
         thresholds=np.stack([_thresholds(scenario) for scenario in scenarios]),
@@ -277,12 +277,12 @@ def stack(scenarios: Sequence[Scenario]) -> Lane:
     )
 
 
-def beside_everything(lanes: Lane) -> Lane:
+def beside_everything(sims: Simulation) -> Simulation:
     """Lanes, and an idle one in which no parameter is zero: the program leaves nothing out."""
-    one = jax.tree.map(lambda leaf: leaf[:1], lanes)
+    one = jax.tree.map(lambda leaf: leaf[:1], sims)
     full = jax.tree.map(lambda leaf: np.where(leaf == 0.0, 1.0, leaf), one.parameters)
     idle = dataclasses.replace(one, parameters=full, end=one.begin)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), lanes, idle)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), sims, idle)
 
 
 def _thresholds(scenario: Scenario) -> np.ndarray:

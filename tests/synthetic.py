@@ -66,7 +66,7 @@ _ATTRS = {
     "git_commit": "0123abc",
     "wall_s": 12.5,
     "compile_s": 31.0,
-    "lane_width": 64,
+    "chunk_size": 64,
     "backend": "native",
     "solver": "tsit5",
     "rtol": 1e-5,

@@ -12,7 +12,7 @@ from qsp.cluster.plan import Plan
 from qsp.errors import SolveError
 from qsp.results import save_blocks
 from qsp.results.encoded import as_computed
-from qsp.results.store import CLOSED
+from qsp.results.zarr_store import CLOSED
 from qsp.run import folder
 
 

@@ -30,7 +30,7 @@ from qsp.run import folder
 from qsp.run.request import Request
 
 if TYPE_CHECKING:  # what only reads a plan starts at once
-    from qsp.results.store import Store
+    from qsp.results.zarr_store import Store
     from qsp.run import Prepared
 
 PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED, FRAME = (
@@ -112,7 +112,7 @@ class Plan:
     @functools.cached_property
     def store(self) -> "Store":
         """The results of all shards."""
-        from qsp.results.store import Store
+        from qsp.results.zarr_store import Store
 
         return Store(self.run / folder.STORE)
 

@@ -19,7 +19,7 @@ from qsp.cluster.atomic import read_json, write_json
 from qsp.cluster.plan import ATTEMPTS, RECEIPTS, Plan
 
 if TYPE_CHECKING:
-    from qsp.results.store import Store
+    from qsp.results.zarr_store import Store
 
 State = Literal["running", "stopped", "failed", "done"]
 BEAT_S = 30.0

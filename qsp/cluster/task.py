@@ -57,11 +57,11 @@ class Task:
             from qsp.cluster.plan import COMPILED, read_plan
             from qsp.cluster.shard import run_shard
             from qsp.engine.cache import jax_cache_dir
-            from qsp.run.compiled import keep_compiled
+            from qsp.run.compile_cache import enable_compile_cache
 
             plan = read_plan(Path(self.run))
             if self.cache:
-                keep_compiled(plan.path(COMPILED))
+                enable_compile_cache(plan.path(COMPILED))
             ended = run_shard(plan, self.shard, lambda: bool(stop), jax_cache_dir())
             return ended, stop.asked_by
 

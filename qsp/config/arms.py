@@ -107,11 +107,11 @@ class Protocol:
             if any(arm.rules is not None for arm in users):
                 continue
             for n, dose in enumerate(table.doses):
-                if dose.least_gap is not None:
-                    where = dotted(("arms", name, "doses", n, "least_gap"))
+                if dose.min_interval is not None:
+                    where = dotted(("arms", name, "doses", n, "min_interval"))
                     rule = "the value must stand in an arm with rules, which may make a dose late"
                     todo = "Without rules each dose is given on its day: remove it, or write rules"
-                    raise ConfigError(where, rule, repr(dose.least_gap), todo)
+                    raise ConfigError(where, rule, repr(dose.min_interval), todo)
 
     def _check_periods_named(self) -> None:
         """A period that no arm has is a misspelt one; one that some arm lacks is not."""

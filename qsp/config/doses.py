@@ -36,8 +36,8 @@ def molecule_doses(table: tuple[tables.Dose, ...], where: str) -> tuple[Dose, ..
         last = time
         amount, duration = _given(entry, key)
         kind = "drug_sc" if entry.route == "sc" else "drug_iv"
-        gap = duration_of(entry.least_gap, f"{key}.least_gap") if entry.least_gap else None
-        dose = Dose(kind, time, amount, duration, "", key, least_gap=gap)
+        gap = duration_of(entry.min_interval, f"{key}.min_interval") if entry.min_interval else None
+        dose = Dose(kind, time, amount, duration, "", key, min_interval=gap)
         doses.extend(_repeats(dose, entry, key))
     return tuple(doses)
 

@@ -9,7 +9,7 @@ from qsp.config import tables
 from qsp.config.doses import amount_of, duration_of, interval_of
 from qsp.config.messages import shown
 from qsp.errors import ConfigError
-from qsp.trial.protocol import INFUSED_ONLY, Dose, given_before, repeated
+from qsp.trial.protocol import INFUSED_ONLY, Dose, administered_before, repeated
 from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount
 from qsp.units import parse
 
@@ -118,7 +118,7 @@ def _ahead(
         parse(table.first, "day", where=f"{where}.from") if table.first else 0.0,
         parse(table.until, "day", where=f"{where}.until") if table.until else math.inf,
     )
-    doses = given_before(drug, molecule, lead, window, table.periods)
+    doses = administered_before(drug, molecule, lead, window, table.periods)
     if molecule and not doses:
         key = f"{where}.periods" if table.periods else f"{where}.from"
         rule = "the value must meet a dose of each arm that gets the drug"

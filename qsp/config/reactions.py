@@ -143,8 +143,8 @@ def _rescue(name: str, table: tables.Rescue) -> Rescue:
         per_event=table.per_event,
         per_window=table.window.doses,
         window=_length(table.window.within, f"{where}.window.within"),
-        apart=_length(table.apart, f"{where}.apart"),
-        at_most=table.at_most,
+        min_interval=_length(table.min_interval, f"{where}.min_interval"),
+        max_times=table.max_times,
     )
 
 
@@ -178,7 +178,7 @@ def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
         doses=table.doses or 1,
         parts=table.parts or 2,
         drug=table.give or "",
-        confirmed=table.confirmed,
-        at_most=table.at_most,
+        consecutive_visits=table.consecutive_visits,
+        max_times=table.max_times,
         where=where,
     )

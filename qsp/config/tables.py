@@ -121,7 +121,7 @@ class Dose(Table):
         Repeat | None,
         Rule("be a table", 'Write repeat = { every = "7 day", times = 3 }'),
     ] = None
-    least_gap: Duration | None = None
+    min_interval: Duration | None = None
 
 
 class Premedication(Table):
@@ -206,8 +206,8 @@ class Rescue(Table):
     window: Annotated[
         Window, Rule("be a table", 'Write window = { doses = 3, within = "6 week" }')
     ] = Window(doses=3, within="6 week")
-    apart: Duration = "8 hour"
-    at_most: Count = 6
+    min_interval: Duration = "8 hour"
+    max_times: Count = 6
 
 
 class DosingRule(Table):
@@ -231,8 +231,8 @@ class DosingRule(Table):
         Annotated[int, Field(strict=True, ge=2, le=10)] | None,
         Rule("be a whole number from 2 to 10", "Lower it"),
     ] = None
-    confirmed: Count = 1
-    at_most: Count | None = None
+    consecutive_visits: Count = 1
+    max_times: Count | None = None
 
 
 class Arm(Table):

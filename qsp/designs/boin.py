@@ -57,7 +57,7 @@ class BOIN:
         too_high: Lowest rate that is too high; 1.4 of the target by default.
         cohort_size: Patients treated between two decisions.
         largest: Patients with whom a trial ends.
-        enough: Patients at a level that end the trial if it would stay there; None for no such
+        stop_at: Patients at a level that end the trial if it would stay there; None for no such
             rule.
         certainty: Posterior probability of a rate above the target beyond which a level and those
             above it are eliminated, under a uniform prior and with at least three patients. If
@@ -75,14 +75,14 @@ class BOIN:
     too_high: float | None = None
     cohort_size: int = 3
     largest: int = 30
-    enough: int | None = None
+    stop_at: int | None = None
     certainty: float = 0.95
 
     source: ClassVar[str] = "Liu and Yuan 2015, J R Stat Soc C 64:507"
 
     def __post_init__(self) -> None:
         _check_rates(self.target, *self._others)
-        _check_counts(self.cohort_size, self.largest, self.enough)
+        _check_counts(self.cohort_size, self.largest, self.stop_at)
         if not 0 < self.certainty < 1:
             rule = "the certainty of an elimination must be between 0 and 1"
             raise ConfigError("BOIN", rule, self.certainty)
@@ -99,10 +99,10 @@ class BOIN:
             "" if given is None else f", {name} {100 * given:g} %"
             for name, given in (("too low", self.too_low), ("too high", self.too_high))
         )
-        enough = "" if self.enough is None else f", {self.enough} at a level end it"
+        stop_at = "" if self.stop_at is None else f", {self.stop_at} at a level end it"
         return (
             f"BOIN, target {100 * self.target:g} %{low}{high}, cohorts of {self.cohort_size}, at "
-            f"most {self.largest} patients{enough}"
+            f"most {self.largest} patients{stop_at}"
         )
 
     @property
@@ -161,7 +161,7 @@ class BOIN:
         up = (dlts <= self.limits.up[treated]) & (table.level < top) & ~barred
         down = (dlts >= self.limits.down[treated]) & (table.level > 0)
         level = table.level + up - down
-        full = np.zeros_like(up) if self.enough is None else treated >= self.enough
+        full = np.zeros_like(up) if self.stop_at is None else treated >= self.stop_at
         stop = np.where(full & (level == table.level), ENOUGH, GO)
         return Decision(level, np.where(eliminated[:, 0], TOXIC, stop).astype(np.int8))
 
@@ -230,11 +230,11 @@ def _check_rates(target: float, low: float, high: float) -> None:
         raise ConfigError("BOIN", rule, f"{low:g}, {target:g}, {high:g}", todo)
 
 
-def _check_counts(cohort: int, largest: int, enough: int | None) -> None:
+def _check_counts(cohort: int, largest: int, stop_at: int | None) -> None:
     if cohort < 1:
         raise ConfigError("BOIN", "the cohort size must be at least 1", cohort)
     if largest < cohort:
         rule = f"the largest size must be at least a cohort ({cohort})"
         raise ConfigError("BOIN", rule, largest)
-    if enough is not None and enough < 1:
-        raise ConfigError("BOIN", "enough patients at a level must be at least 1", enough)
+    if stop_at is not None and stop_at < 1:
+        raise ConfigError("BOIN", "enough patients at a level must be at least 1", stop_at)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qsp.designs.design import ENOUGH, NONE, TOXIC, Design, Table, Trials, conduct
 from qsp.designs.enrollment import Population, Rates, enrollment
-from qsp.engine.progress import Progress, Silent
+from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError
 
 REPLICATES = 2000
@@ -77,7 +77,7 @@ def operating_characteristics(
         raise ConfigError("escalation", "the seed must be 0 or more", seed)
     source = enrollment(toxic)
     most = design.most_patients(len(source.levels))
-    measured = _measures(_conducted(source, design, replicates, seed, progress or Silent()))
+    measured = _measures(_conducted(source, design, replicates, seed, progress or NoProgress()))
     data = {
         name: _variable(values, long_name)
         for key, long_name in (_BY_LEVEL | _BY_TRIAL).items()

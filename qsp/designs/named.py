@@ -16,7 +16,7 @@ OPTIONS = {
     "target": "--target",
     "largest": "--largest",
     "cohort_size": "--cohort",
-    "enough": "--enough",
+    "stop_at": "--stop-at",
 }
 """Options of `qsp escalate` that are arguments of a design."""
 _NEEDED = {

@@ -66,11 +66,11 @@ class ThreePlusThree:
         passed = (dlts == 0) | ((dlts == 1) & (treated == 2 * COHORT))
         level = table.level + (passed & _untried_above(table)) - toxic
         inside = np.maximum(level, 0)
-        enough = np.take_along_axis(table.treated, inside[:, None], axis=1)[:, 0] >= 2 * COHORT
+        stop_at = np.take_along_axis(table.treated, inside[:, None], axis=1)[:, 0] >= 2 * COHORT
         if not self.six:
             # Where it neither goes up nor has 1 of 3, what was passed counts as it is.
-            enough |= toxic | (passed & (level == table.level))
-        stop = np.where(level < 0, TOXIC, np.where(enough, COMPLETE, GO))
+            stop_at |= toxic | (passed & (level == table.level))
+        stop = np.where(level < 0, TOXIC, np.where(stop_at, COMPLETE, GO))
         return Decision(level, stop.astype(np.int8))
 
     def select(self, table: Table) -> Levels:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import xarray as xr
 
 from qsp.endpoints import crs
-from qsp.endpoints.blocks import joined
 from qsp.endpoints.endpoint import require
-from qsp.endpoints.patients import weights
+from qsp.endpoints.statistics.blocks import joined
+from qsp.endpoints.statistics.patients import weights
 from qsp.endpoints.steps import gather
 from qsp.errors import ConfigError, suggest
 

@@ -10,8 +10,8 @@ Adding one: a function under `@endpoint` in the file of its question, and its na
 from __future__ import annotations
 
 from qsp.endpoints import crs, cytokines, exposure, response, tumor
-from qsp.endpoints.bands import bands, has_trajectory
 from qsp.endpoints.response import CRITERIA, add_best_response, best_response
+from qsp.endpoints.statistics.bands import bands, has_trajectory
 from qsp.endpoints.steps import Step, labels, steps
 from qsp.endpoints.summary import COLUMNS, Row, summary
 

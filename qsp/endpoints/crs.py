@@ -16,11 +16,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qsp.endpoints import interval
-from qsp.endpoints.blocks import added, blocks
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.patients import COUNTS, counts, solved, spread, weights
-from qsp.endpoints.rates import from_sums, rate, sums
+from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.patients import COUNTS, counts, solved, spread, weights
+from qsp.endpoints.statistics.rates import from_sums, rate, sums
 from qsp.endpoints.steps import Grouping, gather, grouped
 
 GRADES = (1, 2, 3)

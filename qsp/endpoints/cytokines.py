@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints.blocks import added, blocks
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.patients import counts, solved, spread, weights
+from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.patients import counts, solved, spread, weights
 from qsp.endpoints.steps import Grouping, gather, grouped
 from qsp.errors import ConfigError
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import interval
-from qsp.endpoints.blocks import added, blocks
 from qsp.endpoints.endpoint import Meaning, endpoint
-from qsp.endpoints.patients import solved, spread
-from qsp.endpoints.rates import rate
+from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.patients import solved, spread
+from qsp.endpoints.statistics.rates import rate
 
-_REASON, _DRUG = "given_reason", "given_drug"
+_REASON, _DRUG = "administered_reason", "administered_drug"
 
 
 def has_rules(ds: xr.Dataset) -> bool:

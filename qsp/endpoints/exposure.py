@@ -12,7 +12,7 @@ from functools import partial
 import xarray as xr
 
 from qsp.endpoints.endpoint import Meaning, endpoint
-from qsp.endpoints.patients import spread
+from qsp.endpoints.statistics.patients import spread
 from qsp.endpoints.steps import Grouping, Reduction, gather, grouped
 from qsp.errors import ConfigError
 

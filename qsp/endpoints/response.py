@@ -22,10 +22,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from qsp.endpoints import interval
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.patients import solved
-from qsp.endpoints.rates import rate
+from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.patients import solved
+from qsp.endpoints.statistics.rates import rate
 from qsp.errors import ConfigError, suggest
 
 NOT_EVALUABLE, COMPLETE, PARTIAL, STABLE, PROGRESSIVE = range(5)

@@ -17,9 +17,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qsp.endpoints.blocks import blocks
 from qsp.endpoints.endpoint import require
-from qsp.endpoints.pools import by_cell
+from qsp.endpoints.statistics.blocks import blocks
+from qsp.endpoints.statistics.pools import by_cell
 from qsp.errors import ConfigError
 from qsp.trial import protocol_day
 

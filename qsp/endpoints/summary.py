@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import crs, cytokines, exposure, interval, response, tumor
+from qsp.endpoints import crs, cytokines, exposure, response, tumor
+from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Grouping, Step, steps, with_steps
 from qsp.trial import protocol_day
 

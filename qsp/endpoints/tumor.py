@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints.blocks import joined
 from qsp.endpoints.endpoint import Meaning, endpoint
-from qsp.endpoints.patients import solved, spread
+from qsp.endpoints.statistics.blocks import joined
+from qsp.endpoints.statistics.patients import solved, spread
 
 RANGE = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NEEDS = {"tumor_volume_visit": "mL", "tumor_volume_baseline": "mL"}

@@ -14,16 +14,16 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from qsp.engine.backends import Backend, ProgramSpec, chunks
 from qsp.engine.cache import CacheDir, chosen
 from qsp.engine.method import Method
-from qsp.engine.programs import Backend, Setting, chunks
-from qsp.engine.progress import Progress, Silent
-from qsp.engine.solve import AbstractSystem, Lane, LaneResult
-from qsp.engine.stretches import most_stretches
-from qsp.engine.team import Device, Team, everywhere
+from qsp.engine.progress import NoProgress, Progress
+from qsp.engine.segments import max_segments
+from qsp.engine.trajectory import AbstractSystem, Simulation, SimulationResult
+from qsp.engine.workers import Device, WorkerPool, all_workers
 from qsp.errors import SolveError
 
-LANE_WIDTH = 64
+CHUNK_SIZE = 64
 """Lanes of one chunk; part of the record of a run. A multiple of 64."""
 
 
@@ -32,16 +32,16 @@ class Batch:
     """Lanes to solve: every array has a leading lane axis.
 
     Args:
-        lanes: Parameters, events, thresholds, begin and end.
+        sims: Parameters, events, thresholds, begin and end.
         grids: Times of snapshots, one sorted array per grid.
     """
 
-    lanes: Lane
+    sims: Simulation
     grids: tuple[np.ndarray, ...]
 
     @property
     def size(self) -> int:
-        return self.lanes.begin.shape[0]
+        return self.sims.begin.shape[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def simulate(  # noqa: PLR0913
     progress: Progress | None = None,
     workers: Sequence[Device] | None = None,
     cache_dir: CacheDir = "default",
-) -> tuple[LaneResult, Timing]:
+) -> tuple[SimulationResult, Timing]:
     """Solve every lane.
 
     Args:
@@ -92,52 +92,52 @@ def simulate(  # noqa: PLR0913
     Raises:
         SolveError: If a leaf of the parameters is not float64.
     """
-    _check_precision(batch.lanes)
-    progress, workers = progress or Silent(), workers or everywhere()
-    lanes = batch.lanes
-    stretches = most_stretches(lanes.events, lanes.begin, lanes.end, batch.grids, lanes.plan)
-    setting = Setting(system, method, kinds, batch.grids, np.int32(stretches))
+    _check_precision(batch.sims)
+    progress, workers = progress or NoProgress(), workers or all_workers()
+    sims = batch.sims
+    segments = max_segments(sims.events, sims.begin, sims.end, batch.grids, sims.plan)
+    spec = ProgramSpec(system, method, kinds, batch.grids, np.int32(segments))
     began = clock.perf_counter()
-    chunk_of, backend = chunks(batch.lanes, setting, workers, chosen(cache_dir))
-    with Team(workers) as team:
-        idle = _idle(_slice(batch.lanes, 0))
-        team.each_device(lambda device: chunk_of(device, idle))
+    chunk_of, backend = chunks(batch.sims, spec, workers, chosen(cache_dir))
+    with WorkerPool(workers) as pool:
+        idle = _idle(_slice(batch.sims, 0))
+        pool.each_device(lambda device: chunk_of(device, idle))
         compiled = clock.perf_counter()
         progress.compiled(compiled - began)
         progress.start(batch.size)
-        firsts = range(0, batch.size, LANE_WIDTH)
+        firsts = range(0, batch.size, CHUNK_SIZE)
         results = []
         for first, chunk in zip(
             firsts,
-            team.ordered(lambda device, n: chunk_of(device, _slice(batch.lanes, n)), firsts),
+            pool.ordered(lambda device, n: chunk_of(device, _slice(batch.sims, n)), firsts),
             strict=True,
         ):
-            count = min(LANE_WIDTH, batch.size - first)
+            count = min(CHUNK_SIZE, batch.size - first)
             results.append(jax.tree.map(lambda leaf, n=count: leaf[:n], chunk))
             progress.advance(count)
     timing = Timing(compiled - began, clock.perf_counter() - compiled, backend)
     return _concatenate(results), timing
 
 
-def _slice(lanes: Lane, first: int) -> Lane:
+def _slice(sims: Simulation, first: int) -> Simulation:
     """One chunk; where the lanes run out, the first of the chunk fills up, idle."""
-    count = min(LANE_WIDTH, lanes.begin.shape[0] - first)
-    index = np.concatenate([np.arange(first, first + count), np.full(LANE_WIDTH - count, first)])
-    chunk = jax.tree.map(lambda leaf: leaf[index], lanes)
-    idle = np.arange(LANE_WIDTH) >= count
+    count = min(CHUNK_SIZE, sims.begin.shape[0] - first)
+    index = np.concatenate([np.arange(first, first + count), np.full(CHUNK_SIZE - count, first)])
+    chunk = jax.tree.map(lambda leaf: leaf[index], sims)
+    idle = np.arange(CHUNK_SIZE) >= count
     return dataclasses.replace(chunk, end=np.where(idle, chunk.begin, chunk.end))
 
 
-def _idle(lanes: Lane) -> Lane:
-    return dataclasses.replace(lanes, end=lanes.begin)
+def _idle(sims: Simulation) -> Simulation:
+    return dataclasses.replace(sims, end=sims.begin)
 
 
-def _concatenate(results: Sequence[LaneResult]) -> LaneResult:
+def _concatenate(results: Sequence[SimulationResult]) -> SimulationResult:
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
 
 
-def _check_precision(lanes: Lane) -> None:
-    for path, leaf in jax.tree.leaves_with_path(lanes.parameters):
+def _check_precision(sims: Simulation) -> None:
+    for path, leaf in jax.tree.leaves_with_path(sims.parameters):
         if leaf.dtype != np.float64:
             raise SolveError(
                 f"parameter {jax.tree_util.keystr(path)} must be float64, but is {leaf.dtype}"

@@ -6,8 +6,8 @@ from typing import Literal
 import diffrax as dfx
 
 from qsp.engine.precision import SAME_TIME, Precision
-from qsp.engine.rkc2 import RKC2
-from qsp.engine.rock import ROCK2, ROCK4
+from qsp.engine.solvers.rkc2 import RKC2
+from qsp.engine.solvers.rock import ROCK2, ROCK4
 from qsp.errors import ConfigError, suggest
 
 STABILIZED = {"ROCK4": ROCK4, "ROCK2": ROCK2, "RKC2": RKC2}

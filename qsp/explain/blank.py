@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import add_best_response
-from qsp.engine.solve import LaneResult, PeriodResult
-from qsp.engine.tracking import Crossing, Pace, Reductions
+from qsp.engine.observers import Crossing, Pace, Reductions
+from qsp.engine.trajectory import PeriodResult, SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
 from qsp.results import CRSLinks, Labels, to_dataset
@@ -41,11 +41,11 @@ def results() -> xr.Dataset:
         cytokine_baseline=_zeros(len(CYTOKINES)),
     )
     links = CRSLinks(logistic=one, hazard=one)
-    tree = to_dataset(_lanes(), _snapshot(1), labels, links, {"response_criteria": "lugano"})
+    tree = to_dataset(_simulations(), _snapshot(1), labels, links, {"response_criteria": "lugano"})
     return add_best_response(tree.to_dataset())
 
 
-def _lanes() -> LaneResult:
+def _simulations() -> SimulationResult:
     """What the engine returns: two rows, of the time before the first dose and after it."""
     rows, tissues = _zeros(2), _zeros(2, len(TISSUES))
     peaks = Peaks(cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows)
@@ -69,7 +69,7 @@ def _lanes() -> LaneResult:
         steps=rows,
         pace=Pace(last=rows, longer=rows),
     )
-    return LaneResult(
+    return SimulationResult(
         periods=PeriodResult(reductions=reductions, last=_snapshot(2), earlier_owner=rows),
         saved=(_snapshot(1),),
         final=None,

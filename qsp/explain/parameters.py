@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qsp.explain.values import Files, line
-from qsp.population.addresses import ELEMENTS, address, antigen_of, declared, fields, inputs
 from qsp.population.derived import ABSENT
+from qsp.population.paths import ELEMENTS, address, antigen_of, declared, fields, inputs
 
 
 def names(files: Files) -> list[str]:

@@ -9,7 +9,7 @@ from qsp import system
 from qsp.endpoints import ENDPOINTS
 from qsp.explain import blank
 from qsp.explain.values import Files
-from qsp.population.addresses import short
+from qsp.population.paths import short
 from qsp.units import declarations
 
 

@@ -133,7 +133,7 @@ def effects(x: Supportive, p: SupportiveParameters) -> Effects:
     )
 
 
-def none_given() -> Supportive:
+def no_drugs() -> Supportive:
     """Before any supportive drug."""
     zero = jnp.asarray(0.0)
     return Supportive(

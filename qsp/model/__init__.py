@@ -96,7 +96,7 @@ class State(eqx.Module):
     severity: Scalar = quantity("1", "CRS severity: index of fever and inflammation")
 
 
-class Forms(eqx.Module):
+class ModelStructure(eqx.Module):
     """The choices of structure, fixed at compilation."""
 
     synapse: AbstractSynapse = Equilibrium()
@@ -104,7 +104,7 @@ class Forms(eqx.Module):
     growth: AbstractGrowth = Logistic()
 
 
-class Moment(eqx.Module):
+class Algebraic(eqx.Module):
     """What follows from the state algebraically."""
 
     receptors: Receptors
@@ -118,7 +118,7 @@ class Moment(eqx.Module):
     secreting: PerTissue = quantity("Mcell", "Secreting cells seen from blood", dims=("tissue",))
 
 
-def moment(x: State, p: Parameters, forms: Forms) -> Moment:
+def algebraic(x: State, p: Parameters, structure: ModelStructure) -> Algebraic:
     """Binding, bridges, contacts, killing and secretion of a state."""
     t_cells, targets = x.t_cells.total, x.targets.viable
     here = receptors(t_cells, targets, p.binding, p.tissues)
@@ -128,13 +128,13 @@ def moment(x: State, p: Parameters, forms: Forms) -> Moment:
         x.drug.competitor,
         here,
         p.binding,
-        arms=forms.synapse.arms,
+        arms=structure.synapse.arms,
     )
     around = gap(drug.free, x.drug.competitor, p.binding)
-    bridges = forms.synapse.bridges(x.bridges, around, p.binding, p.synapse)
+    bridges = structure.synapse.bridges(x.bridges, around, p.binding, p.synapse)
     among_targets = within_reach(x.t_cells, p.t_cells).total
     meeting = contact(bridges, targets, among_targets, p.engagement, p.synapse)
-    return Moment(
+    return Algebraic(
         receptors=here,
         bulk=drug,
         gap=around,
@@ -153,7 +153,12 @@ def moment(x: State, p: Parameters, forms: Forms) -> Moment:
 
 
 def rates(
-    time: Scalar, x: State, given: Dosing, p: Parameters, effects: Effects, forms: Forms
+    time: Scalar,
+    x: State,
+    given: Dosing,
+    p: Parameters,
+    effects: Effects,
+    structure: ModelStructure,
 ) -> State:
     """Derivative of the state.
 
@@ -163,15 +168,17 @@ def rates(
         given: Drug that enters now.
         p: Parameters.
         effects: Supportive drugs at this moment.
-        forms: Structure.
+        structure: Structure.
     """
-    now = moment(x, p, forms)
+    now = algebraic(x, p, structure)
     x_t, rise = x.t_cells, x.cytokines.blood - p.cytokines.baseline
 
-    target_flux = target_fluxes(x.targets, now.killing, x.drug.competitor, p.targets, forms.growth)
+    target_flux = target_fluxes(
+        x.targets, now.killing, x.drug.competitor, p.targets, structure.growth
+    )
     d_targets = target_rates(target_flux)
 
-    t_flux = t_cell_fluxes(x_t, now.contact, effects, forms.recruitment, p.t_cells)
+    t_flux = t_cell_fluxes(x_t, now.contact, effects, structure.recruitment, p.t_cells)
     moved = arriving(
         x_t,
         p.t_cells.baseline,
@@ -202,7 +209,7 @@ def rates(
             p.binding,
             p.tissues,
         ),
-        bridges=forms.synapse.rates(x.bridges, now.gap, p.binding, p.synapse),
+        bridges=structure.synapse.rates(x.bridges, now.gap, p.binding, p.synapse),
         t_cells=d_t_cells,
         margination=margination_rate(x.margination, x.release.transit_2, p.traffic),
         targets=d_targets,
@@ -212,12 +219,12 @@ def rates(
     )
 
 
-def baseline(p: Parameters, forms: Forms) -> State:
+def baseline(p: Parameters, structure: ModelStructure) -> State:
     """The patient before treatment: stationary but for the growth of the tumor."""
     zero = jnp.zeros_like(p.traffic.k_on)
     return State(
         drug=drug_free(p.disposition),
-        bridges=forms.synapse.initial(p.binding),
+        bridges=structure.synapse.initial(p.binding),
         t_cells=resting_pool(p.t_cells),
         margination=zero,
         targets=untreated(p.targets),
@@ -227,13 +234,13 @@ def baseline(p: Parameters, forms: Forms) -> State:
     )
 
 
-def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, forms: Forms) -> State:
+def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, structure: ModelStructure) -> State:
     """The state after boluses into plasma and into the SC depot [nmol]."""
     here = receptors(x.t_cells.total, x.targets.viable, p.binding, p.tissues)
 
     def at(soluble: PerTissue) -> Bulk:
         target, competitor = x.drug.soluble_target, x.drug.competitor
-        return bulk(soluble, target, competitor, here, p.binding, arms=forms.synapse.arms)
+        return bulk(soluble, target, competitor, here, p.binding, arms=structure.synapse.arms)
 
     soluble = central_after_bolus(x.drug.soluble, iv, at, p.disposition, p.tissues)
     depot = x.drug.depot + p.disposition.bioavailability * sc

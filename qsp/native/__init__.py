@@ -5,8 +5,8 @@ number of it becomes a vector register that holds the number of several lanes; a
 its last lane is done, and those that are done keep what they had.
 """
 
+from qsp.native.codegen import processor
 from qsp.native.instructions import Unsupported
-from qsp.native.machine import processor
 from qsp.native.program import Program, Shape, build
 
 __all__ = ["Program", "Shape", "Unsupported", "build", "processor"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from qsp.native.builder import Scalars
 from qsp.native.instructions import Unsupported
-from qsp.native.moves import Indices
-from qsp.native.scalars import Scalars
+from qsp.native.shape_ops import Indices
 
 
 def constants(scalars: Scalars, values: np.ndarray) -> Indices:

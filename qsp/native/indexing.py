@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from jax.lax import GatherScatterMode
 
-from qsp.native import moves, rows
+from qsp.native import rows
+from qsp.native import shape_ops as moves
 from qsp.native.arrays import elementwise
+from qsp.native.builder import Scalars
 from qsp.native.instructions import Unsupported
-from qsp.native.moves import Indices
-from qsp.native.scalars import Scalars
+from qsp.native.shape_ops import Indices
 
 MOVED_IN = (GatherScatterMode.CLIP, GatherScatterMode.PROMISE_IN_BOUNDS)
 DROPPED = (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.PROMISE_IN_BOUNDS)

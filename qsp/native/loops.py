@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from qsp.native.builder import Level, Scalars
 from qsp.native.instructions import Unsupported, declared
-from qsp.native.moves import Indices
-from qsp.native.scalars import Level, Scalars
+from qsp.native.shape_ops import Indices
 
 LONG = 12
 """Scalars of an array that is long."""

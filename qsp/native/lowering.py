@@ -15,12 +15,13 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from qsp.native import elementary, indexing
+from qsp.native import indexing
+from qsp.native import libm as elementary
 from qsp.native.arrays import constants, contracted, elementwise, reduced
+from qsp.native.builder import FOLDED, Scalars
 from qsp.native.instructions import Unsupported
 from qsp.native.loops import flat, looped, once, opened, settled, shaped
-from qsp.native.moves import MOVES, Indices
-from qsp.native.scalars import FOLDED, Scalars
+from qsp.native.shape_ops import MOVES, Indices
 
 CALLS = {
     "jit": "jaxpr",

@@ -12,13 +12,13 @@ import jax
 import numpy as np
 from llvmlite import ir
 
-from qsp.native import machine
+from qsp.native import codegen as machine
+from qsp.native.builder import Scalars
+from qsp.native.cache import identity, kept
+from qsp.native.codegen import Code
 from qsp.native.instructions import ADDRESS, SLOT, Types
-from qsp.native.kept import identity, kept
 from qsp.native.lowering import interpreted
-from qsp.native.machine import Code
-from qsp.native.moves import Indices
-from qsp.native.scalars import Scalars
+from qsp.native.shape_ops import Indices
 
 NAME = "lanes"
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from qsp.native.builder import Scalars
 from qsp.native.instructions import ADDRESS, SLOT, declared, in_memory, suffix
-from qsp.native.moves import Indices
-from qsp.native.scalars import Scalars
+from qsp.native.shape_ops import Indices
 
 MOST_CHOICES = 8
 """Choices between two values up to which an array is gone through."""

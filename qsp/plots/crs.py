@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qsp.endpoints import crs, interval
+from qsp.endpoints import crs
+from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.doses import DoseScale, dose_scale
 from qsp.plots.names import arm_titles, one_patient

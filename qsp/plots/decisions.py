@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import decisions
-from qsp.endpoints.patients import solved
+from qsp.endpoints.statistics.patients import solved
 from qsp.plots.names import arm_titles
 from qsp.plots.style import (
     GRADE_COLORS,
@@ -97,10 +97,12 @@ def _events(ax: Axes, one: xr.Dataset, row: int) -> None:
 
 
 def _rescues(ax: Axes, one: xr.Dataset, row: int) -> None:
-    if "given_reason" not in one:
+    if "administered_reason" not in one:
         return
-    is_rescue = one["given_reason"].values == decisions.flags(one["given_reason"])["rescue"]
-    times = one["given_time"].values[is_rescue]
+    is_rescue = (
+        one["administered_reason"].values == decisions.flags(one["administered_reason"])["rescue"]
+    )
+    times = one["administered_time"].values[is_rescue]
     ax.scatter(times, np.full(len(times), row), 26, color=RESCUE, marker="x", lw=1.4, zorder=5)
 
 

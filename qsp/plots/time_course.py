@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import bands, cytokines, exposure
-from qsp.endpoints.blocks import blocks
-from qsp.endpoints.patients import solved
+from qsp.endpoints.statistics.blocks import blocks
+from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.doses import Supportive, dose_scale, supportive
 from qsp.plots.names import arm_titles, one_patient

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from qsp.endpoints import response, tumor
-from qsp.endpoints.blocks import blocks
-from qsp.endpoints.patients import solved, weights
+from qsp.endpoints.statistics.blocks import blocks
+from qsp.endpoints.statistics.patients import solved, weights
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     GRAY,

@@ -8,23 +8,23 @@
     user's files   --+
 """
 
+from qsp.population.adherence import Adherence, adherence
 from qsp.population.assembly import nominal, physiology, user_file
-from qsp.population.attendance import Attendance, attendance
 from qsp.population.cohort import Cohort, read_cohort
-from qsp.population.given_covariates import GivenCovariates, read_covariates
+from qsp.population.covariate_file import CovariateTable, read_covariates
 from qsp.population.patients import Population
 from qsp.population.sampling import sample, typical
 from qsp.population.table import ParameterTable, ReportRow, Row, to_parameters
 
 __all__ = [
-    "Attendance",
+    "Adherence",
     "Cohort",
-    "GivenCovariates",
+    "CovariateTable",
     "ParameterTable",
     "Population",
     "ReportRow",
     "Row",
-    "attendance",
+    "adherence",
     "nominal",
     "physiology",
     "read_cohort",

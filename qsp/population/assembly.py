@@ -15,12 +15,12 @@ import numpy as np
 
 from qsp.errors import ConfigError, PopulationError
 from qsp.molecules import Entry, Mixture, Molecule, ParameterFile, parameter_file, read_toml
-from qsp.population.addresses import address, antigen_of
 from qsp.population.cohort import Cohort
 from qsp.population.correlations import check_correlations
 from qsp.population.covariates import CovariateLaw, covariate_law, covariate_models
 from qsp.population.distributions import Fixed, distribution
 from qsp.population.mixtures import check_mixtures
+from qsp.population.paths import address, antigen_of
 from qsp.population.plausible import possible, rule, within
 from qsp.population.table import ParameterTable, Row
 from qsp.units import parse

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qsp.population.correlations import correlated
+from qsp.population.covariate_file import CovariateTable
 from qsp.population.covariates import REPORTED
 from qsp.population.distributions import Fixed
 from qsp.population.draws import check_ids, normals
-from qsp.population.given_covariates import GivenCovariates
 from qsp.population.patients import Population
 from qsp.population.plausible import plausible
 from qsp.population.table import ParameterTable, to_parameters
@@ -22,7 +22,7 @@ def sample(
     *,
     seed: int,
     periods: int,
-    covariates: GivenCovariates | None = None,
+    covariates: CovariateTable | None = None,
 ) -> Population:
     """Patients of a cohort.
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import response
-from qsp.endpoints.patients import is_weighted, solved
+from qsp.endpoints.statistics.patients import is_weighted, solved
 from qsp.plots.doses import readable
 from qsp.plots.names import arm_titles, one_patient
 from qsp.report.cells import NONE, Column, Group, Table, percent, significant
@@ -75,7 +75,7 @@ def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Precision", str(attrs.get("precision", "float64"))),
         ("Backend", str(attrs.get("backend", UNKNOWN))),
         ("Seed", str(attrs.get("seed", UNKNOWN))),
-        ("Lane width", str(attrs.get("lane_width", UNKNOWN))),
+        ("Lane width", str(attrs.get("chunk_size", UNKNOWN))),
         ("Time to solve", _with_unit(attrs.get("wall_s"), "s")),
         ("Time to compile", _with_unit(attrs.get("compile_s"), "s")),
         ("qsp", str(attrs.get("qsp_version", UNKNOWN))),

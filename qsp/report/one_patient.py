@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import crs, cytokines, response, tumor
-from qsp.endpoints.patients import solved
+from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step
 from qsp.plots.names import arm_titles
 from qsp.report.cells import NONE, Column, Group, Table, percent, significant

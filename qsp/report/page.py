@@ -20,9 +20,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from qsp import plots
-from qsp.endpoints import Row, has_trajectory, interval, response, summary
+from qsp.endpoints import Row, has_trajectory, response, summary
 from qsp.endpoints.decisions import has_doses, has_rules
-from qsp.endpoints.patients import solved
+from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import steps, with_steps
 from qsp.plots.doses import prescribed, supportive
 from qsp.plots.names import arm_titles, one_patient

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import xarray as xr
 
-from qsp.endpoints import crs, cytokines, exposure, interval, response
+from qsp.endpoints import crs, cytokines, exposure, response
+from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Step, steps, with_steps
 from qsp.plots.doses import dose_texts
 from qsp.plots.names import arm_titles

@@ -1,7 +1,9 @@
-"""A run as a labeled dataset, and its file; the schema stands in `qsp.results.dataset`."""
+"""A run as a labeled dataset, and its file; the schema stands in `qsp.results.schema`."""
 
 from qsp.results.blocks import save_blocks
-from qsp.results.dataset import (
+from qsp.results.decisions import administered_of, with_decisions
+from qsp.results.files import load, save, trajectories
+from qsp.results.schema import (
     FAILED,
     IMPLAUSIBLE,
     KEPT,
@@ -11,8 +13,6 @@ from qsp.results.dataset import (
     outcomes,
     to_dataset,
 )
-from qsp.results.decisions import given_of, with_decisions
-from qsp.results.files import load, save, trajectories
 
 __all__ = [
     "FAILED",
@@ -21,7 +21,7 @@ __all__ = [
     "OK",
     "CRSLinks",
     "Labels",
-    "given_of",
+    "administered_of",
     "load",
     "outcomes",
     "save",

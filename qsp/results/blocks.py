@@ -8,8 +8,8 @@ from typing import Any
 import netCDF4
 import xarray as xr
 
-from qsp.results.dataset import KEPT, bands
 from qsp.results.files import encoding, trajectories
+from qsp.results.schema import KEPT, bands
 from qsp.results.texts import single, spelled, width
 
 SUMMED = ("compile_s", "wall_s")

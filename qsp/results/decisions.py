@@ -1,7 +1,8 @@
 """What was decided and given, as labeled variables: the dose ledger and the decision log.
 
-* ``(arm, patient, administration)``: `given_time given_drug given_amount given_duration
-  given_period given_visit given_step given_reason`, in the order of time
+* ``(arm, patient, administration)``: `administered_time administered_drug administered_amount
+  administered_duration administered_period administered_visit administered_step
+  administered_reason`, in the order of time
 * ``(arm, patient, decision_visit)``: `decision decision_step decision_rule decision_rescue`, and
   under `observed_NAME` what the rules of the trial looked at, for each visit of the calendar
 * ``(arm, decision_visit)``: `decision_time`, the time of the visit
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from qsp.results.dataset import OK
-from qsp.trial import KINDS, GivenTable, Trial
+from qsp.results.schema import OK
+from qsp.trial import KINDS, AdministeredDoses, Trial
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import MOLECULE_KINDS
 from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
@@ -29,7 +30,9 @@ REASONS = ("planned", "ahead of a dose", "part of a dose", "earlier dose", "resc
 ROW, VISIT = ("arm", "patient", "administration"), ("arm", "patient", "decision_visit")
 
 
-def with_decisions(tree: xr.DataTree, given: GivenTable, log: Any, trial: Trial) -> xr.DataTree:
+def with_decisions(
+    tree: xr.DataTree, given: AdministeredDoses, log: Any, trial: Trial
+) -> xr.DataTree:
     """Results with ledger and log.
 
     Args:
@@ -47,27 +50,27 @@ def with_decisions(tree: xr.DataTree, given: GivenTable, log: Any, trial: Trial)
     return xr.DataTree(ds, children=dict(tree.children))
 
 
-def given_of(ds: xr.Dataset, molecular_weight_kda: float) -> GivenTable:
+def administered_of(ds: xr.Dataset, molecular_weight_kda: float) -> AdministeredDoses:
     """The ledger of results, as a run gives it.
 
     Args:
-        ds: Results with `given_time`.
+        ds: Results with `administered_time`.
         molecular_weight_kda: Of the molecule [kDa].
     """
     names = ("time", "drug", "amount", "duration", "period", "visit")
-    columns = {name: ds[f"given_{name}"].transpose(*ROW).values for name in names}
+    columns = {name: ds[f"administered_{name}"].transpose(*ROW).values for name in names}
     kind = _whole(columns["drug"])
     there = kind >= 0
     molecule = np.isin(kind, [KINDS.index(name) for name in MOLECULE_KINDS])
     mg = np.where(molecule, molecular_weight_kda / 1000.0, 1.0)
-    return GivenTable(
+    return AdministeredDoses(
         time=np.where(there, columns["time"], np.inf),
         kind=kind,
         amount=np.where(there, columns["amount"] / mg, 0.0),
         duration=np.where(there, columns["duration"], 0.0),
         period=np.where(there, _whole(columns["period"]), 0),
         visit=_whole(columns["visit"]),
-        step=_whole(ds["given_step"].transpose(*ROW).values),
+        step=_whole(ds["administered_step"].transpose(*ROW).values),
     )
 
 
@@ -102,7 +105,7 @@ def _flags(variable: xr.Variable, meanings: tuple[str, ...], first: int = 0) -> 
     return variable
 
 
-def _ledger(given: GivenTable, trial: Trial) -> dict[str, xr.Variable]:
+def _ledger(given: AdministeredDoses, trial: Trial) -> dict[str, xr.Variable]:
     there = given.present
 
     def shown(values: np.ndarray) -> np.ndarray:
@@ -113,28 +116,32 @@ def _ledger(given: GivenTable, trial: Trial) -> dict[str, xr.Variable]:
 
     mg = np.where(given.is_molecule, trial.molecular_weight_kda / 1000.0, 1.0)
     return {
-        "given_time": _variable(ROW, shown(given.time), "day", "Start, since the first dose"),
-        "given_drug": _flags(
+        "administered_time": _variable(
+            ROW, shown(given.time), "day", "Start, since the first dose"
+        ),
+        "administered_drug": _flags(
             _variable(ROW, whole(given.kind).astype(np.int8), "1", "Drug and route"), KINDS
         ),
-        "given_amount": _variable(ROW, shown(given.amount * mg), "mg", "Amount"),
-        "given_duration": _variable(ROW, shown(given.duration), "day", "Duration of the infusion"),
-        "given_period": _variable(
+        "administered_amount": _variable(ROW, shown(given.amount * mg), "mg", "Amount"),
+        "administered_duration": _variable(
+            ROW, shown(given.duration), "day", "Duration of the infusion"
+        ),
+        "administered_period": _variable(
             ROW, whole(given.period), "1", "Ordinal of the dose period; 0 for a supportive drug"
         ),
-        "given_visit": _variable(
+        "administered_visit": _variable(
             ROW, whole(given.visit), "1", "Index of the visit at which it was decided, from 0"
         ),
-        "given_step": _variable(
+        "administered_step": _variable(
             ROW, whole(given.step), "1", "Index, from 0, of the planned dose it is or goes ahead of"
         ),
-        "given_reason": _flags(
+        "administered_reason": _flags(
             _variable(ROW, np.where(there, reasons(given), -1), "1", "Why"), REASONS
         ),
     }
 
 
-def reasons(given: GivenTable) -> np.ndarray:
+def reasons(given: AdministeredDoses) -> np.ndarray:
     """(arm, patient, row): Index into `REASONS`."""
     dose = given.is_molecule
     step, period = (np.where(dose, values, -1) for values in (given.step, given.period))

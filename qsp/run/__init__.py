@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qsp.run.prepared import Prepared, prepare
-    from qsp.run.replayed import Replay, replay
+    from qsp.run.replays import Replay, replay
     from qsp.run.request import Request
     from qsp.run.runs import check_failures, read, run, run_into, write_report
 
 _MODULES = {
     "prepared": ("Prepared", "prepare"),
-    "replayed": ("Replay", "replay"),
+    "replays": ("Replay", "replay"),
     "request": ("Request",),
     "runs": ("check_failures", "read", "run", "run_into", "write_report"),
 }

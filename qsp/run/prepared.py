@@ -16,12 +16,12 @@ from qsp import molecules
 from qsp.config import Config, Roster, load
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
 from qsp.population import (
-    GivenCovariates,
+    CovariateTable,
     ParameterTable,
     nominal,
     read_cohort,
@@ -55,7 +55,7 @@ class Prepared:
     config: Config
     table: ParameterTable
     trial: Trial
-    given: GivenCovariates | None
+    given: CovariateTable | None
     ids: np.ndarray
     trajectories: np.ndarray
     system: System
@@ -126,7 +126,7 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
         given=given,
         ids=ids,
         trajectories=_trajectories(config, ids, typical_only=request.typical),
-        system=System(_forms(config, method, table)),
+        system=System(_structure(config, method, table)),
         method=method,
     )
     # What is wrong with the patients is found here; who is computed in one piece is drawn once.
@@ -228,8 +228,8 @@ def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> No
             raise ConfigError(where, rule, f"without {', '.join(lacking)}", todo)
 
 
-def _forms(config: Config, method: Method, table: ParameterTable) -> Forms:
-    return Forms(
+def _structure(config: Config, method: Method, table: ParameterTable) -> ModelStructure:
+    return ModelStructure(
         synapse=_synapse(table.molecule, method, table),
         recruitment=MassAction() if config.method.recruitment == "mass_action" else Threshold(),
         growth=_growth(table),

@@ -67,8 +67,8 @@ def _limits(drug: Rescue) -> str:
     kind = "" if drug.kind == drug.name else f" of {drug.kind.replace('_', ' ')}"
     return (
         f"{mg}{kind}{over} each time; at most {drug.per_event} in one event of CRS, "
-        f"{drug.per_window} within {drug.window:.4g} days and {drug.at_most} in all, "
-        f"{drug.apart * HOURS_PER_DAY:.4g} h apart or more"
+        f"{drug.per_window} within {drug.window:.4g} days and {drug.max_times} in all, "
+        f"{drug.min_interval * HOURS_PER_DAY:.4g} h apart or more"
     )
 
 

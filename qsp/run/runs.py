@@ -9,10 +9,10 @@ import xarray as xr
 
 from qsp.endpoints import add_best_response
 from qsp.engine.cache import CacheDir
-from qsp.engine.progress import Joint, Progress, Silent
+from qsp.engine.progress import JointProgress, NoProgress, Progress
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.results import load, save, save_blocks, trajectories
-from qsp.results.store import CLOSED, Store
+from qsp.results.zarr_store import CLOSED, Store
 from qsp.run import folder
 from qsp.run.command import command_of
 from qsp.run.prepared import BLOCK, Prepared, attributes
@@ -103,7 +103,7 @@ def run_into(
     blocks = prepared.in_blocks(block)
     if len(blocks) > 1:
         with folder.written(out, force=force) as fresh:
-            _write_blocks(blocks, fresh, progress or Silent(), cache_dir)
+            _write_blocks(blocks, fresh, progress or NoProgress(), cache_dir)
         return load(out / folder.RESULTS)
     with folder.written(out, force=force) as fresh:
         results = run(prepared, progress, cache_dir=cache_dir)
@@ -115,8 +115,8 @@ def run_into(
 def _write_blocks(
     blocks: list[Prepared], out: Path, progress: Progress, cache_dir: CacheDir
 ) -> None:
-    lanes = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
-    save_blocks(_parts(blocks, Joint(progress, lanes), cache_dir), out / folder.RESULTS)
+    sims = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
+    save_blocks(_parts(blocks, JointProgress(progress, sims), cache_dir), out / folder.RESULTS)
     with load(out / folder.RESULTS) as results:
         write_report(results, out)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qsp.trial.administered import AdministeredDoses, frozen, with_administered
 from qsp.trial.dose_table import DoseTableFormat, read_dose_table
 from qsp.trial.events import EventTable, PeriodTable, event_table, most_periods, period_table
-from qsp.trial.given import GivenTable, frozen, with_given
 from qsp.trial.plans import PlanTable, Widths, plan_table, plan_widths
 from qsp.trial.protocol import Dose, prescribe
 from qsp.trial.regimen import (
@@ -27,7 +27,7 @@ __all__ = [
     "Dose",
     "DoseTableFormat",
     "EventTable",
-    "GivenTable",
+    "AdministeredDoses",
     "PeriodTable",
     "PlanTable",
     "Regimen",
@@ -44,5 +44,5 @@ __all__ = [
     "read_dose_table",
     "prescribe",
     "trajectory_times",
-    "with_given",
+    "with_administered",
 ]

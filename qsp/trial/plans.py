@@ -26,7 +26,7 @@ ForAll: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class StepTable:
-    """Planned doses; see `qsp.engine.plan.Steps`. Amounts are in nmol and mg."""
+    """Planned doses; see `qsp.engine.adaptive.state.Steps`. Amounts are in nmol and mg."""
 
     kind: np.ndarray
     amount: np.ndarray
@@ -34,7 +34,7 @@ class StepTable:
     interval: np.ndarray
     day: np.ndarray
     next_day: np.ndarray
-    next_gap: np.ndarray
+    next_min_interval: np.ndarray
     same_period: np.ndarray
     count: np.ndarray
     ahead_kind: np.ndarray
@@ -45,7 +45,7 @@ class StepTable:
 
 @dataclasses.dataclass(frozen=True)
 class RescueTable:
-    """Supportive drugs of rules; see `qsp.engine.plan.Rescues`."""
+    """Supportive drugs of rules; see `qsp.engine.adaptive.state.Rescues`."""
 
     kind: np.ndarray
     amount: np.ndarray
@@ -53,8 +53,8 @@ class RescueTable:
     per_event: np.ndarray
     per_window: np.ndarray
     window: np.ndarray
-    apart: np.ndarray
-    at_most: np.ndarray
+    min_interval: np.ndarray
+    max_times: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PlanTable:
     steps: StepTable
     rules: RuleTable
     rescues: RescueTable
-    room: np.ndarray
+    capacity: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ def plan_widths(arms: Sequence[Arm]) -> Widths | None:
         most_ahead = max((len(ahead_of(arm.regimens[0], dose)) for dose in planned), default=0)
         most = reaction.most_doses(len(planned))
         ahead = max(ahead, most_ahead)
-        rescues = sum(drug.at_most for drug in reaction.rescues)
+        rescues = sum(drug.max_times for drug in reaction.rescues)
         rows = max(rows, most * (1 + most_ahead) + rescues)
     reactions = [reaction for _, reaction in reacting]
     return Widths(
@@ -158,7 +158,7 @@ def plan_table(
         steps=_steps(arm, widths, size, for_all),
         rules=RuleTable(*(for_all(getattr(rules, f.name)) for f in dataclasses.fields(rules))),
         rescues=_rescues(reaction, widths, size, for_all),
-        room=for_all(np.zeros(widths.rows)),
+        capacity=for_all(np.zeros(widths.rows)),
     )
 
 
@@ -187,7 +187,7 @@ def _steps(arm: Arm, widths: Widths, size: np.ndarray, for_all: ForAll) -> StepT
         given[:, row] = in_patients(dose.amount, size)
     kinds = [KINDS.index(dose.kind) for dose in doses]
     goes_on = [n > 0 and period == periods[n - 1] for n, period in enumerate(periods)]
-    gaps = [-1.0 if dose.least_gap is None else dose.least_gap for dose in doses]
+    gaps = [-1.0 if dose.min_interval is None else dose.min_interval for dose in doses]
     return StepTable(
         kind=for_all(_padded(kinds, widths.steps, -1).astype(np.int32)),
         amount=given,
@@ -195,7 +195,7 @@ def _steps(arm: Arm, widths: Widths, size: np.ndarray, for_all: ForAll) -> StepT
         interval=for_all(_padded(np.diff(times).tolist() if times else (), widths.steps, np.inf)),
         day=for_all(_padded(times, widths.steps, 0.0)),
         next_day=for_all(_padded(times[1:], widths.steps, 0.0)),
-        next_gap=for_all(_padded(gaps[1:], widths.steps, -1.0)),
+        next_min_interval=for_all(_padded(gaps[1:], widths.steps, -1.0)),
         same_period=for_all(_padded(goes_on, widths.steps, 0.0).astype(bool)),
         count=for_all(np.array(len(doses), np.int32)),
         ahead_kind=for_all(kind),
@@ -222,4 +222,4 @@ def _rescues(reaction: Reaction, widths: Widths, size: np.ndarray, for_all: ForA
     )
 
 
-_LIMITS = ("duration", "per_event", "per_window", "window", "apart", "at_most")
+_LIMITS = ("duration", "per_event", "per_window", "window", "min_interval", "max_times")

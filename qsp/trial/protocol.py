@@ -47,8 +47,8 @@ class Dose:
         where: Where it was written, for messages.
         lead: How long ahead of a dose of the molecule it goes; 0 where it has a time of its own
             [day].
-        least_gap: Of a dose of the molecule in an arm with rules: it stays on its day however late
-            the one before was, but comes no sooner after it than this; None where it keeps its
+        min_interval: Of a dose of the molecule in an arm with rules: it stays on its day however
+            late the one before was, but comes no sooner after it than this; None where it keeps its
             distance [day].
     """
 
@@ -59,7 +59,7 @@ class Dose:
     period: str = ""
     where: str = dataclasses.field(default="dose", compare=False)
     lead: float = 0.0
-    least_gap: float | None = None
+    min_interval: float | None = None
 
     @property
     def is_molecule(self) -> bool:
@@ -88,7 +88,7 @@ def repeated(dose: Dose, every: float, times: int, labels: Sequence[str] = ()) -
     )
 
 
-def given_before(
+def administered_before(
     drug: Dose,
     doses: Sequence[Dose],
     lead: float,
@@ -148,7 +148,7 @@ def prescribe(
             dose.duration,
             labels.index(dose.period) + 1 if dose.is_molecule else 0,
             dose.lead,
-            dose.least_gap,
+            dose.min_interval,
         )
         for dose in ordered
     )
@@ -205,17 +205,19 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
 def _check_gaps(molecule: Sequence[Dose]) -> None:
     for before, dose in zip((None, *molecule), molecule, strict=False):
         gap = math.inf if before is None else dose.time - before.time
-        if dose.least_gap is None:
+        if dose.min_interval is None:
             continue
-        if before and dose.least_gap < before.duration - SAME_TIME:
-            rule = "least_gap must be as long as the infusion before it, or longer"
-            got = f"{dose.least_gap:g} day after an infusion of {before.duration:g} day"
+        if before and dose.min_interval < before.duration - SAME_TIME:
+            rule = "min_interval must be as long as the infusion before it, or longer"
+            got = f"{dose.min_interval:g} day after an infusion of {before.duration:g} day"
             raise ConfigError(dose.where, rule, got, "Lengthen it")
-        if before and dose.least_gap <= gap + SAME_TIME:
+        if before and dose.min_interval <= gap + SAME_TIME:
             continue
-        rule = "least_gap must not be longer than the time from the dose before it"
+        rule = "min_interval must not be longer than the time from the dose before it"
         is_first = before is None
-        got = "given for the first dose" if is_first else f"{dose.least_gap:g} day of {gap:g} day"
+        got = (
+            "given for the first dose" if is_first else f"{dose.min_interval:g} day of {gap:g} day"
+        )
         raise ConfigError(dose.where, rule, got, "Shorten it or leave it out")
 
 

@@ -123,8 +123,8 @@ class Administration:
         period: Ordinal 1..K of the dose period; 0 for a supportive drug.
         lead: How long ahead of a dose of the molecule a supportive drug is given; 0 where it has a
             time of its own [day].
-        least_gap: Of a dose that stays on its day where an arm has rules: how long after the dose
-            before it comes at least; None where it keeps its distance to that [day].
+        min_interval: Of a dose that stays on its day where an arm has rules: how long after the
+            dose before it comes at least; None where it keeps its distance to that [day].
     """
 
     time: float
@@ -133,7 +133,7 @@ class Administration:
     duration: float = 0.0
     period: int = 0
     lead: float = 0.0
-    least_gap: float | None = None
+    min_interval: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

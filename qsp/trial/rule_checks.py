@@ -146,12 +146,12 @@ def _check_reached(rule: Rule, ranges: Ranges, arm: Arm, days: float) -> None:
 
 def _check_cycle(rule: Rule) -> None:
     """Whatever lasts as long as no dose is given holds the dose for ever."""
-    if rule.act not in WAITING or rule.at_most is not None:
+    if rule.act not in WAITING or rule.max_times is not None:
         return
     if all(_lasts(condition) for condition in rule.when):
         why = " and ".join(map(str, rule.when)) or "nothing"
         must = "the value must be something that waiting can end, for it holds the dose"
-        todo = 'Add a condition such as "crs_grade >= 1" or at_most = 3, or write do = "stop"'
+        todo = 'Add a condition such as "crs_grade >= 1" or max_times = 3, or write do = "stop"'
         raise ConfigError(f"{rule.where}.when", must, repr(why), todo)
 
 
@@ -164,9 +164,9 @@ def _lasts(condition: Condition) -> bool:
 
 def _check_limit(rule: Rule) -> None:
     """Who goes back needs an end: each time makes room for one dose more."""
-    if rule.act in ("repeat", "drop_back", "restart") and rule.at_most is None:
-        must, todo = f"the value must be given where do is {rule.act!r}", "Write at_most = 2"
-        raise ConfigError(f"{rule.where}.at_most", must, "missing", todo)
+    if rule.act in ("repeat", "drop_back", "restart") and rule.max_times is None:
+        must, todo = f"the value must be given where do is {rule.act!r}", "Write max_times = 2"
+        raise ConfigError(f"{rule.where}.max_times", must, "missing", todo)
     if rule.act in TIMED and not rule.days > 0.0:
         must = f"the value must be above 0 where do is {rule.act!r}"
         raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", 'Write days = "7 day"')
@@ -194,7 +194,7 @@ def _check_shadow(rule: Rule, ranges: Ranges, earlier: Rule, number: int) -> Non
     """An earlier rule, of a number from 1, that acts whenever this one would, without limit."""
     same_kind = rule.gives == earlier.gives and rule.drug == earlier.drug
     as_often = earlier.act in ALWAYS or rule.act not in ALWAYS
-    endless = earlier.at_most is None and earlier.confirmed <= rule.confirmed
+    endless = earlier.max_times is None and earlier.consecutive_visits <= rule.consecutive_visits
     if same_kind and as_often and endless and _within(ranges, _ranges(earlier)):
         must = "the value must not be what an earlier rule acts on"
         name = "" if earlier.name == f"rule {number}" else f" ({earlier.name!r})"

@@ -84,9 +84,11 @@ def _level(level: str, observable: Observable, text: str, where: str) -> float:
 def sentence(rule: Rule) -> str:
     """A rule in a sentence: when it acts, what it does, and how often."""
     when = " and ".join(map(_said, rule.when))
-    in_a_row = f" at {rule.confirmed} visits in a row" if rule.confirmed > 1 else ""
-    times = "once" if rule.at_most == 1 else f"at most {rule.at_most} times"
-    often = "" if rule.at_most is None else f", {times} in a patient"
+    in_a_row = (
+        f" at {rule.consecutive_visits} visits in a row" if rule.consecutive_visits > 1 else ""
+    )
+    times = "once" if rule.max_times == 1 else f"at most {rule.max_times} times"
+    often = "" if rule.max_times is None else f", {times} in a patient"
     return f"if {when}{in_a_row}, {_act(rule)}{often}"
 
 

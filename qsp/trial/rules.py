@@ -8,7 +8,7 @@ for that drug alone. Without a match the dose is given as planned::
 
 A dose that is not given stays due, and later doses keep their distance to it. Which rules are
 refused, and why, stands in `qsp.trial.rule_checks`; how they are written, in
-`qsp.trial.rule_text`; how they are carried out, in `qsp.engine.decisions`.
+`qsp.trial.rule_text`; how they are carried out, in `qsp.engine.adaptive.decisions`.
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ class Rule:
         doses: How many doses to drop back.
         parts: Of a split dose.
         drug: Name of the supportive drug to give.
-        confirmed: Visits in a row at which the conditions must hold.
-        at_most: Times the rule may act in a patient; without limit if None.
+        consecutive_visits: Visits in a row at which the conditions must hold.
+        max_times: Times the rule may act in a patient; without limit if None.
         where: Where it was written, for messages.
     """
 
@@ -165,8 +165,8 @@ class Rule:
     doses: int = 1
     parts: int = 2
     drug: str = ""
-    confirmed: int = 1
-    at_most: int | None = None
+    consecutive_visits: int = 1
+    max_times: int | None = None
     where: str = dataclasses.field(default="rule", compare=False)
 
     @property
@@ -192,8 +192,8 @@ class Rescue:
         per_event: Doses within one event of CRS.
         per_window: Doses within any `window`.
         window: [day].
-        apart: Least time from one dose to the next [day].
-        at_most: Doses within the trial.
+        min_interval: Least time from one dose to the next [day].
+        max_times: Doses within the trial.
     """
 
     name: str
@@ -203,8 +203,8 @@ class Rescue:
     per_event: int = 2
     per_window: int = 3
     window: float = 42.0
-    apart: float = 1.0 / 3.0
-    at_most: int = 6
+    min_interval: float = 1.0 / 3.0
+    max_times: int = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,7 +257,7 @@ class Reaction:
 
 
 def _times(rule: Rule) -> float:
-    return float("inf") if rule.at_most is None else float(rule.at_most)
+    return float("inf") if rule.max_times is None else float(rule.max_times)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,8 +273,8 @@ class RuleTable:
         act: (rule,): Index into `ACTS`.
         days: (rule,): Of the act [day].
         count: (rule,): Doses to go back, parts of a dose, or the index of the drug.
-        confirmed: (rule,): Visits in a row.
-        at_most: (rule,): Times in a patient; inf without limit.
+        consecutive_visits: (rule,): Visits in a row.
+        max_times: (rule,): Times in a patient; inf without limit.
     """
 
     observable: np.ndarray
@@ -284,8 +284,8 @@ class RuleTable:
     act: np.ndarray
     days: np.ndarray
     count: np.ndarray
-    confirmed: np.ndarray
-    at_most: np.ndarray
+    consecutive_visits: np.ndarray
+    max_times: np.ndarray
 
 
 _BACK = ("repeat", "drop_back", "restart")
@@ -309,8 +309,8 @@ def rule_table(reaction: Reaction, width: int) -> RuleTable:
         act=np.zeros(width, np.int32),
         days=np.zeros(width),
         count=np.zeros(width, np.int32),
-        confirmed=np.ones(width, np.int32),
-        at_most=np.full(width, np.inf),
+        consecutive_visits=np.ones(width, np.int32),
+        max_times=np.full(width, np.inf),
     )
     for row, rule in enumerate(reaction.rules):
         for column, one in enumerate(rule.when):
@@ -321,8 +321,8 @@ def rule_table(reaction: Reaction, width: int) -> RuleTable:
         table.act[row] = ACTS.index("back" if rule.act in _BACK else rule.act)
         table.days[row] = rule.days
         table.count[row] = _count(rule, reaction)
-        table.confirmed[row] = rule.confirmed
-        table.at_most[row] = np.inf if rule.at_most is None else rule.at_most
+        table.consecutive_visits[row] = rule.consecutive_visits
+        table.max_times[row] = np.inf if rule.max_times is None else rule.max_times
     return table
 
 

@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import crs, cytokines, exposure, interval, response
-from qsp.endpoints.patients import quantile, solved, weights
+from qsp.endpoints import crs, cytokines, exposure, response
+from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.patients import quantile, solved, weights
 from qsp.units import parse
 from qsp.validation.study import Study
 

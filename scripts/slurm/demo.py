@@ -17,11 +17,11 @@ import numpy as np
 from rich.console import Console
 
 from qsp import run as runs
+from qsp.cli.text_table import print_table
 from qsp.cluster import receipts
 from qsp.cluster.plan import Plan, read_plan
 from qsp.results.encoded import as_computed
 from qsp.run import Request, prepare
-from qsp.text_table import print_table
 from tests.cluster.mini_slurm import MiniSlurm
 
 CONFIG = Path("configs/mosunetuzumab_step_up_vs_flat.toml")

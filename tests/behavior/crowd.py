@@ -16,8 +16,8 @@ import numpy as np
 from qsp import system
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
-from qsp.engine.solve import Lane
-from qsp.model import Forms
+from qsp.engine.trajectory import Simulation
+from qsp.model import ModelStructure
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import thresholds
 from qsp.population import Population
@@ -87,16 +87,16 @@ class Crowd:
         }
 
 
-def treat(arms: Mapping[str, Arm], forms: Forms | None = None) -> dict[str, Crowd]:
+def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> dict[str, Crowd]:
     """Solve every patient of every arm at the default tolerance.
 
     Args:
         arms: By name.
-        forms: Choices of structure; by default those of the package.
+        structure: Choices of structure; by default those of the package.
     """
-    watching = Watching(forms or Forms())
-    lanes = [_lanes(arm) for arm in arms.values()]
-    together = beside_everything(jax.tree.map(lambda *leaves: np.concatenate(leaves), *lanes))
+    watching = Watching(structure or ModelStructure())
+    sims = [_simulations(arm) for arm in arms.values()]
+    together = beside_everything(jax.tree.map(lambda *leaves: np.concatenate(leaves), *sims))
     result, _ = simulate(Batch(together, ()), watching, Method(), kinds=len(DOSE_KINDS))
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
     parts = [
@@ -115,12 +115,12 @@ def treat(arms: Mapping[str, Arm], forms: Forms | None = None) -> dict[str, Crow
     }
 
 
-def _lanes(arm: Arm) -> Lane:
+def _simulations(arm: Arm) -> Simulation:
     people, count = arm.people, len(arm.people)
     levels = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
     begin = min([0.0, *(dose.time for dose in arm.doses)])
     table = events([arm.doses])
-    return Lane(
+    return Simulation(
         parameters=people.parameters,
         events=jax.tree.map(lambda leaf: np.repeat(leaf, count, axis=0), table),
         thresholds=np.asarray(levels(people.xi_patient, people.xi_dose, people.parameters)),

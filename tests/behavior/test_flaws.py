@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.synapse import Equilibrium, Relaxed, gap
 from qsp.model.t_cells import MassAction
 from qsp.model.tissues import BLOOD, MALIGNANT, NORMAL, SKIN, TUMOR
@@ -87,13 +87,15 @@ def relaxed(double_precision):
             "melanocytes, flaw": Scenario(tebentafusp.patient(PROTOTYPE_SKIN), weekly, 28),
             **recruiting(),
         },
-        forms=Forms(synapse=Relaxed()),
+        structure=ModelStructure(synapse=Relaxed()),
     )
 
 
 @pytest.fixture(scope="module")
 def mass_action(double_precision):
-    return solve(recruiting(), forms=Forms(synapse=Relaxed(), recruitment=MassAction()))
+    return solve(
+        recruiting(), structure=ModelStructure(synapse=Relaxed(), recruitment=MassAction())
+    )
 
 
 def recruiting():

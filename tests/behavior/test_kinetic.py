@@ -11,9 +11,9 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from qsp.engine.method import Method
-from qsp.engine.solve import solve_lane
-from qsp.engine.stretches import most_stretches
-from qsp.model import Forms
+from qsp.engine.segments import max_segments
+from qsp.engine.trajectory import solve_simulation
+from qsp.model import ModelStructure
 from qsp.model.binding import Receptors
 from qsp.model.cytokines import IFN_GAMMA, IL6
 from qsp.model.synapse import Complexes, Gap, Kinetic, Relaxed, trimers
@@ -162,7 +162,7 @@ def test_flaw_6_the_whole_model_with_kinetic_binding(molecule, double_precision)
     else:
         scenario = Scenario(mosunetuzumab().patient(), mosunetuzumab().iv([0], [60]), 3)
     true = _kinetic_peaks(scenario)
-    lagging = solve({"it": scenario}, forms=Forms(synapse=Relaxed()))["it"]
+    lagging = solve({"it": scenario}, structure=ModelStructure(synapse=Relaxed()))["it"]
     at_once = solve({"it": scenario})["it"]
     ours, instant = (
         np.array([course.peak(name) for name in ("ifn_gamma", "il6")])
@@ -175,17 +175,17 @@ def test_flaw_6_the_whole_model_with_kinetic_binding(molecule, double_precision)
 
 def _kinetic_peaks(scenario):
     """Peaks of IFN-gamma and IL-6 with kinetic binding and an implicit solver, in one lane."""
-    lane = jax.tree.map(lambda leaf: leaf[0], stack([scenario]))
-    short = jax.tree.map(lambda leaf: leaf[:1], lane.events)
-    lane = dataclasses.replace(lane, events=short, thresholds=lane.thresholds[:1])
+    sim = jax.tree.map(lambda leaf: leaf[0], stack([scenario]))
+    short = jax.tree.map(lambda leaf: leaf[:1], sim.events)
+    sim = dataclasses.replace(sim, events=short, thresholds=sim.thresholds[:1])
     run = functools.partial(
-        solve_lane,
+        solve_simulation,
         grids=(),
-        stretches=most_stretches(lane.events, lane.begin, lane.end, ()),
-        system=System(Forms(synapse=Kinetic())),
+        segments=max_segments(sim.events, sim.begin, sim.end, ()),
+        system=System(ModelStructure(synapse=Kinetic())),
         method=Method("Kvaerno5", rtol=1e-6),
-        kinds=program_kinds(lane.events.kind),
+        kinds=program_kinds(sim.events.kind),
     )
-    result = jax.jit(run)(lane)
+    result = jax.jit(run)(sim)
     assert not result.failed
     return np.asarray(result.periods.reductions.peak.cytokines)[1, [IFN_GAMMA, IL6]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.synapse import Relaxed
 from qsp.population import Population, sample
 from tests.behavior.crowd import Arm, treat
@@ -182,4 +182,4 @@ def test_T19_no_state_is_negative_in_10000_patients(double_precision):
     """No state below minus its absolute tolerance, with tebentafusp in its own form."""
     arms = shipped(10_000)
     slow_arm = {"tebentafusp": arms.pop("tebentafusp")}
-    assert_positive(treat(arms) | treat(slow_arm, Forms(synapse=Relaxed())))
+    assert_positive(treat(arms) | treat(slow_arm, ModelStructure(synapse=Relaxed())))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.severity import logistic
 from qsp.model.synapse import Equilibrium, Relaxed, gap
 from qsp.model.tissues import KINDS, MALIGNANT, NORMAL, SKIN, TISSUES, TUMOR
@@ -68,7 +68,7 @@ def skin(double_precision):
             "on": Scenario(tebentafusp.patient(), dose, 7),
             "off": Scenario(tebentafusp.patient(without), dose, 7),
         },
-        forms=Forms(synapse=Relaxed()),
+        structure=ModelStructure(synapse=Relaxed()),
     )
 
 

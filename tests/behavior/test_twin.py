@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.model import Forms
+from qsp.model import ModelStructure
 from qsp.model.synapse import Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.model.tissues import LYMPHOID
@@ -27,7 +27,7 @@ RELATIVE, OF_SCALE = 1e-4, 1e-8
 OF_TWIN_KINDS = ("iv", "sc", "toci", "dex", "jak", "anti_tnf")
 TARGET = dict(zip(DOSE_KINDS[: len(OF_TWIN_KINDS)], OF_TWIN_KINDS, strict=True))
 """Names of doses in the twin, which has not the last four."""
-RELAXED_MASS_ACTION = Forms(synapse=Relaxed(), recruitment=MassAction())
+RELAXED_MASS_ACTION = ModelStructure(synapse=Relaxed(), recruitment=MassAction())
 OF_TWIN = {"recruitment": "mass_action", "relaxation": True}
 SINKS_OF_LOSS = {
     "binding.k_int_CD3": 1.584,
@@ -92,7 +92,7 @@ def courses(double_precision):
 
 @pytest.fixture(scope="module")
 def relaxed(double_precision):
-    return solve(relaxed_scenarios(), forms=RELAXED_MASS_ACTION)
+    return solve(relaxed_scenarios(), structure=RELAXED_MASS_ACTION)
 
 
 def reference(course, **options):
@@ -177,10 +177,10 @@ def without_own_drugs(x):
 @pytest.mark.parametrize("form", ["closed, threshold", "relaxed, mass action"])
 def test_derivatives_agree_at_random_states(form, patient):
     """dx/dt of 60 random states during treatment, with every drug running in, agrees to 1e-9."""
-    forms, options = (
-        (Forms(), {}) if form == "closed, threshold" else (RELAXED_MASS_ACTION, OF_TWIN)
+    structure, options = (
+        (ModelStructure(), {}) if form == "closed, threshold" else (RELAXED_MASS_ACTION, OF_TWIN)
     )
-    system, rng = System(forms), np.random.default_rng(7)
+    system, rng = System(structure), np.random.default_rng(7)
     given, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
     rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(given)))
     inputs: dict[str, float] = dict(zip(TARGET.values(), given, strict=True))

@@ -15,7 +15,7 @@ from qsp.cluster.plan import FRAME
 from qsp.cluster.shard import run_shard
 from qsp.endpoints import crs
 from qsp.errors import ConfigError, SolveError
-from qsp.results.store import Store
+from qsp.results.zarr_store import Store
 from tests.cluster.same import assert_same_bits
 from tests.run.conftest import call
 

@@ -239,7 +239,7 @@ def test_a_shard_that_another_attempt_has_done_meanwhile_is_not_written_again(do
         return original(part, **options)
 
     monkeypatch.setattr(shards, "run", run)
-    monkeypatch.setattr("qsp.results.store.Store.write", lambda *_: written.append(1))
+    monkeypatch.setattr("qsp.results.zarr_store.Store.write", lambda *_: written.append(1))
     assert run_shard(done, 1) == "already done"
     assert written == []
     assert receipts.attempts(done)[1][-1].state == "done"

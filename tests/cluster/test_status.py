@@ -9,13 +9,13 @@ import sys
 import pytest
 from rich.console import Console
 
+from qsp.cli.cluster_status import Watch
 from qsp.cluster import receipts
 from qsp.cluster.atomic import write_json
 from qsp.cluster.plan import LOGS, PARTIAL
 from qsp.cluster.queued import SUBMITTED, Queue, ask, remember
 from qsp.cluster.status import status
 from qsp.cluster.submit import Resources, to_slurm
-from qsp.cluster_terminal import Watch
 from tests.run.conftest import call
 
 
@@ -263,7 +263,7 @@ def test_tries_are_forgotten_but_not_the_one_that_runs(plan):
 
 def test_to_see_where_a_run_stands_no_solver_is_imported():
     """People look often, and a login node is slow."""
-    modules = "qsp.cluster.plan, qsp.cluster.status, qsp.cluster.queued, qsp.cluster_terminal"
+    modules = "qsp.cluster.plan, qsp.cluster.status, qsp.cluster.queued, qsp.cli.cluster_status"
     heavy = "{'jax', 'diffrax', 'xarray', 'matplotlib', 'zarr', 'pint'}"
     code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

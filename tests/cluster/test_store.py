@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 
 from qsp.errors import ConfigError
-from qsp.results.store import Store
+from qsp.results.zarr_store import Store
 
 
 def results(first, count):

@@ -28,7 +28,7 @@ LIMIT_S = 120.0
 AT_A_TERMINAL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # these tests may run in the background
-from qsp.cli import main
+from qsp.cli.app import main
 main()
 """
 

@@ -99,13 +99,13 @@ CHANGED_CONFIG = {
     "infusion without duration": (LAST_DOSE, '"60 mg", route = "iv" }'),
     "gap longer than the interval": (
         LAST_DOSE,
-        LAST_DOSE.replace("}", ', least_gap = "8 day" }').replace(" ,", ","),
+        LAST_DOSE.replace("}", ', min_interval = "8 day" }').replace(" ,", ","),
     ),
     "gap in an arm without rules": (
         LAST_DOSE,
-        LAST_DOSE.replace("}", ', least_gap = "3 day" }').replace(" ,", ","),
+        LAST_DOSE.replace("}", ', min_interval = "3 day" }').replace(" ,", ","),
     ),
-    "gap of the first dose": (STEP_1, f'{STEP_1}, least_gap = "1 day"'),
+    "gap of the first dose": (STEP_1, f'{STEP_1}, min_interval = "1 day"'),
     "duration negative": (LAST_DOSE, LAST_DOSE.replace("4 hour", "-4 hour")),
     "duration for SC": (FLAT_DOSE, f'{FLAT_DOSE}, duration = "2 hour"'),
     "rate for SC": (FLAT_DOSE, FLAT_DOSE.replace("mg", "mg/day")),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from qsp.config import Config, tables
+from qsp.population.covariate_file import SHORT
 from qsp.population.covariates import UNITS
-from qsp.population.given_covariates import SHORT
 from qsp.population.plausible import COVARIATE_LIMITS
 from qsp.trial.dose_rows import OPTIONAL, PASSED_OVER, REQUIRED
 from tests.run.conftest import call

@@ -102,7 +102,7 @@ def three_plus_three(levels: int, *, six: bool) -> Rule:
     return rule
 
 
-def boin(target: float, levels: int, cohort: int, largest: int, enough: int | None = None) -> Rule:
+def boin(target: float, levels: int, cohort: int, largest: int, stop_at: int | None = None) -> Rule:
     """BOIN in rates and posterior probabilities, with elimination remembered."""
     low, high = 0.6 * target, 1.4 * target
     up = math.log((1 - low) / (1 - target)) / math.log(target * (1 - low) / (low * (1 - target)))
@@ -126,7 +126,9 @@ def boin(target: float, levels: int, cohort: int, largest: int, enough: int | No
                 level += 1
             elif (y[level] / n[level] >= down or level >= allowed) and level > 0:
                 level -= 1
-            if sum(n) == largest or (enough is not None and level == before and n[level] >= enough):
+            if sum(n) == largest or (
+                stop_at is not None and level == before and n[level] >= stop_at
+            ):
                 return "end", nearest(n[:allowed], y[:allowed], target), 0
         return "treat", level, min(cohort, largest - sum(n))
 

@@ -74,7 +74,7 @@ def test_level_of_the_authors_example_is_selected():
 def test_shares_are_those_printed_by_another_implementation():
     # Introduction of the R package simFastBOIN 1.3.2: 1,000 trials, its default of 18 patients at a
     # level being enough. Rounded to one decimal; both sides have their Monte Carlo error.
-    design = BOIN(0.3, largest=30, enough=18)
+    design = BOIN(0.3, largest=30, stop_at=18)
     found = operating_characteristics((0.1, 0.25, 0.4, 0.55, 0.7), design, replicates=10_000)
     wide = 4 * np.sqrt(10 + 1)  # ours and that of ten times fewer trials, four times
     printed = {
@@ -90,12 +90,12 @@ def test_shares_are_those_printed_by_another_implementation():
 
 
 @pytest.mark.parametrize(
-    ("target", "levels", "cohort", "largest", "enough"),
+    ("target", "levels", "cohort", "largest", "stop_at"),
     [(0.3, 3, 3, 15, None), (0.25, 4, 3, 15, 6), (0.2, 2, 3, 13, 9), (0.4, 3, 1, 9, None)],
 )
-def test_every_path_ends_as_enumerated(target, levels, cohort, largest, enough):
-    paths = enumeration.all_paths(enumeration.boin(target, levels, cohort, largest, enough))
-    design = BOIN(target, cohort_size=cohort, largest=largest, enough=enough)
+def test_every_path_ends_as_enumerated(target, levels, cohort, largest, stop_at):
+    paths = enumeration.all_paths(enumeration.boin(target, levels, cohort, largest, stop_at))
+    design = BOIN(target, cohort_size=cohort, largest=largest, stop_at=stop_at)
     trials = conduct(enumeration.potential(paths, levels, largest), design)
     totals = np.array([path.totals(levels) for path in paths])
     np.testing.assert_array_equal(trials.table.treated, totals[:, 0])
@@ -156,7 +156,7 @@ def test_trial_ends_where_enough_were_treated_and_it_would_stay():
     # 1 of 3 stays at a target of 0.3: nine patients with 3 toxicities are enough at the first.
     outcome = np.zeros((1, 30, 2), bool)
     outcome[0, ::3, 0] = True
-    trial = conduct(outcome, BOIN(0.3, enough=9))
+    trial = conduct(outcome, BOIN(0.3, stop_at=9))
     assert trial.table.treated.tolist() == [[9, 0]]
     assert conduct(outcome, BOIN(0.3)).table.treated.sum() == 30
 
@@ -185,7 +185,7 @@ def test_last_cohort_is_cut_to_the_largest_size():
         ({"target": 0.3, "too_low": 0.3}, "too low < target"),
         ({"target": 0.3, "cohort_size": 0}, "cohort size must be at least 1"),
         ({"target": 0.3, "largest": 2}, "must be at least a cohort"),
-        ({"target": 0.3, "enough": 0}, "must be at least 1"),
+        ({"target": 0.3, "stop_at": 0}, "must be at least 1"),
         ({"target": 0.3, "certainty": 1.0}, "certainty of an elimination"),
     ],
 )

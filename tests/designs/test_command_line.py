@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from qsp import cli
+from qsp.cli import app as cli
+from qsp.cli.tables import Bar
 from qsp.designs import BOIN
 from qsp.results import save
 from qsp.run import folder
-from qsp.terminal import Bar
 from tests import synthetic
 from tests.run.conftest import call
 
@@ -62,7 +62,7 @@ def test_an_option_of_another_design_is_named_as_it_was_written(out):
 
 
 def test_the_heading_is_in_words(out):
-    done = call("escalate", out, "--target", "0.25", "--replicates", "40", "--enough", "9")
+    done = call("escalate", out, "--target", "0.25", "--replicates", "40", "--stop-at", "9")
     said = " ".join(done.out.split())
     assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, 9 at a level end it: 40" in said
     assert "BOIN(" not in said

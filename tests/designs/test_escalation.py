@@ -15,7 +15,7 @@ from qsp.errors import ConfigError
 from qsp.units import is_unit
 from tests import synthetic
 
-DESIGNS = (ThreePlusThree(), ThreePlusThree(six=False), BOIN(0.25), BOIN(0.3, enough=9))
+DESIGNS = (ThreePlusThree(), ThreePlusThree(six=False), BOIN(0.25), BOIN(0.3, stop_at=9))
 every = pytest.mark.parametrize("design", DESIGNS, ids=repr)
 
 
@@ -228,14 +228,14 @@ class Heard:
     def __init__(self):
         self.trials, self.done = None, []
 
-    def start(self, lanes):
-        self.trials = lanes
+    def start(self, sims):
+        self.trials = sims
 
     def compiled(self, seconds):
         raise AssertionError("nothing is compiled")
 
-    def advance(self, lanes):
-        self.done.append(lanes)
+    def advance(self, sims):
+        self.done.append(sims)
 
 
 @pytest.mark.parametrize("toxic", [people(), (0.1, 0.25, 0.5)], ids=["patients", "rates"])
@@ -255,7 +255,7 @@ def test_progress_is_told_of_trials_as_they_are_done(toxic, monkeypatch):
         (ThreePlusThree(), "3+3, six patients at the recommended level"),
         (BOIN(0.25), "BOIN, target 25 %, cohorts of 3, at most 30 patients"),
         (
-            BOIN(0.3, too_low=0.2, enough=9, largest=24),
+            BOIN(0.3, too_low=0.2, stop_at=9, largest=24),
             "BOIN, target 30 %, too low 20 %, cohorts of 3, at most 24 patients, 9 at a level end "
             "it",
         ),

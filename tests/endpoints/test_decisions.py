@@ -45,9 +45,9 @@ def ds():
         decision=coded(visit, LOG[None], MEANINGS),
         decision_time=when,
         decision_step=xr.Variable(visit, STEP[None].astype(np.int16), {"units": "1"}),
-        given_drug=coded(row, drug, DRUGS),
-        given_reason=coded(row, why, REASONS),
-        given_time=time,
+        administered_drug=coded(row, drug, DRUGS),
+        administered_reason=coded(row, why, REASONS),
+        administered_time=time,
     )
 
 
@@ -100,8 +100,8 @@ def test_the_table_has_a_column_for_each_decision(ds):
 
 def test_blocks_add_up(ds, monkeypatch):
     whole = decisions.by_dose(ds)
-    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 1)
-    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 1)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", 1)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 1)
     xr.testing.assert_equal(decisions.by_dose(ds), whole)
 
 

@@ -119,9 +119,11 @@ def test_endpoints_leave_their_input_alone(trial):
 def test_quantiles_of_weighted_patients():
     values = xr.DataArray([[1.0, 2.0, 3.0, np.nan]], dims=("arm", "patient"))
     ds = synthetic.neutral(patients=4)
-    equal = endpoints.patients.spread(values.assign_coords(ds["patient"].coords), ds, (0.5,))
+    equal = endpoints.statistics.patients.spread(
+        values.assign_coords(ds["patient"].coords), ds, (0.5,)
+    )
     heavy = synthetic.put(ds, prevalence_weight=[1.0, 1.0, 8.0, 90.0])
-    weighted = endpoints.patients.spread(values, heavy, (0.5,))
+    weighted = endpoints.statistics.patients.spread(values, heavy, (0.5,))
     assert equal["value"].item() == 2.0
     assert weighted["value"].item() == 3.0
     assert weighted["evaluable"].item() == 3

@@ -7,7 +7,7 @@ import pytest
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
 from qsp.system import CORE_KINDS, System
-from tests.engine.whole import FLAT, GRID, STEP_UP, lane, stacked
+from tests.engine.whole import FLAT, GRID, STEP_UP, sim, stacked
 
 AGREE = 1e-6
 """Relative, of all reductions, at a tolerance of 1e-8: exponentials and sums are rounded otherwise,
@@ -15,9 +15,9 @@ and the sizes of steps follow from them."""
 
 
 def solved(device):
-    lanes = stacked(*(lane(n, given) for given in (STEP_UP, FLAT) for n in range(4)))
+    sims = stacked(*(sim(n, given) for given in (STEP_UP, FLAT) for n in range(4)))
     method = Method(rtol=1e-8, backend="xla")
-    batch = Batch(lanes, (np.asarray(GRID[[0, 4, 10]]),))
+    batch = Batch(sims, (np.asarray(GRID[[0, 4, 10]]),))
     return simulate(batch, System(), method, kinds=CORE_KINDS, workers=[device])[0]
 
 

@@ -5,23 +5,23 @@ import jax
 import numpy as np
 import pytest
 
+from qsp.engine.backends import ProgramSpec, chunks, warn_of_fallback
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
-from qsp.engine.programs import Setting, chunks, warn_of_fallback
-from qsp.engine.team import everywhere
+from qsp.engine.workers import all_workers
 from qsp.errors import BackendWarning, ConfigError
 from qsp.system import DOSE_KINDS, System
 from tests.engine import toy
-from tests.engine.toy import KINDS, Toy, lane_of, same_bits
-from tests.engine.whole import FLAT, GRID, OTHER, STEP_UP, lane, run, stacked
+from tests.engine.toy import KINDS, Toy, same_bits, sim_of
+from tests.engine.whole import FLAT, GRID, OTHER, STEP_UP, run, sim, stacked
 
 ROUNDING = 2e-9
 """Sums, quotients and exponentials are rounded otherwise, and steps go on from there."""
 
 
 @pytest.fixture(scope="module")
-def lanes():
-    return [lane(n, given) for given in (STEP_UP, FLAT, OTHER) for n in range(4)]
+def sims():
+    return [sim(n, given) for given in (STEP_UP, FLAT, OTHER) for n in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def lanes():
         pytest.param(GRID[[0, 4, 10]], id="visits"),
     ],
 )
-def test_both_give_the_same_results(grid, lanes):
+def test_both_give_the_same_results(grid, sims):
     native, xla = (
-        run(*lanes, grid=grid, method=Method(backend=backend)) for backend in ("native", "xla")
+        run(*sims, grid=grid, method=Method(backend=backend)) for backend in ("native", "xla")
     )
     for (path, a), b in zip(jax.tree.leaves_with_path(native), jax.tree.leaves(xla), strict=True):
         name = jax.tree_util.keystr(path)
@@ -41,23 +41,23 @@ def test_both_give_the_same_results(grid, lanes):
         np.testing.assert_allclose(a, b, rtol=ROUNDING, atol=1e-9, err_msg=name)
 
 
-def test_what_every_patient_lacks_changes_no_bit(lanes):
+def test_what_every_patient_lacks_changes_no_bit(sims):
     """One lane has a soluble target, so the program of all of them has one, and rare drugs too."""
     other = eqx.tree_at(
-        lambda lane: lane.parameters.model.disposition.soluble_target, lanes[1], np.full(4, 0.3)
+        lambda sim: sim.parameters.model.disposition.soluble_target, sims[1], np.full(4, 0.3)
     )
-    alone, batch = run(*lanes[:4]), Batch(stacked(other, *lanes[:4]), (GRID,))
+    alone, batch = run(*sims[:4]), Batch(stacked(other, *sims[:4]), (GRID,))
     beside, _ = simulate(batch, System(), Method(), kinds=len(DOSE_KINDS))
     for n in range(4):
-        assert same_bits(lane_of(alone, n), lane_of(beside, n + 1))
+        assert same_bits(sim_of(alone, n), sim_of(beside, n + 1))
 
 
 def test_a_patient_has_his_own_bits_by_xla_too():
     method = Method(backend="xla")
-    many = [toy.lane((0.0, 0, 4.0, 0.0, 1), k=(0.2 + 0.05 * n, 1.0, 2.0)) for n in range(70)]
+    many = [toy.sim((0.0, 0, 4.0, 0.0, 1), k=(0.2 + 0.05 * n, 1.0, 2.0)) for n in range(70)]
     together = toy.run(*many, method=method)
     for n in (0, 63, 64, 69):
-        assert same_bits(lane_of(toy.run(many[n], method=method), 0), lane_of(together, n))
+        assert same_bits(sim_of(toy.run(many[n], method=method), 0), sim_of(together, n))
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_it_is_told_which_one_computes(asked, used):
 def chosen(system, method):
     """What would compute a lane of the toy; a program of XLA is compiled when it is first run."""
     grids = (np.array([0.0, 1.0]),)
-    setting = Setting(system, method, KINDS, grids, np.int32(2))
-    return chunks(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), setting, everywhere())[1]
+    spec = ProgramSpec(system, method, KINDS, grids, np.int32(2))
+    return chunks(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), spec, all_workers())[1]
 
 
 @pytest.mark.parametrize("backend", ["native", "xla"])
 def test_it_is_told_which_one_was_used(backend):
-    batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
+    batch = Batch(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
     assert simulate(batch, Toy(), Method(backend=backend), kinds=KINDS)[1].backend == backend
 
 

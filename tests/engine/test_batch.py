@@ -6,19 +6,19 @@ import jax
 import numpy as np
 import pytest
 
-from qsp.engine.batch import LANE_WIDTH, Batch, simulate
+from qsp.engine.batch import CHUNK_SIZE, Batch, simulate
 from qsp.engine.method import Method
 from qsp.errors import SolveError
-from tests.engine.toy import EVERY, KINDS, Toy, lane, lane_of, programs, run, same_bits, stacked
+from tests.engine.toy import EVERY, KINDS, Toy, programs, run, same_bits, sim, sim_of, stacked
 
-COUNT = 2 * LANE_WIDTH + 3
+COUNT = 2 * CHUNK_SIZE + 3
 
 
 @pytest.fixture(scope="module")
 def many():
     rng = np.random.default_rng(5)
     return [
-        lane(
+        sim(
             (float(rng.uniform(0, 1)), 0, float(rng.uniform(1, 9)), 0.0, 1),
             (float(rng.uniform(2, 3)), 1, float(rng.uniform(1, 9)), float(rng.uniform(0, 2)), 2),
             k=tuple(rng.uniform(0.2, 5.0, 3)),
@@ -34,7 +34,7 @@ def together(many, strict_types):
 
 
 def test_lane_width_is_a_multiple_of_64():
-    assert LANE_WIDTH % 64 == 0
+    assert CHUNK_SIZE % 64 == 0
 
 
 def test_results_come_back_in_order_without_padding(together, many):
@@ -43,9 +43,9 @@ def test_results_come_back_in_order_without_padding(together, many):
     assert together.final.received[:, 0] == pytest.approx(due)
 
 
-@pytest.mark.parametrize("n", [0, LANE_WIDTH - 1, LANE_WIDTH, COUNT - 1])
+@pytest.mark.parametrize("n", [0, CHUNK_SIZE - 1, CHUNK_SIZE, COUNT - 1])
 def test_a_lane_alone_has_the_same_bits(n, together, many):
-    assert same_bits(lane_of(run(many[n]), 0), lane_of(together, n))
+    assert same_bits(sim_of(run(many[n]), 0), sim_of(together, n))
 
 
 def test_any_order_gives_the_same_bits(together, many):
@@ -58,16 +58,16 @@ def test_any_order_gives_the_same_bits(together, many):
 def test_all_chunks_and_regimens_share_one_program(together, many):
     before = programs()
     run(*many[:5])
-    run(lane((0.0, 2, 3.0, 0.25, 1), (0.5, 2, 3.0, 0.25, 2), (5.5, 1, 1.0, 0.0, 3)))
-    run(lane(begin=-3.0, end=2.0))
+    run(sim((0.0, 2, 3.0, 0.25, 1), (0.5, 2, 3.0, 0.25, 2), (5.5, 1, 1.0, 0.0, 3)))
+    run(sim(begin=-3.0, end=2.0))
     assert programs() == before
 
 
 def test_gaps_between_doses_are_no_part_of_the_program():
     """Two regimens of one padded shape share a program, however far apart their doses lie."""
-    run(lane((0.0, 0, 1.0, 0.0, 1)))
+    run(sim((0.0, 0, 1.0, 0.0, 1)))
     before = programs()
-    run(lane(*((float(n), 0, 1.0, 0.0, min(n + 1, 4)) for n in range(6))))
+    run(sim(*((float(n), 0, 1.0, 0.0, min(n + 1, 4)) for n in range(6))))
     assert programs() == before
 
 
@@ -75,30 +75,30 @@ class Log:
     def __init__(self):
         self.calls = []
 
-    def start(self, lanes):
-        self.calls.append(("start", lanes))
+    def start(self, sims):
+        self.calls.append(("start", sims))
 
     def compiled(self, seconds):
         assert seconds > 0
         self.calls.append(("compiled",))
 
-    def advance(self, lanes):
-        self.calls.append(("advance", lanes))
+    def advance(self, sims):
+        self.calls.append(("advance", sims))
 
 
 def test_progress_is_told_of_each_chunk(many):
     log = Log()
     run(*many, progress=log)
-    chunks = [("advance", LANE_WIDTH), ("advance", LANE_WIDTH), ("advance", 3)]
+    chunks = [("advance", CHUNK_SIZE), ("advance", CHUNK_SIZE), ("advance", 3)]
     assert log.calls == [("compiled",), ("start", COUNT), *chunks]
 
 
 def test_single_precision_is_refused_by_name(many):
-    lanes = stacked(many[0])
-    single = dataclasses.replace(lanes.parameters, k=lanes.parameters.k.astype(np.float32))
-    lanes = dataclasses.replace(lanes, parameters=single)
+    sims = stacked(many[0])
+    single = dataclasses.replace(sims.parameters, k=sims.parameters.k.astype(np.float32))
+    sims = dataclasses.replace(sims, parameters=single)
     with pytest.raises(SolveError) as error:
-        simulate(Batch(lanes, (np.array(EVERY),)), Toy(), Method(), kinds=KINDS)
+        simulate(Batch(sims, (np.array(EVERY),)), Toy(), Method(), kinds=KINDS)
     assert str(error.value) == "parameter .k must be float64, but is float32"
 
 

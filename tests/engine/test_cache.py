@@ -12,8 +12,8 @@ import pytest
 
 from qsp.engine import cache
 from qsp.engine.method import Method
-from qsp.engine.solve import solve_lane
-from qsp.native.kept import ADDRESS, words
+from qsp.engine.trajectory import solve_simulation
+from qsp.native.cache import ADDRESS, words
 from qsp.system import System
 from tests.engine import whole
 
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
-from qsp.native import machine
+from qsp.native import codegen as machine
 from tests.engine import toy
 
 compiled, assembled = [], machine.assembled
@@ -57,14 +57,14 @@ def test_a_second_process_compiles_nothing(tmp_path):
 
 def test_the_key_of_the_default_model_holds_no_address():
     grids = (np.asarray(whole.GRID),)
-    lane = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), whole.lane(0, whole.STEP_UP)
+    sim = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), whole.sim(0, whole.STEP_UP)
     )
     traced = jax.make_jaxpr(
-        lambda lane: solve_lane(
-            lane, grids, np.int32(2), system=System(), method=Method(), kinds=whole.CORE_KINDS
+        lambda sim: solve_simulation(
+            sim, grids, np.int32(2), system=System(), method=Method(), kinds=whole.CORE_KINDS
         )
-    )(lane)
+    )(sim)
     assert ADDRESS in str(traced).encode()  # rules of derivatives, and checks that call Python
     found = list(words(traced))
     assert len(found) > 10_000

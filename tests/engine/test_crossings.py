@@ -7,7 +7,7 @@ c -+ w*sqrt(2 ln(h/level)).
 import numpy as np
 import pytest
 
-from tests.engine.toy import lane, lane_of, run
+from tests.engine.toy import run, sim, sim_of
 
 TOLERANCE = 2e-3  # day: the crossings are those of a parabola within a step
 
@@ -24,7 +24,7 @@ def dose(time, period):
 
 def crossing(*doses, **kwargs):
     """Rows of the dose periods, and the owner of the event that ran as each began."""
-    periods = lane_of(run(lane(*doses, **kwargs)), 0).periods
+    periods = sim_of(run(sim(*doses, **kwargs)), 0).periods
     return periods.reductions.crossing, periods.earlier_owner
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from qsp.engine.events import Events
-from tests.engine.toy import EVERY, amounts, bumps, lane, lane_of, run, same_bits
+from tests.engine.toy import EVERY, amounts, bumps, run, same_bits, sim, sim_of
 
 # (time, kind, amount, duration, period)
 CASES = {
@@ -37,13 +37,13 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def results(strict_types):
-    return run(*(lane(*given) for given in CASES.values()))
+    return run(*(sim(*given) for given in CASES.values()))
 
 
 @pytest.fixture
 def case(request, results):
     n = list(CASES).index(request.param)
-    return CASES[request.param], lane_of(results, n)
+    return CASES[request.param], sim_of(results, n)
 
 
 def each(test):
@@ -77,7 +77,7 @@ def test_areas_follow_the_formula(case):
 
 def test_infusion_stops_exactly(results):
     """The amount received changes at no time after the stop."""
-    received = lane_of(results, list(CASES).index("infusion")).saved[0].received[:, 0]
+    received = sim_of(results, list(CASES).index("infusion")).saved[0].received[:, 0]
     after = received[np.array(EVERY) >= 0.5 + 1.2]
     assert after == pytest.approx(np.full(after.shape, 10.0), rel=1e-12)
     assert len(set(after)) == 1
@@ -85,27 +85,27 @@ def test_infusion_stops_exactly(results):
 
 def test_events_at_begin_and_before_the_first_dose():
     given = (-1.0, 1, 4.0, 0.0, 0), (-0.5, 2, 3.0, 0.25, 0), (0.0, 0, 10.0, 0.0, 1)
-    result = lane_of(run(lane(*given, begin=-1.0)), 0)
+    result = sim_of(run(sim(*given, begin=-1.0)), 0)
     assert result.saved[0].amount == pytest.approx(amounts(EVERY, *given), rel=1e-6, abs=1e-6)
     assert result.final.received == pytest.approx([10.0, 4.0, 3.0], rel=1e-12)
 
 
 def test_doses_after_the_end_are_not_given():
     early, late = (1.0, 0, 10.0, 0.0, 1), (4.0, 0, 10.0, 1.0, 2)
-    both, one = run(lane(early, late, end=3.0), lane(early, end=3.0)).final.received[:, 0]
+    both, one = run(sim(early, late, end=3.0), sim(early, end=3.0)).final.received[:, 0]
     assert both == one == 10.0
 
 
 def test_padding_is_neutral():
     given, height = CASES["overlapping infusions of one kind"], (2.0, 1.0, 0.0)
-    short = run(lane(*given, height=height))
-    long = run(lane(*given, height=height, events=12))
+    short = run(sim(*given, height=height))
+    long = run(sim(*given, height=height, events=12))
     assert same_bits(short, long)
 
 
 def test_padding_needs_no_particular_values():
     """A padded row has no time; nothing else of it is read."""
-    plain = lane(*CASES["bolus"])
+    plain = sim(*CASES["bolus"])
     events = plain.events
     odd = np.arange(8) > 0
     noise = Events(
@@ -120,8 +120,8 @@ def test_padding_needs_no_particular_values():
 
 
 def test_a_lane_that_ends_as_it_begins_is_left_alone():
-    idle = lane((0.0, 0, 10.0, 0.0, 1), (1.0, 0, 5.0, 0.0, 2), end=0.0, height=(2.0, 0.0, 0.0))
-    result = lane_of(run(idle), 0)
+    idle = sim((0.0, 0, 10.0, 0.0, 1), (1.0, 0, 5.0, 0.0, 2), end=0.0, height=(2.0, 0.0, 0.0))
+    result = sim_of(run(idle), 0)
     assert not result.failed
     assert result.steps == 0
     assert result.final.received[0] == 10.0

@@ -6,42 +6,42 @@ import numpy as np
 import pytest
 
 from qsp.engine.method import Method
-from tests.engine.toy import amounts, lane, lane_of, run, same_bits
+from tests.engine.toy import amounts, run, same_bits, sim, sim_of
 
 GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
-SOUND = lane(*GIVEN, height=(2.0, 3.0, 1.0))
+SOUND = sim(*GIVEN, height=(2.0, 3.0, 1.0))
 
 
 @pytest.fixture(scope="module")
 def alone(strict_types):
-    return lane_of(run(SOUND), 0)
+    return sim_of(run(SOUND), 0)
 
 
 @pytest.mark.parametrize(
     "sick",
     [
-        lane(*GIVEN, k=(np.nan, 1.0, 1.0)),
-        lane(*GIVEN, height=(np.inf, 0.0, 0.0)),
-        lane(*GIVEN, blow_up=0.3),
-        lane((0.0, 0, np.nan, 0.0, 1)),
+        sim(*GIVEN, k=(np.nan, 1.0, 1.0)),
+        sim(*GIVEN, height=(np.inf, 0.0, 0.0)),
+        sim(*GIVEN, blow_up=0.3),
+        sim((0.0, 0, np.nan, 0.0, 1)),
     ],
     ids=["parameter nan", "parameter inf", "infinite after 3.3 days", "dose nan"],
 )
 def test_a_failed_lane_is_flagged_and_its_neighbors_keep_every_bit(sick, alone):
     result = run(SOUND, sick, SOUND)
     assert list(result.failed) == [False, True, False]
-    assert same_bits(lane_of(result, 0), alone)
-    assert same_bits(lane_of(result, 2), alone)
+    assert same_bits(sim_of(result, 0), alone)
+    assert same_bits(sim_of(result, 2), alone)
 
 
 def test_a_run_away_is_right_until_it_fails():
-    result = lane_of(run(lane(*GIVEN, blow_up=0.3)), 0)
+    result = sim_of(run(sim(*GIVEN, blow_up=0.3)), 0)
     times = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
     assert result.saved[0].runaway[1:7] == pytest.approx(1.0 / (1.0 - 0.3 * times), rel=1e-5)
 
 
 def test_too_many_steps_between_two_doses_is_a_failure():
-    stiff = lane(*GIVEN, k=(300.0, 1.0, 2.0))
+    stiff = sim(*GIVEN, k=(300.0, 1.0, 2.0))
     assert list(run(SOUND, stiff, method=Method("Tsit5", 1e-8, max_steps=100)).failed) == [
         False,
         True,
@@ -56,11 +56,11 @@ def test_a_step_too_small_is_a_failure_and_no_silent_error():
 
 def test_a_failed_lane_ends_soon():
     """Where no step helps the solver gives up: it does not crawl on to the last step allowed."""
-    sick, patient = lane(*GIVEN, k=(np.nan, 1.0, 1.0)), Method(rtol=1e-8, max_steps=20_000)
+    sick, patient = sim(*GIVEN, k=(np.nan, 1.0, 1.0)), Method(rtol=1e-8, max_steps=20_000)
 
-    def seconds(*lanes):
+    def seconds(*sims):
         began = time.perf_counter()
-        failed = run(*lanes, method=patient).failed
+        failed = run(*sims, method=patient).failed
         return time.perf_counter() - began, failed[-1]
 
     seconds(SOUND)  # compiles
@@ -72,22 +72,22 @@ def test_a_failed_lane_ends_soon():
 
 def test_a_trial_step_that_is_no_number_is_repeated_with_a_smaller_one():
     """The first step of 0.01 day ends below zero, where the rate is no number."""
-    result = lane_of(run(lane(brittle=1000.0)), 0)
+    result = sim_of(run(sim(brittle=1000.0)), 0)
     assert not result.failed
     times = np.array([0.5, 1.0, 2.0])
     assert result.saved[0].brittle[[1, 2, 4]] == pytest.approx((1 + 500 * times) ** -2, abs=1e-8)
 
 
 def test_a_failure_after_some_doses_leaves_the_rows_before_it(alone):
-    sick = lane(*GIVEN, (4.0, 0, 1.0, 0.0, 3), height=(2.0, 3.0, 1.0), blow_up=0.3)
-    result = lane_of(run(sick), 0)
+    sick = sim(*GIVEN, (4.0, 0, 1.0, 0.0, 3), height=(2.0, 3.0, 1.0), blow_up=0.3)
+    result = sim_of(run(sick), 0)
     assert result.failed
     first = result.periods.reductions.peak.signal[1]
     assert float(first) == pytest.approx(float(alone.periods.reductions.peak.signal[1]), rel=1e-6)
 
 
 def test_stiff_and_sound_lanes_share_a_chunk():
-    stiff = lane(*GIVEN, k=(300.0, 1.0, 2.0))
+    stiff = sim(*GIVEN, k=(300.0, 1.0, 2.0))
     result = run(stiff, SOUND)
     assert not result.failed.any()
     left = amounts([0.0, 0.5, 6.0], *GIVEN, k=(300.0, 1.0, 2.0))

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from qsp.engine.method import Method
-from qsp.engine.solve import solve_lane
+from qsp.engine.trajectory import solve_simulation
 from qsp.model.cytokines import IL6
 from qsp.system import DOSE_KINDS, System
-from tests.engine.whole import IV, NMOL_PER_MG, lane
+from tests.engine.whole import IV, NMOL_PER_MG, sim
 
 PARAMETERS = ("alpha", "p_IL6", "k_kill")
 ENDPOINTS = ("IL-6 peak", "tumor volume", "drug area")
@@ -37,7 +37,7 @@ def endpoints(which, factors):
     changed = eqx.tree_at(where, p, tuple(a * b for a, b in zip(where(p), scale, strict=True)))
     changed = eqx.tree_at(lambda which: which.parameters, which, changed)
     arguments = {"system": System(), "method": METHOD, "kinds": len(DOSE_KINDS)}
-    result = solve_lane(changed, (), STRETCHES, **arguments)
+    result = solve_simulation(changed, (), STRETCHES, **arguments)
     m, rho = result.final.model.targets, changed.parameters.model.targets.density
     tumor = (m.viable[1:, 2].sum() + m.dying) / rho
     peak = result.periods.reductions.peak.cytokines[1, IL6]
@@ -48,7 +48,7 @@ def endpoints(which, factors):
 def derivatives(strict_types):
     """(endpoint, parameter): by forward mode, and by differences of the same program."""
     dose = (0.0, IV, 3.0 * NMOL_PER_MG, 4 / 24, 1)
-    which = jax.tree.map(jnp.asarray, lane(0, (dose,)))
+    which = jax.tree.map(jnp.asarray, sim(0, (dose,)))
     which = eqx.tree_at(lambda which: which.end, which, jnp.asarray(2.0))
     units = np.eye(len(PARAMETERS))
     stencil = {0: 0.0, -2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}  # of fourth order

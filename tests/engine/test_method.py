@@ -4,7 +4,7 @@ import pytest
 
 from qsp.engine.method import EXPLICIT, IMPLICIT, SOLVERS, Method
 from qsp.errors import ConfigError
-from tests.engine.toy import EVERY, amounts, lane, run
+from tests.engine.toy import EVERY, amounts, run, sim
 
 GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
 
@@ -58,7 +58,7 @@ def test_explicit_and_implicit_solvers_are_told_apart():
 
 @pytest.mark.slow
 def test_implicit_solver_takes_a_stiff_lane_in_fewer_steps():
-    stiff = lane(*GIVEN, k=(2e4, 1.0, 2.0))
+    stiff = sim(*GIVEN, k=(2e4, 1.0, 2.0))
     implicit = run(stiff, method=Method("Kvaerno5", rtol=1e-6))
     assert not implicit.failed.any()
     expected = amounts(EVERY, *GIVEN, k=(2e4, 1.0, 2.0))

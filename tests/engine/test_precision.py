@@ -12,7 +12,7 @@ import pytest
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
 from tests.engine.toy import EVERY, amounts
-from tests.engine.whole import FLAT, STEP_UP, lane, run
+from tests.engine.whole import FLAT, STEP_UP, run, sim
 
 ROOT = Path(__file__).parents[2]
 GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
@@ -44,9 +44,9 @@ def test_a_run_leaves_the_precision_of_the_process_alone():
 
 @pytest.fixture(scope="module")
 def both(strict_types):
-    lanes = [lane(n, given) for given in (STEP_UP, FLAT) for n in range(4)]
+    sims = [sim(n, given) for given in (STEP_UP, FLAT) for n in range(4)]
     return tuple(
-        run(*lanes, method=Method(rtol=1e-4, precision=precision))
+        run(*sims, method=Method(rtol=1e-4, precision=precision))
         for precision in ("float64", "float32")
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from tests.engine.toy import amounts, bumps, lane, lane_of, run
+from tests.engine.toy import amounts, bumps, run, sim, sim_of
 
 CENTER, WIDTH = np.array([1.0, 2.0, 3.5]), np.array([0.3, 0.2, 0.5])
 SHAPES = {
@@ -18,7 +18,7 @@ EDGES = (0.0, 1.1, 2.6, 6.0)
 
 
 def shaped(*given, height, **kwargs):
-    return lane(*given, height=height, center=tuple(CENTER), width=tuple(WIDTH), **kwargs)
+    return sim(*given, height=height, center=tuple(CENTER), width=tuple(WIDTH), **kwargs)
 
 
 def areas(low, high, height):
@@ -38,7 +38,7 @@ def test_peak_and_its_time_in_each_period(name, period, results):
     low, high = EDGES[period - 1], EDGES[period]
     time = np.linspace(low, high, 200_001)
     signal = bumps(time, SHAPES[name], CENTER, WIDTH)
-    reductions = lane_of(results, list(SHAPES).index(name)).periods.reductions
+    reductions = sim_of(results, list(SHAPES).index(name)).periods.reductions
     peak = float(reductions.peak.signal[period])
     assert peak == pytest.approx(signal.max(), rel=1e-4, abs=1e-6)
     when = float(reductions.peak_time.signal[period])
@@ -50,7 +50,7 @@ def test_peak_and_its_time_in_each_period(name, period, results):
 @pytest.mark.parametrize("name", SHAPES)
 def test_area_of_each_period(name, period, results):
     expected = areas(EDGES[period - 1], EDGES[period], np.array(SHAPES[name]))
-    got = lane_of(results, list(SHAPES).index(name)).periods.reductions.area
+    got = sim_of(results, list(SHAPES).index(name)).periods.reductions.area
     assert float(got.signal[period]) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
@@ -59,12 +59,12 @@ def test_areas_of_a_drug_whose_dosing_changes_within_a_period(results):
     time = np.unique(np.concatenate([np.linspace(2.6, 3.6, 20_001), np.linspace(3.6, 6.0, 40_001)]))
     curve = amounts(time, *PERIODS)[:, 0]
     expected = np.trapezoid(curve, time)
-    got = lane_of(results, 0).periods.reductions.area.amount[3, 0]
+    got = sim_of(results, 0).periods.reductions.area.amount[3, 0]
     assert float(got) == pytest.approx(expected, rel=1e-6)
 
 
 def test_peak_of_a_bolus_is_its_first_moment_and_trough_its_last(results):
-    periods = lane_of(results, 0).periods
+    periods = sim_of(results, 0).periods
     for period in (1, 2):
         start, end = EDGES[period - 1], EDGES[period]
         after = amounts([start], *PERIODS[:period])[0, 0]
@@ -77,7 +77,7 @@ def test_peak_of_a_bolus_is_its_first_moment_and_trough_its_last(results):
 def test_row_zero_is_the_time_before_the_first_dose_of_a_period():
     premedication = (-1.0, 1, 4.0, 0.0, 0)
     first = shaped(premedication, (1.5, 0, 1.0, 0.0, 1), height=(2.0, 0.0, 5.0), begin=-1.0)
-    periods = lane_of(run(first), 0).periods
+    periods = sim_of(run(first), 0).periods
     assert float(periods.reductions.peak.signal[0]) == pytest.approx(2.0, rel=1e-4)
     assert float(periods.reductions.peak_time.signal[0]) == pytest.approx(1.0, abs=0.01)
     assert float(periods.reductions.peak.signal[1]) == pytest.approx(5.0, rel=1e-4)
@@ -92,7 +92,7 @@ def test_supportive_doses_and_split_doses_start_no_period():
         (1.4, 0, 2.0, 0.0, 1),
         (3.0, 0, 1.0, 0.0, 2),
     )
-    periods = lane_of(run(shaped(*given, height=(2.0, 0.0, 0.0))), 0).periods
+    periods = sim_of(run(shaped(*given, height=(2.0, 0.0, 0.0))), 0).periods
     assert float(periods.reductions.peak.signal[1]) == pytest.approx(2.0, rel=1e-4)
     assert float(periods.reductions.peak_time.signal[1]) == pytest.approx(1.0, abs=0.01)
     peak = float(periods.reductions.peak.amount[1, 0])
@@ -102,14 +102,14 @@ def test_supportive_doses_and_split_doses_start_no_period():
 
 
 def test_periods_that_do_not_come_stay_empty(results):
-    rows = lane_of(results, 0).periods.reductions
+    rows = sim_of(results, 0).periods.reductions
     assert float(rows.steps[3]) > 0
     assert float(rows.steps[4]) == 0
     assert not np.any(rows.peak.amount[4])
 
 
 def test_steps_of_a_lane_are_counted_over_all_periods(results):
-    one = lane_of(results, 1)
+    one = sim_of(results, 1)
     steps = one.periods.reductions.steps
     assert np.all(np.diff(steps[:4]) > 0)
     assert float(one.steps) == float(steps[3])
@@ -118,7 +118,7 @@ def test_steps_of_a_lane_are_counted_over_all_periods(results):
 def test_what_has_no_peak_inside_a_step_is_taken_at_its_ends():
     """An infusion is highest where it stops, and a stop is the end of a step."""
     given = (0.5, 0, 8.0, 1.5, 1)
-    reductions = lane_of(run(lane(given)), 0).periods.reductions
+    reductions = sim_of(run(sim(given)), 0).periods.reductions
     highest = amounts([2.0], given)[0, 0]
     assert float(reductions.extreme[1, 0]) == pytest.approx(highest, rel=1e-6)
     whole = amounts(np.linspace(0.5, 6.0, 100_001), given)[:, 0]
@@ -130,7 +130,7 @@ def test_what_has_no_peak_inside_a_step_is_taken_at_its_ends():
 def test_a_bolus_is_seen_by_what_is_taken_at_ends_of_steps(period):
     """It is highest at its first moment, which is the end of no step."""
     given = (0.5, 2, 8.0, 0.0, 1), (2.0, 2, 8.0, 0.0, period)
-    reductions = lane_of(run(lane(*given)), 0).periods.reductions
+    reductions = sim_of(run(sim(*given)), 0).periods.reductions
     first, both = 8.0, 8.0 * (1.0 + np.exp(-3.0))
     extremes = [first, both] if period else [both]
     areas = [4.0 * (1.0 - np.exp(-3.0)), both / 2.0] if period else [8.0]

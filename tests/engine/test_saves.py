@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.engine.toy import amounts, bumps, lane, lane_of, run
+from tests.engine.toy import amounts, bumps, run, sim, sim_of
 
 GIVEN = (
     (0.0, 0, 10.0, 0.0, 1),
@@ -21,12 +21,12 @@ EARLY, LATE = (0.25, 0, 10.0, 0.0, 1), (5.25, 0, 10.0, 2.0, 1)
 
 @pytest.fixture(scope="module")
 def results(strict_types):
-    return run(lane(*GIVEN, height=HEIGHT), lane(EARLY), lane(LATE), grids=(DENSE, COARSE, ()))
+    return run(sim(*GIVEN, height=HEIGHT), sim(EARLY), sim(LATE), grids=(DENSE, COARSE, ()))
 
 
 @pytest.fixture
 def saved(results):
-    return lane_of(results, 0).saved
+    return sim_of(results, 0).saved
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -58,7 +58,7 @@ def test_at_the_time_of_a_dose_the_dose_is_in(saved):
 def test_times_before_the_begin_are_empty():
     grid = np.arange(-2.0, 4.0, 0.5)
     given = (0.0, 0, 10.0, 0.0, 1)
-    saved = lane_of(run(lane(given, begin=-1.0), grids=(grid,)), 0).saved[0]
+    saved = sim_of(run(sim(given, begin=-1.0), grids=(grid,)), 0).saved[0]
     assert np.all(np.isnan(saved.amount[grid < -1.0]))
     expected = amounts(grid, given)[grid >= -1.0]
     assert saved.amount[grid >= -1.0] == pytest.approx(expected, rel=1e-6, abs=1e-6)
@@ -67,4 +67,4 @@ def test_times_before_the_begin_are_empty():
 @pytest.mark.parametrize(("n", "given"), [(1, EARLY), (2, LATE)])
 def test_lanes_with_different_times_share_one_grid(n, given, results):
     expected = amounts(DENSE, given)
-    assert lane_of(results, n).saved[0].amount == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    assert sim_of(results, n).saved[0].amount == pytest.approx(expected, rel=1e-6, abs=1e-6)

@@ -12,8 +12,8 @@ from qsp.engine.method import Method
 from qsp.model.cytokines import CYTOKINES, IL6
 from qsp.system import DOSE_KINDS, System
 from tests.engine import whole
-from tests.engine.toy import lane_of, programs, same_bits
-from tests.engine.whole import END, FLAT, GRID, OTHER, STEP_UP, lane, run
+from tests.engine.toy import programs, same_bits, sim_of
+from tests.engine.whole import END, FLAT, GRID, OTHER, STEP_UP, run, sim
 from tests.model.patient import typical
 
 REGIMENS = {"step up": STEP_UP, "flat": FLAT, "other routes": OTHER}
@@ -23,20 +23,20 @@ AMOUNTS = (0.0, 0.01, 0.03, 0.1, 1.0)  # nmol over a week
 
 
 @pytest.fixture(scope="module")
-def lanes(strict_types):
+def sims(strict_types):
     """69 lanes: more than one chunk."""
-    return [lane(n, given) for given in REGIMENS.values() for n in PATIENTS]
+    return [sim(n, given) for given in REGIMENS.values() for n in PATIENTS]
 
 
 @pytest.fixture(scope="module")
-def together(lanes):
-    result = run(*lanes)
+def together(sims):
+    result = run(*sims)
     assert not result.failed.any()
     return result
 
 
 def of(result, regimen, n):
-    return lane_of(result, list(REGIMENS).index(regimen) * len(PATIENTS) + n)
+    return sim_of(result, list(REGIMENS).index(regimen) * len(PATIENTS) + n)
 
 
 # === against a reference ========================================================================
@@ -101,9 +101,9 @@ def reference(which, flow):
 
 
 @pytest.fixture(scope="module")
-def references(lanes, flow):
+def references(sims, flow):
     where = {name: list(REGIMENS).index(name) * len(PATIENTS) for name in REGIMENS}
-    return {name: reference(lanes[n], flow) for name, n in where.items()}
+    return {name: reference(sims[n], flow) for name, n in where.items()}
 
 
 @pytest.mark.parametrize("regimen", REGIMENS)
@@ -168,33 +168,31 @@ def test_the_runs_compared_here_release_cytokines(together):
 # === a patient depends on nobody else ===========================================================
 
 
-def test_a_patient_alone_has_the_same_bits(lanes, together):
+def test_a_patient_alone_has_the_same_bits(sims, together):
     for first in (0, 64):
-        assert same_bits(lane_of(run(lanes[first]), 0), lane_of(together, first))
+        assert same_bits(sim_of(run(sims[first]), 0), sim_of(together, first))
 
 
-def test_other_neighbors_leave_every_bit(lanes, together):
+def test_other_neighbors_leave_every_bit(sims, together):
     """Patients who keep their place in the chunk, among others who do not."""
     order, kept = np.random.default_rng(1).permutation(64), np.arange(64) % 7 == 3
     order[kept] = np.flatnonzero(kept)
-    mixed = run(*(lanes[n] for n in order))
+    mixed = run(*(sims[n] for n in order))
     for n in map(int, np.flatnonzero(kept)):
-        assert same_bits(lane_of(mixed, n), lane_of(together, n))
+        assert same_bits(sim_of(mixed, n), sim_of(together, n))
 
 
-def test_any_place_gives_the_same_patient(lanes, together):
+def test_any_place_gives_the_same_patient(sims, together):
     """Another place in the chunk changes rounding at most: XLA treats the last lanes apart."""
-    order = np.random.default_rng(2).permutation(len(lanes))
+    order = np.random.default_rng(2).permutation(len(sims))
     expected = jax.tree.map(lambda leaf: leaf[order], together)
-    for a, b in zip(
-        *map(jax.tree.leaves, (run(*(lanes[n] for n in order)), expected)), strict=True
-    ):
+    for a, b in zip(*map(jax.tree.leaves, (run(*(sims[n] for n in order)), expected)), strict=True):
         assert a == pytest.approx(b, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
-def test_other_lane_width_changes_rounding_at_most(lanes, together, monkeypatch):
-    monkeypatch.setattr(batch, "LANE_WIDTH", 128)
-    wide = run(*lanes)
+def test_other_lane_width_changes_rounding_at_most(sims, together, monkeypatch):
+    monkeypatch.setattr(batch, "CHUNK_SIZE", 128)
+    wide = run(*sims)
     for a, b in zip(jax.tree.leaves(wide), jax.tree.leaves(together), strict=True):
         assert a == pytest.approx(b, rel=1e-10, abs=1e-10, nan_ok=True)
 
@@ -208,18 +206,18 @@ MOLECULES = ("blinatumomab", "nhl_blinatumomab"), ("tebentafusp", "uveal_melanom
 def test_one_program_for_patients_and_regimens(together):
     before = programs()
     assert before >= 1
-    run(lane(0, FLAT))
-    run(*(lane(n, OTHER[:2]) for n in range(3)))
+    run(sim(0, FLAT))
+    run(*(sim(n, OTHER[:2]) for n in range(3)))
     assert programs() == before
 
 
 @pytest.mark.slow
 def test_one_program_of_xla_for_molecules():
     method = Method(backend="xla")
-    run(lane(0, FLAT), method=method)
+    run(sim(0, FLAT), method=method)
     before = programs()
     for molecule, cohort in MOLECULES:
-        result = run(lane(0, STEP_UP[1:], typical(molecule, cohort)), method=method)
+        result = run(sim(0, STEP_UP[1:], typical(molecule, cohort)), method=method)
         assert result.failed.shape == (1,)
     assert programs() == before
 
@@ -231,7 +229,7 @@ def test_at_most_one_native_program_a_molecule(molecule, cohort):
     """A program leaves out what a molecule and its patients have not; it serves them ever after."""
     before = programs()
     for _ in range(2):
-        run(lane(0, STEP_UP[1:], typical(molecule, cohort)))
+        run(sim(0, STEP_UP[1:], typical(molecule, cohort)))
         assert programs() <= before + 1
 
 
@@ -239,7 +237,7 @@ def test_at_most_one_native_program_a_molecule(molecule, cohort):
 def weak_infusions(together):
     """A short-lived molecule at doses so low that the drug is nearly nothing."""
     p = typical("blinatumomab", "nhl_blinatumomab")
-    return run(*(lane(0, ((0.0, whole.IV, amount, 7.0, 1),), p) for amount in AMOUNTS))
+    return run(*(sim(0, ((0.0, whole.IV, amount, 7.0, 1),), p) for amount in AMOUNTS))
 
 
 @pytest.mark.parametrize("n", range(len(AMOUNTS)))

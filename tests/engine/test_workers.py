@@ -10,25 +10,25 @@ import jax
 import numpy as np
 import pytest
 
-from qsp.engine.batch import LANE_WIDTH, Batch, simulate
+from qsp.engine.batch import CHUNK_SIZE, Batch, simulate
 from qsp.engine.method import Method
-from qsp.engine.team import Team, everywhere
-from tests.engine.toy import EVERY, KINDS, Toy, lane, same_bits, stacked
+from qsp.engine.workers import WorkerPool, all_workers
+from tests.engine.toy import EVERY, KINDS, Toy, same_bits, sim, stacked
 
-COUNT = 3 * LANE_WIDTH + 5
+COUNT = 3 * CHUNK_SIZE + 5
 ROOT = Path(__file__).parents[2]
 
 
 def solved(workers):
     rates = np.random.default_rng(11).uniform(0.2, 5.0, (COUNT, 3))
-    lanes = stacked(*(lane((0.0, 0, 4.0, 0.0, 1), k=tuple(k)) for k in rates))
+    sims = stacked(*(sim((0.0, 0, 4.0, 0.0, 1), k=tuple(k)) for k in rates))
     return simulate(
-        Batch(lanes, (np.asarray(EVERY),)), Toy(), Method(), kinds=KINDS, workers=workers
+        Batch(sims, (np.asarray(EVERY),)), Toy(), Method(), kinds=KINDS, workers=workers
     )[0]
 
 
 def test_by_default_every_core_of_the_cpu_works():
-    workers = everywhere()
+    workers = all_workers()
     assert set(workers) == set(jax.local_devices())
     if len(set(workers)) == 1 and workers[0].platform == "cpu":
         assert 1 <= len(workers) <= os.cpu_count()
@@ -72,8 +72,8 @@ def test_results_come_in_the_order_of_the_tasks():
         done[n].set()
         return n
 
-    with Team(["a", "b", "c", "d"]) as team:
-        assert list(team.ordered(work, range(4))) == [0, 1, 2, 3]
+    with WorkerPool(["a", "b", "c", "d"]) as pool:
+        assert list(pool.ordered(work, range(4))) == [0, 1, 2, 3]
 
 
 def test_no_two_tasks_share_a_worker():
@@ -88,8 +88,8 @@ def test_no_two_tasks_share_a_worker():
             busy.remove(device)
         return device
 
-    with Team(["a", "b"]) as team:
-        assert set(team.ordered(work, range(40))) == {"a", "b"}
+    with WorkerPool(["a", "b"]) as pool:
+        assert set(pool.ordered(work, range(40))) == {"a", "b"}
 
 
 def test_few_tasks_are_taken_ahead():
@@ -101,8 +101,8 @@ def test_few_tasks_are_taken_ahead():
             taken.append(n)
             yield n
 
-    with Team(["a", "b"]) as team:
-        results = team.ordered(lambda device, n: n, tasks())
+    with WorkerPool(["a", "b"]) as pool:
+        results = pool.ordered(lambda device, n: n, tasks())
         next(results)
         assert len(taken) <= 5
 
@@ -113,5 +113,5 @@ def test_an_error_of_a_worker_reaches_the_caller():
             raise RuntimeError("chunk 3")
         return n
 
-    with Team(["a", "b"]) as team, pytest.raises(RuntimeError, match="chunk 3"):
-        list(team.ordered(work, range(10)))
+    with WorkerPool(["a", "b"]) as pool, pytest.raises(RuntimeError, match="chunk 3"):
+        list(pool.ordered(work, range(10)))

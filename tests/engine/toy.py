@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from qsp.engine import programs as backends
+from qsp.engine import backends
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Lane, LaneResult
+from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.native import Program
 
 KINDS = 3
@@ -101,9 +101,11 @@ class Toy(eqx.Module):
     def snapshot(self, x: State, p: Parameters) -> State:
         return x
 
-    def measured(self, shot: State, first: State, levels: Any, error: Any, p: Parameters) -> Array:
+    def measured(
+        self, snapshot: State, first: State, levels: Any, error: Any, p: Parameters
+    ) -> Array:
         """IL-6 is the signal, and the tumor the first drug less that at the begin."""
-        values = (shot.signal, shot.amount[0] - first.amount[0], *shot.amount)
+        values = (snapshot.signal, snapshot.amount[0] - first.amount[0], *snapshot.amount)
         return jnp.stack(values) * error
 
 
@@ -113,7 +115,7 @@ def bumps(time: Any, height: Any, center: Any, width: Any) -> np.ndarray:
     return (np.asarray(height) * np.exp(-0.5 * z * z)).sum(-1)
 
 
-def lane(
+def sim(
     *given: tuple[float, int, float, float, int],
     begin: float = 0.0,
     end: float = 6.0,
@@ -125,7 +127,7 @@ def lane(
     blow_up: float = 0.0,
     brittle: float = 0.0,
     events: int = EVENTS,
-) -> Lane:
+) -> Simulation:
     """One lane; `given` are (time, kind, amount, duration, period), sorted by time."""
     table = [*given] + [(np.inf, -1, 0.0, 0.0, 0)] * (events - len(given))
     time, kind, amount, duration, period = map(np.array, zip(*table, strict=True))
@@ -138,7 +140,7 @@ def lane(
     )
     # A program leaves out what is zero; of negative zeros it leaves nothing out, and serves all.
     parameters = jax.tree.map(lambda leaf: np.where(leaf == 0.0, -0.0, leaf), parameters)
-    return Lane(
+    return Simulation(
         parameters=parameters,
         events=Events(
             time.astype(float),
@@ -170,23 +172,23 @@ def amounts(
     return left
 
 
-def stacked(*lanes: Lane) -> Lane:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
+def stacked(*sims: Simulation) -> Simulation:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *sims)
 
 
 def run(
-    *lanes: Lane,
+    *sims: Simulation,
     method: Method | None = None,
     grids: tuple[Any, ...] = (EVERY,),
     progress: Any = None,
-) -> LaneResult:
+) -> SimulationResult:
     """Results of lanes, with a leading axis."""
-    chosen = Batch(stacked(*lanes), tuple(np.array(grid, float) for grid in grids))
+    chosen = Batch(stacked(*sims), tuple(np.array(grid, float) for grid in grids))
     method = method or Method(rtol=1e-8, max_steps=2000)
     return simulate(chosen, Toy(), method, kinds=KINDS, progress=progress)[0]
 
 
-def lane_of(result: LaneResult, n: int) -> LaneResult:
+def sim_of(result: SimulationResult, n: int) -> SimulationResult:
     """One lane of the results."""
     return jax.tree.map(lambda leaf: leaf[n], result)
 

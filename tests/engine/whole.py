@@ -10,7 +10,7 @@ from qsp.engine import batch
 from qsp.engine.batch import Batch
 from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Lane, LaneResult
+from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.system import CORE_KINDS, Parameters, System
 from tests.engine.toy import stacked
 from tests.model.patient import typical
@@ -65,13 +65,13 @@ def variant(n: int, p: Parameters) -> Parameters:
     )
 
 
-def lane(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Lane:
+def sim(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Simulation:
     """Patient n under a regimen."""
     table = [*given] + [(np.inf, -1, 0.0, 0.0, 0)] * (EVENTS - len(given))
     time, kind, amount, duration, period = map(np.array, zip(*table, strict=True))
     rate = np.divide(amount, duration, out=np.zeros(EVENTS), where=duration > 0)
     patient = variant(n, typical() if p is None else p)
-    return Lane(
+    return Simulation(
         parameters=jax.tree.map(np.asarray, patient),
         events=Events(time, kind.astype(np.int32), amount, rate, duration, period.astype(np.int32)),
         thresholds=np.broadcast_to(np.array(THRESHOLDS), (PERIODS, 4)),
@@ -80,7 +80,7 @@ def lane(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Lane:
     )
 
 
-def run(*lanes: Lane, grid: Any = GRID, method: Method | None = None) -> LaneResult:
+def run(*sims: Simulation, grid: Any = GRID, method: Method | None = None) -> SimulationResult:
     """Results of lanes by the compiled program of every run of one shape."""
-    chosen = Batch(stacked(*lanes), (np.asarray(grid),))
+    chosen = Batch(stacked(*sims), (np.asarray(grid),))
     return batch.simulate(chosen, System(), method or Method(), kinds=CORE_KINDS)[0]

@@ -15,7 +15,7 @@ from jax import Array
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.events import Events
 from qsp.engine.method import Method
-from qsp.engine.solve import Lane, LaneResult
+from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk
 from qsp.model.disposition import (
     DispositionParameters,
@@ -101,17 +101,17 @@ def regimen(*given: tuple[float, int, float, float]) -> Events:
     return Events(time, kind.astype(np.int32), amount, rate, duration, period.astype(np.int32))
 
 
-def run(lanes: list[tuple[Parameters, Events]], grid: Any, end: float) -> LaneResult:
+def run(sims: list[tuple[Parameters, Events]], grid: Any, end: float) -> SimulationResult:
     """Trajectories on a grid at a tolerance of 1e-10."""
     solved = [
-        Lane(
+        Simulation(
             jax.tree.map(np.asarray, p),
             events,
             np.full((EVENTS, 4), np.inf),
             np.array(0.0),
             np.array(end),
         )
-        for p, events in lanes
+        for p, events in sims
     ]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *solved)
     batch = Batch(stacked, (np.asarray(grid),))

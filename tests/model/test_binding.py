@@ -156,11 +156,13 @@ def test_a_bolus_of_a_bivalent_drug_books_as_given():
     """Total drug rises by the dose where the form leaves out cross-arm binding, and where not."""
     p = eqx.tree_at(lambda p: p.model.binding.valency, complete(), jnp.asarray(2.0)).model
     for synapse in (Equilibrium(refinements=0), Equilibrium(refinements=6)):
-        forms = model.Forms(synapse=synapse)
-        before = model.baseline(p, forms)
-        after = model.bolus(before, jnp.asarray(10.0), jnp.asarray(0.0), p, forms)
+        structure = model.ModelStructure(synapse=synapse)
+        before = model.baseline(p, structure)
+        after = model.bolus(before, jnp.asarray(10.0), jnp.asarray(0.0), p, structure)
         amount = [
-            float(total_drug(x.drug, model.moment(x, p, forms).bulk, p.disposition, p.tissues))
+            float(
+                total_drug(x.drug, model.algebraic(x, p, structure).bulk, p.disposition, p.tissues)
+            )
             for x in (before, after)
         ]
         assert amount[1] - amount[0] == pytest.approx(10.0, rel=1e-9)

@@ -31,10 +31,10 @@ from tests.model import patient
 from tests.model.patient import busy, units
 
 FORMS = {
-    "closed form": model.Forms(),
-    "mass action": model.Forms(recruitment=MassAction()),
-    "relaxed": model.Forms(synapse=Relaxed()),
-    "kinetic": model.Forms(synapse=Kinetic()),
+    "closed form": model.ModelStructure(),
+    "mass action": model.ModelStructure(recruitment=MassAction()),
+    "relaxed": model.ModelStructure(synapse=Relaxed()),
+    "kinetic": model.ModelStructure(synapse=Kinetic()),
 }
 
 
@@ -247,7 +247,9 @@ def test_killed_tumor_cells_are_dying_cells(complete, rng):
 def test_both_clones_grow_towards_one_capacity(complete):
     p = complete.model.targets
     viable = p.baseline.at[1, TUMOR].set(0.7e6).at[2, TUMOR].set(0.3e6)
-    x = dataclasses.replace(model.baseline(complete.model, model.Forms()).targets, viable=viable)
+    x = dataclasses.replace(
+        model.baseline(complete.model, model.ModelStructure()).targets, viable=viable
+    )
     growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), p, Logistic()).growth)
     assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
 
@@ -276,7 +278,7 @@ def test_growth_has_a_finite_gradient_everywhere(complete):
 
 def test_tumor_volume_counts_dying_cells(complete):
     p = complete.model.targets
-    x = model.baseline(complete.model, model.Forms()).targets
+    x = model.baseline(complete.model, model.ModelStructure()).targets
     x = dataclasses.replace(x, dying=jnp.asarray(1000.0))
     tumor = float(x.viable[1, TUMOR] + x.viable[2, TUMOR]) + 1000.0
     assert float(tumor_volume(x, p)) == pytest.approx(tumor / 1e6)

@@ -121,5 +121,5 @@ def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_t
 def test_the_shipped_configs_have_every_molecule_and_both_shipped_forms(strict_types):
     """Among them is a molecule with two target arms, whose bridges take the root of zero."""
     assert {pair.split("-")[0] for pair in PAIRS} == set(molecules.names())
-    synapses = [typical(pair)[0].forms.synapse for pair in PAIRS]
+    synapses = [typical(pair)[0].structure.synapse for pair in PAIRS]
     assert all(form in synapses for form in (Equilibrium(), Equilibrium(REFINEMENTS), Relaxed()))

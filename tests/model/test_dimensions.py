@@ -28,11 +28,11 @@ from tests.model.patient import busy, complete, units, with_each
 ALL = ("[time]", "[length]", "[substance]", "[mass]", "[cell]", "[molecule]", "[synapse]")
 SYSTEMS = {
     "closed form": System(),
-    "mass action": System(model.Forms(recruitment=MassAction())),
-    "linear growth": System(model.Forms(growth=Simeoni())),
-    "relaxed": System(model.Forms(synapse=Relaxed())),
-    "two target arms": System(model.Forms(synapse=Equilibrium(refinements=3))),
-    "kinetic": System(model.Forms(synapse=Kinetic())),
+    "mass action": System(model.ModelStructure(recruitment=MassAction())),
+    "linear growth": System(model.ModelStructure(growth=Simeoni())),
+    "relaxed": System(model.ModelStructure(synapse=Relaxed())),
+    "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
+    "kinetic": System(model.ModelStructure(synapse=Kinetic())),
 }
 # Not part of the derivative in the closed form; each is checked below by what it is used in.
 UNUSED = {
@@ -169,9 +169,9 @@ def test_a_unit_declared_wrongly_is_found_for_every_parameter():
 def test_what_follows_from_a_state_has_its_declared_units(name):
     p, x, _ = patient(name, np.random.default_rng(4))
     factors = random_factors(np.random.default_rng(5))
-    moment = jax.jit(lambda x, p: model.moment(x.model, p.model, SYSTEMS[name].forms))
-    got = moment(rescaled(x, factors), rescaled(p, factors))
-    assert max(deviation(got, rescaled(moment(x, p), factors)).values()) < 1e-9
+    algebraic = jax.jit(lambda x, p: model.algebraic(x.model, p.model, SYSTEMS[name].structure))
+    got = algebraic(rescaled(x, factors), rescaled(p, factors))
+    assert max(deviation(got, rescaled(algebraic(x, p), factors)).values()) < 1e-9
 
 
 @pytest.mark.parametrize("name", ["closed form", "two target arms"])

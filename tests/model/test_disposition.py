@@ -19,12 +19,12 @@ from qsp.system import System
 from tests.model.patient import busy, complete
 
 SYSTEM = System()
-TWO_ARMS = System(model.Forms(synapse=Equilibrium(refinements=3)))
+TWO_ARMS = System(model.ModelStructure(synapse=Equilibrium(refinements=3)))
 
 
 def total(x, p, system=SYSTEM):
     """All drug of a state, sinks included [nmol]."""
-    bulk = model.moment(x.model, p.model, system.forms).bulk
+    bulk = model.algebraic(x.model, p.model, system.structure).bulk
     return total_drug(x.model.drug, bulk, p.model.disposition, p.model.tissues)
 
 

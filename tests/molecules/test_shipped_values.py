@@ -9,8 +9,8 @@ from qsp import molecules
 from qsp.molecules import parameter_file, read_toml
 from qsp.molecules.molecule import GROUPS
 from qsp.population import physiology, read_cohort
-from qsp.population.addresses import antigen_of, inputs
 from qsp.population.assembly import row
+from qsp.population.paths import antigen_of, inputs
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = (ROOT / "qsp" / "references.bib").read_text(encoding="utf-8")
@@ -187,9 +187,9 @@ def test_molecule_says_what_the_model_needs(name):
 
 
 def test_clearance_of_each_molecule():
-    forms = {name: molecules.load(name).clearance for name in molecules.names()}
-    assert forms["mosunetuzumab"] == "time_varying"
-    assert forms["tebentafusp"] == forms["blinatumomab"] == "mechanistic"
+    structure = {name: molecules.load(name).clearance for name in molecules.names()}
+    assert structure["mosunetuzumab"] == "time_varying"
+    assert structure["tebentafusp"] == structure["blinatumomab"] == "mechanistic"
 
 
 def test_slow_arm_relaxes():

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from qsp.native import Program, Shape, build
-from qsp.native.machine import register_width
+from qsp.native.codegen import register_width
 
 
 def program(function: Any, *arguments: Any, folder: Path | None = None) -> Program:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qsp.native import Shape, Unsupported, build, machine
+from qsp.native import Shape, Unsupported, build
+from qsp.native import codegen as machine
 from tests.native.compare import agree, natively, program
 
 LANES = 21

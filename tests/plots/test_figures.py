@@ -210,8 +210,8 @@ def test_spider_in_blocks_draws_the_same_patients(trial, patients, monkeypatch):
         return [np.array(item.get_segments()) for item in found]
 
     whole = lines()
-    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 7)
-    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 0)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", 7)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 0)
     for found, expected in zip(lines(), whole, strict=True):
         np.testing.assert_array_equal(found, expected)
 

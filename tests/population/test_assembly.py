@@ -8,8 +8,8 @@ from qsp import molecules, system
 from qsp.errors import ConfigError, PopulationError
 from qsp.molecules import parameter_file
 from qsp.population import nominal, physiology, to_parameters, user_file
-from qsp.population.addresses import declared, fields
 from qsp.population.derived import ABSENT, complete
+from qsp.population.paths import declared, fields
 from qsp.units import declarations
 
 LN2 = np.log(2.0)

@@ -226,8 +226,8 @@ def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatc
     save(xr.DataTree(many), tmp_path / "results.nc")
     written = [file.read_text() for file in report.write(many, tmp_path, supplement())]
     monkeypatch.setattr("qsp.results.files.LARGE", 0)
-    monkeypatch.setattr("qsp.endpoints.blocks.CHUNK", 7)
-    monkeypatch.setattr("qsp.endpoints.blocks.LANES", 0)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", 7)
+    monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 0)
     with load(tmp_path / "results.nc") as results:
         files = report.write(results.to_dataset(), tmp_path, supplement())
         assert [file.read_text() for file in files] == written

@@ -7,9 +7,9 @@ import xarray as xr
 from rich.console import Console
 
 from qsp import report
+from qsp.cli.tables import print_results
 from qsp.endpoints import add_best_response
 from qsp.report import facts, one_patient
-from qsp.terminal import print_results
 from tests import synthetic
 
 SAID = "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano categories are a"

@@ -7,9 +7,9 @@ import xarray as xr
 from rich.console import Console
 
 from qsp import report
+from qsp.cli.tables import print_results
+from qsp.cli.text_table import print_table
 from qsp.endpoints import add_best_response
-from qsp.terminal import print_results
-from qsp.text_table import print_table
 from tests import synthetic
 
 ROWS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qsp import cli
+from qsp.cli import app as cli
 from tests import small
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -53,11 +53,11 @@ def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path, no_report
         def compiled(self, seconds):
             told.append("compiled")
 
-        def start(self, lanes):
-            told.append(("start", lanes))
+        def start(self, sims):
+            told.append(("start", sims))
 
-        def advance(self, lanes):
-            told.append(lanes)
+        def advance(self, sims):
+            told.append(sims)
 
     prepared = prepare(runs.Request(small_config, ["patients=9", "trajectories.patients=1"]))
     runs.run_into(tmp_path / "run", prepared, progress=Heard(), block=4)

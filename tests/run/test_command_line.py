@@ -54,7 +54,7 @@ def test_results_have_the_variables_of_the_contract(ds, dims):
 
 def test_results_record_how_they_were_made(ds):
     assert not [name for name in ATTRIBUTES.split() if name not in ds.attrs]
-    assert ds.attrs["lane_width"] % 64 == 0
+    assert ds.attrs["chunk_size"] % 64 == 0
     assert 'title = "small"' in ds.attrs["config"]
 
 

@@ -50,19 +50,19 @@ def test_visits_are_said_in_rows_of_one_interval(calendar, said):
         (rule("crs_grade >= 1", "hold"), "if crs_grade >= 1, hold the dose until the next visit"),
         (rule("il6 > 0.5 ng/mL", "delay", days=7.0), "if il6 > 500 pg/mL, put the dose off by 7 "
          "days"),
-        (rule("worst_grade >= 2", "repeat", at_most=2), "if worst_grade >= 2, give the last dose "
+        (rule("worst_grade >= 2", "repeat", max_times=2), "if worst_grade >= 2, give the last dose "
          "once more, at most 2 times in a patient"),
-        (rule("crs_grade >= 3", "drop_back", doses=1, at_most=1), "if crs_grade >= 3, go back 1 "
+        (rule("crs_grade >= 3", "drop_back", doses=1, max_times=1), "if crs_grade >= 3, go back 1 "
          "dose from the last one, once in a patient"),
-        (rule("days_since_dose > 28 day", "restart", at_most=1), "if days_since_dose > 28 day, "
+        (rule("days_since_dose > 28 day", "restart", max_times=1), "if days_since_dose > 28 day, "
          "begin anew with the first dose, once in a patient"),
         (rule("step <= 1", "split", parts=3, days=1.0), "if step <= 1, give the dose in 3 parts, "
          "1 day apart"),
         (rule("tumor_change <= -50 % and day >= 42 day", "interval", days=42.0),
          "if tumor_change <= -50 % and day >= 42 day (protocol day 43), give the dose, and from it "
          "on one every 42 days"),
-        (rule("temperature >= 39", "stop", confirmed=2), "if temperature >= 39 degC at 2 visits "
-         "in a row, end the treatment"),
+        (rule("temperature >= 39", "stop", consecutive_visits=2), "if temperature >= 39 degC "
+         "at 2 visits in a row, end the treatment"),
         (rule("b_cells < 5 cell/uL", "proceed"), "if b_cells < 5 cell/uL, give the dose as "
          "planned"),
         (rule("crs_grade >= 2", "give", drug="tocilizumab"), "if crs_grade >= 2, give "

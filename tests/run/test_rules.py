@@ -89,8 +89,8 @@ def ds(folder):
 def given(ds, arm, kind):
     """Times at which each patient of an arm was given a drug."""
     one = ds.sel(arm=arm)
-    there = one.given_drug.values == KINDS.index(kind)
-    return [times[mine] for times, mine in zip(one.given_time.values, there, strict=True)]
+    there = one.administered_drug.values == KINDS.index(kind)
+    return [times[mine] for times, mine in zip(one.administered_time.values, there, strict=True)]
 
 
 def test_rules_that_never_act_change_no_bit(ds):
@@ -130,7 +130,7 @@ def test_who_has_crs_at_a_visit_is_rescued_within_the_limits(ds):
     assert sum(rescued) > 0
     assert ((np.array(rescued) > 0) == has_crs).all()
     assert max(rescued) <= 3
-    why = arm.given_reason.values[arm.given_drug.values == KINDS.index("tocilizumab")]
+    why = arm.administered_reason.values[arm.administered_drug.values == KINDS.index("tocilizumab")]
     assert {REASONS[int(n)] for n in why} == {"rescue"}
 
 
@@ -143,37 +143,37 @@ def test_the_steroid_goes_ahead_of_its_dose(ds):
 
 def test_amounts_by_weight_are_those_of_the_patient(ds):
     arm = ds.sel(arm="flexible")
-    is_rescue = arm.given_drug.values == KINDS.index("tocilizumab")
+    is_rescue = arm.administered_drug.values == KINDS.index("tocilizumab")
     weight = np.broadcast_to(arm.body_weight.values[:, None], is_rescue.shape)
-    np.testing.assert_allclose(arm.given_amount.values[is_rescue], 8.0 * weight[is_rescue])
+    np.testing.assert_allclose(arm.administered_amount.values[is_rescue], 8.0 * weight[is_rescue])
 
 
 def test_ledger_and_dose_periods_agree(ds):
     arm = ds.sel(arm="flexible")
     for patient in range(PATIENTS):
         one = arm.isel(patient=patient)
-        doses = one.given_period.values > 0
+        doses = one.administered_period.values > 0
         np.testing.assert_allclose(
-            np.sort(one.given_time.values[doses]), np.sort(one.dose_time.values[:3])
+            np.sort(one.administered_time.values[doses]), np.sort(one.dose_time.values[:3])
         )
 
 
 def test_each_decision_is_about_the_dose_that_was_due(ds):
     """No rule gives a dose twice here, so what was given as planned is the ledger."""
     arm = ds.sel(arm="flexible")
-    doses = arm.given_period.values > 0
+    doses = arm.administered_period.values > 0
     for name in ("as planned", "held"):
         there = arm.decision.values == DECISIONS.index(name)
         assert (arm.decision_step.values[there] > 0).all()
     planned = arm.decision_step.values[arm.decision.values == DECISIONS.index("as planned")]
-    assert sorted(planned) == sorted(arm.given_step.values[doses] + 1)
+    assert sorted(planned) == sorted(arm.administered_step.values[doses] + 1)
     nothing = arm.decision.values == DECISIONS.index("none due")
     assert (arm.decision_step.values[nothing] == 0).all()
     assert (ds.decision_step.sel(arm="fixed").values <= 0).all()
 
 
 def test_numbers_of_the_log_say_from_which_number_they_count(ds):
-    for name in ("decision_rule", "decision_rescue", "given_step", "given_visit"):
+    for name in ("decision_rule", "decision_rescue", "administered_step", "administered_visit"):
         assert "from 0" in ds[name].attrs["long_name"]
     assert "from 1" in ds["decision_step"].attrs["long_name"]
 

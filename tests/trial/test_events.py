@@ -168,10 +168,12 @@ def protocols(draw):
     starts = np.concatenate([[0.0], np.cumsum(gaps)])
     doses, period = [], 1
     for n, start in enumerate(starts):
-        room = (starts[n + 1] if n + 1 < len(starts) else 400.0) - start
+        capacity = (starts[n + 1] if n + 1 < len(starts) else 400.0) - start
         period += draw(st.booleans()) if n else 0
         kind = draw(st.sampled_from(["drug_iv", "drug_sc"]))
-        duration = draw(st.sampled_from([0.0, 0.1, 0.9, 1.0])) * room if kind == "drug_iv" else 0.0
+        duration = (
+            draw(st.sampled_from([0.0, 0.1, 0.9, 1.0])) * capacity if kind == "drug_iv" else 0.0
+        )
         per = draw(st.sampled_from(["patient", "kg", "m2"]))
         doses.append(dose(f"P{period}", start, draw(st.floats(0, 100)), duration, per, kind))
     for _ in range(draw(st.integers(0, 8))):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qsp.errors import ConfigError, UnitError
 from qsp.trial import Amount, Dose, parse_amount, prescribe
-from qsp.trial.protocol import given_before, repeated
+from qsp.trial.protocol import administered_before, repeated
 
 HOUR = 1 / 24
 
@@ -145,9 +145,9 @@ def test_repeats_may_have_a_period_each():
         (
             [
                 iv("A", 0, 1.0, 4.0),
-                dataclasses.replace(iv("B", 5, 1.0), least_gap=1.0),
+                dataclasses.replace(iv("B", 5, 1.0), min_interval=1.0),
             ],
-            "least_gap must be as long as the infusion before it",
+            "min_interval must be as long as the infusion before it",
         ),
         ([iv("ü" * 17, 0, 1.0)], "period must have a name of at most 32 letters"),
         ([iv("A", 0, 1.0, 2.0), iv("A", 1, 1.0)], "must end when the next infusion begins"),
@@ -172,7 +172,7 @@ class TestGivenBefore:
 
     def times(self, window=(0.0, 1e9), periods=()):
         drug = steroid(0.0)
-        return [d.time for d in given_before(drug, self.molecule, 0.25, window, periods)]
+        return [d.time for d in administered_before(drug, self.molecule, 0.25, window, periods)]
 
     def test_each_dose_gets_it(self):
         assert self.times() == [-0.25, 0.75, 6.75, 27.75]
@@ -185,4 +185,4 @@ class TestGivenBefore:
 
     def test_two_doses_at_one_time_get_it_once(self):
         twice = (*self.molecule, iv("FD2", 28.0, 1))
-        assert len(given_before(steroid(0.0), twice, 0.25, (0.0, 99.0), ())) == 4
+        assert len(administered_before(steroid(0.0), twice, 0.25, (0.0, 99.0), ())) == 4

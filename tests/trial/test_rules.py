@@ -126,7 +126,7 @@ def test_rules_as_numbers():
     reaction = Reaction(
         WEEKLY,
         (
-            rule("crs_grade > 1 and day < 28 day", "drop_back", doses=2, at_most=1),
+            rule("crs_grade > 1 and day < 28 day", "drop_back", doses=2, max_times=1),
             rule("crs_grade >= 2", "give", drug="tocilizumab"),
         ),
         (TOCILIZUMAB,),
@@ -137,7 +137,7 @@ def test_rules_as_numbers():
     assert table.strict[0, :2].tolist() == [True, True]
     assert [ACTS[n] for n in table.act[:3]] == ["back", "give", "nothing"]
     assert table.count[:2].tolist() == [2, 0]
-    assert table.at_most[:2].tolist() == [1.0, np.inf]
+    assert table.max_times[:2].tolist() == [1.0, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_rules_as_numbers():
     [
         ((), 3),
         ((rule("crs_grade >= 1", "hold"),), 3),
-        ((rule("worst_grade >= 2", "repeat", at_most=2),), 5),
-        ((rule("worst_grade >= 2", "drop_back", doses=1, at_most=2),), 7),
-        ((rule("days_since_dose > 28 day", "restart", at_most=1),), 6),
+        ((rule("worst_grade >= 2", "repeat", max_times=2),), 5),
+        ((rule("worst_grade >= 2", "drop_back", doses=1, max_times=2),), 7),
+        ((rule("days_since_dose > 28 day", "restart", max_times=1),), 6),
         ((rule("step >= 1", "split", parts=3, days=1.0),), 9),
-        ((rule("worst_grade >= 2", "repeat", at_most=100),), len(WEEKLY)),
+        ((rule("worst_grade >= 2", "repeat", max_times=100),), len(WEEKLY)),
         (
             (
                 rule("step >= 1", "split", parts=2, days=1.0),
-                rule("worst_grade >= 2", "drop_back", doses=1, at_most=1),
+                rule("worst_grade >= 2", "drop_back", doses=1, max_times=1),
             ),
             10,
         ),
@@ -197,7 +197,7 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "an earlier rule acts on"),
         (arm(HOLD, rule("crs_grade >= 2 and day < 9 day", "stop")), None),
         (arm(rule("crs_grade >= 2", "delay", days=7.0), HOLD), None),
-        (arm(rule("crs_grade >= 1", "hold", at_most=1), rule("crs_grade >= 2", "hold")), None),
+        (arm(rule("crs_grade >= 1", "hold", max_times=1), rule("crs_grade >= 2", "hold")), None),
         (arm(rule("crs_grade >= 1", "hold"), rule("crs_grade >= 2", "give", drug="anakinra")),
          "must be defined as [rescue.NAME]"),
         (arm(HOLD, dataclasses.replace(HOLD, when=conditions("temperature > 39"))), "used once"),

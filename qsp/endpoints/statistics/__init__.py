@@ -1,0 +1,1 @@
+"""Statistics of endpoints: rates with intervals, pooled quantiles, blocks of patients."""

@@ -1,0 +1,41 @@
+"""Quantile bands over time, whether a file holds the trajectories or only their bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from qsp.endpoints.statistics.patients import quantile, solved, weights
+from qsp.errors import ConfigError
+
+RANGE = (0.05, 0.5, 0.95)
+
+
+def has_trajectory(ds: xr.Dataset, name: str) -> bool:
+    """Whether a variable over time, or its bands, can be drawn."""
+    return name in ds or f"{name}_quantiles" in ds
+
+
+def bands(ds: xr.Dataset, name: str, *, quantiles: Sequence[float] = RANGE) -> xr.DataArray:
+    """Quantiles over patients of a variable over time.
+
+    Args:
+        ds: Results; large runs hold `<name>_quantiles` instead of the trajectories.
+        name: Variable over (arm, patient, time), such as "il6".
+        quantiles: Between 0 and 1; the nearest stored ones where only bands are stored.
+
+    Returns:
+        (quantile, arm, time): In the unit of the variable, with its long_name.
+
+    Raises:
+        ConfigError: If the file has neither.
+    """
+    if name in ds:
+        ranked = quantile(ds[name].where(solved(ds)), weights(ds), quantiles, "patient")
+        return ranked.assign_attrs(ds[name].attrs).transpose("quantile", "arm", "time")
+    if f"{name}_quantiles" in ds:
+        stored = ds[f"{name}_quantiles"].sel(quantile=list(quantiles), method="nearest")
+        return stored.assign_coords(quantile=list(quantiles)).transpose("quantile", "arm", "time")
+    rule = f"{name} or {name}_quantiles must be present"
+    raise ConfigError("results", rule, "missing")

@@ -1,0 +1,1 @@
+"""Adaptive dosing: decisions at visits, and the administrations that follow from them."""

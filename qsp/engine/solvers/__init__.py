@@ -1,0 +1,1 @@
+"""Stabilized explicit solvers for diffrax, step size control, and batching over simulations."""

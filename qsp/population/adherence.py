@@ -1,0 +1,80 @@
+"""Who comes to which visit, and how far a measurement there is off: draws of each patient."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from math import erf, sqrt
+
+import numpy as np
+
+from qsp.population.draws import normals
+
+SECONDS_PER_DAY = 86400.0
+_CUMULATIVE = np.vectorize(lambda z: 0.5 * (1.0 + erf(z / sqrt(2.0))), otypes=[float])
+
+
+@dataclasses.dataclass(frozen=True)
+class Adherence:
+    """Visits of patients.
+
+    Args:
+        attended: (patient, visit): Whether the patient came.
+        error: (patient, visit, measured): Factor of each measurement.
+    """
+
+    attended: np.ndarray
+    error: np.ndarray
+
+
+def adherence(  # noqa: PLR0913
+    ids: np.ndarray,
+    visits: np.ndarray,
+    *,
+    seed: int,
+    missed: float,
+    dropout: float,
+    errors: Sequence[float],
+    days: float,
+) -> Adherence:
+    """Draw who comes and what is measured.
+
+    A draw depends on the seed, the patient and the time of the visit: arms share it where they
+    share the visit. Nobody misses the first visit, at which treatment begins. Those who leave do so
+    at a constant rate, such that the given share has left by the end.
+
+    Args:
+        ids: (patient,): Numbers.
+        visits: (visit,): [day]; inf where padded.
+        seed: Of the run.
+        missed: Share of visits that are missed.
+        dropout: Share of patients that leave by the end.
+        errors: (measured,): Coefficients of variation, log-normal.
+        days: Length of the trial [day].
+    """
+    count = len(visits)
+    attended = np.ones((len(ids), count), bool)
+    if missed > 0.0:
+        z = normals(seed, ids, [f"{name}.missed" for name in _names(visits)])
+        attended = missed <= _CUMULATIVE(z)
+    if dropout > 0.0:
+        stayed = 1.0 - _CUMULATIVE(normals(seed, ids, ["dropout"]))
+        left = days * np.log(stayed) / np.log1p(-min(dropout, 1.0 - 1e-12))
+        attended &= visits < left
+    attended[:, :1] = True
+    return Adherence(attended, _errors(ids, visits, seed, np.asarray(errors)))
+
+
+def _names(visits: np.ndarray) -> list[str]:
+    """A name for each visit, by its second; those that fill up share one."""
+    seconds = np.where(np.isfinite(visits), np.round(visits * SECONDS_PER_DAY), -1.0)
+    return [f"visit.{int(second)}" for second in seconds]
+
+
+def _errors(ids: np.ndarray, visits: np.ndarray, seed: int, errors: np.ndarray) -> np.ndarray:
+    """Factors with a median of 1."""
+    factors = np.ones((len(ids), len(visits), len(errors)))
+    for n in np.flatnonzero(errors):
+        z = normals(seed, ids, [f"{name}.error.{n}" for name in _names(visits)])
+        factors[:, :, n] = np.exp(np.sqrt(np.log1p(errors[n] ** 2)) * z)
+    return factors

@@ -1,0 +1,334 @@
+"""A run as a labeled dataset: where the arrays of the engine get the names of the field.
+
+The schema, dimension by dimension (every variable has `units` and `long_name`):
+
+* ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
+  t_cells_blood b_cells_blood tumor_volume`, for the patients whose trajectories are kept
+* ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
+  occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
+  `dose_label dose_time dose_amount rash_index`
+* ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
+* ``(arm, patient, visit)``: `tumor_volume_visit`
+* ``(arm, patient)``: `outcome`, tumor volume at the start and the end, each cytokine before
+  treatment (`il6_baseline` ...)
+* ``(patient)``: covariates and `prevalence_weight`
+
+A patient that failed is there, with NaN and an outcome that says why. Times are days since the
+first dose.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from qsp.engine.trajectory import SimulationResult
+from qsp.model.cytokines import CYTOKINES
+from qsp.model.tissues import TISSUES
+from qsp.trial.events import PeriodTable
+
+OUTCOMES = ("ok", "implausible_parameters", "solver_failed", "not_run")
+OK, IMPLAUSIBLE, FAILED, NOT_RUN = range(4)
+GRADE_FILL = -1
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+ML_PER_L = 1000.0
+CYTOKINE_NAMES = {
+    "ifn_gamma": "Interferon gamma",
+    "tnf_alpha": "Tumor necrosis factor alpha",
+    "il2": "Interleukin 2",
+    "il6": "Interleukin 6",
+    "il10": "Interleukin 10",
+    "cxcl10": "CXCL10",
+}
+KEPT = "patient_traj"
+PERIOD = ("arm", "patient", "dose_period")
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """What the arrays of a run stand for.
+
+    Args:
+        arms: Names of the arms.
+        patients: (patient,): Ids.
+        time: (time,): Times of trajectories [day]; empty where none are kept.
+        kept: (patient,): Whether trajectories of a patient are kept.
+        visits: (visit,): Times of tumor assessment [day].
+        periods: Dose periods.
+        covariates: (patient,) each.
+        prevalence_weight: (patient,): Weight in the population.
+        implausible: (arm, patient): Parameters that describe nobody.
+        cytokine_baseline: (arm, patient, cytokine): Before treatment [pg/mL].
+    """
+
+    arms: tuple[str, ...]
+    patients: np.ndarray
+    time: np.ndarray
+    kept: np.ndarray
+    visits: np.ndarray
+    periods: PeriodTable
+    covariates: Mapping[str, np.ndarray]
+    prevalence_weight: np.ndarray
+    implausible: np.ndarray
+    cytokine_baseline: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class CRSLinks:
+    """Alternative links, as probabilities: (arm, patient, dose_period)."""
+
+    logistic: np.ndarray
+    hazard: np.ndarray
+
+
+def outcomes(result: SimulationResult, labels: Labels) -> np.ndarray:
+    """(arm, patient): `OK`, `IMPLAUSIBLE` or `FAILED`."""
+    failed = np.where(np.asarray(result.failed), FAILED, OK)
+    return np.where(labels.implausible, IMPLAUSIBLE, failed).astype(np.int8)
+
+
+def to_dataset(
+    result: SimulationResult,
+    trajectories: Any,
+    labels: Labels,
+    links: CRSLinks,
+    attributes: Mapping[str, Any],
+) -> xr.DataTree:
+    """Label a run.
+
+    Args:
+        result: Reductions with leading axes (arm, patient); its first snapshots are those of the
+            visits.
+        trajectories: Snapshots (arm, kept patient, time), or None where none are kept.
+        labels: What the axes stand for.
+        links: Probabilities of CRS by the two alternative links.
+        attributes: Of the run: config, seed, versions, timing, solver.
+    """
+    outcome = outcomes(result, labels)
+    present = labels.periods.present & (outcome == OK)[..., None]
+    data = _period_variables(result, labels, present)
+    data |= _link_variables(links, present)
+    data |= _patient_variables(result, labels, outcome)
+    coords = _coordinates(labels)
+    ds = xr.Dataset(data, coords, dict(attributes))
+    if trajectories is None:
+        return xr.DataTree(ds)
+    shown = _trajectory_variables(trajectories, labels, outcome)
+    if labels.kept.all():
+        return xr.DataTree(ds.assign(shown.data_vars))
+    # A group may not have another `patient` than the root.
+    apart = xr.DataTree(shown.rename(patient=KEPT))
+    return xr.DataTree(ds.assign(bands(shown)), children={"trajectories": apart})
+
+
+def bands(shown: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Quantiles over the patients whose trajectories are kept."""
+    count = shown.sizes["patient"]
+    quantiles = shown.quantile(QUANTILES, dim="patient", keep_attrs=True)
+    return {
+        f"{name}_quantiles": values.transpose("quantile", "arm", "time").assign_attrs(
+            long_name=f"{values.attrs['long_name']}: quantiles over {count} patients"
+        )
+        for name, values in quantiles.data_vars.items()
+    }
+
+
+def _variable(dims: tuple[str, ...], values: Any, units: str, long_name: str) -> xr.Variable:
+    return xr.Variable(dims, values, {"units": units, "long_name": long_name})
+
+
+def _coordinates(labels: Labels) -> dict[str, xr.Variable]:
+    periods = np.arange(1, labels.periods.label.shape[-1] + 1)
+    return {
+        "arm": _variable(("arm",), np.array(labels.arms), "1", "Arm"),
+        "patient": _variable(("patient",), labels.patients, "1", "Patient id"),
+        "dose_period": _variable(("dose_period",), periods, "1", "Ordinal of the dose period"),
+        "tissue": _variable(("tissue",), np.array(TISSUES), "1", "Tissue"),
+        "visit": _variable(("visit",), labels.visits, "day", "Visit, since the first dose"),
+    }
+
+
+def _period_variables(
+    result: SimulationResult, labels: Labels, present: np.ndarray
+) -> dict[str, xr.Variable]:
+    """Reductions by dose period; NaN where a period is absent or the patient failed."""
+    rows = result.periods
+    r = _after_first_dose(rows.reductions)
+    cross, start = r.crossing, labels.periods.time
+
+    def shown(values: np.ndarray) -> np.ndarray:
+        mask = present.reshape(present.shape + (1,) * (values.ndim - present.ndim))
+        return np.where(mask, values, np.nan)
+
+    def var(values: np.ndarray, units: str, name: str, *more: str) -> xr.Variable:
+        return _variable((*PERIOD, *more), shown(values), units, name)
+
+    data: dict[str, xr.Variable] = {}
+    for index, cytokine in enumerate(CYTOKINES):
+        name = CYTOKINE_NAMES[cytokine]
+        peak, when = r.peak.cytokines[..., index], r.peak_time.cytokines[..., index]
+        data[f"{cytokine}_peak"] = var(peak, "pg/mL", f"{name}: peak")
+        data[f"{cytokine}_peak_time"] = var(
+            when, "day", f"{name}: time of the peak since the first dose"
+        )
+    event = cross.grade > 0
+    duration = _event_duration(result)
+    grade = np.where(present, cross.grade, GRADE_FILL).astype(np.int8)
+    data |= {
+        "cmax": var(r.peak.drug, "nmol/L", "Drug in plasma: maximum"),
+        "cmax_time": var(r.peak_time.drug, "day", "Drug in plasma: time of the maximum"),
+        "ctrough": var(
+            _after_first_dose(rows.last).drug_central,
+            "nmol/L",
+            "Drug in plasma at the end of the period; of the trial for the last one",
+        ),
+        "auc": var(r.area.drug, "nmol*day/L", "Drug in plasma: area under the curve"),
+        "occupancy_max": var(
+            r.extreme.occupancy, "1", "Target receptors in blood holding drug: maximum"
+        ),
+        "rash_index": var(
+            r.extreme.rash, "Mcell/day", "Killing of normal target cells in the skin: maximum"
+        ),
+        "crs_severity_peak": var(r.peak.severity, "1", "CRS severity index: peak"),
+        "crs_grade": _variable(
+            PERIOD, grade, "1", "Worst ASTCT grade of CRS that started in the period"
+        ),
+        "crs_onset": var(
+            np.where(event, cross.onset - start, np.nan),
+            "day",
+            "Onset of CRS after the start of the period",
+        ),
+        "crs_duration": var(
+            np.where(event, duration, np.nan), "day", "Days with CRS that started in the period"
+        ),
+        "cytokine_source": var(
+            r.flow_area, "Mcell*day", "Secreting cells seen from blood, integrated", "tissue"
+        ),
+        "trimers_peak": var(
+            r.extreme.trimers, "molecule/synapse", "Trimers per synapse: peak", "tissue"
+        ),
+    }
+    data["crs_grade"].encoding["_FillValue"] = np.int8(GRADE_FILL)
+    data |= {
+        "dose_label": _variable(PERIOD, labels.periods.label, "1", "Name of the dose period"),
+        "dose_time": _variable(
+            PERIOD, start, "day", "Start of the dose period since the first dose"
+        ),
+        "dose_amount": _variable(PERIOD, labels.periods.amount, "mg", "Drug given in the period"),
+    }
+    return data
+
+
+def _after_first_dose(tree: Any) -> Any:
+    """Rows of the dose periods: row 0 is the time before the first."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:, :, 1:], tree)
+
+
+def _event_duration(result: SimulationResult) -> np.ndarray:
+    """Days above the first threshold: within the period, and beyond it while the event went on."""
+    rows = result.periods
+    own = _after_first_dose(rows.reductions.crossing.own_time).copy()
+    owner, later = np.asarray(rows.earlier_owner), np.asarray(rows.reductions.crossing.earlier_time)
+    for period in range(own.shape[-1]):
+        own[..., period] += np.where(owner == period + 1, later, 0.0).sum(-1)
+    return own
+
+
+def _link_variables(links: CRSLinks, present: np.ndarray) -> dict[str, xr.Variable]:
+    names = {
+        "crs_probability_logistic": (
+            links.logistic,
+            "Probability of CRS by the logistic link on peak IL-6",
+        ),
+        "crs_probability_hazard": (
+            links.hazard,
+            "Probability of CRS by the hazard link on severity, in excess of no treatment",
+        ),
+    }
+    return {
+        key: _variable(PERIOD, np.where(present, values, np.nan), "1", name)
+        for key, (values, name) in names.items()
+    }
+
+
+def _patient_variables(
+    result: SimulationResult, labels: Labels, outcome: np.ndarray
+) -> dict[str, xr.Variable]:
+    ok = outcome == OK
+
+    def volume(litres: np.ndarray) -> np.ndarray:
+        mask = ok.reshape(ok.shape + (1,) * (litres.ndim - 2))
+        return np.where(mask, litres * ML_PER_L, np.nan)
+
+    code = _variable(("arm", "patient"), outcome, "1", "Outcome of the simulation of the patient")
+    code.attrs |= {
+        "flag_values": np.arange(len(OUTCOMES), dtype=np.int8),
+        "flag_meanings": " ".join(OUTCOMES),
+    }
+    visits = result.saved[0].tumor_volume
+    both = ("arm", "patient")
+    before = np.asarray(result.periods.last.tumor_volume)[:, :, 0]
+    data = {
+        "outcome": code,
+        "steps": _variable(both, np.asarray(result.steps), "1", "Steps of the solver"),
+        "tumor_volume_baseline": _variable(
+            both, volume(before), "mL", "Tumor volume at the first dose"
+        ),
+        "tumor_volume_end": _variable(
+            both, volume(result.end.tumor_volume), "mL", "Tumor volume at the end"
+        ),
+        "tumor_volume_visit": _variable(
+            (*both, "visit"), volume(visits), "mL", "Tumor volume at visits"
+        ),
+        "prevalence_weight": _variable(
+            ("patient",), labels.prevalence_weight, "1", "Weight of the patient in the population"
+        ),
+    }
+    for index, cytokine in enumerate(CYTOKINES):
+        data[f"{cytokine}_baseline"] = _variable(
+            both,
+            labels.cytokine_baseline[..., index],
+            "pg/mL",
+            f"{CYTOKINE_NAMES[cytokine]} before treatment",
+        )
+    units = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
+    for name, values in labels.covariates.items():
+        long_name = name.replace("_", " ").capitalize()
+        data[name] = _variable(("patient",), values, units.get(name, "1"), long_name)
+        if name == "sex":
+            data[name].attrs |= {
+                "flag_values": np.array([0, 1], np.int8),
+                "flag_meanings": "male female",
+            }
+    return data
+
+
+def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -> xr.Dataset:
+    """Trajectories of the patients that are kept."""
+    dims = ("arm", "patient", "time")
+    ok = (outcome == OK)[:, labels.kept, None]
+    named = {
+        "drug_central": (snapshots.drug_central, "nmol/L", "Drug in plasma"),
+        "il1": (snapshots.il1, "pg/mL", "Interleukin 1 in blood, by its balance (assumed)"),
+        "crs_severity": (snapshots.crs_severity, "1", "CRS severity index"),
+        "t_cells_blood": (snapshots.t_cells_blood, "Mcell", "T cells in blood"),
+        "b_cells_blood": (snapshots.b_cells_blood, "Mcell", "Normal target cells in blood"),
+        "tumor_volume": (snapshots.tumor_volume * ML_PER_L, "mL", "Tumor volume"),
+    }
+    for index, cytokine in enumerate(CYTOKINES):
+        named[cytokine] = (
+            snapshots.cytokines[..., index],
+            "pg/mL",
+            f"{CYTOKINE_NAMES[cytokine]} in blood",
+        )
+    data = {
+        key: _variable(dims, np.where(ok, values, np.nan), units, name)
+        for key, (values, units, name) in named.items()
+    }
+    time = _variable(("time",), labels.time, "day", "Time since the first dose")
+    of_run = _coordinates(labels)
+    who = of_run["patient"][labels.kept]
+    return xr.Dataset(data, {"time": time, "patient": who, "arm": of_run["arm"]})
