@@ -1,8 +1,9 @@
-"""The system that is integrated: the model, the supportive drugs, and where doses go.
+"""The system that is integrated: the model, the supportive drugs and the entry of doses.
 
-The engine sees only this: a state, its derivative, doses by kind, and what to observe.
+The engine sees a state, its derivative, doses by kind, and observables.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -11,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from qsp import model
+from qsp.drugs import COMPETITOR, DOSE_KINDS
 from qsp.interventions import (
-    Infusions,
     Supportive,
     SupportiveParameters,
     effects,
@@ -29,18 +30,13 @@ from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
 from qsp.typing import Scalar
 
-DOSE_KINDS = (
-    *("drug_iv", "drug_sc", "tocilizumab", "dexamethasone", "jak_inhibitor", "anti_tnf"),
-    *("siltuximab", "anakinra", "kinase_inhibitor", "obinutuzumab"),
-)
-"""Kinds of dose, in the order of the event tables: nmol for the molecule, mg for the others."""
-
 MEASURED = ("il6", "tumor_change", "t_cells", "b_cells", "temperature")
-"""What a visit measures, for rules."""
+"""Measurements at a visit that dosing rules can use."""
 
 CORE_KINDS = 4
-"""The first kinds, which every program has; only one that gives another kind has them all. So there
-are two programs whatever the arms give, and the usual one does not pay for what is rare."""
+"""Number of kinds of dose in the usual program: both routes of the molecule and the first two
+supportive drugs. A trial that gives any other drug has a program with all kinds, so that there are
+two programs in all and rare drugs cost nothing where they are not used."""
 
 
 class Parameters(eqx.Module):
@@ -51,14 +47,14 @@ class Parameters(eqx.Module):
 
 
 class State(eqx.Module):
-    """One patient at one moment."""
+    """State of one patient at one time."""
 
     model: model.State
     supportive: Supportive
 
 
 class Peaks(eqx.Module):
-    """Quantities whose maximum per dose period is kept."""
+    """Quantities whose maximum per dose period is recorded."""
 
     cytokines: jax.Array
     drug: Scalar
@@ -66,7 +62,7 @@ class Peaks(eqx.Module):
 
 
 class Extremes(eqx.Module):
-    """Quantities whose maximum is taken over the ends of steps: they have no peaks inside one."""
+    """Quantities whose maximum is taken over the ends of steps, between which they do not peak."""
 
     occupancy: Scalar
     trimers: jax.Array
@@ -74,14 +70,14 @@ class Extremes(eqx.Module):
 
 
 class Areas(eqx.Module):
-    """Quantities whose integral per dose period is kept."""
+    """Quantities whose integral per dose period is recorded."""
 
     drug: Scalar
     hazard: Scalar
 
 
 class Snapshot(eqx.Module):
-    """What a trajectory shows at one time."""
+    """Values of a trajectory at one time."""
 
     drug_central: Scalar
     cytokines: jax.Array
@@ -93,49 +89,56 @@ class Snapshot(eqx.Module):
 
 
 class System(eqx.Module):
-    """Model and supportive drugs in one form of the equations."""
+    """Model and supportive drugs, with a choice of structure for the equations."""
 
     structure: model.ModelStructure = model.ModelStructure()
 
     def initial(self, p: Parameters) -> State:
-        """Before the first dose of anything."""
+        """Return the state before the first dose of any drug."""
         return State(model=model.baseline(p.model, self.structure), supportive=no_drugs())
 
     def negligible(self, x: State, p: Parameters) -> State:
-        """Absolute tolerance of each state."""
+        """Return the absolute tolerance of each state."""
         supportive = jax.tree.map(lambda leaf: jnp.full_like(leaf, DRUG), x.supportive)
         return State(model=negligible(x.model, p.model), supportive=supportive)
 
     def rates(self, time: Scalar, x: State, p: Parameters, infusion: jax.Array) -> State:
-        """Derivative; `infusion` (dose kind,) holds the current rates [nmol/day or mg/day]."""
-        iv, sc, *others, competitor = _every_kind(infusion)
+        """Return the derivative of the state.
+
+        Args:
+            time: Days since the first dose of the molecule.
+            x: State.
+            p: Parameters.
+            infusion (dose kind,): Current rates of infusion [nmol/day or mg/day].
+        """
+        rate = _by_kind(infusion)
         now = effects(x.supportive, p.supportive)
-        given = model.Dosing(iv, sc, competitor)
+        dosing = model.Dosing(rate["drug_iv"], rate["drug_sc"], rate[COMPETITOR.name])
         return State(
-            model=model.rates(time, x.model, given, p.model, now, self.structure),
-            supportive=supportive_rates(x.supportive, Infusions(*others), p.supportive),
+            model=model.rates(time, x.model, dosing, p.model, now, self.structure),
+            supportive=supportive_rates(x.supportive, rate, p.supportive),
         )
 
     def bolus(self, x: State, p: Parameters, amount: jax.Array) -> State:
-        """The state after boluses; `amount` (dose kind,) [nmol or mg].
+        """Return the state after boluses; `amount` (dose kind,) [nmol or mg].
 
-        Obinutuzumab is infused only: drug would leave its receptors at once.
+        The competitor has no bolus (`qsp.drugs.COMPETITOR`); an amount of it is ignored.
         """
-        iv, sc, *others, _ = _every_kind(amount)
+        dose = _by_kind(amount)
         return State(
-            model=model.bolus(x.model, iv, sc, p.model, self.structure),
-            supportive=supportive_bolus(x.supportive, Infusions(*others)),
+            model=model.bolus(x.model, dose["drug_iv"], dose["drug_sc"], p.model, self.structure),
+            supportive=supportive_bolus(x.supportive, dose),
         )
 
     def peaks(self, x: State, p: Parameters) -> Peaks:
-        """What is maximized, anywhere inside a step."""
+        """Return the quantities that are maximized anywhere inside a step."""
         m = x.model
         return Peaks(cytokines=m.cytokines.blood, drug=m.drug.soluble[BLOOD], severity=m.severity)
 
     def ends(self, x: State, p: Parameters) -> tuple[Extremes, jax.Array]:
-        """What is maximized over the ends of steps, and secretion by tissue [Mcell].
+        """Return the quantities maximized over the ends of steps, and secretion by tissue [Mcell].
 
-        Secretion is integrated by trapezoids between the ends.
+        Secretion is integrated between the ends by the trapezoidal rule.
         """
         now = model.algebraic(x.model, p.model, self.structure)
         occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]
@@ -144,11 +147,11 @@ class System(eqx.Module):
         return Extremes(occupancy=occupancy, trimers=trimers, rash=rash), now.secreting
 
     def signal(self, peaks: Peaks) -> Scalar:
-        """What crosses the thresholds of CRS."""
+        """Return the quantity that is compared with the thresholds of CRS."""
         return peaks.severity
 
     def areas(self, x: State, p: Parameters) -> Areas:
-        """What is integrated."""
+        """Return the quantities that are integrated."""
         m = p.model
         at_rest = inflammation(m.cytokines.baseline, no_effects(), m.severity)
         return Areas(
@@ -157,7 +160,7 @@ class System(eqx.Module):
         )
 
     def snapshot(self, x: State, p: Parameters) -> Snapshot:
-        """What a trajectory shows."""
+        """Return the values of a trajectory."""
         m, now = x.model, effects(x.supportive, p.supportive)
         making = m.cytokines.myeloid * spared_by_steroid(now, p.model.cytokines)
         return Snapshot(
@@ -178,13 +181,13 @@ class System(eqx.Module):
         error: jax.Array,
         p: Parameters,
     ) -> jax.Array:
-        """What dosing rules look at, in the order of `MEASURED`.
+        """Return the measurements for dosing rules, in the order of `MEASURED`.
 
         Args:
-            snapshot: At the visit.
-            first: At the start of the trial.
+            snapshot: Values at the visit.
+            first: Values at the start of the trial.
             levels (grade,): Thresholds of the dose period.
-            error (measured,): Factor of each assay; of temperature, on its rise above 37.
+            error (measured,): Factor of each assay; for temperature, on the rise above 37 degrees.
             p: Parameters.
         """
         blood = p.model.tissues.volume[BLOOD]
@@ -200,17 +203,15 @@ class System(eqx.Module):
 
 
 def program_kinds(kind: Any) -> int:
-    """Kinds of dose that a program must have.
+    """Return the number of kinds of dose of a program: `CORE_KINDS`, or all.
 
     Args:
-        kind: Of every administration there is.
-
-    Returns:
-        Their number: the first four, or all.
+        kind: Indices into `DOSE_KINDS` of all administrations, -1 where padded.
     """
     return CORE_KINDS if np.max(kind, initial=-1) < CORE_KINDS else len(DOSE_KINDS)
 
 
-def _every_kind(given: jax.Array) -> list[Any]:
-    """What is given of each kind; of kinds that a program leaves out, nothing."""
-    return [*given, *[jnp.zeros_like(given[0])] * (len(DOSE_KINDS) - len(given))]
+def _by_kind(dosing: jax.Array) -> Mapping[str, Scalar]:
+    """Return amounts or rates by kind of dose, zero for kinds that the program leaves out."""
+    absent = [jnp.zeros_like(dosing[0])] * (len(DOSE_KINDS) - len(dosing))
+    return dict(zip(DOSE_KINDS, [*dosing, *absent], strict=True))

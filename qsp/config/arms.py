@@ -1,6 +1,6 @@
-"""The arms of a config as arms of a trial: what they refer to is looked up, then all is checked.
+"""Conversion of the arms of a config to arms of a trial, with references resolved and checked.
 
-Errors name the key (`arms.flat.doses.0.time`); who reads the file adds the file.
+Errors name the key (`arms.flat.doses.0.time`); `qsp.config.load` adds the file.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from qsp.trial.protocol import Dose, prescribe
 
 
 class Protocol:
-    """The arms of a config with what they refer to.
+    """The arms of a config and the tables that they refer to.
 
     Args:
-        arms: By name.
-        premedication: By name.
+        arms: Arms by name.
+        premedication: Premedication by name.
         reactions: Calendar and drugs of rules.
         days: Length of the trial [day].
     """
@@ -40,10 +40,10 @@ class Protocol:
         self._days = days
 
     def trial_arms(self, molecular_weight_kda: float) -> tuple[trial.Arm, ...]:
-        """The arms in the order of the file, checked.
+        """Return the arms in the order of the file, checked.
 
         Args:
-            molecular_weight_kda: Of the molecule [kDa].
+            molecular_weight_kda: Molecular weight of the molecule [kDa].
 
         Raises:
             ConfigError: At the first key that breaks a rule.
@@ -74,14 +74,14 @@ class Protocol:
         return self._reactions.reacting(plain, arm.rules, f"{where}.rules")
 
     def _doses(self, name: str) -> tuple[Dose, ...]:
-        """Doses of the molecule in an arm, its own or those of the arm it names."""
+        """Return the doses of the molecule in an arm: its own, or those of the arm it names."""
         arm = self._arms[name]
         key = dotted(("arms", name, "same_doses_as"))
         if arm.same_doses_as is None:
             return molecule_doses(arm.doses, dotted(("arms", name, "doses")))
         if arm.doses:
             todo = f"Remove the doses of arm {name!r} or this key"
-            raise ConfigError(key, "the value must not stand beside doses", "there", todo)
+            raise ConfigError(key, "the value must not be used with doses", "given too", todo)
         own = [other for other, table in self._arms.items() if table.doses]
         if arm.same_doses_as not in own:
             got = repr(arm.same_doses_as)
@@ -92,6 +92,7 @@ class Protocol:
         return molecule_doses(other.doses, dotted(("arms", arm.same_doses_as, "doses")))
 
     def _supportive(self, name: str, where: str, molecule: tuple[Dose, ...]) -> tuple[Dose, ...]:
+        """Return the doses of one premedication in an arm."""
         if name not in self._premedication:
             known = ", ".join(self._premedication) or "none"
             todo = f"{suggest(name, self._premedication)} Defined: {known}".strip()
@@ -101,7 +102,7 @@ class Protocol:
         return supportive_doses(table, dotted(("premedication", name)), molecule)
 
     def _check_gaps_used(self) -> None:
-        """Without rules every dose comes on its day; a gap that nothing asks for is a mistake."""
+        """Refuse `min_interval` without rules, where no dose is ever late."""
         for name, table in self._arms.items():
             users = [table, *(arm for arm in self._arms.values() if arm.same_doses_as == name)]
             if any(arm.rules is not None for arm in users):
@@ -109,18 +110,18 @@ class Protocol:
             for n, dose in enumerate(table.doses):
                 if dose.min_interval is not None:
                     where = dotted(("arms", name, "doses", n, "min_interval"))
-                    rule = "the value must stand in an arm with rules, which may make a dose late"
+                    rule = "the value must be in an arm with rules, which can delay a dose"
                     todo = "Without rules each dose is given on its day: remove it, or write rules"
                     raise ConfigError(where, rule, repr(dose.min_interval), todo)
 
     def _check_periods_named(self) -> None:
-        """A period that no arm has is a misspelt one; one that some arm lacks is not."""
+        """Refuse periods that no arm with the premedication has; some arms may lack them."""
         for name, table in self._premedication.items():
             users = [arm for arm, has in self._arms.items() if name in has.premedication]
             known = {dose.period for arm in users for dose in self._doses(arm)}
             for n, period in enumerate(table.periods):
                 if users and period not in known:
                     where = dotted(("premedication", name, "periods", n))
-                    rule = "the value must be a dose period of an arm that gets the drug"
+                    rule = "the value must be a dose period of an arm with this premedication"
                     todo = f"{suggest(period, known)} Periods: {', '.join(sorted(known))}".strip()
                     raise ConfigError(where, rule, repr(period), todo)

@@ -1,4 +1,4 @@
-"""Supportive drugs, from text to numbers: at times of their own, or ahead of doses."""
+"""Supportive drugs: from the text of a config to doses, at fixed times or ahead of doses."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import math
 from qsp.config import tables
 from qsp.config.doses import amount_of, duration_of, interval_of
 from qsp.config.messages import shown
+from qsp.drugs import DRUG_BY_NAME
 from qsp.errors import ConfigError
-from qsp.trial.protocol import INFUSED_ONLY, Dose, administered_before, repeated
-from qsp.trial.regimen import STEROIDS, SUPPORTIVE_ROUTES, Amount
+from qsp.trial.protocol import Dose, administered_before, repeated
+from qsp.trial.regimen import Amount
 from qsp.units import parse
 
 
 def supportive_doses(
     table: tables.Premedication, where: str, molecule: tuple[Dose, ...]
 ) -> tuple[Dose, ...]:
-    """The doses of a supportive drug in one arm.
+    """Return the doses of a supportive drug in one arm.
 
     Args:
-        table: What is given and when.
+        table: Drug, amount and times.
         where: Key of the table.
         molecule: Doses of the molecule in the arm.
 
@@ -34,66 +35,60 @@ def supportive_doses(
     if table.before is not None and table.time is None:
         return _ahead(table, where, drug, molecule)
     if table.time is not None:
-        rule, todo = "the value must not stand beside before", "Remove one of them"
+        rule, todo = "the value must not be given together with before", "Remove one of them"
         raise ConfigError(f"{where}.time", rule, repr(table.time), todo)
     todo = 'Write before = "1 hour", or time = "0 day"'
-    raise ConfigError(f"{where}.time", "the value must be given, or else before", "missing", todo)
+    raise ConfigError(f"{where}.time", "the value must be given, or before", "missing", todo)
 
 
 def supportive_amount(
     table: tables.Premedication | tables.Rescue, where: str
 ) -> tuple[Amount, float]:
-    """Amount [mg] and duration [day] of a supportive drug.
+    """Return amount [mg] and duration [day] of a supportive drug.
 
     Args:
-        table: What is given.
+        table: Drug, amount, route and duration.
         where: Key of the table.
 
     Raises:
         ConfigError: At the first key that breaks a rule.
     """
-    routes = _routes(table.drug)
-    route = routes[0]
-    if table.route not in routes:
-        rule = f"the value must be {' or '.join(routes)} for {table.drug}"
-        todo = f'Write route = "{route}", which the model has for it'
+    drug = DRUG_BY_NAME[table.drug]
+    if table.route not in drug.routes:
+        rule = f"the value must be {' or '.join(drug.routes)} for {table.drug}"
+        todo = f'Write route = "{drug.routes[0]}"'
         raise ConfigError(f"{where}.route", rule, repr(table.route), todo)
     amount = amount_of(table, where)
     if amount.in_nmol:
         rule = "the value must be a mass for a supportive drug"
         raise ConfigError(f"{where}.amount", rule, repr(table.amount), 'Write "20 mg", for example')
     if amount.is_rate:
-        rule = "the value must be a whole amount"
+        rule = "the value must be a total amount, not a rate"
         todo = 'Write "20 mg", with a duration for an infusion'
         raise ConfigError(f"{where}.amount", rule, repr(table.amount), todo)
     duration = duration_of(table.duration, f"{where}.duration")
     if duration and table.route != "iv":
-        todo, got = "Leave the duration out", repr(table.duration)
+        todo, got = "Remove the duration", repr(table.duration)
         rule = f"the value must be 0 for {table.drug} by route {table.route}"
         raise ConfigError(f"{where}.duration", rule, got, todo)
-    if table.drug == INFUSED_ONLY and not duration:
+    if not (duration or drug.has_bolus):
         got = "a bolus"
         todo = 'Write duration = "4 hour", for example'
         rule = f"the value must be above 0 for {table.drug}"
         raise ConfigError(f"{where}.duration", rule, got, todo)
-    return amount.scaled(STEROIDS.get(table.drug, 1.0)), duration
+    return amount.scaled(drug.equivalents.get(table.drug, 1.0)), duration
 
 
 def kind_of(drug: str) -> str:
-    """What the model gives for a drug of a config: dexamethasone for any steroid."""
-    return "dexamethasone" if drug in STEROIDS else drug
-
-
-def _routes(drug: str) -> tuple[str, ...]:
-    """Routes of a drug; those of a steroid by mouth or vein are one compartment."""
-    own = SUPPORTIVE_ROUTES[kind_of(drug)]
-    return (own, "oral") if kind_of(drug) == "dexamethasone" else (own,)
+    """Return the kind of dose of a drug of a config; a steroid is dosed as its equivalent."""
+    return DRUG_BY_NAME[drug].name
 
 
 def _at_times(table: tables.Premedication, where: str, drug: Dose, time: str) -> tuple[Dose, ...]:
+    """Return the doses of a drug that is given at fixed times."""
     for key, value in (("from", table.first), ("until", table.until), ("periods", table.periods)):
         if value:
-            rule, todo = "the value must stand beside before, not time", "Remove one of them"
+            rule, todo = "the value must be used with before, not time", "Remove one of them"
             raise ConfigError(f"{where}.{key}", rule, shown(value), todo)
     first = dataclasses.replace(drug, time=parse(time, "day", where=f"{where}.time"))
     times = table.repeat.times if table.repeat else 1
@@ -103,12 +98,13 @@ def _at_times(table: tables.Premedication, where: str, drug: Dose, time: str) ->
 def _ahead(
     table: tables.Premedication, where: str, drug: Dose, molecule: tuple[Dose, ...]
 ) -> tuple[Dose, ...]:
+    """Return the doses of a drug that is given ahead of doses of the molecule."""
     if table.repeat:
-        todo = "Name the doses with from and until, or with periods"
-        rule = "the value must stand beside time, not before"
+        todo = "Select the doses with from and until, or with periods"
+        rule = "the value must be used with time, not before"
         raise ConfigError(f"{where}.repeat", rule, "a table", todo)
     if table.periods and (table.first or table.until):
-        rule, todo = "the value must not stand beside from or until", "Remove one of them"
+        rule, todo = "the value must not be used with from or until", "Remove one of them"
         raise ConfigError(f"{where}.periods", rule, shown(table.periods), todo)
     lead = duration_of(table.before, f"{where}.before")
     if not lead:
@@ -121,7 +117,7 @@ def _ahead(
     doses = administered_before(drug, molecule, lead, window, table.periods)
     if molecule and not doses:
         key = f"{where}.periods" if table.periods else f"{where}.from"
-        rule = "the value must meet a dose of each arm that gets the drug"
+        rule = "the value must cover a dose of each arm with this premedication"
         got = ", ".join(table.periods) or f"day {window[0]:.6g} to day {window[1]:.6g}"
-        raise ConfigError(key, rule, got, "Widen it, or take the drug out of the arm")
+        raise ConfigError(key, rule, got, "Widen it, or remove the premedication from the arm")
     return doses

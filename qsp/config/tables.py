@@ -6,10 +6,11 @@ here; `qsp.config.arms` turns them into numbers, through `qsp.units` alone.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from qsp.drugs import DRUG_BY_NAME
 from qsp.trial.rules import DoseAct
 
 # The names and limits of qsp.engine.method, written out because importing it takes seconds.
@@ -58,22 +59,11 @@ Cap = Annotated[
     Text, Rule("be an amount with its unit in quotes", 'Write KEY = "800 mg", for example')
 ]
 
-
-SupportiveDrug = Literal[
-    "dexamethasone",
-    "methylprednisolone",
-    "prednisone",
-    "prednisolone",
-    "hydrocortisone",
-    "tocilizumab",
-    "jak_inhibitor",
-    "anti_tnf",
-    "siltuximab",
-    "anakinra",
-    "kinase_inhibitor",
-    "obinutuzumab",
-]
-SUPPORTIVE = get_args(SupportiveDrug)
+SUPPORTIVE = tuple(DRUG_BY_NAME)
+if TYPE_CHECKING:
+    SupportiveDrug = str
+else:
+    SupportiveDrug = Literal[SUPPORTIVE]
 Share = Annotated[
     Text, Rule("be a share in quotes, from 0 to below 1", 'Write KEY = "10 %", for example')
 ]

@@ -11,15 +11,13 @@ from qsp import interventions, model
 from qsp.explain import parameters
 from qsp.explain.values import Files
 
-_PACKAGES = (model, interventions)
-
 
 def _paths() -> dict[str, str]:
     """Module by name of the mechanism."""
+    in_model = [info.name for info in pkgutil.iter_modules(model.__path__)]
     return {
-        info.name: f"{package.__name__}.{info.name}"
-        for package in _PACKAGES
-        for info in pkgutil.iter_modules(package.__path__)
+        **{name: f"{model.__name__}.{name}" for name in in_model},
+        **{name: f"{interventions.__name__}.{name}" for name in interventions.INTERVENTIONS},
     }
 
 

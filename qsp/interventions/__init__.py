@@ -1,147 +1,111 @@
-"""Supportive drugs: all are always in the equations; a drug that is not given is zero.
+"""Supportive drugs: one state, one balance and one set of effects on the model.
 
-Each file has parameters, state, balance and the effect of one drug; here they become one state and
-one set of effects. Adding one: write its file, add it to the four places below.
+The equations hold all drugs at all times; a drug that is not administered has a state of zero. To
+add one, write its file in this folder (parameters, state, balance, effect and the record
+`INTERVENTION`), add a line to `qsp.drugs.DRUGS`, and give its values in
+``qsp/model/physiology.toml``.
 """
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
 
-from qsp.interventions.anakinra import Anakinra, AnakinraParameters, anakinra_rates, il1r_free
-from qsp.interventions.anti_tnf import AntiTnf, AntiTnfParameters, anti_tnf_rates, tnf_free
-from qsp.interventions.dexamethasone import (
-    Dexamethasone,
-    DexamethasoneParameters,
-    dexamethasone_rates,
-    steroid,
-)
-from qsp.interventions.jak_inhibitor import (
-    JakInhibitor,
-    JakInhibitorParameters,
-    jak,
-    jak_inhibitor_rates,
-)
-from qsp.interventions.kinase_inhibitor import (
-    KinaseInhibitor,
-    KinaseInhibitorParameters,
-    kinase,
-    kinase_inhibitor_rates,
-)
-from qsp.interventions.siltuximab import (
-    Siltuximab,
-    SiltuximabParameters,
-    il6_free,
-    siltuximab_rates,
-)
-from qsp.interventions.tocilizumab import (
-    Tocilizumab,
-    TocilizumabParameters,
-    il6r_free,
-    tocilizumab_rates,
-)
-from qsp.model.effects import Effects
+from qsp.drugs import COMPETITOR, DRUGS
+from qsp.interventions.intervention import Intervention
+from qsp.model.effects import Effects, no_effects
 from qsp.typing import Scalar
-from qsp.units import quantity
+
+INTERVENTIONS: Mapping[str, Intervention] = {
+    drug.name: importlib.import_module(f"{__name__}.{drug.name}").INTERVENTION
+    for drug in DRUGS
+    if drug is not COMPETITOR
+}
+"""Equations of each supportive drug by name; those of the competitor are part of the model."""
 
 
 class SupportiveParameters(eqx.Module):
-    """Parameters of every supportive drug."""
+    """Parameters of every supportive drug; one field per drug."""
 
-    tocilizumab: TocilizumabParameters
-    dexamethasone: DexamethasoneParameters
-    jak_inhibitor: JakInhibitorParameters
-    anti_tnf: AntiTnfParameters
-    siltuximab: SiltuximabParameters
-    anakinra: AnakinraParameters
-    kinase_inhibitor: KinaseInhibitorParameters
+    __annotations__ = {name: drug.parameters for name, drug in INTERVENTIONS.items()}
 
 
 class Supportive(eqx.Module):
-    """Supportive drugs in one patient."""
+    """State of every supportive drug in one patient; one field per drug."""
 
-    tocilizumab: Tocilizumab
-    dexamethasone: Dexamethasone
-    jak_inhibitor: JakInhibitor
-    anti_tnf: AntiTnf
-    siltuximab: Siltuximab
-    anakinra: Anakinra
-    kinase_inhibitor: KinaseInhibitor
+    __annotations__ = {name: drug.state for name, drug in INTERVENTIONS.items()}
 
 
-class Infusions(eqx.Module):
-    """Supportive drugs given now: rates, or amounts of boluses in mg."""
+def supportive_rates(
+    x: Supportive, dosing: Mapping[str, Scalar], p: SupportiveParameters
+) -> Supportive:
+    """Return the derivative of the state of every supportive drug.
 
-    tocilizumab: Scalar = quantity("mg/day", "Tocilizumab")
-    dexamethasone: Scalar = quantity("mg/day", "Dexamethasone")
-    jak_inhibitor: Scalar = quantity("mg/day", "JAK inhibitor")
-    anti_tnf: Scalar = quantity("mg/day", "Anti-TNF antibody")
-    siltuximab: Scalar = quantity("mg/day", "Siltuximab")
-    anakinra: Scalar = quantity("mg/day", "Anakinra")
-    kinase_inhibitor: Scalar = quantity("mg/day", "Kinase inhibitor")
-
-
-def supportive_rates(x: Supportive, given: Infusions, p: SupportiveParameters) -> Supportive:
-    """Balance of every supportive drug."""
+    Args:
+        x: State.
+        dosing: Current rate of dosing by name of the drug [mg/day].
+        p: Parameters.
+    """
     return Supportive(
-        tocilizumab=tocilizumab_rates(x.tocilizumab, given.tocilizumab, p.tocilizumab),
-        dexamethasone=dexamethasone_rates(x.dexamethasone, given.dexamethasone, p.dexamethasone),
-        jak_inhibitor=jak_inhibitor_rates(x.jak_inhibitor, given.jak_inhibitor, p.jak_inhibitor),
-        anti_tnf=anti_tnf_rates(x.anti_tnf, given.anti_tnf, p.anti_tnf),
-        siltuximab=siltuximab_rates(x.siltuximab, given.siltuximab, p.siltuximab),
-        anakinra=anakinra_rates(x.anakinra, given.anakinra, p.anakinra),
-        kinase_inhibitor=kinase_inhibitor_rates(
-            x.kinase_inhibitor, given.kinase_inhibitor, p.kinase_inhibitor
-        ),
+        **{
+            name: drug.rates(getattr(x, name), dosing[name], getattr(p, name))
+            for name, drug in INTERVENTIONS.items()
+        }
     )
 
 
-def supportive_bolus(x: Supportive, given: Infusions) -> Supportive:
-    """The state after boluses [mg]; what is swallowed or injected goes there."""
-    return eqx.tree_at(
-        lambda x: (
-            x.tocilizumab.central,
-            x.dexamethasone.central,
-            x.jak_inhibitor.gut,
-            x.anti_tnf.central,
-            x.siltuximab.central,
-            x.anakinra.depot,
-            x.kinase_inhibitor.gut,
-        ),
-        x,
-        (
-            x.tocilizumab.central + given.tocilizumab,
-            x.dexamethasone.central + given.dexamethasone,
-            x.jak_inhibitor.gut + given.jak_inhibitor,
-            x.anti_tnf.central + given.anti_tnf,
-            x.siltuximab.central + given.siltuximab,
-            x.anakinra.depot + given.anakinra,
-            x.kinase_inhibitor.gut + given.kinase_inhibitor,
-        ),
-    )
+def supportive_bolus(x: Supportive, amount: Mapping[str, Scalar]) -> Supportive:
+    """Return the state after boluses, injections and oral doses.
+
+    Args:
+        x: State before them.
+        amount: Amount by name of the drug [mg].
+    """
+
+    def entries(x: Supportive) -> list[Scalar]:
+        return [getattr(getattr(x, name), drug.entry) for name, drug in INTERVENTIONS.items()]
+
+    before = zip(INTERVENTIONS, entries(x), strict=True)
+    return eqx.tree_at(entries, x, [entry + amount[name] for name, entry in before])
 
 
 def effects(x: Supportive, p: SupportiveParameters) -> Effects:
-    """What the supportive drugs do to the model at this moment."""
-    return Effects(
-        steroid=steroid(x.dexamethasone, p.dexamethasone),
-        jak=jak(x.jak_inhibitor, p.jak_inhibitor),
-        il6r_free=il6r_free(x.tocilizumab, p.tocilizumab),
-        tnf_free=tnf_free(x.anti_tnf, p.anti_tnf),
-        il6_free=il6_free(x.siltuximab, p.siltuximab),
-        il1r_free=il1r_free(x.anakinra, p.anakinra),
-        kinase=kinase(x.kinase_inhibitor, p.kinase_inhibitor),
-    )
+    """Return the joint effects of the supportive drugs on the model."""
+    joint = {}
+    for field in dataclasses.fields(Effects):
+        values = [
+            drug.effect(getattr(x, name), getattr(p, name))
+            for name, drug in INTERVENTIONS.items()
+            if drug.acts_on == field.name
+        ]
+        if values:
+            joint[field.name] = independent(values, are_free=field.name.endswith("_free"))
+    return dataclasses.replace(no_effects(), **joint)
+
+
+def independent(values: Sequence[Scalar], *, are_free: bool) -> Scalar:
+    """Return the joint effect of drugs that act on one pathway independently (Bliss).
+
+    Args:
+        values: Effect of each drug, at least one.
+        are_free: Whether the values are fractions left free, which multiply, rather than fractions
+            inhibited.
+    """
+    if len(values) == 1:
+        return values[0]
+    free = functools.reduce(jnp.multiply, values if are_free else [1.0 - v for v in values])
+    return free if are_free else 1.0 - free
 
 
 def no_drugs() -> Supportive:
-    """Before any supportive drug."""
+    """Return the state of a patient without supportive drugs."""
     zero = jnp.asarray(0.0)
     return Supportive(
-        tocilizumab=Tocilizumab(zero, zero),
-        dexamethasone=Dexamethasone(zero, zero),
-        jak_inhibitor=JakInhibitor(zero, zero),
-        anti_tnf=AntiTnf(zero),
-        siltuximab=Siltuximab(zero),
-        anakinra=Anakinra(zero, zero),
-        kinase_inhibitor=KinaseInhibitor(zero, zero),
+        **{
+            name: drug.state(*[zero] * len(dataclasses.fields(drug.state)))
+            for name, drug in INTERVENTIONS.items()
+        }
     )

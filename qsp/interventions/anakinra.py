@@ -1,11 +1,12 @@
-"""Anakinra under the skin: depot and plasma. Blocks the IL-1 receptor.
+"""Subcutaneous anakinra: depot and plasma. It blocks the IL-1 receptor.
 
-Myeloid cells make IL-1, it lasts minutes, and part of the IL-6 they make is made because of it
-(`qsp.model.interleukin1`, assumed). Not in TCE-42.
+IL-1 is computed in `qsp.model.interleukin1`: myeloid cells secrete it, its half-life is minutes,
+and part of the IL-6 of these cells depends on it (assumed).
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -26,12 +27,23 @@ class Anakinra(eqx.Module):
     plasma: Scalar = quantity("mg", "Anakinra in plasma")
 
 
-def anakinra_rates(x: Anakinra, intake: Scalar, p: AnakinraParameters) -> Anakinra:
-    """Balance; `intake` in mg/day."""
+def anakinra_rates(x: Anakinra, dosing: Scalar, p: AnakinraParameters) -> Anakinra:
+    """Return the balance; `dosing` in mg/day."""
     absorption = p.ka * x.depot
-    return Anakinra(depot=intake - absorption, plasma=absorption - p.CL / p.V * x.plasma)
+    return Anakinra(depot=dosing - absorption, plasma=absorption - p.CL / p.V * x.plasma)
 
 
 def il1r_free(x: Anakinra, p: AnakinraParameters) -> Scalar:
-    """Fraction of the effect of IL-1 that is left: KD/(KD + C), exactly 1 if absent."""
+    """Return the fraction of the effect of IL-1 not blocked: KD/(KD + C), 1 without the drug."""
     return 1.0 / (1.0 + x.plasma / (p.V * p.KD))
+
+
+INTERVENTION = Intervention(
+    AnakinraParameters,
+    Anakinra,
+    entry="depot",
+    rates=anakinra_rates,
+    acts_on="il1r_free",
+    effect=il1r_free,
+    positive=("V", "KD"),
+)

@@ -1,10 +1,11 @@
-"""Dexamethasone: one compartment and an effect site.
+"""Dexamethasone: one compartment and an effect site [Krzyzanski2021].
 
-Its effect is a fraction of the maximum steroid effect (TCE-42 A7, A8, [Krz21]).
+Its effect is a fraction of the maximum glucocorticoid effect.
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -26,16 +27,27 @@ class Dexamethasone(eqx.Module):
 
 
 def dexamethasone_rates(
-    x: Dexamethasone, infusion: Scalar, p: DexamethasoneParameters
+    x: Dexamethasone, dosing: Scalar, p: DexamethasoneParameters
 ) -> Dexamethasone:
-    """Balance; `infusion` in mg/day."""
+    """Return the balance; `dosing` in mg/day."""
     concentration = x.central / p.V
     return Dexamethasone(
-        central=infusion - p.CL * concentration,
+        central=dosing - p.CL * concentration,
         effect_site=p.ke0 * (concentration - x.effect_site),
     )
 
 
 def steroid(x: Dexamethasone, p: DexamethasoneParameters) -> Scalar:
-    """Fraction of the maximum steroid effect: C/(IC50 + C)."""
+    """Return the fraction of the maximum steroid effect: C/(IC50 + C)."""
     return x.effect_site / (p.IC50 + x.effect_site)
+
+
+INTERVENTION = Intervention(
+    DexamethasoneParameters,
+    Dexamethasone,
+    entry="central",
+    rates=dexamethasone_rates,
+    acts_on="steroid",
+    effect=steroid,
+    positive=("V", "IC50"),
+)

@@ -1,10 +1,11 @@
 """Oral JAK inhibitor (ruxolitinib-like): gut and plasma.
 
-It inhibits IFN-gamma and IL-6 signaling (TCE-42 A7, A8).
+It inhibits signaling of IFN-gamma and IL-6.
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -26,13 +27,25 @@ class JakInhibitor(eqx.Module):
     plasma: Scalar = quantity("mg", "JAK inhibitor in plasma")
 
 
-def jak_inhibitor_rates(x: JakInhibitor, intake: Scalar, p: JakInhibitorParameters) -> JakInhibitor:
-    """Balance; `intake` in mg/day."""
+def jak_inhibitor_rates(x: JakInhibitor, dosing: Scalar, p: JakInhibitorParameters) -> JakInhibitor:
+    """Return the balance; `dosing` in mg/day."""
     absorption = p.ka * x.gut
-    return JakInhibitor(gut=intake - absorption, plasma=absorption - p.CL / p.V * x.plasma)
+    return JakInhibitor(gut=dosing - absorption, plasma=absorption - p.CL / p.V * x.plasma)
 
 
 def jak(x: JakInhibitor, p: JakInhibitorParameters) -> Scalar:
-    """Fraction of JAK signaling inhibited: Imax*C/(IC50 + C)."""
+    """Return the fraction of JAK signaling inhibited: Imax*C/(IC50 + C)."""
     concentration = x.plasma / p.V
     return p.Imax * concentration / (p.IC50 + concentration)
+
+
+INTERVENTION = Intervention(
+    JakInhibitorParameters,
+    JakInhibitor,
+    entry="gut",
+    rates=jak_inhibitor_rates,
+    acts_on="jak",
+    effect=jak,
+    positive=("V", "IC50"),
+    fractions=("Imax",),
+)

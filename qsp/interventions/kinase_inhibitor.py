@@ -1,11 +1,12 @@
-"""Oral inhibitor of a kinase of T-cell signaling that release needs and killing does not.
+"""Oral inhibitor of a T-cell kinase that cytokine release needs and killing does not.
 
-A stand-in for drugs such as dasatinib, or inhibitors of PI3K, mTOR and p38 MAPK at doses that hold
-back release alone. Not in TCE-42.
+It represents drugs such as dasatinib, or inhibitors of PI3K, mTOR or p38 MAPK, at doses that reduce
+release alone.
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -28,14 +29,26 @@ class KinaseInhibitor(eqx.Module):
 
 
 def kinase_inhibitor_rates(
-    x: KinaseInhibitor, intake: Scalar, p: KinaseInhibitorParameters
+    x: KinaseInhibitor, dosing: Scalar, p: KinaseInhibitorParameters
 ) -> KinaseInhibitor:
-    """Balance; `intake` in mg/day."""
+    """Return the balance; `dosing` in mg/day."""
     absorption = p.ka * x.gut
-    return KinaseInhibitor(gut=intake - absorption, plasma=absorption - p.CL / p.V * x.plasma)
+    return KinaseInhibitor(gut=dosing - absorption, plasma=absorption - p.CL / p.V * x.plasma)
 
 
 def kinase(x: KinaseInhibitor, p: KinaseInhibitorParameters) -> Scalar:
-    """Fraction of release inhibited: Imax*C/(IC50 + C)."""
+    """Return the fraction of release inhibited: Imax*C/(IC50 + C)."""
     concentration = x.plasma / p.V
     return p.Imax * concentration / (p.IC50 + concentration)
+
+
+INTERVENTION = Intervention(
+    KinaseInhibitorParameters,
+    KinaseInhibitor,
+    entry="gut",
+    rates=kinase_inhibitor_rates,
+    acts_on="kinase",
+    effect=kinase,
+    positive=("V", "IC50"),
+    fractions=("Imax",),
+)

@@ -1,11 +1,11 @@
-"""Siltuximab: an antibody that binds IL-6, one compartment.
+"""Siltuximab: antibody against IL-6, one compartment.
 
-IL-6 that is bound does not signal, and is lost as slowly as the antibody: measured IL-6 rises. Not
-in TCE-42.
+Bound IL-6 does not signal and is cleared as slowly as the antibody, so that measured IL-6 rises.
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -24,11 +24,22 @@ class Siltuximab(eqx.Module):
     central: Scalar = quantity("mg", "Siltuximab")
 
 
-def siltuximab_rates(x: Siltuximab, infusion: Scalar, p: SiltuximabParameters) -> Siltuximab:
-    """Balance; `infusion` in mg/day."""
-    return Siltuximab(central=infusion - p.CL / p.V * x.central)
+def siltuximab_rates(x: Siltuximab, dosing: Scalar, p: SiltuximabParameters) -> Siltuximab:
+    """Return the balance; `dosing` in mg/day."""
+    return Siltuximab(central=dosing - p.CL / p.V * x.central)
 
 
 def il6_free(x: Siltuximab, p: SiltuximabParameters) -> Scalar:
-    """Fraction of IL-6 that is not bound: KD/(KD + C), exactly 1 if absent."""
+    """Return the fraction of IL-6 not bound: KD/(KD + C), 1 without the drug."""
     return 1.0 / (1.0 + x.central / (p.V * p.KD))
+
+
+INTERVENTION = Intervention(
+    SiltuximabParameters,
+    Siltuximab,
+    entry="central",
+    rates=siltuximab_rates,
+    acts_on="il6_free",
+    effect=il6_free,
+    positive=("V", "KD"),
+)

@@ -1,11 +1,12 @@
-"""Tocilizumab: two compartments with linear and saturable loss.
+"""Tocilizumab: two compartments with linear and saturable elimination [Frey2010].
 
-It blocks the IL-6 receptor (TCE-42 A8, [Frey10]).
-Signaling falls and measured IL-6 rises, because the receptor also clears IL-6.
+It blocks the IL-6 receptor. Signaling falls and measured IL-6 rises, because the receptor also
+clears IL-6.
 """
 
 import equinox as eqx
 
+from qsp.interventions.intervention import Intervention
 from qsp.typing import Scalar
 from qsp.units import quantity
 
@@ -29,14 +30,25 @@ class Tocilizumab(eqx.Module):
     peripheral: Scalar = quantity("mg", "Tocilizumab, peripheral")
 
 
-def tocilizumab_rates(x: Tocilizumab, infusion: Scalar, p: TocilizumabParameters) -> Tocilizumab:
-    """Balance; `infusion` in mg/day."""
+def tocilizumab_rates(x: Tocilizumab, dosing: Scalar, p: TocilizumabParameters) -> Tocilizumab:
+    """Return the balance; `dosing` in mg/day."""
     c1, c2 = x.central / p.V1, x.peripheral / p.V2
     elimination = p.CL * c1 + p.Vmax * c1 / (p.Km + c1)
     to_peripheral = p.Q * (c1 - c2)
-    return Tocilizumab(central=infusion - elimination - to_peripheral, peripheral=to_peripheral)
+    return Tocilizumab(central=dosing - elimination - to_peripheral, peripheral=to_peripheral)
 
 
 def il6r_free(x: Tocilizumab, p: TocilizumabParameters) -> Scalar:
-    """Fraction of IL-6 receptors not blocked: K/(K + C), exactly 1 if absent."""
+    """Return the fraction of IL-6 receptors not blocked: K/(K + C), 1 without the drug."""
     return 1.0 / (1.0 + x.central / (p.V1 * p.K_ss))
+
+
+INTERVENTION = Intervention(
+    TocilizumabParameters,
+    Tocilizumab,
+    entry="central",
+    rates=tocilizumab_rates,
+    acts_on="il6r_free",
+    effect=il6r_free,
+    positive=("V1", "V2", "Km", "K_ss"),
+)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from qsp.interventions import INTERVENTIONS
+
 FREE = ("severity.logistic_intercept", "severity.logistic_slope", "severity.hazard_slope")
 """Parameters that may be negative."""
 
@@ -45,22 +47,7 @@ POSITIVE = (
     "severity.IFN_50",
     "severity.threshold",
     "severity.IL6_unit",
-    "supportive.tocilizumab.V1",
-    "supportive.tocilizumab.V2",
-    "supportive.tocilizumab.Km",
-    "supportive.tocilizumab.K_ss",
-    "supportive.dexamethasone.V",
-    "supportive.dexamethasone.IC50",
-    "supportive.jak_inhibitor.V",
-    "supportive.jak_inhibitor.IC50",
-    "supportive.anti_tnf.V",
-    "supportive.anti_tnf.KD",
-    "supportive.siltuximab.V",
-    "supportive.siltuximab.KD",
-    "supportive.anakinra.V",
-    "supportive.anakinra.KD",
-    "supportive.kinase_inhibitor.V",
-    "supportive.kinase_inhibitor.IC50",
+    *(f"supportive.{name}.{key}" for name, drug in INTERVENTIONS.items() for key in drug.positive),
     "disposition.V_competitor",
     "targets.depletion50",
 )
@@ -73,8 +60,7 @@ FRACTIONS = (
     "release.steroid_release",
     "cytokines.f_tolerant",
     "cytokines.steroid_myeloid",
-    "supportive.jak_inhibitor.Imax",
-    "supportive.kinase_inhibitor.Imax",
+    *(f"supportive.{name}.{key}" for name, drug in INTERVENTIONS.items() for key in drug.fractions),
     "cytokines.share_IL1",
     "tumor.antigen_low",
 )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from qsp.config.patients import shown
+from qsp.drugs import DRUGS
 from qsp.population import ParameterTable
 from qsp.trial import Arm, Trial, protocol_day
 from qsp.trial.regimen import MOLECULE_KINDS, Administration, Amount, Regimen
@@ -15,7 +16,12 @@ MOST_REGIMENS = 10
 SMALLEST_MG = 0.1
 _COLUMNS = ("arm", "day", "hour", "period", "drug", "route", "amount", "over")
 _SIZES = {"patient": "", "kg": "/kg", "m2": "/m^2"}
-_ROUTES = {"drug_sc": "SC", "jak_inhibitor": "oral"}
+_WRITTEN = {"iv": "IV", "sc": "SC", "oral": "oral"}
+_ROUTES = {
+    "drug_iv": "IV",
+    "drug_sc": "SC",
+    **{drug.name: _WRITTEN[drug.routes[0]] for drug in DRUGS},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +129,7 @@ def _dose_row(each: Given, dose: Administration, trial: Trial) -> dict[str, str]
         f"{hour:.4g}",
         each.regimen.labels[dose.period - 1] if dose.period else "",
         trial.molecule if is_molecule else dose.kind.replace("_", " "),
-        _ROUTES.get(dose.kind, "IV"),
+        _ROUTES[dose.kind],
         *_given(mg, dose.duration),
     )
     return dict(zip(_COLUMNS, cells, strict=True))

@@ -14,6 +14,7 @@ import numpy as np
 import qsp
 from qsp import molecules
 from qsp.config import Config, Roster, load
+from qsp.drugs import COMPETITOR
 from qsp.engine.method import Method
 from qsp.errors import ConfigError
 from qsp.model import ModelStructure
@@ -209,20 +210,20 @@ def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) ->
                 )
 
 
-_OBINUTUZUMAB = (
+_COMPETITOR_PARAMETERS = (
     *("binding.KD_competitor", "disposition.V_competitor", "disposition.k_competitor"),
     "targets.depletion50",
 )
 
 
 def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> None:
-    """Obinutuzumab competes for CD20: whether it does for another target, a population must say."""
+    """Require a population to state whether the competitor binds the target of the molecule."""
     for arm in trial.arms:
         kinds = {given.kind for regimen in arm.regimens for given in regimen.administrations}
         kinds |= {rescue.kind for rescue in arm.reaction.rescues} if arm.reaction else set()
-        lacking = [path for path in _OBINUTUZUMAB if path not in table.given]
-        if "obinutuzumab" in kinds and lacking:
-            rule = "obinutuzumab must have its values in the population"
+        lacking = [path for path in _COMPETITOR_PARAMETERS if path not in table.given]
+        if COMPETITOR.name in kinds and lacking:
+            rule = f"{COMPETITOR.name} must have its values in the population"
             todo = "Give them in the population or with --parameters; KD 1e9 nmol/L: other target"
             where = f"{config.source.file.name}: arms.{arm.name}"
             raise ConfigError(where, rule, f"without {', '.join(lacking)}", todo)

@@ -1,6 +1,6 @@
-"""The lines of a dose table, read cell by cell with messages that name file, line and column.
+"""Lines of a dose table: the cells, checked one by one, with errors by file, line and column.
 
-What the columns mean stands in `qsp.trial.dose_table`; here is only what a cell may hold.
+`qsp.trial.dose_table` defines the meaning of the columns.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from qsp.errors import ConfigError, suggest
 
 REQUIRED = ("ID", "TIME", "AMT", "EVID", "CMT")
 OPTIONAL = ("RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
-# What every NONMEM data set carries and no dose needs.
-PASSED_OVER = ("C", "DV", "MDV")
+# Columns of most NONMEM data sets that do not describe a dose.
+IGNORED = ("C", "DV", "MDV")
 
 _NEGATIVE = {
-    "RATE": "Give the rate of the infusion, not a code for a rate or duration that is estimated",
+    "RATE": "Give the rate of the infusion; codes for an estimated rate or duration are refused",
     "II": "Give the interval from dose to dose",
     "ADDL": "Give the number of further doses",
 }
 
 
 class Row:
-    """The cells of one line by column.
+    """Cells of one line by column.
 
     Args:
-        where: File and line, for messages.
+        where: File and line, for error messages.
         header: Names of the columns.
-        cells: One for each column.
+        cells: Cell of each column.
     """
 
     def __init__(self, where: str, header: Sequence[str], cells: Sequence[str]) -> None:
@@ -41,12 +41,12 @@ class Row:
         self._cells = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
 
     def text(self, column: str) -> str:
-        """The cell; empty where the column is absent or the value missing."""
+        """Return the cell, or an empty text if the column or the value is missing."""
         cell = self._cells.get(column, "")
         return "" if cell == "." else cell
 
     def number(self, column: str, default: float | None = None) -> float:
-        """The finite number in the cell; the default, where there is one, for a missing value."""
+        """Return the finite number in the cell, or the default if the value is missing."""
         text = self.text(column)
         if not text and default is not None:
             return default
@@ -62,7 +62,7 @@ class Row:
         return value
 
     def whole(self, column: str) -> int:
-        """The whole number in the cell."""
+        """Return the whole number in the cell."""
         value = self.number(column)
         if value != int(value):
             rule = f"{column} must be a whole number"
@@ -70,7 +70,7 @@ class Row:
         return int(value)
 
     def patient(self) -> int:
-        """The id of the patient."""
+        """Return the id of the patient."""
         number = self.whole("ID")
         if not 0 <= number < 2**32:
             rule = "ID must be a whole number from 0 to 4294967295"
@@ -78,7 +78,7 @@ class Row:
         return number
 
     def at_least_0(self, column: str) -> float:
-        """The number in the cell, not negative; 0 for a missing value."""
+        """Return the nonnegative number in the cell, or 0 if the value is missing."""
         value = self.number(column, 0.0)
         if value < 0:
             rule = f"{column} must not be negative"
@@ -86,32 +86,33 @@ class Row:
         return value
 
     def is_dose(self) -> bool:
-        """Whether the line is a dose, not an observation."""
+        """Return whether the line is a dose rather than an observation."""
         event = self.whole("EVID")
         if event not in (0, 1):
-            todo = "Leave other and reset events out; each patient starts untreated"
+            todo = "Remove reset and other events; each patient starts untreated"
             raise ConfigError(self.where, "EVID must be 0 (observation) or 1 (dose)", event, todo)
         return event == 1
 
 
 def dose_rows(path: Path, ignore: Sequence[str]) -> Iterator[Row]:
-    """The lines of a dose table that are doses, in the order of the file.
+    """Yield the dose lines of a dose table, in the order of the file.
 
     Args:
-        path: The CSV file.
-        ignore: Columns to pass over.
+        path: CSV file.
+        ignore: Columns to ignore.
 
     Raises:
-        ConfigError: If the file cannot be read, or its first line does not name the right columns.
+        ConfigError: If the file cannot be read, a required column is missing, a column is unknown
+            or a cell is invalid.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         rule = "the dose table must exist"
         raise ConfigError(path.name, rule, "missing", "Check dose_table.file") from None
-    except (OSError, ValueError):  # not UTF-8, or a path that no file can have
+    except (OSError, ValueError):  # not UTF-8, or an impossible path
         rule = "the dose table must be a text file"
-        raise ConfigError(path.name, rule, "not readable as one", "Save it as CSV") from None
+        raise ConfigError(path.name, rule, "not readable as text", "Save it as CSV") from None
     lines = csv.reader(text.splitlines())
     header = [name.strip().upper() for name in next(lines, [])]
     _check_header(header, ignore, path.name)
@@ -128,11 +129,11 @@ def _check_header(header: Sequence[str], ignore: Sequence[str], name: str) -> No
             got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
             raise ConfigError(name, f"the first line must name {column}", got, todo)
     known = (*REQUIRED, *OPTIONAL)
-    ignored = {*PASSED_OVER, *(column.upper() for column in ignore)}
+    ignored = {*IGNORED, *(column.upper() for column in ignore)}
     for column in header:
-        # A misspelt RATE would turn infusions into boluses, so nothing is passed over silently.
+        # A misspelt RATE would turn infusions into boluses, so no column is ignored silently.
         if column not in known and column not in ignored:
-            todo = f"{suggest(column, known)} Else name it in dose_table.ignore".strip()
+            todo = f"{suggest(column, known)} Or name it in dose_table.ignore".strip()
             raise ConfigError(name, "a column must be a known one", repr(column), todo)
         if header.count(column) > 1:
             rule = "a column must appear once"

@@ -1,6 +1,6 @@
-"""A NONMEM-style dose table in place of arms: each patient with doses and times of their own.
+"""NONMEM-style dose tables, an alternative to arms: each patient has individual doses and times.
 
-Columns are ID, TIME, AMT, EVID and CMT, and where they are needed RATE, II, ADDL, ARM and PERIOD
+Required columns are ID, TIME, AMT, EVID and CMT; optional ones are RATE, II, ADDL, ARM and PERIOD
 (or LABEL)::
 
     ID,TIME,AMT,RATE,II,ADDL,EVID,CMT,PERIOD
@@ -8,17 +8,19 @@ Columns are ID, TIME, AMT, EVID and CMT, and where they are needed RATE, II, ADD
     1,0,1,6,0,0,1,central,SUD1
     1,7,60,360,7,2,1,central,FD
 
-* ID is the id of a patient, the same in every arm, for every patient meets every arm; an arm with
-  one ID is for every patient. TIME is in days (or hours) since the first dose of the molecule.
-* AMT is in mg for supportive drugs, and for the molecule in mg or the unit the format names.
-* RATE above 0 is an infusion of AMT / RATE; ADDL further doses follow at intervals of II.
-* EVID 1 is a dose; 0, an observation, is passed over. Other records (resets, EVID 2 to 4) are
-  refused, not guessed at. So is SS: a steady state has no first dose.
-* CMT is central, depot or the name of a supportive drug; numbers need a key to say what they mean.
-* PERIOD names the period of all doses of its row. Where a patient has none, each dose of the
-  molecule is a period: D1, D2, ...
+* ID is the id of a patient. All arms must have the same IDs, because every patient is simulated in
+  every arm; an arm with a single ID applies to all patients. TIME is in days (or hours) since the
+  first dose of the molecule.
+* AMT is in mg for supportive drugs, and in mg or the unit of the format for the molecule.
+* RATE above 0 is an infusion over AMT / RATE; ADDL further doses follow at intervals of II.
+* EVID 1 is a dose; 0, an observation, is ignored. Other records (EVID 2 to 4) are errors, and so is
+  SS other than 0: a steady state has no first dose.
+* CMT is central, depot or the name of a supportive drug; numbers are mapped to these by
+  ``compartments``.
+* PERIOD is the period of all doses of its row. If a patient has none, each dose of the molecule is
+  a period: D1, D2, ...
 
-A dot or nothing in a cell is a missing value.
+An empty cell or a dot is a missing value.
 """
 
 from __future__ import annotations
@@ -27,32 +29,33 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from qsp.drugs import DRUGS, MOLECULE_KINDS
 from qsp.errors import ConfigError, LengthError, suggest
 from qsp.trial.dose_rows import Row, dose_rows
 from qsp.trial.protocol import Dose, prescribe, repeated
-from qsp.trial.regimen import MOLECULE_KINDS, SUPPORTIVE_ROUTES, Amount, Arm, Regimen, parse_amount
+from qsp.trial.regimen import Amount, Arm, Regimen, parse_amount
 from qsp.units import parse
 
 COMPARTMENTS: Mapping[str, str] = {
     "central": "drug_iv",
     "depot": "drug_sc",
-    **{drug: drug for drug in SUPPORTIVE_ROUTES},
+    **{drug.name: drug.name for drug in DRUGS},
 }
-INFUSED = ("drug_iv", *(drug for drug, route in SUPPORTIVE_ROUTES.items() if route == "iv"))
-# Name of the arm where the table has no column ARM.
+INFUSED = ("drug_iv", *(drug.name for drug in DRUGS if drug.is_infused))
+# Name of the arm of a table without a column ARM.
 SINGLE_ARM = "dose_table"
 MAX_ADDITIONAL = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class DoseTableFormat:
-    """How a dose table is to be read.
+    """Units and names of a dose table.
 
     Args:
-        time_unit: Of TIME and II, and of the time in RATE: "day" or "hour".
-        amount_unit: Of AMT, and of the amount in RATE, for the molecule: "mg", "ug", "mg/kg" ...
-        compartments: What a CMT of the table means, such as {"1": "depot", "2": "central"}.
-        ignore: Columns to pass over.
+        time_unit: Unit of TIME and II, and of the time in RATE: "day" or "hour".
+        amount_unit: Unit of AMT, and of the amount in RATE, for the molecule, such as "mg/kg".
+        compartments: Compartment or drug by CMT, such as {"1": "depot", "2": "central"}.
+        ignore: Columns to ignore.
     """
 
     time_unit: str = "day"
@@ -64,33 +67,33 @@ class DoseTableFormat:
 def read_dose_table(
     path: Path, form: DoseTableFormat, *, molecular_weight_kda: float, days: float
 ) -> tuple[Arm, ...]:
-    """Arms of a trial in the order of the file, each with one regimen for every ID, by ID.
+    """Read the arms of a trial, in the order of the file; the regimens of an arm are sorted by ID.
 
     Args:
-        path: The CSV file.
-        form: Units and names in it.
-        molecular_weight_kda: Of the molecule [kDa].
+        path: CSV file.
+        form: Units and names of the table.
+        molecular_weight_kda: Molecular weight of the molecule [kDa].
         days: Length of the trial [day].
 
     Raises:
         ConfigError: At the first line that breaks a rule, by line and column.
     """
     units = _Units(form)
-    arms: dict[str, dict[int, list[_Record]]] = {}
+    arms: dict[str, dict[int, list[tuple[Dose, ...]]]] = {}
     for row in dose_rows(path, form.ignore):
         patients = arms.setdefault(row.text("ARM") or SINGLE_ARM, {})
         records = patients.setdefault(row.patient(), [])
-        record = _record(row, units)
-        _check_within(record.dose, row, form, days)
-        if records and record.dose.time < records[-1].dose.time:
+        doses = _repeated(row, units)
+        _check_within(doses[0], row, form, days)
+        if records and doses[0].time < records[-1][0].time:
             todo = "Sort the lines of each patient by TIME"
-            raise ConfigError(row.where, "TIME must not go back", row.text("TIME"), todo)
-        records.append(record)
+            raise ConfigError(row.where, "TIME must not decrease", row.text("TIME"), todo)
+        records.append(doses)
     _check_patients(arms, path.name)
 
-    def of_patient(number: int, records: Sequence[_Record]) -> Regimen:
+    def of_patient(number: int, records: Sequence[tuple[Dose, ...]]) -> Regimen:
         where = f"{path.name}: patient {number}"
-        doses = _doses(records)
+        doses = _in_periods([dose for record in records for dose in record])
         return prescribe(doses, molecular_weight_kda=molecular_weight_kda, days=days, where=where)
 
     return tuple(
@@ -104,7 +107,7 @@ def read_dose_table(
 
 
 def _check_within(dose: Dose, row: Row, form: DoseTableFormat, days: float) -> None:
-    """Hours read as days are the commonest reason of a dose after the end."""
+    """Check that a dose is within the trial; hours read as days are a common reason if not."""
     if dose.time >= days:
         rule = f"TIME must be before the end of the trial (day {days:.6g})"
         got = f"{row.text('TIME')} {form.time_unit}"
@@ -117,48 +120,43 @@ def _check_within(dose: Dose, row: Row, form: DoseTableFormat, days: float) -> N
 def _check_patients(arms: Mapping[str, Mapping[int, object]], name: str) -> None:
     if not arms:
         todo = "Add a line for each dose"
-        raise ConfigError(name, "the table must hold a dose (EVID 1)", "without", todo)
-    whole = max(arms, key=lambda arm: len(arms[arm]))
-    everyone = arms[whole].keys()
+        raise ConfigError(name, "the table must hold a dose (EVID 1)", "without one", todo)
+    largest = max(arms, key=lambda arm: len(arms[arm]))
+    every_id = arms[largest].keys()
     for arm, patients in arms.items():
-        if patients.keys() != everyone and not (len(patients) == 1 and patients.keys() <= everyone):
-            one = min(patients.keys() ^ everyone)
-            has, lacks = (arm, whole) if one in patients else (whole, arm)
-            todo = (
-                "Every patient meets every arm: give each ID doses in each, or run each arm alone"
-            )
+        if patients.keys() != every_id and not (len(patients) == 1 and patients.keys() <= every_id):
+            one = min(patients.keys() ^ every_id)
+            has, lacks = (arm, largest) if one in patients else (largest, arm)
+            todo = "Give each ID doses in every arm, or run each arm alone"
             got = f"{one} in arm {has!r} and not in arm {lacks!r}"
             raise ConfigError(name, "ID must name the same patients in each arm", got, todo)
 
 
 class _Units:
-    """What turns the numbers and names of a table into day, mg and kinds."""
+    """Conversion of the numbers and names of a table to day, mg and kinds of dose."""
 
     def __init__(self, form: DoseTableFormat) -> None:
         self.days = parse(f"1 {form.time_unit}", "day", where="dose_table.time_unit")
         self.amount = parse_amount(f"1 {form.amount_unit}", where="dose_table.amount_unit")
         if self.amount.is_rate:
-            rule, todo = "the value must be an amount, not a rate", "Rates stand in the column RATE"
+            rule, todo = "the value must be an amount, not a rate", "Give rates in the column RATE"
             raise ConfigError("dose_table.amount_unit", rule, repr(form.amount_unit), todo)
         self.kinds = dict(COMPARTMENTS)
         for written, meaning in form.compartments.items():
             if meaning not in COMPARTMENTS:
                 rule = f"the value must be one of {', '.join(COMPARTMENTS)}"
-                todo = f"{suggest(meaning, COMPARTMENTS)} Name what is meant".strip()
+                todo = f"{suggest(meaning, COMPARTMENTS)} Name one of them".strip()
                 raise ConfigError(f"dose_table.compartments.{written}", rule, repr(meaning), todo)
             self.kinds[written.lower()] = COMPARTMENTS[meaning]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Record:
-    """One dose record: the dose, and how it repeats."""
-
-    dose: Dose
-    every: float
-    times: int
+def _repeated(row: Row, units: _Units) -> tuple[Dose, ...]:
+    """Return the doses of a line: one, and those of ADDL."""
+    return repeated(_dose(row, units), *_repeats(row, units))
 
 
-def _record(row: Row, units: _Units) -> _Record:
+def _dose(row: Row, units: _Units) -> Dose:
+    """Return the first dose of a line."""
     kind = _kind(row, units)
     is_molecule = kind in MOLECULE_KINDS
     amount = row.number("AMT")
@@ -166,7 +164,7 @@ def _record(row: Row, units: _Units) -> _Record:
         todo = "Correct it or remove the line"
         raise ConfigError(row.where, "AMT must be above 0", row.text("AMT"), todo)
     if row.number("SS", 0.0) != 0:
-        todo = "Write the doses out from the first one"
+        todo = "Write out all doses from the first one"
         raise ConfigError(row.where, "SS must be 0", row.text("SS"), todo)
     time = row.number("TIME") * units.days
     if is_molecule and time < 0:
@@ -175,10 +173,10 @@ def _record(row: Row, units: _Units) -> _Record:
         raise ConfigError(row.where, rule, row.text("TIME"), todo)
     rate = row.at_least_0("RATE")
     if rate and kind not in INFUSED:
-        todo = "Only what goes into a vein is infused"
+        todo = "Only intravenous doses are infused"
         rule = f"RATE must be 0 for {row.text('CMT')}"
         raise ConfigError(row.where, rule, row.text("RATE"), todo)
-    dose = Dose(
+    return Dose(
         kind,
         time,
         units.amount.scaled(amount) if is_molecule else Amount(amount),
@@ -186,40 +184,36 @@ def _record(row: Row, units: _Units) -> _Record:
         (row.text("PERIOD") or row.text("LABEL")) if is_molecule else "",
         row.where,
     )
-    return _Record(dose, *_repeats(row, units))
 
 
 def _kind(row: Row, units: _Units) -> str:
     name = row.text("CMT")
     if name.lower() not in units.kinds:
-        todo = f"{suggest(name.lower(), units.kinds)} Name what is meant".strip()
+        todo = f"{suggest(name.lower(), units.kinds)} Name one of them".strip()
         if name.isdigit():
-            todo = f'Say what it is with dose_table.compartments = {{ {name} = "central" }}'
+            todo = f'Define it with dose_table.compartments = {{ {name} = "central" }}'
         rule = f"CMT must be one of {', '.join(units.kinds)}"
         raise ConfigError(row.where, rule, repr(name), todo)
     return units.kinds[name.lower()]
 
 
 def _repeats(row: Row, units: _Units) -> tuple[float, int]:
-    """Interval [day] and number of the doses of a record."""
+    """Return interval [day] and number of the doses of a line."""
     every, additional = row.at_least_0("II"), row.at_least_0("ADDL")
     if additional != int(additional) or additional > MAX_ADDITIONAL:
         rule = f"ADDL must be a whole number of at most {MAX_ADDITIONAL}"
         raise ConfigError(row.where, rule, row.text("ADDL"), "Give the number of further doses")
     if additional and not every:
         got, todo = row.text("II") or "missing", "Give the interval from dose to dose"
-        raise ConfigError(row.where, "II must be above 0 where ADDL is", got, todo)
+        raise ConfigError(row.where, "II must be above 0 if ADDL is", got, todo)
     if every and not additional:
         got, todo = row.text("ADDL") or "missing", "Give the number of further doses or II = 0"
-        raise ConfigError(row.where, "ADDL must be above 0 where II is", got, todo)
+        raise ConfigError(row.where, "ADDL must be above 0 if II is", got, todo)
     return every * units.days, int(additional) + 1
 
 
-def _doses(records: Sequence[_Record]) -> tuple[Dose, ...]:
-    """All doses of one patient: ADDL written out, every dose of the molecule in a period."""
-    doses = [
-        dose for record in records for dose in repeated(record.dose, record.every, record.times)
-    ]
+def _in_periods(doses: Sequence[Dose]) -> tuple[Dose, ...]:
+    """Return the doses of one patient with each dose of the molecule in a period."""
     molecule = sorted((dose for dose in doses if dose.is_molecule), key=lambda dose: dose.time)
     if not any(dose.period for dose in molecule):
         molecule = [
@@ -227,6 +221,6 @@ def _doses(records: Sequence[_Record]) -> tuple[Dose, ...]:
         ]
     for dose in molecule:
         if not dose.period:
-            todo = "Name the period in every dose of the molecule of a patient, or in none"
+            todo = "Name the period of every dose of the molecule of a patient, or of none"
             raise ConfigError(dose.where, "PERIOD must be given", "missing", todo)
     return (*(dose for dose in doses if not dose.is_molecule), *molecule)

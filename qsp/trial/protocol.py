@@ -1,14 +1,14 @@
-"""From the doses of a protocol to the regimen of a patient.
+"""Conversion of the doses of a protocol to the regimen of a patient.
 
-A protocol is written in `Dose` objects: mg, days since the first dose of the molecule, and for a
-dose of the molecule the name of its period. `prescribe` checks them together and converts them::
+A protocol is a list of `Dose` objects in mg and days since the first dose of the molecule; a dose
+of the molecule names its period. `prescribe` checks the doses together and converts them::
 
     Dose(SUD1, 1 mg, day 0) ────────────┐
     Dose(SUD2, 2 mg, day 7) ────────────┼─ prescribe() ─▶ Regimen(administrations, labels)
     Dose(dexamethasone, 20 mg, day 0) ──┘
 
-A period is a named step: the doses that carry the same label (split doses, changes of the infusion
-bag) are one period. It begins with its first dose and ends when the next one begins.
+A period is a named step: doses with the same label (split doses, changes of the infusion bag) are
+one period. It begins with its first dose and ends when the next period begins.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Sequence
 
+from qsp.drugs import DRUG_BY_NAME
 from qsp.errors import ConfigError, LengthError
 from qsp.trial.regimen import (
     KINDS,
@@ -27,29 +28,24 @@ from qsp.trial.regimen import (
     Regimen,
 )
 
-# Ends and starts of infusions come from different sums of floats; 0.1 ms is no overlap.
+# Ends and starts of infusions are different sums of floats; 0.1 ms is not an overlap.
 SAME_TIME = 1e-9
 SECOND = 1.0 / 86400.0
-INFUSED_ONLY = "obinutuzumab"
-"""A bolus would push the drug off its receptors at once; see `qsp.system`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Dose:
-    """One dose as the protocol writes it, of the molecule or of a supportive drug.
+    """One dose of a protocol, of the molecule or of a supportive drug.
 
     Args:
         kind: One of `KINDS`.
         time: Start, since the first dose of the molecule [day].
-        amount: Whole amount [mg, or nmol where it says so].
-        duration: Of the infusion; 0 for a bolus or an injection [day].
+        amount: Total amount [mg, or nmol if `amount.in_nmol`].
+        duration: Duration of the infusion; 0 for a bolus or an injection [day].
         period: Label of the period; empty for a supportive drug.
-        where: Where it was written, for messages.
-        lead: How long ahead of a dose of the molecule it goes; 0 where it has a time of its own
-            [day].
-        min_interval: Of a dose of the molecule in an arm with rules: it stays on its day however
-            late the one before was, but comes no sooner after it than this; None where it keeps its
-            distance [day].
+        where: File and key of the dose, for error messages.
+        lead: As in `Administration` [day].
+        min_interval: As in `Administration` [day].
     """
 
     kind: str
@@ -68,18 +64,18 @@ class Dose:
 
     @property
     def end(self) -> float:
-        """When the infusion ends [day]."""
+        """End of the infusion [day]."""
         return self.time + self.duration
 
 
 def repeated(dose: Dose, every: float, times: int, labels: Sequence[str] = ()) -> tuple[Dose, ...]:
-    """The dose given `times` times, each `every` days after the last.
+    """Return a dose and its repeats.
 
     Args:
-        dose: The first of them.
+        dose: First dose.
         every: Interval from start to start [day].
-        times: How many there are, the first included.
-        labels: A period for each of them; without labels all belong to the period of `dose`.
+        times: Number of doses, the first included.
+        labels: Period of each dose; if empty, all belong to the period of `dose`.
     """
     periods = labels or [dose.period] * times
     return tuple(
@@ -95,15 +91,15 @@ def administered_before(
     window: tuple[float, float],
     periods: Collection[str],
 ) -> tuple[Dose, ...]:
-    """A supportive drug given ahead of doses of the molecule.
+    """Return the doses of a supportive drug that precede doses of the molecule.
 
     Args:
-        drug: What is given; its time is replaced.
+        drug: Dose of the supportive drug; its time is replaced.
         doses: Doses of the molecule.
-        lead: From the start of the supportive drug to the start of the dose [day].
-        window: First and last start of the doses that get it, both included [day].
-        periods: Labels of the periods that get it once, before their first dose; the window is
-            ignored.
+        lead: Time from the start of the supportive drug to the start of the dose [day].
+        window: Earliest and latest start of the doses that it precedes, both included [day].
+        periods: Labels of periods. If there are any, the drug is given once per period, before its
+            first dose, and the window is ignored.
     """
     if periods:
         starts = {
@@ -121,16 +117,16 @@ def prescribe(
     """Check the doses of one patient together and convert them to canonical units.
 
     Args:
-        doses: Of the molecule and of supportive drugs, in any order.
-        molecular_weight_kda: Of the molecule [kDa].
+        doses: Doses of the molecule and of supportive drugs, in any order.
+        molecular_weight_kda: Molecular weight of the molecule [kDa].
         days: Length of the trial [day].
-        where: The arm or patient, for messages.
+        where: Arm or patient, for error messages.
 
     Raises:
         ConfigError: If the first dose is not at time 0, periods interleave, infusions of the
             molecule overlap, or an infusion is too short or does not end within the trial.
     """
-    # Of two that start together the supportive drug is first: it is there when the molecule comes.
+    # If two doses start together, the supportive drug is first: it acts when the molecule enters.
     ordered = sorted(doses, key=lambda d: (d.time, d.is_molecule, KINDS.index(d.kind)))
     molecule = [dose for dose in ordered if dose.is_molecule]
     if not molecule:
@@ -139,7 +135,7 @@ def prescribe(
     _check_times(ordered, molecule[0], days)
     labels = _period_labels(molecule)
     _check_infusions(molecule)
-    _check_gaps(molecule)
+    _check_intervals(molecule)
     administrations = tuple(
         Administration(
             dose.time,
@@ -156,6 +152,7 @@ def prescribe(
 
 
 def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
+    """Check that doses count from the first of the molecule and lie within the trial."""
     if first.time != 0.0:
         rule = "time must be 0 for the first dose of the molecule, from which all times count"
         todo = "Shift all times so that the first dose is at 0"
@@ -165,7 +162,7 @@ def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
         if dose.time >= days:
             rule = f"time must be before the end of the trial ({_day(days)})"
             raise LengthError(dose.where, rule, _day(dose.time), todo)
-        if dose.kind == INFUSED_ONLY and dose.duration == 0.0:
+        if not (dose.is_molecule or dose.duration or DRUG_BY_NAME[dose.kind].has_bolus):
             rule, todo = f"duration must be above 0 for {dose.kind}", 'Write "4 hour", for example'
             raise ConfigError(dose.where, rule, "a bolus", todo)
         if 0 < dose.duration < SECOND:
@@ -178,7 +175,7 @@ def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
 
 
 def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
-    """Labels in the order in which the periods begin; each period is one unbroken run of doses."""
+    """Return the labels in the order of the periods, each an uninterrupted run of doses."""
     labels: list[str] = []
     began = -math.inf
     for dose in molecule:
@@ -188,13 +185,13 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
             rule = f"period must have a name of at most {MOST_LETTERS} letters"
             raise ConfigError(dose.where, rule, repr(dose.period))
         if dose.period in labels:
-            rule = "period must not go on after another has begun"
+            rule = "period must not continue after another has begun"
             since = f"after {labels[-1]!r} began at {_day(began)}"
             got = f"{dose.period!r} again at {_day(dose.time)}, {since}"
-            raise ConfigError(dose.where, rule, got, "Give this dose a period of its own")
+            raise ConfigError(dose.where, rule, got, "Give this dose a new period")
         if dose.time == began:
             rule = "period must begin after the period before it"
-            got = f"{dose.period!r} at {_day(dose.time)}, where {labels[-1]!r} begins too"
+            got = f"{dose.period!r} at {_day(dose.time)}, when {labels[-1]!r} begins too"
             todo = "Give both doses the same period, or another time"
             raise ConfigError(dose.where, rule, got, todo)
         labels.append(dose.period)
@@ -202,7 +199,8 @@ def _period_labels(molecule: Sequence[Dose]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _check_gaps(molecule: Sequence[Dose]) -> None:
+def _check_intervals(molecule: Sequence[Dose]) -> None:
+    """Check that each `min_interval` fits between the dose before it and the planned interval."""
     for before, dose in zip((None, *molecule), molecule, strict=False):
         gap = math.inf if before is None else dose.time - before.time
         if dose.min_interval is None:
@@ -213,15 +211,15 @@ def _check_gaps(molecule: Sequence[Dose]) -> None:
             raise ConfigError(dose.where, rule, got, "Lengthen it")
         if before and dose.min_interval <= gap + SAME_TIME:
             continue
-        rule = "min_interval must not be longer than the time from the dose before it"
-        is_first = before is None
-        got = (
-            "given for the first dose" if is_first else f"{dose.min_interval:g} day of {gap:g} day"
-        )
-        raise ConfigError(dose.where, rule, got, "Shorten it or leave it out")
+        rule = "min_interval must not be longer than the time since the dose before it"
+        got = "set on the first dose"
+        if before:
+            got = f"{dose.min_interval:g} day with {gap:g} day between the doses"
+        raise ConfigError(dose.where, rule, got, "Shorten it or remove it")
 
 
 def _check_infusions(molecule: Sequence[Dose]) -> None:
+    """Check that infusions of the molecule do not overlap."""
     infusions = [dose for dose in molecule if dose.duration > 0]
     for one, after in zip(infusions, infusions[1:], strict=False):
         if one.end > after.time + SAME_TIME:

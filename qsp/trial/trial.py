@@ -1,8 +1,8 @@
-"""A trial: its arms, its length, its visits, and the times at which trajectories are kept.
+"""A trial: its arms, length, visits and the times at which trajectories are saved.
 
-No patient is in it; patients and trial meet in the engine. All times are days since the first dose
-of the molecule. A protocol counts the day of the first dose as day 1, and so does everything that
-is printed (`protocol_day`).
+A trial holds no patients; `qsp.simulation` combines the two. All times are days since the first
+dose of the molecule. A protocol counts the day of the first dose as day 1, and so do reports and
+messages (`protocol_day`).
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ SAVE_BUCKET = 64
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What is done to the patients and when they are looked at.
+    """Treatments and assessments of a trial.
 
     Args:
-        name: Of the trial.
-        arms: At least one, with unique names; every patient meets every arm.
+        name: Name of the trial.
+        arms: At least one arm, with unique names; every patient is simulated in every arm.
         days: Length, from the first dose of the molecule [day].
         visits: Times at which the tumor is measured, increasing [day].
         patients: Number of patients.
         molecule: Name of the molecule.
-        molecular_weight_kda: Of the molecule [kDa].
-        save_times: Times at which trajectories are kept [day]; where empty, `trajectory_times`
-            chooses.
+        molecular_weight_kda: Molecular weight of the molecule [kDa].
+        save_times: Times at which trajectories are saved [day]; `trajectory_times` chooses them if
+            there are none.
 
     Raises:
         ConfigError: If a value breaks one of these rules.
@@ -56,9 +56,7 @@ class Trial:
         check_schedule(self.days, self.visits)
         names = [arm.name for arm in self.arms]
         if not names or len(set(names)) < len(names):
-            raise ConfigError(
-                "trial", "arms must have names of their own", names, "Rename or add an arm"
-            )
+            raise ConfigError("trial", "arms must have unique names", names, "Rename or add an arm")
         for arm in self.arms:
             if arm.is_individual and len(arm.regimens) != self.patients:
                 regimens = f"regimens in arm {arm.name!r} ({len(arm.regimens)})"
@@ -72,7 +70,7 @@ class Trial:
     def start(self) -> float:
         """Start of the simulation, at the latest 0 [day].
 
-        It is the first administration of any drug or, in an arm that reacts, the decision on the
+        It is the first administration of any drug or, in an arm with rules, the decision on the
         first dose.
         """
         decided = [-arm.lead for arm in self.arms if arm.reaction is not None]
@@ -80,15 +78,15 @@ class Trial:
 
     @property
     def longest_regimen(self) -> int:
-        """Largest number of administrations that a patient of any arm is given."""
+        """Largest number of administrations of a patient in any arm."""
         return max(len(regimen.administrations) for arm in self.arms for regimen in arm.regimens)
 
 
 def check_schedule(days: float, visits: Sequence[float]) -> None:
-    """Refuse a trial without length, and visits out of order or outside the trial.
+    """Check that the trial has a length and that visits are in order and within the trial.
 
     Raises:
-        ConfigError: Named by key: `days`, `visits.0` ...
+        ConfigError: If not, with the key: `days`, `visits.0` ...
     """
     if not (math.isfinite(days) and days > 0):
         raise ConfigError("trial", "days must be above 0", days, "Write days = 84, for example")
@@ -107,13 +105,13 @@ def check_schedule(days: float, visits: Sequence[float]) -> None:
 
 
 def trajectory_times(arms: Sequence[Arm], days: float, visits: Sequence[float] = ()) -> np.ndarray:
-    """Times at which trajectories are kept by default.
+    """Return the default times at which trajectories are saved.
 
-    Every 6 hours from the start of the simulation to the end, and 1, 2, 3, 4, 6, 8, 10, 12, 16, 20,
-    24, 30, 36 and 48 hours after each distinct start of a dose of the molecule, with the visits and
-    both ends. Where this is more than 1,024 times (a long trial, or patients with times of their
-    own), the 6 hours become 12, then 24, and then times are left out evenly, never a visit. The
-    number is rounded up to a multiple of 64 by halving the widest gaps, so that regimens of like
+    They are every 6 hours from the start of the simulation to the end; 1, 2, 3, 4, 6, 8, 10, 12,
+    16, 20, 24, 30, 36 and 48 hours after each distinct start of a dose of the molecule; the visits
+    and both ends. If this is more than 1,024 times (a long trial, or patients with individual
+    times), the 6 hours become 12, then 24, and then times other than visits are dropped evenly. The
+    number is rounded up to a multiple of 64 by halving the widest gaps, so that regimens of similar
     length share one compiled program.
 
     Returns:
@@ -122,47 +120,48 @@ def trajectory_times(arms: Sequence[Arm], days: float, visits: Sequence[float] =
     start = min([0.0, *_starts(arms, molecule_only=False).tolist()])
     doses = _starts(arms, molecule_only=True)
     near_doses = np.concatenate([doses, (doses[:, None] + AFTER_DOSE).ravel()])
-    kept = np.array([start, 0.0, days, *visits])
-    times = kept
+    required = np.array([start, 0.0, days, *visits])
+    times = required
     for hours in BACKGROUND_HOURS:
         steps = np.arange(math.ceil(start * 24 / hours), math.floor(days * 24 / hours) + 1) * (
             hours * HOUR
         )
-        times = _distinct(np.concatenate([kept, steps, near_doses]), start, days)
+        times = _distinct(np.concatenate([required, steps, near_doses]), start, days)
         if len(times) <= MAX_SAVE_TIMES:
             return _filled(times)
-    room = MAX_SAVE_TIMES - len(kept)
-    chosen = np.unique(np.linspace(0, len(times) - 1, room).round().astype(int))
-    return _filled(_distinct(np.concatenate([kept, times[chosen]]), start, days))
+    others = MAX_SAVE_TIMES - len(required)
+    chosen = np.unique(np.linspace(0, len(times) - 1, others).round().astype(int))
+    return _filled(_distinct(np.concatenate([required, times[chosen]]), start, days))
 
 
 def protocol_day(time: float) -> str:
-    """Day as a protocol counts it: "day 1" is that of the first dose, "day -1" the one before."""
+    """Return the day in protocol counting: "day 1" has the first dose, "day -1" precedes it."""
     day = math.floor(round(time, 6))
     return f"day {day + 1 if day >= 0 else day}"
 
 
 def _starts(arms: Sequence[Arm], *, molecule_only: bool) -> np.ndarray:
     times = {
-        given.time
+        dose.time
         for arm in arms
         for regimen in arm.regimens
-        for given in regimen.administrations
-        if not molecule_only or given.kind in MOLECULE_KINDS
+        for dose in regimen.administrations
+        if not molecule_only or dose.kind in MOLECULE_KINDS
     }
     return np.array(sorted(times))
 
 
 def _distinct(times: np.ndarray, start: float, days: float) -> np.ndarray:
-    """Sorted times within the trial, each once; sums that differ by rounding are the same time."""
+    """Return sorted times within the trial, without those that differ by rounding alone."""
     inside = np.sort(times[(times >= start) & (times <= days)])
     return inside[np.concatenate([[True], np.diff(inside) > 1e-6])]
 
 
 def _filled(times: np.ndarray) -> np.ndarray:
+    """Return the times with the widest gaps halved, up to a multiple of `SAVE_BUCKET`."""
     target = -(-len(times) // SAVE_BUCKET) * SAVE_BUCKET
     while len(times) < target:
-        # Rounded, so that gaps equal but for rounding are halved in order of time.
+        # Gaps are rounded, so that those that differ by rounding alone are halved in order of time.
         widest = int(np.argmax(np.diff(times).round(6)))
         times = np.insert(times, widest + 1, (times[widest] + times[widest + 1]) / 2)
     return times

@@ -9,7 +9,7 @@ from qsp.config import Config, tables
 from qsp.population.covariate_file import SHORT
 from qsp.population.covariates import UNITS
 from qsp.population.plausible import COVARIATE_LIMITS
-from qsp.trial.dose_rows import OPTIONAL, PASSED_OVER, REQUIRED
+from qsp.trial.dose_rows import IGNORED, OPTIONAL, REQUIRED
 from tests.run.conftest import call
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_every_key_is_explained(table):
 
 
 def test_every_column_is_explained():
-    columns = [*REQUIRED, *OPTIONAL, *PASSED_OVER, *UNITS, *(name.upper() for name in SHORT)]
+    columns = [*REQUIRED, *OPTIONAL, *IGNORED, *UNITS, *(name.upper() for name in SHORT)]
     assert not [name for name in columns if name != "SS" and not re.search(rf"\b{name}\b", TEXT)]
 
 

@@ -1,4 +1,4 @@
-"""What a protocol becomes: amounts, periods, order, and the doses that go with others."""
+"""Conversion of a protocol: amounts, periods, order, and premedication ahead of doses."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_amount_is_read_in_mg_or_nmol(text, value, per, is_rate):
     size=st.sampled_from([("", "patient"), ("/kg", "kg"), ("/m^2", "m2")]),
     time=st.sampled_from([("", 1.0), ("/day", 1.0), ("/hour", 24.0), ("/week", 1 / 7)]),
 )
-def test_amount_in_any_unit_is_the_same_amount(value, mass, size, time):
+def test_amounts_in_different_units_are_equal(value, mass, size, time):
     amount = parse_amount(f"{value!r} {mass[0]}{size[0]}{time[0]}", where="here")
     assert amount.value == pytest.approx(value * mass[1] * time[1], rel=1e-12)
     assert (amount.per, amount.is_rate) == (size[1], time[0] != "")
@@ -70,7 +70,7 @@ def test_amount_in_any_unit_is_the_same_amount(value, mass, size, time):
 @pytest.mark.parametrize(
     "text", ["1", "mg", "1 L", "1 mg/L", "1 mg/kg/kg", "1 mg/mg", "1 /day", ""]
 )
-def test_what_is_no_amount_is_refused_with_the_text_as_written(text):
+def test_invalid_amounts_are_refused_and_quoted(text):
     with pytest.raises(UnitError, match="^here: the value must") as caught:
         parse_amount(text, where="here")
     assert repr(text) in str(caught.value)
@@ -82,10 +82,10 @@ def test_rate_over_a_duration_is_an_amount():
 
 
 def test_molecule_becomes_nmol_and_supportive_drugs_stay_mg():
-    given = regimen(iv("FD1", 0.0, 60.0), steroid(-HOUR), weight=150.0).administrations
-    assert [a.kind for a in given] == ["dexamethasone", "drug_iv"]
-    assert given[0].amount.value == 20.0
-    assert given[1].amount.value == pytest.approx(60.0 * 1000 / 150)  # 60 mg of 150 kDa: 400 nmol
+    first, second = regimen(iv("FD1", 0.0, 60.0), steroid(-HOUR), weight=150.0).administrations
+    assert (first.kind, second.kind) == ("dexamethasone", "drug_iv")
+    assert first.amount.value == 20.0
+    assert second.amount.value == pytest.approx(60.0 * 1000 / 150)  # 60 mg of 150 kDa: 400 nmol
 
 
 def test_moles_and_mg_of_the_molecule_are_the_same_dose():
@@ -93,43 +93,43 @@ def test_moles_and_mg_of_the_molecule_are_the_same_dose():
     assert moles.of_molecule(150.0) == mg.of_molecule(150.0) == Amount(400.0, "kg")
 
 
-def test_cap_goes_with_its_amount_into_another_unit():
+def test_cap_is_converted_with_its_amount():
     rate = dataclasses.replace(parse_amount("15 ug/m^2/day", where=""), cap=0.028)
     assert rate.over(7.0) == Amount(pytest.approx(0.105), "m2", cap=pytest.approx(0.196))
     assert Amount(8.0, "kg", cap=600.0).of_molecule(150.0).cap == pytest.approx(4000.0)
     assert Amount(20.0, "kg", cap=100.0).scaled(0.1875).cap == pytest.approx(18.75)
 
 
-def test_rate_in_moles_stays_one_over_its_duration():
+def test_rate_in_moles_becomes_an_amount_in_moles():
     whole = parse_amount("2 nmol/day", where="").over(3.0)
     assert whole.of_molecule(150.0) == Amount(6.0)
 
 
-def test_supportive_drug_is_first_of_two_that_start_together():
-    given = regimen(iv("FD1", 0.0, 1.0), steroid(0.0)).administrations
-    assert [a.kind for a in given] == ["dexamethasone", "drug_iv"]
+def test_supportive_drug_precedes_a_dose_that_starts_at_the_same_time():
+    doses = regimen(iv("FD1", 0.0, 1.0), steroid(0.0)).administrations
+    assert [a.kind for a in doses] == ["dexamethasone", "drug_iv"]
 
 
-def test_periods_are_numbered_by_start_and_split_doses_are_one():
-    given = regimen(iv("SUD2", 7.0, 2.0), iv("SUD1", 0.0, 0.5), iv("SUD1", 1.0, 0.5), steroid(6.9))
-    assert given.labels == ("SUD1", "SUD2")
-    assert [a.period for a in given.administrations] == [1, 1, 0, 2]
+def test_periods_are_numbered_by_start_and_split_doses_share_one():
+    plan = regimen(iv("SUD2", 7.0, 2.0), iv("SUD1", 0.0, 0.5), iv("SUD1", 1.0, 0.5), steroid(6.9))
+    assert plan.labels == ("SUD1", "SUD2")
+    assert [a.period for a in plan.administrations] == [1, 1, 0, 2]
 
 
 def test_infusions_may_follow_each_other_without_a_gap():
     bags = repeated(iv("SUD1", 0.0, 0.009, duration=1.0), every=1.0, times=7)
-    given = regimen(*bags, iv("FD1", 7.0, 0.1, duration=77.0))
-    assert given.labels == ("SUD1", "FD1")
-    assert len(given.administrations) == 8
+    plan = regimen(*bags, iv("FD1", 7.0, 0.1, duration=77.0))
+    assert plan.labels == ("SUD1", "FD1")
+    assert len(plan.administrations) == 8
 
 
-def test_bolus_during_an_infusion_is_no_overlap():
+def test_bolus_during_an_infusion_is_accepted():
     assert regimen(iv("A", 0.0, 1.0, duration=2.0), iv("A", 1.0, 1.0, duration=0.0)).labels == (
         "A",
     )
 
 
-def test_repeats_may_have_a_period_each():
+def test_repeats_can_each_have_a_period():
     doses = repeated(iv("", 14.0, 60.0), every=21.0, times=3, labels=("FD1", "FD2", "FD3"))
     assert [(d.period, d.time) for d in doses] == [("FD1", 14.0), ("FD2", 35.0), ("FD3", 56.0)]
 
@@ -140,7 +140,10 @@ def test_repeats_may_have_a_period_each():
         ([iv("A", 0.5, 1.0)], "time must be 0 for the first dose"),
         ([iv("A", -1.0, 1.0)], "time must be 0 for the first dose"),
         ([steroid(0.0)], "arm: doses must hold a dose of the molecule"),
-        ([iv("A", 0, 1.0), iv("B", 1, 1.0), iv("A", 2, 1.0)], "not go on after another has begun"),
+        (
+            [iv("A", 0, 1.0), iv("B", 1, 1.0), iv("A", 2, 1.0)],
+            "not continue after another has begun",
+        ),
         ([iv("A", 0, 1.0), iv("B", 0, 1.0, 0.0)], "period must begin after the period before it"),
         (
             [
@@ -157,12 +160,12 @@ def test_repeats_may_have_a_period_each():
         ([iv("A", 0, 1.0, 1e-6)], "0 .a bolus. or at least a second, but is 0.0864 s"),
     ],
 )
-def test_doses_that_contradict_each_other_are_refused(doses, message):
+def test_inconsistent_doses_are_refused(doses, message):
     with pytest.raises(ConfigError, match=message):
         regimen(*doses)
 
 
-class TestGivenBefore:
+class TestAdministeredBefore:
     molecule = (
         iv("SUD1", 0.0, 0.5),
         iv("SUD1", 1.0, 0.5),
@@ -174,15 +177,15 @@ class TestGivenBefore:
         drug = steroid(0.0)
         return [d.time for d in administered_before(drug, self.molecule, 0.25, window, periods)]
 
-    def test_each_dose_gets_it(self):
+    def test_drug_precedes_each_dose(self):
         assert self.times() == [-0.25, 0.75, 6.75, 27.75]
 
-    def test_window_holds_both_its_ends(self):
+    def test_window_includes_both_ends(self):
         assert self.times(window=(1.0, 7.0)) == [0.75, 6.75]
 
-    def test_period_gets_it_once_before_its_first_dose(self):
+    def test_drug_is_given_once_per_period_before_its_first_dose(self):
         assert self.times(periods=("SUD1", "FD2")) == [-0.25, 27.75]
 
-    def test_two_doses_at_one_time_get_it_once(self):
+    def test_drug_is_given_once_for_two_doses_at_one_time(self):
         twice = (*self.molecule, iv("FD2", 28.0, 1))
         assert len(administered_before(steroid(0.0), twice, 0.25, (0.0, 99.0), ())) == 4

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from qsp import model
 from qsp.errors import ConfigError, UnitError
-from qsp.interventions import Infusions
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import TCellFluxes
 from qsp.model.targets import TargetFluxes
@@ -18,9 +17,8 @@ from qsp.units import declarations, dimensions, is_unit, parse, rescaling
 DECLARING = (
     Parameters,
     State,
-    model.Moment,
+    model.Algebraic,
     model.Dosing,
-    Infusions,
     Bridges,
     Complexes,
     TCellFluxes,

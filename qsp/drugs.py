@@ -1,0 +1,75 @@
+"""Drugs that a trial can give: their names, routes and kinds of dose.
+
+`DRUGS` has one entry per supportive drug; state, parameters, dose kinds and the choices of a config
+follow from it. The equations of a drug are in the file of `qsp.interventions` that has its name,
+and its parameter values in ``[supportive.NAME]`` of ``qsp/model/physiology.toml``.
+
+This module imports only the standard library, so that configs and trials are read without JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+Route = Literal["iv", "sc", "oral"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SupportiveDrug:
+    """A supportive drug as configs, dose tables and reports see it.
+
+    Args:
+        name: Name in configs, dose tables, parameter files and results.
+        routes: Routes of administration. All enter the same compartment of the model.
+        equivalents: Drugs modeled as this one, with its time course: mass of this drug that has the
+            effect of 1 mg of the other [mg/mg].
+        has_bolus: Whether it may be given as a bolus.
+    """
+
+    name: str
+    routes: tuple[Route, ...]
+    equivalents: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    has_bolus: bool = True
+
+    @property
+    def is_infused(self) -> bool:
+        """Whether it can be given as an infusion."""
+        return "iv" in self.routes
+
+
+# Ratios of anti-inflammatory potency as in the usual conversion tables; assumed.
+STEROIDS = {
+    "methylprednisolone": 0.75 / 4.0,
+    "prednisone": 0.75 / 5.0,
+    "prednisolone": 0.75 / 5.0,
+    "hydrocortisone": 0.75 / 20.0,
+}
+
+COMPETITOR = SupportiveDrug("obinutuzumab", routes=("iv",), has_bolus=False)
+"""Antibody that competes with the molecule for its target: a state of `qsp.model.disposition`.
+
+It is infused only: a bolus would displace drug from its receptors within one step.
+"""
+
+DRUGS = (
+    SupportiveDrug("tocilizumab", routes=("iv",)),
+    SupportiveDrug("dexamethasone", routes=("iv", "oral"), equivalents=STEROIDS),
+    SupportiveDrug("jak_inhibitor", routes=("oral",)),
+    SupportiveDrug("anti_tnf", routes=("iv",)),
+    SupportiveDrug("siltuximab", routes=("iv",)),
+    SupportiveDrug("anakinra", routes=("sc",)),
+    SupportiveDrug("kinase_inhibitor", routes=("oral",)),
+    COMPETITOR,
+)
+"""Supportive drugs in the order of their kinds of dose: new ones go last."""
+
+DRUG_BY_NAME: Mapping[str, SupportiveDrug] = {
+    name: drug for drug in DRUGS for name in (drug.name, *drug.equivalents)
+}
+"""Supportive drug by each name that a config may use, equivalents included."""
+
+MOLECULE_KINDS = ("drug_iv", "drug_sc")
+DOSE_KINDS = (*MOLECULE_KINDS, *(drug.name for drug in DRUGS))
+"""Kinds of dose in the order of event tables: nmol of the molecule, mg of a supportive drug."""
