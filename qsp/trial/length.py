@@ -1,7 +1,7 @@
-"""How long a trial must be for all that it holds: doses, infusions, visits.
+"""Least length of a trial that holds its doses, infusions and visits.
 
-In an arm with rules any dose may be as late as the last visit of the calendar, so the longest
-infusion must have room after it.
+In an arm with rules any dose may be delayed to the last visit of the calendar, so the longest
+infusion must fit after that visit.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ import math
 from collections.abc import Sequence
 
 from qsp.trial.plans import planned_doses
+from qsp.trial.protocol import SAME_TIME
 from qsp.trial.regimen import Arm
-
-SAME_TIME = 1e-9
 
 
 def least_days(arms: Sequence[Arm], visits: Sequence[float] = ()) -> int:
-    """Least whole number of days in which a trial has room for its arms and visits.
+    """Return the least whole number of days of a trial with these arms and visits.
 
     Args:
-        arms: With what they give, and their calendars.
+        arms: Arms with their regimens and calendars.
         visits: Times at which the tumor is measured [day].
     """
-    # A dose, or a visit that may give one, is before the end; an infusion may end with it.
-    every = [dose for arm in arms for each in arm.regimens for dose in each.administrations]
-    before = [dose.time for dose in every]
-    by = [dose.time + dose.duration for dose in every]
+    # A dose, or a visit that may give one, must be before the end; an infusion may end with it.
+    doses = [dose for arm in arms for each in arm.regimens for dose in each.administrations]
+    before = [dose.time for dose in doses]
+    by = [dose.time + dose.duration for dose in doses]
     for arm in arms:
         if arm.reaction and arm.reaction.calendar:
             last = arm.reaction.calendar[-1]
@@ -36,5 +35,5 @@ def least_days(arms: Sequence[Arm], visits: Sequence[float] = ()) -> int:
 
 
 def longest_infusion(arm: Arm) -> float:
-    """Of the planned doses of the molecule [day]."""
+    """Return the longest duration of the planned doses of the molecule [day]."""
     return max((dose.duration for dose in planned_doses(arm.regimens[0])), default=0.0)

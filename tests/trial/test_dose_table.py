@@ -1,4 +1,4 @@
-"""A NONMEM-style table gives the doses a modeler would read in it, each once."""
+"""A NONMEM-style dose table is read as NONMEM reads it: every dose, once."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def test_rate_is_an_infusion_and_addl_repeats(read):
     assert arm.name == "dose_table"
 
 
-def test_label_holds_all_doses_of_its_line_together(read):
+def test_all_doses_of_a_line_belong_to_its_label(read):
     (arm,) = read(
         "ID,TIME,AMT,II,ADDL,EVID,CMT,LABEL\n1,0,1,1,2,1,depot,SUD1\n1,7,2,.,.,1,depot,SUD2\n"
     )
@@ -48,8 +48,8 @@ def test_label_holds_all_doses_of_its_line_together(read):
     assert [a.period for a in arm.administrations] == [1, 1, 1, 2]
 
 
-def test_further_doses_and_later_lines_are_both_given(read):
-    """A line that shortens the interval adds to ADDL, as in NONMEM; nothing is swallowed."""
+def test_additional_doses_and_later_lines_are_all_administered(read):
+    """As in NONMEM, a later line does not cancel the remaining doses of ADDL."""
     (arm,) = read(
         "ID,TIME,AMT,II,ADDL,EVID,CMT\n1,0,1,7,3,1,depot\n1,10,2,3,1,1,depot\n1,30,3,0,0,1,depot\n"
     )
@@ -67,7 +67,7 @@ def test_hours_micrograms_and_amounts_per_kg(read):
     assert first.amount.value == pytest.approx(0.06 * 1000 / WEIGHT_KDA)
 
 
-def test_supportive_drugs_are_in_mg_whatever_the_unit_of_the_molecule(read):
+def test_supportive_drugs_are_in_mg_for_any_unit_of_the_molecule(read):
     text = "ID,TIME,AMT,EVID,CMT\n1,-0.5,20,1,dexamethasone\n1,0,20,1,central\n"
     (arm,) = read(text, amount_unit="ug")
     assert doses(arm) == [(-0.5, "dexamethasone", 20.0, 0), (0.0, "drug_iv", 0.02, 1)]
@@ -81,25 +81,25 @@ def test_amounts_may_be_in_moles(read):
     assert steroid.amount.value == 20.0
 
 
-def test_numbers_of_compartments_mean_what_the_format_says(read):
+def test_compartment_numbers_are_mapped_by_the_format(read):
     text = "ID,TIME,AMT,EVID,CMT\n1,0,1,1,1\n1,1,1,1,2\n1,2,8,1,3\n1,3,1,1,Central\n"
     (arm,) = read(text, compartments={"1": "depot", "2": "central", "3": "tocilizumab"})
     kinds = [a.kind for a in arm.administrations]
     assert kinds == ["drug_sc", "drug_iv", "tocilizumab", "drug_iv"]
 
 
-def test_observations_and_named_columns_are_passed_over(read):
+def test_observations_and_named_columns_are_ignored(read):
     text = "id,time,amt,evid,cmt,dv,wt\n1,0,1,1,depot,.,70\n\n1,1,.,0,.,3.4,70\n"
     (arm,) = read(text, ignore=["WT"])
     assert len(arm.administrations) == 1
 
 
-def test_byte_order_mark_and_spaces_do_no_harm(read):
+def test_byte_order_mark_and_spaces_are_accepted(read):
     (arm,) = read("\ufeffID, TIME, AMT, EVID, CMT\r\n1, 0, 1, 1, depot\r\n")
     assert len(arm.administrations) == 1
 
 
-def test_arms_and_patients_keep_their_own_doses(read):
+def test_doses_are_kept_by_arm_and_patient(read):
     text = (
         "ID,TIME,AMT,EVID,CMT,ARM\n"
         "2,0,2,1,depot,low\n1,0,1,1,depot,low\n1,0,10,1,depot,high\n2,0,20,1,depot,high\n"
@@ -111,22 +111,22 @@ def test_arms_and_patients_keep_their_own_doses(read):
     assert [len(doses(high, n)) for n in (0, 1)] == [1, 2]
 
 
-def test_one_id_is_for_every_patient(read):
+def test_an_arm_with_one_id_applies_to_every_patient(read):
     text = "ID,TIME,AMT,EVID,CMT,ARM\n1,0,1,1,depot,all\n1,0,1,1,depot,each\n2,0,2,1,depot,each\n"
-    everyone, each = read(text)
-    assert (everyone.is_individual, each.is_individual) == (False, True)
-    trial = Trial("t", (everyone, each), 84.0, (84.0,), 2, "m", WEIGHT_KDA)
+    shared, individual = read(text)
+    assert (shared.is_individual, individual.is_individual) == (False, True)
+    trial = Trial("t", (shared, individual), 84.0, (84.0,), 2, "m", WEIGHT_KDA)
     table = event_table(trial, np.array([60.0, 80.0]), np.array([1.6, 2.0]))
     np.testing.assert_allclose(table.amount[..., 0] * WEIGHT_KDA / 1000, [[1, 1], [1, 2]])
 
 
-def test_ids_need_not_count_from_1_and_go_with_their_doses(read):
+def test_ids_are_arbitrary_and_sorted_with_their_doses(read):
     (arm,) = read("ID,TIME,AMT,EVID,CMT\n31,0,3,1,depot\n4,0,1,1,depot\n17,0,2,1,depot\n")
     assert arm.patients == (4, 17, 31)
     assert [doses(arm, n)[0][2] for n in range(3)] == [1.0, 2.0, 3.0]
 
 
-def test_time_beyond_the_end_in_hours_has_no_hint_at_hours(read):
+def test_time_beyond_the_end_does_not_suggest_hours_if_it_is_in_hours(read):
     table = "ID,TIME,AMT,EVID,CMT\n1,0,1,1,depot\n1,2400,1,1,depot\n"
     with pytest.raises(ConfigError, match="but is 2400 hour. Lengthen the trial with days.$"):
         read(table, time_unit="hour")
@@ -143,13 +143,13 @@ def test_steady_state_is_refused(read):
         read("ID,TIME,AMT,II,ADDL,SS,EVID,CMT\n1,0,1,7,3,1,1,depot\n")
 
 
-def test_thousands_of_further_doses_are_refused(read):
+def test_more_than_1000_additional_doses_are_refused(read):
     with pytest.raises(ConfigError, match="ADDL must be a whole number of at most 1000"):
         read("ID,TIME,AMT,II,ADDL,EVID,CMT\n1,0,1,7,100000,1,depot\n")
 
 
-def test_counts_are_those_of_the_table(read):
-    """Each record is given 1 + ADDL times: the event table holds as many, in every period."""
+def test_event_table_has_all_doses_of_the_table(read):
+    """Each line has 1 + ADDL doses."""
     text = "ID,TIME,AMT,II,ADDL,EVID,CMT\n1,0,1,7,3,1,depot\n1,1,20,7,3,1,dexamethasone\n"
     trial = Trial("t", read(text), 84.0, (84.0,), 1, "m", WEIGHT_KDA)
     table = event_table(trial, np.array([70.0]), np.array([1.8]))

@@ -1,4 +1,4 @@
-"""How long a trial must be, counted by hand."""
+"""The least length of a trial, compared with lengths counted by hand."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def dose(time, duration=0.0, period="A"):
 @pytest.mark.parametrize(
     ("arms", "visits", "days"),
     [
-        ([arm(dose(0.0))], (), 1),  # a dose is before the end
+        ([arm(dose(0.0))], (), 1),  # a dose must be before the end
         ([arm(dose(0.0), dose(7.0, period="B"))], (), 8),
         ([arm(dose(0.0, 28.0))], (), 28),  # an infusion may end with the trial
         ([arm(dose(0.0, 28.25))], (), 29),
@@ -43,7 +43,7 @@ def test_least_days(arms, visits, days):
 @pytest.mark.parametrize(
     "one", [arm(dose(0.0, 28.0), calendar=range(28)), arm(dose(0.0, 0.25), calendar=range(9))]
 )
-def test_the_least_days_are_enough_and_a_day_less_is_not(one):
+def test_rules_accept_the_least_length_and_refuse_a_day_less(one):
     days = least_days([one])
     check_reaction(one, float(days))
     with pytest.raises(LengthError, match=f"write days = {days}"):
