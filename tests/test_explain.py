@@ -70,7 +70,7 @@ def test_result_variable_has_axes_unit_and_codes():
 
 def test_endpoint_has_its_definition():
     text = told("incidence")
-    assert text.startswith("Endpoint incidence [1]: Patients with CRS")
+    assert text.startswith("Endpoint incidence [1]: Incidence of CRS")
     assert "source: Lee et al. 2019" in text
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from qsp.endpoints import crs
 from qsp.endpoints.endpoint import require
-from qsp.endpoints.statistics.blocks import joined
+from qsp.endpoints.statistics.blocks import map_blocks
 from qsp.endpoints.statistics.patients import weights
 from qsp.endpoints.steps import gather
 from qsp.errors import ConfigError, suggest
@@ -53,7 +53,7 @@ def dose_limiting(
     for name, unit in (_NEEDS | (_TIMES if window is not None else {})).items():
         require(ds, name, unit)
     arms = _arms(ds, levels)
-    found = joined(lambda part: _toxic(part, at_least, window), _read(ds, window).sel(arm=arms))
+    found = map_blocks(lambda part: _toxic(part, at_least, window), _read(ds, window).sel(arm=arms))
     weight = weights(ds).values
     plain = xr.DataArray(
         found.transpose("arm", "patient").values,

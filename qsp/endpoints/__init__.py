@@ -1,10 +1,12 @@
-"""Clinical questions answered from a results Dataset: xarray in, xarray out, with units.
+"""Clinical endpoints computed from a results Dataset: xarray in, xarray out, with units.
 
-Each function of `ENDPOINTS` states what it needs, its unit and its definition (`endpoint.Meaning`).
-Rates come with a Monte Carlo interval and, apart, the prediction interval of a trial of n patients
-(`interval`); failed patients are counted beside every number.
+Each function of `ENDPOINTS` declares the variables it reads, its unit and its definition
+(`endpoint.Meaning`). Rates are reported with a Monte Carlo interval and, separately, with the
+prediction interval of a trial of n patients (`statistics.interval`). The number of failed
+simulations is reported with every endpoint.
 
-Adding one: a function under `@endpoint` in the file of its question, and its name here.
+To add an endpoint, decorate a function with `@endpoint` in the module of its topic and list it in
+`ENDPOINTS`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Cytokine release syndrome: how often, how severe, when, for how long.
+"""Cytokine release syndrome (CRS): incidence, severity, onset and duration.
 
-Grades follow ASTCT 2019 (0 none to 4). An event belongs to the dose period in which it starts; the
-grade of a period is -1 where the period is absent or the simulation failed. Three links from
-cytokines to CRS are reported side by side, and none is validated: the severity thresholds (the
-grades), a logistic link on peak IL-6 and a hazard link.
+Grades follow the ASTCT consensus of 2019 (0, no CRS, to 4). An event is attributed to the dose
+period in which it starts; the grade of a period is -1 if the period does not exist or the
+simulation failed. Three links from cytokines to CRS are reported side by side, and none is
+validated: severity thresholds (the grades), a logistic link on peak IL-6, and a hazard link.
 
-Events are known without censoring: every patient is simulated to the end.
+Event times are not censored: every patient is simulated to the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import Meaning, endpoint, require
 from qsp.endpoints.statistics import interval
-from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.statistics.patients import COUNTS, counts, solved, spread, weights
 from qsp.endpoints.statistics.rates import from_sums, rate, sums
 from qsp.endpoints.steps import Grouping, gather, grouped
@@ -31,7 +31,7 @@ _ASTCT = "Lee et al. 2019, Biol Blood Marrow Transplant 25:625 (ASTCT consensus 
 
 
 def grades(ds: xr.Dataset) -> xr.DataArray:
-    """CRS grade (arm, patient, dose_period) [1], NaN where there is none."""
+    """Return the CRS grade (arm, patient, dose_period) [1], NaN if the period does not exist."""
     require(ds, "crs_grade", "1")
     grade = ds["crs_grade"].astype(float).fillna(-1.0)
     return grade.where((grade >= 0) & solved(ds))
@@ -40,9 +40,9 @@ def grades(ds: xr.Dataset) -> xr.DataArray:
 @endpoint(
     Meaning(
         units="1",
-        long_name="Patients with CRS",
-        definition="Share of the evaluable patients whose worst CRS grade in the dose period, or "
-        "over all doses, is at least the stated grade",
+        long_name="Incidence of CRS",
+        definition="Proportion of the evaluable patients whose worst CRS grade in the dose period, "
+        "or over all doses, is the stated grade or higher",
         needs={"crs_grade": "1", "outcome": "1"},
         source=_ASTCT,
     )
@@ -54,16 +54,16 @@ def incidence(
     at_least: Sequence[int] = GRADES,
     trial_size: int = interval.TRIAL_SIZE,
 ) -> xr.Dataset:
-    """CRS incidence by grade: ``sum(w [grade >= g]) / sum(w)``.
+    """Return the incidence of CRS by grade: ``sum(w [grade >= g]) / sum(w)``.
 
     Args:
         ds: Results.
-        by: Group of dose periods; "any" takes the worst grade of a patient over all doses.
-        at_least: Lowest grade counted, one rate each.
-        trial_size: Patients of the trial of the prediction interval.
+        by: Grouping of dose periods; "any" takes the worst grade of a patient over all doses.
+        at_least: Lowest grade counted; one rate for each.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (grade, arm[, label or dose_period]) [1], as in `rates.rate`.
+        Rates (grade, arm[, label or dose_period]) [1], with the variables of `rates.rate`.
 
     Source: ASTCT consensus grading, Lee et al. 2019.
     """
@@ -80,21 +80,21 @@ def incidence(
     Meaning(
         units="1",
         long_name="Patients by worst CRS grade",
-        definition="Share of the evaluable patients whose worst grade over all doses is exactly "
-        "the stated one",
+        definition="Proportion of the evaluable patients whose worst grade over all doses is "
+        "exactly the stated grade",
         needs={"crs_grade": "1", "outcome": "1"},
         source=_ASTCT,
     )
 )
 def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Distribution of the worst CRS grade: ``sum(w [max grade = g]) / sum(w)``, g from 0 to 4.
+    """Return the distribution of the worst CRS grade: ``sum(w [max grade = g]) / sum(w)``.
 
     Args:
         ds: Results.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (grade, arm) [1]; the values add up to 1.
+        Rates (grade, arm) [1] for grades 0 to 4; the values add up to 1.
 
     Source: ASTCT consensus grading, Lee et al. 2019.
     """
@@ -110,25 +110,26 @@ def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.
 @endpoint(
     Meaning(
         units="1",
-        long_name="Patients with CRS of any grade",
-        definition="CRS of grade 1 or more under each link: crossed severity thresholds, mean "
-        "logistic probability on the highest peak of IL-6, mean probability of the hazard",
+        long_name="Incidence of CRS of any grade, by link",
+        definition="Incidence of CRS of grade 1 or higher under each link: severity above its "
+        "threshold, mean logistic probability at the highest IL-6 peak, mean probability from the "
+        "cumulative hazard",
         needs={"crs_grade": "1", "crs_probability_logistic": "1", "crs_probability_hazard": "1"},
     )
 )
 def alternatives(
     ds: xr.Dataset, *, by: Grouping = "label", trial_size: int = interval.TRIAL_SIZE
 ) -> xr.Dataset:
-    """CRS rate under the severity, logistic and hazard links, from the same run.
+    """Return the incidence of CRS under the severity, logistic and hazard links.
 
-    Over several dose periods of one patient the logistic link reads the highest peak of IL-6, as it
-    does within one period, and the hazard adds up: ``1 - prod(1 - p_k)``. Neither depends on how
-    the doses are named, that is on how many periods they are divided into.
+    Over several dose periods of one patient, the logistic link uses the highest peak of IL-6, as
+    within one period, and the hazards add up: ``1 - prod(1 - p_k)``. Neither depends on the number
+    of periods into which the doses are divided.
 
     Args:
         ds: Results.
-        by: Group of dose periods.
-        trial_size: Patients of the trial of the prediction interval.
+        by: Grouping of dose periods.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
         Rates (link, arm[, label or dose_period]) [1]; `link` is severity, logistic or hazard.
@@ -137,16 +138,16 @@ def alternatives(
 
 
 def _linked(part: xr.Dataset, by: Grouping) -> xr.DataArray:
-    """CRS (link, arm, patient[, label or dose_period]) [1]: 0 or 1 by grade, else probabilities."""
+    """CRS (link, arm, patient[, label or dose_period]) [1]: 0 or 1 by grade, or a probability."""
     grade = grades(part)
     worst = gather(grade, part, by)
     by_grade = (worst >= 1).astype(float).where(worst.notnull())
-    # The probability rises with the peak, so that of the highest peak is the highest.
+    # The probability increases with the peak: its maximum is that of the highest peak.
     logistic = gather(part["crs_probability_logistic"].where(grade.notnull()), part, by, "max")
-    # Spared in every period of the group: the sum of ln(1 - p), the hazard over all of them.
-    chance = part["crs_probability_hazard"].clip(0.0, 1.0 - 1e-15)
-    spared = xr.apply_ufunc(np.log1p, -chance).where(grade.notnull())
-    hazard = -xr.apply_ufunc(np.expm1, gather(spared, part, by, "sum"))
+    # The log probability of no event, ln(1 - p), adds up over the periods of the group.
+    probability = part["crs_probability_hazard"].clip(0.0, 1.0 - 1e-15)
+    log_event_free = xr.apply_ufunc(np.log1p, -probability).where(grade.notnull())
+    hazard = -xr.apply_ufunc(np.expm1, gather(log_event_free, part, by, "sum"))
     events = (by_grade, logistic, hazard)
     stacked = xr.concat(events, dim="link", coords="minimal", compat="override", join="exact")
     return stacked.assign_coords(link=list(LINKS))
@@ -155,21 +156,21 @@ def _linked(part: xr.Dataset, by: Grouping) -> xr.DataArray:
 @endpoint(
     Meaning(
         units="hour",
-        long_name="Onset of CRS",
-        definition="Time from the start of the dose period to the start of the CRS event, among "
-        "patients with CRS; over all doses, every event counts",
+        long_name="Time to onset of CRS",
+        definition="Time from the start of the dose period to the onset of CRS, among patients "
+        "with CRS; over all doses, the events of all dose periods are pooled",
         needs={"crs_grade": "1", "crs_onset": "day"},
     )
 )
 def onset(
     ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = QUARTILES
 ) -> xr.Dataset:
-    """Median and quartiles of the onset of CRS.
+    """Return the median and quartiles of the time to onset of CRS.
 
     Args:
         ds: Results.
-        by: Group of dose periods; "any" pools the events of all doses.
-        quantiles: Between 0 and 1.
+        by: Grouping of dose periods; "any" pools the events of all doses.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
@@ -182,20 +183,20 @@ def onset(
     Meaning(
         units="hour",
         long_name="Duration of CRS",
-        definition="Time with CRS that started in the dose period, among patients with CRS; over "
-        "all doses, every period counts",
+        definition="Duration of the CRS that started in the dose period, among patients with CRS; "
+        "over all doses, the events of all dose periods are pooled",
         needs={"crs_grade": "1", "crs_duration": "day"},
     )
 )
 def duration(
     ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = QUARTILES
 ) -> xr.Dataset:
-    """Median and quartiles of the duration of CRS.
+    """Return the median and quartiles of the duration of CRS.
 
     Args:
         ds: Results.
-        by: Group of dose periods; "any" pools the events of all doses.
-        quantiles: Between 0 and 1.
+        by: Grouping of dose periods; "any" pools the events of all doses.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
@@ -209,14 +210,14 @@ def _event_times(ds: xr.Dataset, name: str, by: Grouping, quantiles: Sequence[fl
         return (part[name] * HOURS_PER_DAY).where(grades(part) >= 1)
 
     if by == "any":
-        # Each event of a patient counts once, with the weight of the patient.
+        # A patient may have several events; each has the weight of the patient.
         over = ("patient", "dose_period")
         return spread(hours, ds, quantiles, over=over, counted=_pooled_counts)
     return spread(lambda part: gather(hours(part), part, by), grouped(ds, by), quantiles)
 
 
 def _pooled_counts(hours: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Counts in patients, but `evaluable` in events: a patient may have several."""
+    """Count failed and unassessed patients, but events as `evaluable`."""
     numbers = counts(hours.max("dose_period"), ok)
     events = hours.notnull().sum(["patient", "dose_period"])
     return numbers | {
@@ -225,15 +226,15 @@ def _pooled_counts(hours: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataAr
 
 
 def first_event(ds: xr.Dataset, *, at_least: int = 1) -> xr.DataArray:
-    """Start of the first CRS event of a patient that reaches a grade.
+    """Return the onset of the first CRS event of each patient that reaches a grade.
 
     Args:
         ds: Results with `crs_grade`, `crs_onset` and `dose_time`.
         at_least: Lowest grade counted.
 
     Returns:
-        (arm, patient): Time [day since the first dose]; infinite without such an event, NaN where
-        the simulation failed.
+        (arm, patient): Onset [day since the first dose]; infinite if there is no such event, NaN
+        if the simulation failed.
     """
     require(ds, "crs_onset", "day")
     require(ds, "dose_time", "day")
@@ -247,8 +248,8 @@ def first_event(ds: xr.Dataset, *, at_least: int = 1) -> xr.DataArray:
     Meaning(
         units="1",
         long_name="Cumulative incidence of first CRS",
-        definition="Share of the evaluable patients whose first CRS event of the stated grade or "
-        "more has started by a time",
+        definition="Proportion of the evaluable patients whose first CRS event of the stated grade "
+        "or higher has started by the stated time",
         needs={"crs_grade": "1", "crs_onset": "day", "dose_time": "day"},
     )
 )
@@ -259,47 +260,47 @@ def cumulative_incidence(
     at_least: int = 1,
     trial_size: int = interval.TRIAL_SIZE,
 ) -> xr.Dataset:
-    """Cumulative incidence of first CRS: ``sum(w [T <= t]) / sum(w)``; nobody is censored.
+    """Return the cumulative incidence of first CRS, ``sum(w [T <= t]) / sum(w)``, uncensored.
 
     Args:
         ds: Results.
-        times: Times [day since the first dose]; every quarter of a day to the end of the run by
-            default.
+        times: Times [day since the first dose]; by default every quarter of a day to the end of
+            the run.
         at_least: Lowest grade counted.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
         Rates (time, arm) [1].
     """
-    moments = np.asarray(times if times is not None else _quarter_days(ds), float)
-    grid = xr.DataArray(moments, dims="time", coords={"time": ("time", moments, {"units": "day"})})
-    summed = added(_started(part, grid, at_least) for part in blocks(ds))
+    days = np.asarray(times if times is not None else _quarter_days(ds), float)
+    grid = xr.DataArray(days, dims="time", coords={"time": ("time", days, {"units": "day"})})
+    summed = add_blocks(_sums_by_time(part, grid, at_least) for part in blocks(ds))
     return from_sums(summed.assign_coords(time=grid["time"]), trial_size=trial_size)
 
 
-def _started(part: xr.Dataset, grid: xr.DataArray, at_least: int) -> xr.Dataset:
-    """Sums (time, arm) of a rate whose event is a first CRS by a time.
+def _sums_by_time(part: xr.Dataset, grid: xr.DataArray, at_least: int) -> xr.Dataset:
+    """Return the sums (time, arm) of `rates.sums` for the event "first CRS by this time".
 
-    A patient counts at every time from his first event on, so that the sums of the weights of those
-    who start between two times add up along the times; no array holds patients and times both.
+    The weights of the patients whose first event falls between two times are accumulated along the
+    times, so that no array has both a patient and a time dimension.
     """
     first = first_event(part, at_least=at_least).transpose("arm", "patient")
     known = xr.ones_like(first).where(first.notnull())
-    everybody = sums(known, part).expand_dims(time=grid["time"])
+    all_patients = sums(known, part).expand_dims(time=grid["time"])
     seen = first.where(solved(part)).values
     started = {
-        name: (("time", "arm"), _by_time(seen, each, grid.values))
+        name: (("time", "arm"), _cumulative_weight(seen, each, grid.values))
         for name, each in (("weighted", weights(part).values), ("events", np.ones(seen.shape[1])))
     }
-    return everybody.assign(started)
+    return all_patients.assign(started)
 
 
-def _by_time(
+def _cumulative_weight(
     first: NDArray[np.float64], weight: NDArray[np.float64], times: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(time, arm): Weight of the patients whose first event (arm, patient) is not after a time."""
+    """(time, arm): Total weight of the patients whose first event is at or before each time."""
     order = np.argsort(times, kind="stable")
-    # What comes after every time, or is not known, has the place behind the last.
+    # Events after the last time and NaN fall into an extra bin at the end, which is dropped.
     places = np.searchsorted(times[order], first)
     started = [np.bincount(own, weight, times.size + 1)[:-1].cumsum() for own in places]
     found = np.empty((times.size, first.shape[0]))

@@ -1,7 +1,7 @@
-"""Cytokines in blood: peaks by dose, when they come, and how far they rise over the baseline.
+"""Cytokines in blood: peaks by dose, time of the peak, and fold change over baseline.
 
-Peaks are the reductions of the engine, not the largest saved value. Concentrations are as measured:
-after tocilizumab, IL-6 rises because its receptor is blocked.
+Peaks are tracked by the engine at every solver step; they are not the largest saved value. IL-6 is
+the measured concentration, which increases under tocilizumab because its receptor is blocked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints.endpoint import Meaning, endpoint, require
-from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.statistics.patients import counts, solved, spread, weights
 from qsp.endpoints.steps import Grouping, gather, grouped
 from qsp.errors import ConfigError
@@ -33,8 +33,8 @@ _PEAKS = {f"{name}_peak": "pg/mL" for name in CYTOKINES}
 
 
 def _each(of: Sequence[Cytokine], measure: Callable[[Cytokine], xr.Dataset]) -> xr.Dataset:
-    """One cytokine after the other, so that the values of one are in memory at a time."""
-    joined = xr.concat(
+    """Compute one cytokine at a time, to limit memory, and concatenate the results."""
+    all_cytokines = xr.concat(
         [measure(name) for name in of],
         dim="cytokine",
         data_vars="all",
@@ -42,7 +42,7 @@ def _each(of: Sequence[Cytokine], measure: Callable[[Cytokine], xr.Dataset]) -> 
         compat="override",
         join="exact",
     )
-    ordered = joined.transpose("quantile", "cytokine", ..., missing_dims="ignore")
+    ordered = all_cytokines.transpose("quantile", "cytokine", ..., missing_dims="ignore")
     return ordered.assign_coords(cytokine=list(of))
 
 
@@ -53,8 +53,8 @@ def _patient_peaks(part: xr.Dataset, name: Cytokine, by: Grouping) -> xr.DataArr
 @endpoint(
     Meaning(
         units="pg/mL",
-        long_name="Cytokine peak",
-        definition="Quantiles over patients of the largest concentration in blood during the dose "
+        long_name="Peak cytokine concentration",
+        definition="Quantiles over patients of the maximum concentration in blood during the dose "
         "period",
         needs=_PEAKS,
     )
@@ -66,13 +66,13 @@ def peaks(
     quantiles: Sequence[float] = RANGE,
     of: Sequence[Cytokine] = CYTOKINES,
 ) -> xr.Dataset:
-    """Cytokine peaks: median and 5-95 % of the patients by default.
+    """Return cytokine peaks: by default the median and the 5th and 95th percentiles.
 
     Args:
         ds: Results.
-        by: Group of dose periods; "any" takes the largest peak of a patient.
-        quantiles: Between 0 and 1.
-        of: Cytokines, all by default.
+        by: Grouping of dose periods; "any" takes the largest peak of a patient.
+        quantiles: Levels between 0 and 1.
+        of: Cytokines; all by default.
 
     Returns:
         Dataset: `value` (quantile, cytokine, arm[, label or dose_period]) [pg/mL], and the counts.
@@ -84,10 +84,10 @@ def peaks(
 
 
 def _baseline(ds: xr.Dataset, name: Cytokine) -> xr.DataArray:
-    """Concentration of a cytokine before treatment: (arm, patient), or (arm,) [pg/mL].
+    """Return the concentration of a cytokine before treatment: (arm, patient) or (arm,) [pg/mL].
 
-    Taken, in this order, from the variable ``NAME_baseline``, from the trajectory at the first
-    saved time, or, where trajectories are stored apart, from their median at that time.
+    The baseline is, in this order, the variable ``NAME_baseline``, the trajectory at the first
+    saved time, or, if only quantiles over time are stored, the median at that time.
     """
     if f"{name}_baseline" in ds:
         require(ds, f"{name}_baseline", "pg/mL")
@@ -107,7 +107,7 @@ def _baseline(ds: xr.Dataset, name: Cytokine) -> xr.DataArray:
 @endpoint(
     Meaning(
         units="1",
-        long_name="Fold change of the cytokine peak over baseline",
+        long_name="Fold change of the cytokine peak from baseline",
         definition="Quantiles over patients of the peak of the dose period divided by the "
         "concentration before treatment",
         needs=_PEAKS,
@@ -120,13 +120,13 @@ def fold_changes(
     quantiles: Sequence[float] = RANGE,
     of: Sequence[Cytokine] = CYTOKINES,
 ) -> xr.Dataset:
-    """Fold change of cytokine peaks: peak / baseline, per patient.
+    """Return the fold change of cytokine peaks from baseline: peak / baseline, per patient.
 
     Args:
         ds: Results.
-        by: Group of dose periods.
-        quantiles: Between 0 and 1.
-        of: Cytokines, all by default.
+        by: Grouping of dose periods.
+        quantiles: Levels between 0 and 1.
+        of: Cytokines; all by default.
 
     Returns:
         Dataset: `value` (quantile, cytokine, arm[, label or dose_period]) [1], and the counts.
@@ -142,7 +142,7 @@ def fold_changes(
 @endpoint(
     Meaning(
         units="hour",
-        long_name="Time of the IL-6 peak",
+        long_name="Time to the IL-6 peak",
         definition="Time from the start of the dose period to the IL-6 peak",
         needs={"il6_peak_time": "day", "dose_time": "day"},
     )
@@ -150,12 +150,12 @@ def fold_changes(
 def peak_times(
     ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = RANGE
 ) -> xr.Dataset:
-    """Time of the IL-6 peak after the start of its dose period.
+    """Return the time from the start of the dose period to the IL-6 peak.
 
     Args:
         ds: Results.
         by: "label" or "dose_period".
-        quantiles: Between 0 and 1.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset: `value` (quantile, arm, label or dose_period) [hour], and the counts.
@@ -172,9 +172,9 @@ def peak_times(
     Meaning(
         units="1",
         long_name="Ratio of the largest cytokine peak to that of a reference arm",
-        definition="Median over patients of the largest peak over all doses, divided by the same "
-        "of the reference arm; and the quantiles of the ratio within a patient, who "
-        "meets every arm",
+        definition="Median over patients of the largest peak over all doses, divided by the median "
+        "in the reference arm; and quantiles of the within-patient ratio, because every patient is "
+        "simulated in every arm",
         needs=_PEAKS,
     )
 )
@@ -185,17 +185,18 @@ def peak_ratio(
     quantiles: Sequence[float] = RANGE,
     of: Sequence[Cytokine] = CYTOKINES,
 ) -> xr.Dataset:
-    """Largest cytokine peak of each arm relative to a reference arm.
+    """Return the largest cytokine peak of each arm relative to a reference arm.
 
     Args:
         ds: Results.
         reference: Name of the reference arm.
-        quantiles: Between 0 and 1, for the ratio within a patient.
-        of: Cytokines, all by default.
+        quantiles: Levels between 0 and 1, for the within-patient ratio.
+        of: Cytokines; all by default.
 
     Returns:
         Dataset: `value` (cytokine, arm) [1], the ratio of the medians; `within_patient`
-        (quantile, cytokine, arm) [1]; and the counts, of patients solved in both arms.
+        (quantile, cytokine, arm) [1]; and the counts of patients simulated successfully in both
+        arms.
 
     Raises:
         ConfigError: If there is no such arm.
@@ -226,33 +227,33 @@ def _ratio(
 @endpoint(
     Meaning(
         units="1",
-        long_name="Share of the cytokine source by tissue",
-        definition="Mean over patients of the share of each tissue in the cytokine source of a "
-        "dose period",
+        long_name="Fraction of cytokine release by tissue",
+        definition="Mean over patients of the fraction of the cytokine release of a dose period "
+        "that comes from each tissue",
         needs={"cytokine_source": "Mcell*day"},
     )
 )
 def source_shares(ds: xr.Dataset, *, by: Grouping = "label") -> xr.Dataset:
-    """Where the cytokines come from: ``source_tissue / sum(source)``, then the mean over patients.
+    """Return the mean over patients of ``release_tissue / sum(release)``.
 
     Args:
         ds: Results.
-        by: Group of dose periods, whose sources are added.
+        by: Grouping of dose periods, over which the release is summed.
 
     Returns:
-        Dataset: `value` (tissue, arm[, label or dose_period]) [1], NaN without any release; and the
-            counts, of patients with some release.
+        Dataset: `value` (tissue, arm[, label or dose_period]) [1], NaN if no patient has any
+        release; and the counts of patients with some release.
     """
     whole = grouped(ds, by)
-    summed = added(_shares(part, by) for part in blocks(whole))
+    summed = add_blocks(_sum_of_shares(part, by) for part in blocks(whole))
     value = summed["weighted"] / summed["weight"].where(summed["weight"] != 0)
     value.attrs = {}
     numbers = summed.drop_vars(["weighted", "weight"]).data_vars
     return xr.Dataset({"value": value.where(np.isfinite(value)), **numbers})
 
 
-def _shares(part: xr.Dataset, by: Grouping) -> xr.Dataset:
-    """Weighted sum of the shares of the patients with some release, their weight, the counts."""
+def _sum_of_shares(part: xr.Dataset, by: Grouping) -> xr.Dataset:
+    """Weighted sum of the fractions of patients with release, their total weight, the counts."""
     ok = solved(part)
     source = gather(part["cytokine_source"].where(ok), part, by, "sum")
     total = source.sum("tissue", skipna=False)

@@ -1,4 +1,4 @@
-"""What rules came to: decisions by visit, doses given, rescue drugs."""
+"""Adaptive dosing: decisions by visit and by planned dose, doses administered, rescue drugs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xarray as xr
 
 from qsp.endpoints.endpoint import Meaning, endpoint
 from qsp.endpoints.statistics import interval
-from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.statistics.patients import solved, spread
 from qsp.endpoints.statistics.rates import rate
 
@@ -18,12 +18,12 @@ _REASON, _DRUG = "administered_reason", "administered_drug"
 
 
 def has_rules(ds: xr.Dataset) -> bool:
-    """Whether an arm of the results reacts to its patients."""
+    """Return whether any arm of the results has dosing rules."""
     return "decision" in ds
 
 
 def flags(variable: xr.DataArray) -> dict[str, int]:
-    """Codes of a variable by their meaning, with spaces."""
+    """Return the codes of a variable by their meaning, with spaces instead of underscores."""
     meanings = str(variable.attrs["flag_meanings"]).split()
     values = np.atleast_1d(variable.attrs["flag_values"]).tolist()
     return {m.replace("_", " "): int(v) for m, v in zip(meanings, values, strict=True)}
@@ -33,18 +33,18 @@ def flags(variable: xr.DataArray) -> dict[str, int]:
     Meaning(
         units="1",
         long_name="Patients by decision",
-        definition="Patients for whom a visit came to each decision",
+        definition="Number of patients with each decision at a visit",
         needs={"decision": "1", "outcome": "1"},
     )
 )
 def flow(ds: xr.Dataset) -> xr.DataArray:
-    """Number of solved patients by arm, visit and decision.
+    """Return the number of successfully simulated patients by arm, visit and decision.
 
     Args:
         ds: Results of arms with rules.
 
     Returns:
-        (decision, arm, decision_visit): Patients [1]; `decision` is its meaning.
+        (decision, arm, decision_visit): Number of patients [1]; `decision` is text.
     """
     codes = flags(ds["decision"])
 
@@ -53,17 +53,17 @@ def flow(ds: xr.Dataset) -> xr.DataArray:
         counts = [(seen == code).sum("patient") for code in codes.values()]
         return xr.Dataset({"flow": xr.concat(counts, dim="decision")})
 
-    total = added(counted(part) for part in blocks(ds))
+    total = add_blocks(counted(part) for part in blocks(ds))
     return total["flow"].assign_coords(decision=list(codes))
 
 
 def has_doses(ds: xr.Dataset) -> bool:
-    """Whether the results say which planned dose each decision was about."""
+    """Return whether the results hold the planned dose of each decision."""
     return "decision_step" in ds
 
 
 def planned_doses(ds: xr.Dataset) -> dict[str, list[str]]:
-    """Dose period of each planned dose, by arm with rules."""
+    """Return the dose period of each planned dose, by arm with rules."""
     return json.loads(str(ds.attrs["planned_doses"]))
 
 
@@ -71,37 +71,38 @@ def planned_doses(ds: xr.Dataset) -> dict[str, list[str]]:
     Meaning(
         units="1",
         long_name="Decisions by planned dose",
-        definition="Visits at which each planned dose came to each decision, and patients in whom "
-        "it did at least once",
+        definition="Number of visits with each decision about a planned dose, and number of "
+        "patients with at least one such visit",
         needs={"decision": "1", "decision_step": "1", "outcome": "1"},
     )
 )
 def by_dose(ds: xr.Dataset) -> xr.Dataset:
-    """Decisions about each planned dose, in solved patients.
+    """Count the decisions about each planned dose, over successfully simulated patients.
 
     Args:
         ds: Results of arms with rules.
 
     Returns:
         `visits` and `patients` (decision, arm, planned_dose) [1], and `patients_any`
-        (decision, arm), in whom any dose came to it; `planned_dose` counts from 1.
+        (decision, arm) [1], patients with that decision about any dose; `planned_dose` counts
+        from 1.
     """
     codes = flags(ds["decision"])
     most = max(map(len, planned_doses(ds).values()), default=0)
-    total = added(_by_dose(part, list(codes.values()), most) for part in blocks(ds))
+    total = add_blocks(_by_dose(part, list(codes.values()), most) for part in blocks(ds))
     return total.assign_coords(decision=list(codes), planned_dose=np.arange(1, most + 1))
 
 
 def _by_dose(part: xr.Dataset, codes: list[int], most: int) -> xr.Dataset:
-    """Of some patients: one pass over their visits, whatever the number of doses."""
+    """Count the decisions of a block of patients in one pass over their visits."""
     order = ("arm", "patient", "decision_visit")
     step, decision = (
         part[name].where(solved(part), -1).fillna(-1).transpose(*order).values.astype(int)
         for name in ("decision_step", "decision")
     )
-    there = (step > 0) & (decision >= 0)
-    arm, patient, _ = np.nonzero(there)
-    place = (np.searchsorted(codes, decision[there]), arm, step[there] - 1)
+    decided = (step > 0) & (decision >= 0)
+    arm, patient, _ = np.nonzero(decided)
+    place = (np.searchsorted(codes, decision[decided]), arm, step[decided] - 1)
     visits = np.zeros((len(codes), part.sizes["arm"], most), int)
     np.add.at(visits, place, 1)
     had = np.zeros((*visits.shape, part.sizes["patient"]), bool)
@@ -120,34 +121,35 @@ def _by_dose(part: xr.Dataset, codes: list[int], most: int) -> xr.Dataset:
 @endpoint(
     Meaning(
         units="1",
-        long_name="Patients given a rescue drug",
-        definition="Share of the evaluable patients whom a rule gave a supportive drug at least "
-        "once",
+        long_name="Patients with a rescue drug",
+        definition="Proportion of the evaluable patients who received a supportive drug by a rule "
+        "at least once",
         needs={_REASON: "1", _DRUG: "1", "outcome": "1"},
     )
 )
 def rescued(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Share of patients given each drug by a rule.
+    """Return the proportion of patients who received each rescue drug by a rule.
 
     Args:
         ds: Results of arms with rules.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (drug, arm) [1], as in `rates.rate`; only drugs that anybody was given.
+        Rates (drug, arm) [1], with the variables of `rates.rate`; only drugs that at least one
+        patient received.
     """
     kinds, why = flags(ds[_DRUG]), flags(ds[_REASON])["rescue"]
-    given = [
+    drugs = [
         name
         for name, code in kinds.items()
         if any(bool(_by_rule(part, code, why).any()) for part in blocks(ds))
     ]
 
     def event(part: xr.Dataset) -> xr.DataArray:
-        each = [_by_rule(part, kinds[name], why).any("administration") for name in given]
-        return xr.concat(each, dim="drug").astype(float).assign_coords(drug=given)
+        each = [_by_rule(part, kinds[name], why).any("administration") for name in drugs]
+        return xr.concat(each, dim="drug").astype(float).assign_coords(drug=drugs)
 
-    if not given:
+    if not drugs:
         return xr.Dataset(coords={"drug": [], "arm": ds["arm"]})
     return rate(event, ds, trial_size=trial_size)
 
@@ -160,19 +162,19 @@ def _by_rule(ds: xr.Dataset, kind: int, why: int) -> xr.DataArray:
     Meaning(
         units="1",
         long_name="Patients whose treatment was stopped by a rule",
-        definition="Share of the evaluable patients with a decision to stop",
+        definition="Proportion of the evaluable patients with a decision to stop treatment",
         needs={"decision": "1", "outcome": "1"},
     )
 )
 def stopped(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Share of patients whose treatment a rule stopped.
+    """Return the proportion of patients whose treatment was stopped by a rule.
 
     Args:
         ds: Results of arms with rules.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (arm) [1], as in `rates.rate`.
+        Rates (arm) [1], with the variables of `rates.rate`.
     """
     code = flags(ds["decision"])["stopped"]
     return rate(
@@ -185,17 +187,17 @@ def stopped(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Data
 @endpoint(
     Meaning(
         units="1",
-        long_name="Dose periods of a patient",
-        definition="Quantiles over patients of the number of dose periods given",
+        long_name="Dose periods per patient",
+        definition="Quantiles over patients of the number of dose periods administered",
         needs={"dose_time": "day", "outcome": "1"},
     )
 )
 def doses(ds: xr.Dataset, *, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> xr.Dataset:
-    """Number of dose periods that patients were given.
+    """Return quantiles over patients of the number of dose periods administered.
 
     Args:
         ds: Results.
-        quantiles: Between 0 and 1.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset: `value` (quantile, arm) [1], and the counts.

@@ -1,9 +1,8 @@
-"""What makes a function an endpoint: it says what it needs and what it returns, in units.
+"""The `@endpoint` decorator: declared inputs with units, checked before the function runs.
 
-An endpoint takes a results Dataset and returns a Dataset or DataArray that carries `units`,
-`long_name`, `definition` and, where it has one, `source`. The variables it needs are checked before
-it runs, by name and unit, so that a wrong file is refused in words instead of giving a wrong
-number.
+An endpoint takes a results Dataset and returns a Dataset or DataArray with the attributes `units`,
+`long_name`, `definition` and, if it has one, `source`. Its input variables are checked by name and
+unit, so that an unsuitable file raises an error instead of giving a wrong number.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import xarray as xr
 
 from qsp import units as unit_system
-from qsp.endpoints.lazy import by_part
+from qsp.endpoints.lazy import without_dask
 from qsp.errors import ConfigError, suggest
 
 P = ParamSpec("P")
@@ -25,14 +24,14 @@ Labeled = TypeVar("Labeled", xr.Dataset, xr.DataArray)
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an endpoint measures.
+    """Definition of an endpoint.
 
     Args:
-        units: Unit of its values; "1" for a fraction or a count.
+        units: Unit of the values; "1" for a fraction or a count.
         long_name: Name for an axis or a table.
-        definition: How it is computed, in a sentence.
-        needs: Variables it reads and the unit each must have; None for text.
-        source: Reference of the definition.
+        definition: Definition in a sentence.
+        needs: Input variables and the unit each must have; None for text.
+        source: Reference for the definition.
     """
 
     units: str
@@ -42,7 +41,7 @@ class Meaning:
     source: str = ""
 
     def attrs(self) -> dict[str, str]:
-        """Attributes of the result; `source` only where there is one."""
+        """Return the attributes of the result; `source` only if there is one."""
         attrs = {"units": self.units, "long_name": self.long_name, "definition": self.definition}
         return attrs | ({"source": self.source} if self.source else {})
 
@@ -52,14 +51,14 @@ def endpoint(
 ) -> Callable[
     [Callable[Concatenate[xr.Dataset, P], Labeled]], Callable[Concatenate[xr.Dataset, P], Labeled]
 ]:
-    """Declare what a function of a results Dataset needs and returns.
+    """Declare the inputs and the result of an endpoint.
 
     Args:
-        meaning: What it measures, and from what.
+        meaning: Definition, unit and input variables.
 
     Returns:
         A decorator. The decorated function raises ConfigError for a missing variable or a wrong
-        unit, and carries the meaning as its attribute `meaning`.
+        unit, and has the definition as its attribute `meaning`.
     """
 
     def declare(
@@ -69,7 +68,7 @@ def endpoint(
         def checked(ds: xr.Dataset, /, *args: P.args, **kwargs: P.kwargs) -> Labeled:
             for name, unit in meaning.needs.items():
                 require(ds, name, unit)
-            return _described(function(by_part(ds), *args, **kwargs), meaning)
+            return _described(function(without_dask(ds), *args, **kwargs), meaning)
 
         checked.meaning = meaning  # type: ignore[attr-defined]
         return checked
@@ -78,33 +77,33 @@ def endpoint(
 
 
 def require(ds: xr.Dataset, name: str, unit: str | None) -> None:
-    """Check that a Dataset holds a variable in a unit.
+    """Check that a Dataset holds a variable in a given unit.
 
     Args:
         ds: Results.
         name: Variable.
-        unit: Unit it must have; None for text.
+        unit: Required unit; None for text.
 
     Raises:
-        ConfigError: If it is missing or in another unit.
+        ConfigError: If the variable is missing or has another unit.
     """
     if name not in ds:
         todo = suggest(name, [str(known) for known in ds.variables])
         raise ConfigError("results", f"the variable {name} must be present", "missing", todo)
-    given = ds[name].attrs.get("units")
-    if unit is None or given == unit or {given, unit} == {"", "1"}:
+    found = ds[name].attrs.get("units")
+    if unit is None or found == unit or {found, unit} == {"", "1"}:
         return
     where, rule = f"results: {name}", f"the unit must be {unit}"
-    if given is None or not unit_system.is_unit(given):
-        raise ConfigError(where, rule, "missing" if given is None else repr(given))
-    alike = unit_system.dimensions(given) == unit_system.dimensions(unit)
-    if not alike or abs(unit_system.parse(f"1 {given}", unit, where=where) - 1) > 1e-12:
-        raise ConfigError(where, rule, repr(given))
+    if found is None or not unit_system.is_unit(found):
+        raise ConfigError(where, rule, "missing" if found is None else repr(found))
+    same_dimensions = unit_system.dimensions(found) == unit_system.dimensions(unit)
+    if not same_dimensions or abs(unit_system.parse(f"1 {found}", unit, where=where) - 1) > 1e-12:
+        raise ConfigError(where, rule, repr(found))
 
 
 def _described(result: Labeled, meaning: Meaning) -> Labeled:
     if isinstance(result, xr.DataArray):
-        # What arithmetic carried along is the meaning of the input.
+        # Attributes carried through arithmetic describe the input, not the result.
         result.attrs = dict(meaning.attrs())
         return result
     for variable in result.data_vars.values():

@@ -1,7 +1,7 @@
-"""Exposure to the drug by dose period: Cmax, Ctrough, AUC and receptor occupancy in blood.
+"""Exposure by dose period: Cmax, Ctrough, AUC and target occupancy in blood.
 
-Concentrations are of free drug in the central compartment, in nmol/L and, with the molecular
-weight, in mass units: 1 nmol/L of a molecule of M kDa is M/1000 ug/mL.
+Concentrations are those of free drug in the central compartment, in nmol/L and in mass units:
+1 nmol/L of a molecule of M kDa is M/1000 ug/mL.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ from qsp.endpoints.steps import Grouping, Reduction, gather, grouped
 from qsp.errors import ConfigError
 
 RANGE = (0.05, 0.5, 0.95)
-# How the periods of one group are joined: peaks by the largest, the trough by the lowest, areas by
-# the sum.
+# How the periods of a group are combined: the largest peak, the lowest trough, the sum of areas.
 _METRICS: dict[str, tuple[Reduction, str, str]] = {
-    "cmax": ("max", "nmol/L", "Largest concentration"),
+    "cmax": ("max", "nmol/L", "Maximum concentration"),
     "ctrough": ("min", "nmol/L", "Concentration at the end of the dose period"),
-    "auc": ("sum", "nmol*day/L", "Area under the concentration"),
-    "occupancy_max": ("max", "1", "Largest target occupancy in blood"),
+    "auc": ("sum", "nmol*day/L", "Area under the concentration-time curve"),
+    "occupancy_max": ("max", "1", "Maximum target occupancy in blood"),
 }
 MASS_UNITS = {"cmax": "ug/mL", "ctrough": "ug/mL", "auc": "ug*day/mL"}
 
 
 def mass_per_molar(ds: xr.Dataset) -> float:
-    """Factor from nmol/L to ug/mL: the molecular weight in kDa over 1000.
+    """Return the conversion factor from nmol/L to ug/mL: the molecular weight in kDa over 1000.
 
     Args:
         ds: Results with the attribute `molecular_weight_kda`.
 
     Returns:
-        Factor [ug/mL per nmol/L].
+        Conversion factor [ug/mL per nmol/L].
 
     Raises:
         ConfigError: If the attribute is missing or not positive.
@@ -51,21 +50,21 @@ def mass_per_molar(ds: xr.Dataset) -> float:
     Meaning(
         units="1",
         long_name="Exposure by dose period",
-        definition="Quantiles over patients of Cmax, Ctrough, AUC and largest occupancy in the "
-        "dose period",
+        definition="Quantiles over patients of Cmax, Ctrough, AUC and maximum target occupancy in "
+        "the dose period",
         needs={name: unit for name, (_, unit, _) in _METRICS.items()},
     )
 )
 def metrics(
     ds: xr.Dataset, *, by: Grouping = "label", quantiles: Sequence[float] = RANGE
 ) -> xr.Dataset:
-    """Exposure metrics: median and 5-95 % of the patients by default.
+    """Return exposure metrics: by default the median and the 5th and 95th percentiles.
 
     Args:
         ds: Results.
-        by: Group of dose periods; over several, Cmax and occupancy are the largest, Ctrough the
-            lowest, AUC the sum.
-        quantiles: Between 0 and 1.
+        by: Grouping of dose periods. Over several periods, Cmax and occupancy are the largest,
+            Ctrough is the lowest and AUC is the sum.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset over (quantile, arm[, label or dose_period]), each variable with its unit: `cmax`,

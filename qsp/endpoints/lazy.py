@@ -1,7 +1,7 @@
-"""Results by dask, as results of a file: a part is computed when it is used, and not kept.
+"""Dask arrays wrapped as lazily indexed arrays: a block is computed when used, and not cached.
 
-An endpoint asks for a part of the patients at a time. So written, it needs neither a graph nor the
-functions that dask knows.
+Endpoints read a block of patients at a time. Wrapped this way, dask-backed results behave like
+results opened from a file, and endpoints may use functions that dask does not implement.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 
-def by_part(ds: xr.Dataset) -> xr.Dataset:
-    """The same results without dask; those without it as they are.
+def without_dask(ds: xr.Dataset) -> xr.Dataset:
+    """Return the same results with lazily indexed arrays in place of dask arrays.
 
     Args:
-        ds: Results.
+        ds: Results, with or without dask arrays.
     """
     chunked = {name: v for name, v in ds.variables.items() if v.chunks is not None}
     if not chunked:
@@ -27,33 +27,33 @@ def by_part(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _lazy(values: xr.Variable) -> xr.Variable:
-    array = indexing.LazilyIndexedArray(_Computed(values.data))
+    array = indexing.LazilyIndexedArray(_DaskArray(values.data))
     return xr.Variable(values.dims, array, values.attrs, values.encoding)
 
 
-class _Computed(BackendArray):
-    """An array of dask of which a part is computed when it is asked for."""
+class _DaskArray(BackendArray):
+    """A dask array of which only the indexed part is computed."""
 
     def __init__(self, array: Any) -> None:
-        # numpy's texts of any length turn into no other kind of text but objects.
+        # NumPy cannot convert variable-width strings to fixed-width ones, only to objects.
         self.dtype = np.dtype(object) if array.dtype.kind == "T" else array.dtype
         self.shape = array.shape
         self._array = array
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         outer = indexing.IndexingSupport.OUTER
-        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._computed)
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._compute)
 
-    def _computed(self, key: tuple[Any, ...]) -> np.ndarray:
+    def _compute(self, key: tuple[Any, ...]) -> np.ndarray:
         part = self._array
-        for axis, index in enumerate(key):  # dask takes one list at a time
-            part = part[(slice(None),) * axis + (_kept(index),)]
+        for axis, index in enumerate(key):  # dask accepts one index array at a time
+            part = part[(slice(None),) * axis + (_as_slice(index),)]
         plain = tuple(0 if isinstance(index, int | np.integer) else slice(None) for index in key)
         return np.asarray(part.compute(scheduler="synchronous"))[plain].astype(self.dtype)
 
 
-def _kept(index: Any) -> Any:
-    """An index that keeps its axis."""
+def _as_slice(index: Any) -> Any:
+    """Return an integer index as a slice of length one, which keeps its axis."""
     if isinstance(index, int | np.integer):
         return slice(index, index + 1) if index != -1 else slice(-1, None)
     return index

@@ -1,16 +1,18 @@
-"""Tumor response: size at the visits, best response, and its rates.
+"""Tumor response: best response by Lugano or RECIST criteria, and response rates.
 
-Size is one volume V, so the criteria for diameters are carried over to spheres whose sizes change
-together; V0 is the volume at the start and N the nadir up to then, the start included:
+The model has one tumor volume V. Criteria for diameters are converted to volumes for spherical
+lesions that shrink and grow in proportion; V0 is the baseline volume and N the nadir so far,
+including baseline:
 
 | criteria | measure | partial response | progression |
 |---|---|---|---|
 | Lugano | product of diameters | -50 %: V <= 0.5^1.5 = 0.354 V0 | +50 %: V >= 1.5^1.5 = 1.837 N |
 | RECIST 1.1, confirmed | diameter | -30 %: V <= 0.7^3 = 0.343 V0 | +20 %: V >= 1.2^3 = 1.728 N |
 
-A tumor below 0.5 mL is a complete response [assumed: about a node of 1 cm]; a nadir below that
-counts as 0.5 mL, or regrowth that nobody can measure would be progression. Left out: new lesions,
-metabolic response (PET), the absolute 5 mm of RECIST, the least length of stable disease.
+A tumor below 0.5 mL is a complete response [assumed: about a node of 1 cm]. A nadir below 0.5 mL
+counts as 0.5 mL; otherwise, regrowth too small to be measured would count as progression. Not
+modeled: new lesions, metabolic response (PET), the absolute increase of 5 mm in RECIST, and the
+minimum duration of stable disease.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ MEANINGS = (
     "progressive_disease",
 )
 COMPLETE_VOLUME = 0.5  # mL [assumed]
-# A volume that is at the limit but for rounding meets it.
+# Relative tolerance: a volume equal to the limit up to rounding meets it.
 _ROUNDING = 1e-9
 RANGE = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LUGANO = "Cheson et al. 2014, J Clin Oncol 32:3059 (Lugano)"
@@ -46,13 +48,13 @@ _RECIST = "Eisenhauer et al. 2009, Eur J Cancer 45:228 (RECIST 1.1)"
 
 @dataclass(frozen=True)
 class Criteria:
-    """Response criteria for one volume.
+    """Response criteria in terms of one tumor volume.
 
     Args:
         title: Name in tables.
-        partial: Largest V/V0 of a partial response [1].
-        progression: Least V/nadir of progression [1].
-        confirmed: Whether a response must hold at two consecutive visits.
+        partial: Largest V/V0 that is a partial response [1].
+        progression: Smallest V/nadir that is progression [1].
+        confirmed: Whether a response must be confirmed at the next visit.
         source: Reference.
     """
 
@@ -69,30 +71,37 @@ CRITERIA = {
 }
 
 
-_JUDGED = {
-    "myeloma": "Myeloma is judged by the IMWG criteria (M-protein, marrow), which are not modeled",
-    "ALL": "Leukemia is judged by the share of blasts in marrow and by blood counts, which is not "
-    "modeled",
+_ASSESSED_BY = {
+    "myeloma": "Response in myeloma is assessed by the IMWG criteria (M-protein, marrow), which "
+    "are not modeled",
+    "ALL": "Response in leukemia is assessed by the percentage of blasts in marrow and by blood "
+    "counts, which are not modeled",
 }
-"""How diseases without a tumor of a size are judged, by a word in their name."""
+"""Response criteria of diseases without a measurable tumor, by a word in the disease name."""
 
 
 def surrogate(disease: str, criteria: str) -> str:
-    """A sentence where criteria for the size of a tumor stand for those of a disease, else none.
+    """Return a caveat if tumor size criteria are used for a disease that has others.
 
     Args:
-        disease: Of the population.
-        criteria: One of `CRITERIA`.
+        disease: Disease of the population.
+        criteria: Criteria used, a key of `CRITERIA`.
+
+    Returns:
+        A sentence; empty if the criteria are those of the disease.
     """
-    judged = next((how for word, how in _JUDGED.items() if word in disease.split()), "")
-    if not judged:
+    caveat = next((text for word, text in _ASSESSED_BY.items() if word in disease.split()), "")
+    if not caveat:
         return ""
     title = _criteria(criteria).title
-    return f"{judged}: the {title} categories are a surrogate, by the volume of cells in marrow."
+    return (
+        f"{caveat}: the {title} categories, applied to the volume of malignant cells in marrow, "
+        "are a surrogate."
+    )
 
 
 def surrogate_of(ds: xr.Dataset) -> str:
-    """The same for results; none where they do not name a disease.
+    """Return the caveat of `surrogate` for results; empty if they do not name a disease.
 
     Args:
         ds: Results.
@@ -102,16 +111,13 @@ def surrogate_of(ds: xr.Dataset) -> str:
 
 
 def criteria_of(ds: xr.Dataset) -> Criteria:
-    """Response criteria of a run, from its attribute `response_criteria`.
+    """Return the response criteria of a run, named by its attribute `response_criteria`.
 
     Args:
         ds: Results.
 
-    Returns:
-        The criteria.
-
     Raises:
-        ConfigError: If they are not known.
+        ConfigError: If the attribute is missing or not a key of `CRITERIA`.
     """
     return _criteria(str(ds.attrs.get("response_criteria", "missing")))
 
@@ -124,23 +130,24 @@ def _criteria(name: str) -> Criteria:
 
 
 def best_response(volume: ArrayLike, baseline: ArrayLike, criteria: Criteria) -> NDArray[np.int8]:
-    """Best response at the visits up to the first progression.
+    """Return the best response at the visits up to the first progression.
 
-    Complete before partial before stable before progressive. A confirmed response needs two visits
-    in a row, without a missing one counted; a complete response confirms a partial one. Progression
-    as the first thing seen is progressive disease; what comes after a progression does not count.
+    The order is complete, partial, stable, progressive. A confirmed response requires two
+    consecutive visits, where missed visits are skipped; a complete response confirms a partial one.
+    Progression at the first assessment is progressive disease; visits after progression do not
+    count.
 
     Args:
-        volume (..., visit): Tumor volume at the visits after the first dose, in order [mL]; NaN is
-            a visit missed.
+        volume (..., visit): Tumor volume at the visits after the first dose, in order [mL]; NaN for
+            a missed visit.
         baseline (...,): Tumor volume before treatment [mL].
-        criteria: Limits.
+        criteria: Response criteria.
 
     Returns:
-        (...,): 0 not evaluable (no visit, or no tumor above 0.5 mL to begin with), 1 complete,
+        (...,): 0 not evaluable (no visit, or a baseline volume of 0.5 mL or less), 1 complete,
         2 partial, 3 stable, 4 progressive.
 
-    Source: Cheson et al. 2014 (Lugano); Eisenhauer et al. 2009 (RECIST 1.1); limits carried over to
+    Source: Cheson et al. 2014 (Lugano); Eisenhauer et al. 2009 (RECIST 1.1); limits converted to
         volumes.
     """
     sizes, start = np.asarray(volume, float), np.asarray(baseline, float)
@@ -156,10 +163,10 @@ def best_response(volume: ArrayLike, baseline: ArrayLike, criteria: Criteria) ->
         counts = here & ~over
         complete = counts & (size < COMPLETE_VOLUME)
         response = complete | (counts & (size <= limit))
-        held = not criteria.confirmed
+        unconfirmed = not criteria.confirmed
         best = np.where(counts, np.minimum(best, STABLE), best)
-        best = np.where(response & (held | was_response), np.minimum(best, PARTIAL), best)
-        best = np.where(complete & (held | was_complete), COMPLETE, best)
+        best = np.where(response & (unconfirmed | was_response), np.minimum(best, PARTIAL), best)
+        best = np.where(complete & (unconfirmed | was_complete), COMPLETE, best)
         was_complete = np.where(here, complete, was_complete)
         was_response = np.where(here, response, was_response)
         nadir = np.where(here, np.minimum(nadir, size), nadir)
@@ -168,14 +175,14 @@ def best_response(volume: ArrayLike, baseline: ArrayLike, criteria: Criteria) ->
 
 
 def add_best_response(ds: xr.Dataset) -> xr.Dataset:
-    """Dataset with `best_response` by the criteria of the run.
+    """Return the results with `best_response`, assessed by the criteria of the run.
 
     Args:
         ds: Results with `tumor_volume_visit`, `tumor_volume_baseline` and `outcome`.
 
     Returns:
-        A new Dataset; `best_response` (arm, patient) is int8 with flag values, and -1 where the
-        simulation failed. Visits at or before the first dose are not assessments.
+        A new Dataset; `best_response` (arm, patient) is int8 with flag values, -1 if the simulation
+        failed. Visits at or before the first dose are not assessments.
     """
     require(ds, "tumor_volume_visit", "mL")
     require(ds, "tumor_volume_baseline", "mL")
@@ -203,7 +210,7 @@ def _after_first_dose(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _codes(ds: xr.Dataset) -> xr.DataArray:
-    """Best response (arm, patient), NaN where there is none."""
+    """Best response (arm, patient), NaN if not evaluable."""
     best = ds["best_response"].astype(float).fillna(-1.0)
     return best.where((best > NOT_EVALUABLE) & solved(ds))
 
@@ -220,21 +227,21 @@ def _share(ds: xr.Dataset, codes: Sequence[int], trial_size: int) -> xr.Dataset:
     Meaning(
         units="1",
         long_name="Objective response rate",
-        definition="Share of the evaluable patients with a complete or partial response as best "
-        "response",
+        definition="Proportion of the evaluable patients with a complete or partial response as "
+        "best response",
         needs={"best_response": "1", "outcome": "1"},
         source=f"{_LUGANO}; {_RECIST}",
     )
 )
 def objective_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Objective response rate (ORR): ``sum(w [CR or PR]) / sum(w)``.
+    """Return the objective response rate (ORR): ``sum(w [CR or PR]) / sum(w)``.
 
     Args:
         ds: Results with `best_response`.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (arm,) [1], as in `rates.rate`.
+        Rates (arm,) [1], with the variables of `rates.rate`.
 
     Source: as `best_response`.
     """
@@ -245,20 +252,20 @@ def objective_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE)
     Meaning(
         units="1",
         long_name="Complete response rate",
-        definition="Share of the evaluable patients with a complete response as best response",
+        definition="Proportion of the evaluable patients with a complete response as best response",
         needs={"best_response": "1", "outcome": "1"},
         source=f"{_LUGANO}; {_RECIST}",
     )
 )
 def complete_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Complete response rate: ``sum(w [CR]) / sum(w)``.
+    """Return the complete response rate: ``sum(w [CR]) / sum(w)``.
 
     Args:
         ds: Results with `best_response`.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (arm,) [1], as in `rates.rate`.
+        Rates (arm,) [1], with the variables of `rates.rate`.
 
     Source: as `best_response`.
     """
@@ -269,17 +276,17 @@ def complete_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) 
     Meaning(
         units="1",
         long_name="Patients by best response",
-        definition="Share of the evaluable patients with the stated best response",
+        definition="Proportion of the evaluable patients with the stated best response",
         needs={"best_response": "1", "outcome": "1"},
         source=f"{_LUGANO}; {_RECIST}",
     )
 )
 def best_responses(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
-    """Distribution of the best response: ``sum(w [best = r]) / sum(w)``.
+    """Return the distribution of the best response: ``sum(w [best = r]) / sum(w)``.
 
     Args:
         ds: Results with `best_response`.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
         Rates (response, arm) [1]; `response` is complete, partial, stable or progressive, and the

@@ -1,10 +1,10 @@
-"""Dose periods as steps of a regimen, and values gathered by period, by label or over all doses.
+"""Steps of a regimen, and values grouped by dose period, by label or over all doses.
 
-A dose period is an ordinal; its label (SUD1, FD1 ...) is data and may differ between arms and
-patients. Tables group by label.
+A dose period is an ordinal number; its label (SUD1, FD1 ...) is data and may differ between arms
+and patients. Tables group by label.
 
-Labels are text, of which a large run has millions. `with_steps` reads them once, block by block,
-and puts a small code in their place; whatever asks for steps or labels afterwards reads that.
+Labels are text, and a large run has millions of them. `with_steps` reads them once, block by block,
+and adds integer codes, which all functions here use instead of the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import require
 from qsp.endpoints.statistics.blocks import blocks
-from qsp.endpoints.statistics.pools import by_cell
+from qsp.endpoints.statistics.pools import reduce_cells
 from qsp.errors import ConfigError
 from qsp.trial import protocol_day
 
@@ -29,15 +29,15 @@ Reduction = Literal["max", "min", "sum"]
 
 @dataclass(frozen=True)
 class Step:
-    """One named dose period of an arm, as the middle patient has it.
+    """A labeled dose period of an arm, with its median time and amount over patients.
 
     Args:
         arm: Name of the arm.
-        label: Such as SUD1 or FD1.
+        label: Label of the dose period, such as SUD1 or FD1.
         period: Ordinal of the period in the arm, from 1.
         time: Median start [day since the first dose].
         amount: Median amount [mg].
-        patients: Patients who have the step [1].
+        patients: Number of patients with this step [1].
     """
 
     arm: str
@@ -49,18 +49,18 @@ class Step:
 
     @property
     def day(self) -> str:
-        """Protocol day of the start, such as "day 8"; "–" where no patient tells it."""
+        """Protocol day of the start, such as "day 8"; "–" if unknown."""
         return protocol_day(self.time) if np.isfinite(self.time) else "–"
 
 
 def steps(ds: xr.Dataset) -> tuple[Step, ...]:
-    """Steps of every arm, in the order of the arms and of time.
+    """Return the steps of every arm, in the order of the arms and of time.
 
     Args:
         ds: Results with `dose_label`, `dose_time` and `dose_amount`.
 
     Returns:
-        The steps; an arm in which nothing is given has none.
+        The steps; none for an arm without doses.
     """
     table = with_steps(ds)[list(_TABLE)]
     arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
@@ -80,29 +80,29 @@ def _arm_steps(arm: xr.Dataset) -> list[Step]:
 
 
 def labels(ds: xr.Dataset) -> tuple[str, ...]:
-    """Labels of all arms, each once, in the order in which the arms first show them."""
+    """Return the distinct labels of all arms, in order of first appearance."""
     return tuple(str(label) for label in with_steps(ds)["label"].values)
 
 
 _CODE = "label_code"
-# In the order of the fields of a step.
+# In the order of the fields of `Step`.
 _TABLE = ("label_period", "label_time", "label_amount", "label_patients")
 
 
 def with_steps(ds: xr.Dataset) -> xr.Dataset:
-    """Results with their steps worked out, once for all that is asked of them.
+    """Return the results with a table of their steps, computed once.
 
     Args:
         ds: Results with `dose_label`, `dose_time` and `dose_amount`.
 
     Returns:
-        The same with the labels as the coordinate `label`, in the order of `labels`; `label_code`
-        (arm, patient, dose_period), the place of a label among them and -1 where there is none; and
+        The results with the labels as the coordinate `label`, in the order of `labels`;
+        `label_code` (arm, patient, dose_period), the index of a label, -1 if there is none; and
         the steps as `label_period` [1], `label_time` [day], `label_amount` [mg] and
-        `label_patients` [1] over (arm, label). A part of the patients keeps the steps of all.
+        `label_patients` [1] over (arm, label). A subset of the patients keeps the steps of all.
 
     Raises:
-        ConfigError: If one of the three is missing or in another unit.
+        ConfigError: If a variable is missing or has another unit.
     """
     if _CODE in ds:
         return ds
@@ -113,14 +113,14 @@ def with_steps(ds: xr.Dataset) -> xr.Dataset:
     table = _table(coded.assign_coords(label=names))
     arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
     order = dict.fromkeys(step.label for arm in arms for step in _arm_steps(arm))
-    place = [*map(list(order).index, names), -1]  # the last stands for none, whose code is -1
+    place = [*map(list(order).index, names), -1]  # the last is for code -1, no label
     small = np.array(place, np.min_scalar_type(-len(place)))
     known = _with_codes(ds, small[codes]).assign_coords(label=list(order))
     return known.assign(table.sel(label=list(order)).data_vars)
 
 
 def grouped(ds: xr.Dataset, by: Grouping) -> xr.Dataset:
-    """Results of which any part of the patients can be gathered: it knows the labels of all."""
+    """Return results of which any block of patients can be passed to `gather`."""
     return with_steps(ds) if by == "label" else ds
 
 
@@ -129,21 +129,21 @@ def _with_codes(ds: xr.Dataset, codes: NDArray[np.integer]) -> xr.Dataset:
 
 
 def _coded(ds: xr.Dataset) -> tuple[list[str], NDArray[np.int16]]:
-    """Labels as they come, and the place of each period's among them (arm, patient, period)."""
+    """Return the labels in order of appearance, and the index of each (arm, patient, period)."""
     places = {"": -1}
     pieces = []
     for part in blocks(ds):
-        given = part["dose_label"].transpose("arm", "patient", "dose_period").astype(str).values
-        texts = given.ravel().tolist()
+        words = part["dose_label"].transpose("arm", "patient", "dose_period").astype(str).values
+        texts = words.ravel().tolist()
         for text in dict.fromkeys(texts):
             places.setdefault(text, len(places) - 1)
         codes = np.fromiter(map(places.__getitem__, texts), np.int16, len(texts))
-        pieces.append(codes.reshape(given.shape))
+        pieces.append(codes.reshape(words.shape))
     return [text for text in places if text], np.concatenate(pieces, axis=1)
 
 
 def _table(coded: xr.Dataset) -> xr.Dataset:
-    """The steps over (arm, label), a label that an arm does not have with 0 patients."""
+    """Return the steps over (arm, label); a label that an arm lacks has 0 patients."""
     periods, patients = [], []
     for place in range(coded.sizes["label"]):
         here = coded[_CODE] == place
@@ -163,7 +163,7 @@ def _table(coded: xr.Dataset) -> xr.Dataset:
 
 
 def _medians(coded: xr.Dataset, name: str) -> NDArray[np.float64]:
-    """(arm, label): Median over the patients and periods of a label; NaN where none tells it."""
+    """(arm, label): Median over the patients and periods with a label; NaN if none has a value."""
     places = xr.DataArray(np.arange(coded.sizes["label"]), dims="label")
 
     def measured(part: xr.Dataset) -> xr.Dataset:
@@ -171,7 +171,7 @@ def _medians(coded: xr.Dataset, name: str) -> NDArray[np.float64]:
         return xr.Dataset({"value": values, "weight": xr.ones_like(part["patient"], dtype=float)})
 
     over = ("patient", "dose_period")
-    found = by_cell(measured, blocks(coded), lambda values, _: _median(values), over=over)
+    found = reduce_cells(measured, blocks(coded), lambda values, _: _median(values), over=over)
     return found["value"].isel(result=0).transpose("arm", "label").values
 
 
@@ -182,26 +182,27 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def gather(
     values: xr.DataArray, ds: xr.Dataset, by: Grouping, reduction: Reduction = "max"
 ) -> xr.DataArray:
-    """One value per patient and group of dose periods.
+    """Combine values by patient and group of dose periods.
 
     Args:
-        values (..., arm, patient, dose_period): Any unit; NaN where there is none.
-        ds: Results with `dose_label`; of a part of the patients, as `grouped` gives them.
-        by: "label" (dimension `label`), "dose_period" (left as it is) or "any" (one group of all
+        values (..., arm, patient, dose_period): Values in any unit; NaN if missing.
+        ds: Results with `dose_label`; a block of patients must come from `grouped`.
+        by: "label" (one group per label), "dose_period" (unchanged) or "any" (one group of all
             doses).
-        reduction: How the periods of one group are joined; NaN is left out.
+        reduction: How the values of a group are combined; NaN is ignored.
 
     Returns:
-        (..., arm, patient, label), (..., arm, patient, dose_period) or (..., arm, patient).
+        (..., arm, patient, label), (..., arm, patient, dose_period) or (..., arm, patient): Values
+        in the unit of the input.
 
     Raises:
-        ConfigError: If the grouping is none of the three.
+        ConfigError: If the grouping is not one of the three.
     """
     if by == "dose_period":
         return values
-    join = _reductions()[reduction]
+    combine = _reductions()[reduction]
     if by == "any":
-        return join(values)
+        return combine(values)
     if by != "label":
         rule = "the grouping must be 'label', 'dose_period' or 'any'"
         raise ConfigError("endpoint", rule, repr(by))
@@ -213,20 +214,20 @@ def gather(
             .drop_vars("dose_period")
             .rename(dose_period="label")
         )
-    pieces = [_of_label(values, codes == place, join) for place in range(len(names))]
+    pieces = [_combine_label(values, codes == place, combine) for place in range(len(names))]
     stacked = np.stack([piece.values for piece in pieces], axis=-1)
     coords = {**pieces[0].coords, "label": list(names)}
     return xr.DataArray(stacked, dims=(*pieces[0].dims, "label"), coords=coords, attrs=values.attrs)
 
 
-def _of_label(
-    values: xr.DataArray, here: xr.DataArray, join: Callable[[xr.DataArray], xr.DataArray]
+def _combine_label(
+    values: xr.DataArray, here: xr.DataArray, combine: Callable[[xr.DataArray], xr.DataArray]
 ) -> xr.DataArray:
-    """Values of the periods of a label, joined; nearly always that is one period of all."""
+    """Combine the values of the periods with a label; usually the same single period for all."""
     others = [dim for dim in here.dims if dim != "dose_period"]
     places = np.flatnonzero(here.any(others).values)
     if places.size != 1:
-        return join(values.where(here))
+        return combine(values.where(here))
     only = {"dose_period": places[0]}
     return values.isel(only, drop=True).where(here.isel(only, drop=True))
 
@@ -235,6 +236,6 @@ def _reductions() -> dict[str, Callable[[xr.DataArray], xr.DataArray]]:
     return {
         "max": lambda values: values.max("dose_period"),
         "min": lambda values: values.min("dose_period"),
-        # A group without any value has no sum; without `min_count` it would be 0.
+        # The sum of a group without values is NaN; without `min_count` it would be 0.
         "sum": lambda values: values.sum("dose_period", min_count=1),
     }

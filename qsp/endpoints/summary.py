@@ -1,7 +1,7 @@
-"""All endpoints of a run as plain rows: one per arm, dose period and metric.
+"""Summary of a run: one row per arm, dose period and metric.
 
-The rows carry what lies between `lower` and `upper`, for that differs: a rate has its Monte Carlo
-interval (and, apart, the prediction interval of a trial), a quantity its range over patients.
+Each row names its interval: `lower` and `upper` are the Monte Carlo interval of a rate (which also
+has the prediction interval of a trial), or outer percentiles over patients of a quantity.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qsp.endpoints.steps import Grouping, Step, steps, with_steps
 from qsp.trial import protocol_day
 
 ANY = "any dose"
-_RATE = "Wilson 95 % (Monte Carlo)"
+_RATE = "Wilson 95 % (Monte Carlo interval)"
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Row:
         dose_period: Label of the dose period, "any dose", or the visit.
         metric: Name of the metric, with the grade or cytokine.
         value: Rate, or median over patients.
-        lower: Lower end of the interval named in `interval`.
-        upper: Upper end of it.
-        interval: What lies between `lower` and `upper`.
-        trial_lower: Lower end of the prediction interval of a trial; NaN where it is no rate.
-        trial_upper: Upper end of it.
-        trial_size: Patients of that trial; 0 where it is no rate.
-        n: Patients (or events) with a value.
-        failures: Patients of the arm whose simulation failed.
-        units: Unit of the five numbers.
+        lower: Lower bound of the interval.
+        upper: Upper bound of the interval.
+        interval: Name of the interval from `lower` to `upper`.
+        trial_lower: Lower bound of the prediction interval of a trial; NaN if not a rate.
+        trial_upper: Upper bound of the prediction interval of a trial; NaN if not a rate.
+        trial_size: Number of patients in that trial; 0 if not a rate.
+        n: Number of evaluable patients, or of events.
+        failures: Number of patients of the arm whose simulation failed.
+        units: Unit of `value` and of the bounds.
     """
 
     arm: str
@@ -60,11 +60,11 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def summary(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> list[Row]:
-    """Endpoints of a run as rows, arm by arm in the order of the doses.
+    """Return the endpoints of a run as rows, by arm and in the order of the doses.
 
     Args:
         ds: Results with `best_response`.
-        trial_size: Patients of the trial of the prediction intervals.
+        trial_size: Number of patients in the trial of the prediction intervals.
 
     Returns:
         One row per arm, dose period (or all doses, or visit) and metric.
@@ -81,8 +81,8 @@ def summary(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> list[Ro
 def _doses(ds: xr.Dataset, trial_size: int) -> Iterator[Row]:
     each, whole = _measured(ds, "label", trial_size), _measured(ds, "any", trial_size)
     for arm in ds["arm"].values:
-        given = [step for step in steps(ds) if step.arm == arm]
-        for step in (*given, None):
+        arm_steps = [step for step in steps(ds) if step.arm == arm]
+        for step in (*arm_steps, None):
             for metric, found in (each if step else whole).items():
                 yield from _rows(_at(found, str(arm), step), str(arm), step, metric)
 
@@ -92,7 +92,7 @@ def _at(found: xr.Dataset, arm: str, step: Step | None) -> xr.Dataset:
 
 
 def _measured(ds: xr.Dataset, group: Grouping, trial_size: int) -> dict[str, xr.Dataset]:
-    """Endpoints by metric, over (arm[, label])."""
+    """Return the endpoints by name of the metric, over (arm[, label])."""
     grades = crs.incidence(ds, by=group, trial_size=trial_size)
     found = {f"crs_grade_{g}_or_more": grades.sel(grade=g) for g in grades["grade"].values}
     links = crs.alternatives(ds, by=group, trial_size=trial_size)
@@ -135,11 +135,11 @@ def _rate(found: xr.Dataset, arm: str, period: str, metric: str) -> Row:
 
 
 def _quantity(found: xr.Dataset, arm: str, period: str, metric: str) -> Row:
-    """Median with the outer quantiles of an endpoint over patients."""
+    """Return the median and the outer quantiles over patients of an endpoint."""
     levels = found["quantile"].values
     ranked = found["value"].transpose("quantile").values
     middle = float(ranked[int(np.argmin(np.abs(levels - 0.5)))])
-    between = f"{100 * levels[0]:g}-{100 * levels[-1]:g} % of patients"
+    between = f"percentiles {100 * levels[0]:g} to {100 * levels[-1]:g} of patients"
     units = str(found["value"].attrs.get("units", "1"))
     return Row(
         arm, period, metric, middle, float(ranked[0]), float(ranked[-1]), between,

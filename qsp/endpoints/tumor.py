@@ -1,4 +1,4 @@
-"""Size of the tumor relative to the start, per patient and over patients."""
+"""Change in tumor volume from baseline, per patient and as quantiles over patients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints.endpoint import Meaning, endpoint
-from qsp.endpoints.statistics.blocks import joined
+from qsp.endpoints.statistics.blocks import map_blocks
 from qsp.endpoints.statistics.patients import solved, spread
 
 RANGE = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -18,13 +18,13 @@ _NEEDS = {"tumor_volume_visit": "mL", "tumor_volume_baseline": "mL"}
 @endpoint(
     Meaning(
         units="%",
-        long_name="Change in tumor volume",
-        definition="100 (V/V0 - 1) of a patient at a visit, V0 the volume before treatment",
+        long_name="Change in tumor volume from baseline",
+        definition="100 (V/V0 - 1) for each patient and visit, with V0 the volume before treatment",
         needs=_NEEDS,
     )
 )
 def change(ds: xr.Dataset) -> xr.DataArray:
-    """Change in tumor volume per patient: ``100 (V/V0 - 1)``.
+    """Return the change in tumor volume from baseline per patient: ``100 (V/V0 - 1)``.
 
     Args:
         ds: Results.
@@ -39,19 +39,19 @@ def change(ds: xr.Dataset) -> xr.DataArray:
 @endpoint(
     Meaning(
         units="%",
-        long_name="Best change in tumor volume",
-        definition="Lowest change in volume at any visit after the first dose",
+        long_name="Best change in tumor volume from baseline",
+        definition="Smallest change in tumor volume at any visit after the first dose",
         needs=_NEEDS,
     )
 )
 def best_change(ds: xr.Dataset) -> xr.DataArray:
-    """Best change in tumor volume per patient, the quantity of a waterfall plot.
+    """Return the best change in tumor volume per patient, as shown in a waterfall plot.
 
     Args:
         ds: Results.
 
     Returns:
-        (arm, patient): Lowest change [%]; NaN where the simulation failed or there is no visit.
+        (arm, patient): Smallest change [%]; NaN where the simulation failed or there is no visit.
     """
     visits = np.flatnonzero(ds["visit"].values > 0)
 
@@ -59,23 +59,23 @@ def best_change(ds: xr.Dataset) -> xr.DataArray:
         after = change(part).isel(visit=visits)
         return after.min("visit") if visits.size else after.sum("visit", min_count=1)
 
-    return joined(lowest, ds)
+    return map_blocks(lowest, ds)
 
 
 @endpoint(
     Meaning(
         units="%",
-        long_name="Change in tumor volume over patients",
-        definition="Quantiles over patients of the change in volume at each visit",
+        long_name="Change in tumor volume from baseline, quantiles over patients",
+        definition="Quantiles over patients of the change in tumor volume at each visit",
         needs=_NEEDS,
     )
 )
 def change_at_visits(ds: xr.Dataset, *, quantiles: Sequence[float] = RANGE) -> xr.Dataset:
-    """Quantiles over patients of the change in tumor volume at each visit.
+    """Return quantiles over patients of the change in tumor volume at each visit.
 
     Args:
         ds: Results.
-        quantiles: Between 0 and 1.
+        quantiles: Levels between 0 and 1.
 
     Returns:
         Dataset: `value` (quantile, arm, visit) [%], and the counts.

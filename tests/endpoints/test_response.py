@@ -122,13 +122,13 @@ def test_visit_at_the_first_dose_is_no_assessment():
     assert add_best_response(nothing)["best_response"].item() == NE
 
 
-def test_what_stands_for_the_criteria_of_another_disease_is_said(five):
+def test_surrogate_criteria_of_a_disease_without_measurable_tumor_are_named(five):
     assert surrogate("DLBCL", "lugano") == surrogate_of(five) == ""
     assert surrogate("SCLC", "recist") == ""
-    said = surrogate_of(five.assign_attrs(disease="multiple myeloma"))
-    assert said == surrogate("multiple myeloma", "lugano")
-    assert "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano" in said
-    assert "share of blasts in marrow" in surrogate("ALL", "lugano")
+    caveat = surrogate_of(five.assign_attrs(disease="multiple myeloma"))
+    assert caveat == surrogate("multiple myeloma", "lugano")
+    assert "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano" in caveat
+    assert "percentage of blasts in marrow" in surrogate("ALL", "lugano")
 
 
 def test_criteria_come_from_the_run(five):

@@ -1,1 +1,1 @@
-"""Statistics of endpoints: rates with intervals, pooled quantiles, blocks of patients."""
+"""Statistics of endpoints: rates with intervals, quantiles over patients, blocks of patients."""

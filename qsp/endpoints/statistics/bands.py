@@ -1,4 +1,4 @@
-"""Quantile bands over time, whether a file holds the trajectories or only their bands."""
+"""Quantiles over time, from stored trajectories or from stored quantiles."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ RANGE = (0.05, 0.5, 0.95)
 
 
 def has_trajectory(ds: xr.Dataset, name: str) -> bool:
-    """Whether a variable over time, or its bands, can be drawn."""
+    """Return whether the results hold a variable over time, or its quantiles."""
     return name in ds or f"{name}_quantiles" in ds
 
 
 def bands(ds: xr.Dataset, name: str, *, quantiles: Sequence[float] = RANGE) -> xr.DataArray:
-    """Quantiles over patients of a variable over time.
+    """Return quantiles over patients of a variable over time.
 
     Args:
-        ds: Results; large runs hold `<name>_quantiles` instead of the trajectories.
+        ds: Results. Large runs store `<name>_quantiles` instead of the trajectories.
         name: Variable over (arm, patient, time), such as "il6".
-        quantiles: Between 0 and 1; the nearest stored ones where only bands are stored.
+        quantiles: Levels between 0 and 1; the nearest stored levels where only quantiles are
+            stored.
 
     Returns:
-        (quantile, arm, time): In the unit of the variable, with its long_name.
+        (quantile, arm, time): Quantiles in the unit of the variable, with its long_name.
 
     Raises:
-        ConfigError: If the file has neither.
+        ConfigError: If the results hold neither the variable nor its quantiles.
     """
     if name in ds:
         ranked = quantile(ds[name].where(solved(ds)), weights(ds), quantiles, "patient")

@@ -1,7 +1,7 @@
-"""Results in blocks of patients, so that the memory a question takes does not grow with the run.
+"""Results in blocks of patients, so that the memory of an endpoint does not grow with the run.
 
-An endpoint is written for a part of the patients; what adds up over them is added here. Results of
-fewer patients than a block are one part.
+An endpoint is computed for one block of patients at a time; sums over patients are added up and
+values per patient are concatenated here. Results with fewer patients than a block form one block.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ from typing import TypeAlias
 import xarray as xr
 
 CHUNK = 10_000
-"""Patients in a chunk of the file of a large run; a block that cut one would read it twice."""
+"""Patients per chunk of a results file; blocks are whole chunks, so that none is read twice."""
 SIMULATIONS = 40_000
-"""Patients times arms of a block, if that is a chunk or more."""
+"""Simulations (patients times arms) in a block, rounded down to whole chunks, at least one."""
 MOST = 100_000
-"""Patients of a chunk that is read as a whole."""
+"""Largest chunk that is read as a whole [patients]."""
 
 Measure: TypeAlias = Callable[[xr.Dataset], xr.DataArray]
-"""Something about the patients of a part of the results, over (..., patient, ...)."""
+"""A quantity per patient of a block of the results, over (..., patient, ...)."""
 
 
 def blocks(ds: xr.Dataset) -> tuple[xr.Dataset, ...]:
-    """Parts of the results, each of other patients; at least one.
+    """Split results into blocks of patients.
 
     Args:
-        ds: Results. What is read from a file is not loaded by this.
+        ds: Results. Variables that are read lazily from a file are not loaded.
 
     Returns:
-        Parts of some chunks of patients each, in order; all else is the same in them.
+        One or more blocks, each of whole chunks of patients, in order. Coordinates and variables
+        without patients are the same in all blocks.
     """
     size = _size(ds)
     starts = range(0, ds.sizes["patient"], size)
@@ -39,44 +40,48 @@ def blocks(ds: xr.Dataset) -> tuple[xr.Dataset, ...]:
 
 
 def _size(ds: xr.Dataset) -> int:
-    """Patients of a block: whole chunks of what lies in a file, unless one is large."""
-    lies = ds["outcome"].encoding.get("preferred_chunks", {}) if "outcome" in ds else {}
-    chunk = min(lies.get("patient", CHUNK), MOST)
+    """Return the number of patients in a block: whole chunks of the file, up to `MOST`."""
+    stored = ds["outcome"].encoding.get("preferred_chunks", {}) if "outcome" in ds else {}
+    chunk = min(stored.get("patient", CHUNK), MOST)
     return chunk * max(1, SIMULATIONS // (chunk * ds.sizes.get("arm", 1)))
 
 
-def added(parts: Iterable[xr.Dataset]) -> xr.Dataset:
-    """Sums of what each part came to.
+def add_blocks(parts: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Add up the sums of the blocks.
 
     Args:
-        parts: At least one; the same variables without patients, at the same coordinates.
+        parts: Sums of each block, at least one: the same variables without a patient dimension, at
+            the same coordinates.
 
     Returns:
-        The sums, with the attributes of the parts.
+        The sums over all blocks, with the attributes of the first.
+
+    Raises:
+        ValueError: If the coordinates differ, or there is no block.
     """
     total: xr.Dataset | None = None
     for part in parts:
         total = part if total is None else _sum(total, part)
     if total is None:
-        raise ValueError("results have at least one part")
+        raise ValueError("there must be at least one block")
     return total
 
 
 def _sum(one: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
-    # Coordinates that differ would be dropped in silence otherwise, with what they hold.
+    # Without "exact", xarray would silently drop the entries of coordinates that differ.
     with xr.set_options(keep_attrs=True, arithmetic_join="exact"):
         return one + other
 
 
-def joined(measure: Measure, ds: xr.Dataset) -> xr.DataArray:
-    """What every patient has, computed block by block.
+def map_blocks(measure: Measure, ds: xr.Dataset) -> xr.DataArray:
+    """Compute a quantity per patient block by block and concatenate it.
 
     Args:
-        measure: Of a part of the results, over (..., patient, ...).
+        measure: Function of a block of the results, with values over (..., patient, ...).
         ds: Results.
 
     Returns:
-        The same of all patients, in memory.
+        The values of all patients, in memory.
     """
     found = [measure(part) for part in blocks(ds)]
     if len(found) == 1:

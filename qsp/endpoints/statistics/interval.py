@@ -1,12 +1,12 @@
-"""Two intervals around a simulated rate, which answer different questions.
+"""Two intervals for a simulated rate, which answer different questions.
 
-- `wilson`: how well do the simulated patients fix the rate of their population? It shrinks to
-  nothing as more patients are simulated (a Monte Carlo interval).
-- `trial`: which rates may a trial of n patients from that population report? It stays wide however
-  many patients are simulated.
+- `wilson`: Monte Carlo interval. How precisely do the simulated patients determine the rate of
+  their population? Its width goes to zero as more patients are simulated.
+- `trial`: prediction interval. Which rates may be observed in a trial of n patients from that
+  population? Its width depends on n, however many patients are simulated.
 
-Neither holds the uncertainty of the model or of its parameters. Numbers of events and patients may
-be fractional: weighted patients enter with their effective number.
+Neither includes uncertainty in the model or its parameters. Numbers of events and patients may be
+fractional, because weighted patients enter with their effective sample size.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def wilson(events: ArrayLike, size: ArrayLike, *, level: float = LEVEL) -> Bounds:
-    """Wilson score interval of a rate.
+    """Return the Wilson score interval of a rate.
 
     With p = events/size and z the normal quantile of the level,
     ``(p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``.
 
     Args:
-        events (...,): Patients with the event [1].
-        size (...,): Patients looked at [1]; the bounds are NaN where it is 0.
+        events (...,): Number of patients with the event [1].
+        size (...,): Number of evaluable patients [1]; the bounds are NaN where it is 0.
         level: Coverage, between 0 and 1.
 
     Returns:
-        (...,), (...,): Lower and upper bound [1], which hold p and stay within 0 and 1.
+        (...,), (...,): Lower and upper bound [1], with 0 <= lower <= p <= upper <= 1.
 
     Raises:
         ConfigError: If the level is not between 0 and 1.
@@ -51,28 +51,29 @@ def wilson(events: ArrayLike, size: ArrayLike, *, level: float = LEVEL) -> Bound
     center = p + z**2 / (2 * n)
     half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
     lower, upper = (center - half) / (1 + z**2 / n), (center + half) / (1 + z**2 / n)
-    # Rounding can leave 1e-17 where the formula says 0, or pass p where p is 0 or 1.
+    # Rounding errors may put a bound of 0 at 1e-17, or on the wrong side of p where p is 0 or 1.
     return np.clip(np.minimum(lower, p), 0.0, 1.0), np.clip(np.maximum(upper, p), 0.0, 1.0)
 
 
 def trial(
     events: ArrayLike, size: ArrayLike, patients: int = TRIAL_SIZE, *, level: float = LEVEL
 ) -> Bounds:
-    """Prediction interval of the rate that a trial of so many patients reports.
+    """Return the prediction interval of the rate observed in a trial of a given size.
 
-    The number of events in the trial is beta-binomial: binomial given the rate of the population,
-    which the simulation leaves known as Beta(events + 1/2, size - events + 1/2). With many
-    simulated patients it becomes the binomial. Bounds are the smallest counts k with P(K <= k) at
-    least (1 - level)/2 and (1 + level)/2, so that at least `level` of the trials fall within them.
+    The number of events K in the trial is beta-binomial: binomial given the rate of the population,
+    whose posterior after the simulation is Beta(events + 1/2, size - events + 1/2). With many
+    simulated patients it tends to the binomial. The bounds are the smallest counts k with
+    P(K <= k) >= (1 - level)/2 and P(K <= k) >= (1 + level)/2, so that the coverage is at least
+    `level`.
 
     Args:
-        events (...,): Simulated patients with the event [1].
-        size (...,): Simulated patients looked at [1]; the bounds are NaN where it is 0.
-        patients: Patients of the trial, at least 1.
+        events (...,): Number of simulated patients with the event [1].
+        size (...,): Number of evaluable simulated patients [1]; the bounds are NaN where it is 0.
+        patients: Number of patients in the trial, at least 1.
         level: Coverage, between 0 and 1.
 
     Returns:
-        (...,), (...,): Lower and upper bound of the reported rate [1], multiples of 1/patients.
+        (...,), (...,): Lower and upper bound of the observed rate [1], multiples of 1/patients.
 
     Raises:
         ConfigError: If the trial has no patients or the level is not between 0 and 1.
@@ -88,7 +89,7 @@ def trial(
     seen = np.where(known, np.clip(count, 0.0, n), 0.0)
     rest = np.where(known, n - seen, 1.0)
     below = np.cumsum(_beta_binomial(patients, seen + 0.5, rest + 0.5), axis=-1)
-    # The last entry is 1 but for rounding; the comparison must find it.
+    # The last entry is 1 up to rounding; the comparison below must find it.
     below[..., -1] = 1.0
     tail = (1 - level) / 2
     lower = np.argmax(below >= tail, axis=-1) / patients
@@ -97,7 +98,7 @@ def trial(
 
 
 def _beta_binomial(n: int, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities (..., n + 1) of 0 to n events, from the ratio of neighboring ones."""
+    """Return the probabilities (..., n + 1) of 0 to n events, by recursion on their ratios."""
     k = np.arange(n)
     ratio = np.log((n - k) / (k + 1)) + np.log(k + a[..., None]) - np.log(n - k - 1 + b[..., None])
     log = np.concatenate([np.zeros((*a.shape, 1)), np.cumsum(ratio, axis=-1)], axis=-1)

@@ -1,7 +1,7 @@
-"""Who counts: solved and failed patients, their weights, and quantiles over them.
+"""Evaluable and failed patients, prevalence weights, and quantiles over patients.
 
-A failed patient stays in the Dataset with NaN values. No function here drops one silently: rates
-and quantiles run over the patients with a value, and the number of failures stands beside each.
+A patient whose simulation failed stays in the Dataset with NaN values. Rates and quantiles are over
+the patients with a value, and every result reports how many failed.
 """
 
 from __future__ import annotations
@@ -16,52 +16,52 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import require
 from qsp.endpoints.statistics.blocks import Measure, blocks
-from qsp.endpoints.statistics.pools import by_cell
+from qsp.endpoints.statistics.pools import reduce_cells
 
 COUNTS = {
     "evaluable": "Patients with a value",
     "failed": "Patients whose simulation failed",
-    "unassessed": "Patients simulated without a value, such as a dose never given",
+    "unassessed": "Patients without a value, such as those who did not receive the dose",
 }
 
 
 def solved(ds: xr.Dataset) -> xr.DataArray:
-    """Whether the simulation of a patient ended well (outcome 0), over (arm, patient)."""
+    """Return whether each simulation succeeded (outcome 0), over (arm, patient)."""
     require(ds, "outcome", "1")
-    # A file read back may hold the codes as floats with NaN for the fill value.
+    # A file read back may hold the codes as floats, with NaN for the fill value.
     return ds["outcome"].fillna(-1) == 0
 
 
 def weights(ds: xr.Dataset) -> xr.DataArray:
-    """Prevalence weight (patient,) [1]; all 1 where the Dataset has none."""
+    """Return the prevalence weight (patient,) [1]; 1 if the Dataset has no weights."""
     if "prevalence_weight" not in ds:
         return xr.ones_like(ds["patient"], dtype=float)
     return ds["prevalence_weight"].astype(float).fillna(0.0)
 
 
 def is_weighted(ds: xr.Dataset) -> bool:
-    """Whether the patients differ in their prevalence weight."""
+    """Return whether the prevalence weights differ between patients."""
     values = weights(ds).values
-    return bool(values.size and not _alike(values))
+    return bool(values.size and not _all_equal(values))
 
 
-def _alike(values: NDArray[np.float64]) -> bool:
-    """As numpy.allclose with the first value, without an array for each of its steps."""
+def _all_equal(values: NDArray[np.float64]) -> bool:
+    """Equivalent of numpy.allclose with the first value, without its temporary arrays."""
     first, most = values[0], 1e-8 + 1e-5 * abs(values[0])
     return bool(values.max() - first <= most and first - values.min() <= most)
 
 
 def counts(values: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Evaluable, failed and unassessed patients, which add up to all of them.
+    """Count the evaluable, failed and unassessed patients, which add up to all patients.
 
     Args:
-        values (..., arm, patient): A value per patient, NaN where there is none.
-        ok (arm, patient): Whether he was solved.
+        values (..., arm, patient): Value of each patient, NaN if missing.
+        ok (arm, patient): Whether the simulation succeeded.
 
     Returns:
         (..., arm): The three counts [1], by name.
     """
-    ok = ok.drop_attrs()  # what the codes of the outcome mean
+    ok = ok.drop_attrs()  # the attributes describe the codes of the outcome
     evaluable = (values.notnull() & ok).sum("patient")
     failed = (~ok).sum("patient") + xr.zeros_like(evaluable)
     unassessed = (ok.sum("patient") - evaluable).transpose(*evaluable.dims)
@@ -72,7 +72,7 @@ def counts(values: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
 
 
 Counted: TypeAlias = Callable[[xr.DataArray, xr.DataArray], dict[str, xr.DataArray]]
-"""Counts of a part: from a value per patient and whether he was solved, as `counts`."""
+"""Function with the signature of `counts`: from values and success to counts by name."""
 
 
 def spread(
@@ -83,16 +83,16 @@ def spread(
     over: Sequence[str] = ("patient",),
     counted: Counted = counts,
 ) -> xr.Dataset:
-    """Weighted quantiles over the solved patients, with their numbers.
+    """Return weighted quantiles over patients, with the numbers of patients.
 
     Args:
-        values: Of a part of the results, (..., arm, patient): a value per patient, NaN where there
-            is none. An array of all patients is taken as a whole, a function block by block.
+        values: Values (..., arm, patient), NaN if missing: an array of all patients, or a function
+            of a block of the results, which is evaluated block by block.
         ds: Results.
-        quantiles: Between 0 and 1.
-        over: Dimensions of the values that are pooled: the patients, and any behind them, in which
+        quantiles: Levels between 0 and 1.
+        over: Dimensions that are pooled: the patients, and any dimensions after them, in which
             each value has the weight of its patient.
-        counted: The counts (..., arm) of a part, which add up.
+        counted: Function that counts the patients of a block; its results are added up.
 
     Returns:
         Dataset: `value` (quantile, ..., arm) in the unit of the values, and the counts (..., arm).
@@ -106,7 +106,7 @@ def spread(
         return xr.Dataset({**pooled, **counted(found, ok)})
 
     parts = (ds,) if isinstance(values, xr.DataArray) else blocks(ds)
-    ranked = by_cell(measured, parts, partial(_ranked, levels=levels), over=over)
+    ranked = reduce_cells(measured, parts, partial(_quantiles, levels=levels), over=over)
     ranked = ranked.rename(result="quantile").assign_coords(quantile=levels)
     value = ranked["value"].transpose("quantile", ...)
     return xr.Dataset({"value": value, **ranked.drop_vars("value").data_vars})
@@ -115,23 +115,23 @@ def spread(
 def quantile(
     values: xr.DataArray, weight: xr.DataArray, quantiles: Sequence[float], dim: str
 ) -> xr.DataArray:
-    """Quantiles over one dimension, NaN left out.
+    """Return quantiles over one dimension, ignoring NaN.
 
-    Equal weights interpolate between neighbors (the usual definition); unequal ones take the
-    smallest value at which the share of the weight is reached.
+    With equal weights, quantiles interpolate linearly between neighboring values; with unequal
+    weights, they are the smallest value at which the cumulative weight reaches the level.
 
     Args:
         values (..., dim): Values in any unit.
-        weight (dim,): Not negative [1].
-        quantiles: Between 0 and 1.
+        weight (dim,): Weights, not negative [1].
+        quantiles: Levels between 0 and 1.
         dim: Dimension to reduce.
 
     Returns:
-        (quantile, ...): In the unit of the values, NaN where there is no value.
+        (quantile, ...): Quantiles in the unit of the values, NaN where there is no value.
     """
     levels = np.asarray(quantiles, float)
     result = xr.apply_ufunc(
-        _of_known,
+        _finite_quantiles,
         values.astype(float),
         weight,
         input_core_dims=[[dim], [dim]],
@@ -139,24 +139,24 @@ def quantile(
         kwargs={"levels": levels},
         vectorize=True,
     )
-    # The caller knows the unit; what arithmetic carried along may be that of another quantity.
+    # The caller sets the unit; attributes carried through arithmetic may be those of an operand.
     result.attrs = {}
     return result.assign_coords(quantile=levels).transpose("quantile", ...)
 
 
-def _of_known(
+def _finite_quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     keep = np.isfinite(values) & (weight > 0)
-    return _ranked(values[keep], weight[keep], levels=levels)
+    return _quantiles(values[keep], weight[keep], levels=levels)
 
 
-def _ranked(
+def _quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Quantiles of finite values in patients of some weight."""
+    """Return quantiles of finite values with positive weights."""
     if not values.size:
         return np.full(levels.shape, np.nan)
-    if _alike(weight):
+    if _all_equal(weight):
         return np.quantile(values, levels)
     return np.quantile(values, levels, weights=weight, method="inverted_cdf")

@@ -1,11 +1,11 @@
-"""A rate over patients, with both intervals and its counts: the form of every rate."""
+"""Rates over patients with their Monte Carlo and prediction intervals and patient counts."""
 
 from __future__ import annotations
 
 import xarray as xr
 
 from qsp.endpoints.statistics import interval
-from qsp.endpoints.statistics.blocks import Measure, added, blocks
+from qsp.endpoints.statistics.blocks import Measure, add_blocks, blocks
 from qsp.endpoints.statistics.patients import COUNTS, counts, solved, weights
 
 
@@ -16,18 +16,18 @@ def rate(
     trial_size: int = interval.TRIAL_SIZE,
     level: float = interval.LEVEL,
 ) -> xr.Dataset:
-    """Share of the evaluable patients with an event, weighted by prevalence.
+    """Return the proportion of the evaluable patients with an event, weighted by prevalence.
 
-    ``value = sum(w e) / sum(w)``. Weighted patients count as ``n_eff = sum(w)^2 / sum(w^2)`` in the
-    intervals (Kish), which is their number where the weights are equal. Where the event is a
-    probability between 0 and 1 instead of 0 or 1, `value` is its mean and the Monte Carlo interval
-    is wider than needed.
+    ``value = sum(w e) / sum(w)``. The intervals use the effective sample size
+    ``n_eff = sum(w)^2 / sum(w^2)`` (Kish), which is the number of patients if all weights are
+    equal. If the event is given as a probability instead of 0 or 1, `value` is its mean and the
+    Monte Carlo interval is conservative.
 
     Args:
-        event: Of a part of the results, (..., arm, patient): 1 or 0 (or a probability) [1], NaN
-            where the patient has no value.
+        event: Function of a block of the results with values (..., arm, patient): 1 or 0 (or a
+            probability) [1], NaN where the patient is not evaluable.
         ds: Results.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
         level: Coverage of both intervals, between 0 and 1.
 
     Returns:
@@ -37,20 +37,20 @@ def rate(
 
     Source: Kish 1965, Survey Sampling, section 11.7, for the effective number.
     """
-    summed = added(sums(event(part), part) for part in blocks(ds))
+    summed = add_blocks(sums(event(part), part) for part in blocks(ds))
     return from_sums(summed, trial_size=trial_size, level=level)
 
 
 def sums(event: xr.DataArray, part: xr.Dataset) -> xr.Dataset:
-    """What a rate needs of a part of the patients, and what adds up over the parts.
+    """Return the sums over the patients of a block from which `from_sums` computes a rate.
 
     Args:
-        event (..., arm, patient): 1 or 0 (or a probability) [1], NaN where there is no value.
+        event (..., arm, patient): 1 or 0 (or a probability) [1], NaN if not evaluable.
         part: Results of these patients.
 
     Returns:
         Dataset over (..., arm) [1]: `weighted`, `total` and `squares`, the sums of ``w e``, ``w``
-        and ``w^2`` over the evaluable; `events` and the counts.
+        and ``w^2`` over the evaluable patients; `events` and the counts.
     """
     ok = solved(part)
     seen = event.where(ok).astype(float, copy=False)
@@ -73,15 +73,15 @@ def from_sums(
     trial_size: int = interval.TRIAL_SIZE,
     level: float = interval.LEVEL,
 ) -> xr.Dataset:
-    """Rate, both intervals and counts from the sums of all patients.
+    """Return a rate, both intervals and the counts from the sums over all patients.
 
     Args:
-        summed: As `sums` gives them, all of the same dimensions.
-        trial_size: Patients of the trial of the prediction interval.
+        summed: Sums returned by `sums`, all of the same dimensions.
+        trial_size: Number of patients in the trial of the prediction interval.
         level: Coverage of both intervals, between 0 and 1.
 
     Returns:
-        As `rate`.
+        Dataset with the variables of `rate`.
     """
     total = summed["total"]
     value = summed["weighted"] / total
@@ -89,7 +89,7 @@ def from_sums(
     lower, upper = interval.wilson(value * size, size, level=level)
     trial_lower, trial_upper = interval.trial(value * size, size, trial_size, level=level)
     percent = f"{100 * level:g} %"
-    trial = f"prediction bound of a trial of {trial_size} ({percent})"
+    trial = f"prediction bound for a trial of {trial_size} patients ({percent})"
     bounds = {
         "lower": (lower, f"Lower Monte Carlo bound (Wilson, {percent})"),
         "upper": (upper, f"Upper Monte Carlo bound (Wilson, {percent})"),
@@ -101,10 +101,10 @@ def from_sums(
         for name, (data, text) in bounds.items()
     }
     events = summed["events"].assign_attrs(units="1", long_name="Patients with the event")
-    effective = size.assign_attrs(units="1", long_name="Effective number of patients")
+    effective = size.assign_attrs(units="1", long_name="Effective sample size")
     counted = {name: summed[name] for name in COUNTS}
     numbers = {"events": events, **counted, "effective_size": effective}
-    described = value.assign_attrs(units="1", long_name="Share of the evaluable patients")
+    described = value.assign_attrs(units="1", long_name="Proportion of the evaluable patients")
     return xr.Dataset(
         {"value": described, **labeled, **numbers}, attrs={"trial_size": trial_size, "level": level}
     )

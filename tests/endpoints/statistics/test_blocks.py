@@ -9,7 +9,7 @@ import xarray as xr
 
 from qsp import endpoints
 from qsp.endpoints import crs, cytokines
-from qsp.endpoints.statistics.blocks import added, blocks
+from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.steps import gather, labels, steps, with_steps
 from qsp.results import load, save_blocks
 from tests import synthetic
@@ -132,7 +132,7 @@ def test_period_of_a_label_is_gathered_as_it_is(trial):
 def test_parts_of_other_coordinates_are_not_added():
     parts = [xr.Dataset({"n": ("label", [1])}, {"label": [name]}) for name in ("SUD1", "FD1")]
     with pytest.raises(ValueError, match="exact"):
-        added(parts)
+        add_blocks(parts)
 
 
 # === cumulative incidence
