@@ -1,10 +1,14 @@
-"""Figures: one function, one figure, from a results Dataset. Only here is matplotlib known."""
+"""Figures of a results Dataset: each function returns one matplotlib figure.
+
+Figures are created without pyplot and need no GUI backend; a notebook displays the returned figure.
+"""
 
 from __future__ import annotations
 
 from qsp.plots.approved import crs_of_molecules
 from qsp.plots.crs import crs_by_dose, cumulative_crs
 from qsp.plots.decisions import MOST_ROWS, decision_flow, swimmer
+from qsp.plots.figure import Figure
 from qsp.plots.time_course import cytokine_bands, cytokine_overview, drug_concentration
 from qsp.plots.tumor import HIGHEST, MOST_BARS, spider, waterfall
 
@@ -24,6 +28,7 @@ __all__ = [
     "HIGHEST",
     "MOST_BARS",
     "MOST_ROWS",
+    "Figure",
     "crs_by_dose",
     "crs_of_molecules",
     "cumulative_crs",

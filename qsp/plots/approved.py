@@ -1,4 +1,4 @@
-"""CRS by dose of all molecules on one page."""
+"""Incidence of CRS by dose of all molecules on one page."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from qsp.plots.figure import Figure
 from qsp.plots.style import ARM_COLORS, GRAY, INK, plain, styled
 
 MOST_DOSES = 6
 COLUMNS = 3
 WIDTH, HEIGHT = 11.0, 2.3
-"""Of the page and of a panel [inch]."""
+"""Width of the page and height of a panel [inch]."""
 SIMULATED = ARM_COLORS[2]
 
 
-class Known(Protocol):
-    """What is published of a molecule."""
+class Published(Protocol):
+    """Published incidence of CRS of a molecule."""
 
     @property
     def molecule(self) -> str:
-        """Name."""
+        """Name of the molecule."""
         ...
 
     @property
@@ -35,52 +35,52 @@ class Known(Protocol):
 
     @property
     def rates(self) -> Mapping[str, float]:
-        """By dose [%]."""
+        """Incidence by dose [%]."""
         ...
 
     @property
     def read(self) -> frozenset[str]:
-        """Which were read in a source."""
+        """Doses whose incidence was verified in a source."""
         ...
 
 
 class Rates(Protocol):
-    """Simulated rates of a molecule beside the published."""
+    """Simulated and published incidence of CRS of a molecule."""
 
     @property
-    def published(self) -> Known:
-        """What is known."""
+    def published(self) -> Published:
+        """Published incidence."""
         ...
 
     @property
     def rates(self) -> Mapping[str, float]:
-        """By dose [%]."""
+        """Simulated incidence by dose [%]."""
         ...
 
     @property
     def lower(self) -> Mapping[str, float]:
-        """Lower bounds [%]."""
+        """Lower Monte Carlo bound by dose [%]."""
         ...
 
     @property
     def upper(self) -> Mapping[str, float]:
-        """Upper bounds [%]."""
+        """Upper Monte Carlo bound by dose [%]."""
         ...
 
 
 @styled
 def crs_of_molecules(rows: Sequence[Rates]) -> Figure:
-    """CRS of any grade by dose, simulated (bars) beside published (diamonds), one panel a molecule.
+    """Draw the incidence of CRS by dose, simulated (bars) and published (diamonds).
 
     Args:
-        rows: Molecules; rates in percent.
+        rows: Rates of each molecule [%].
 
     Returns:
-        The figure. Where nothing is published of a molecule its panel says so.
+        One panel per molecule; a note in the panels of molecules without a published rate.
     """
     height = -(-len(rows) // COLUMNS) * HEIGHT + 0.4
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    # Each panel has doses of its own, so none shares its axis with another.
+    # The horizontal axes are not shared: the doses differ between the panels.
     grid = figure.subplots(-(-len(rows) // COLUMNS), COLUMNS, squeeze=False, sharey=True)
     for empty in grid.flat[len(rows) :]:
         empty.set_visible(False)
@@ -88,10 +88,11 @@ def crs_of_molecules(rows: Sequence[Rates]) -> Figure:
     for place, (ax, row) in enumerate(zip(axes, rows, strict=True)):
         _panel(ax, row)
         ax.set_ylabel("CRS, any grade [%]" if place % COLUMNS == 0 else "")
+    verified, recalled = "published, verified in a source", "published, not verified"
     handles = [
-        Patch(facecolor=SIMULATED, label="simulated, with its Monte Carlo interval"),
-        Line2D([], [], color=INK, marker="D", lw=0, ms=5, label="published, read in a source"),
-        Line2D([], [], color=INK, marker="D", mfc="none", lw=0, ms=5, label="published, recalled"),
+        Patch(facecolor=SIMULATED, label="simulated, 95 % Monte Carlo interval"),
+        Line2D([], [], color=INK, marker="D", lw=0, ms=5, label=verified),
+        Line2D([], [], color=INK, marker="D", mfc="none", lw=0, ms=5, label=recalled),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
@@ -114,7 +115,7 @@ def _panel(ax: Axes, row: Rates) -> None:
             ax.plot([place], [known.rates[name]], **mark)
     if not known.rates:
         middle = {"transform": ax.transAxes, "ha": "center", "fontsize": 8.5, "color": GRAY}
-        ax.text(0.5, 0.93, "no published rate: simulation alone", **middle)
+        ax.text(0.5, 0.93, "no published rate", **middle)
     ax.set_xticks(x, [plain(name) for name in names], fontsize=7.5)
     ax.set_ylim(0, 100)
     ax.set_title(plain(known.config), color=INK)

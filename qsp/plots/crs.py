@@ -1,4 +1,4 @@
-"""Figures of cytokine release syndrome: rate by dose period, and cumulative incidence."""
+"""Figures of cytokine release syndrome: incidence by dose period, and cumulative incidence."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import crs
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.doses import DoseScale, dose_scale
+from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     COLUMNS,
@@ -24,8 +24,8 @@ from qsp.plots.style import (
     arm_colors,
     arm_title,
     day_axis,
+    empty_panel,
     legend_columns,
-    nothing,
     plain,
     strokes,
     styled,
@@ -34,50 +34,50 @@ from qsp.plots.style import (
 
 _BAR = 0.66
 MOST_LABELS = 8
-# Room above 100 %, for the number on a bar that reaches it.
+# Upper limit of the axis above 100 %, so that the number on a full bar fits.
 _FULL = 114.0
 
 
 @styled
 def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Figure:
-    """CRS rate by dose period, stacked by grade, over the bars of the doses.
+    """Draw the incidence of CRS by dose period, stacked by grade, above bars of the doses.
 
-    The whisker on a bar is the Monte Carlo interval of grade 1 or more, the pale bracket behind it
-    the prediction interval of a trial. Of one patient, the bar is his grade.
+    The error bar is the Monte Carlo interval of grade 1 or higher, the wide gray bar behind it the
+    prediction interval of a trial. For a single patient, the bars show the grade.
 
     Args:
         ds: Results.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        One panel per arm.
+        Two axes per arm: incidence and doses.
     """
     rates = crs.incidence(ds, at_least=tuple(GRADE_COLORS), trial_size=trial_size)
     percent = 100.0 * rates[["value", "lower", "upper", "trial_lower", "trial_upper"]]
-    titles, alone = arm_titles(ds), one_patient(ds)
+    titles, patient = arm_titles(ds), one_patient(ds)
     columns = min(COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
     width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
     figure = Figure(figsize=(width, 3.7 * rows + 0.5), layout="constrained")
-    colors, given = arm_colors(ds), steps(ds)
+    colors, all_steps = arm_colors(ds), steps(ds)
     top, scale = _ceiling(percent), dose_scale(ds)
     for place, (arm, part) in enumerate(
         zip(titles, figure.subfigures(rows, columns, squeeze=False).flat, strict=False)
     ):
         upper, lower = part.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
-        own = [step for step in given if step.arm == arm]
-        if alone:
+        own = [step for step in all_steps if step.arm == arm]
+        if patient:
             _grade_bars(upper, own, rates)
         else:
             _rate_bars(upper, own, percent, top)
         _dose_bars(lower, own, colors[arm], scale)
-        arm_title(upper, titles[arm], colors[arm], "" if alone else _numbers(rates, arm))
+        arm_title(upper, titles[arm], colors[arm], "" if patient else _numbers(rates, arm))
         if place % columns == 0:
-            upper.set_ylabel("Worst CRS grade [ASTCT]" if alone else "Patients with CRS [%]")
+            upper.set_ylabel("Worst CRS grade [ASTCT]" if patient else "Incidence of CRS [%]")
             lower.set_ylabel(f"Dose\n[{scale.unit}]" if scale.unit else "Dose")
-    handles = _grades() if alone else _legend(trial_size)
-    title = f"{alone[0].upper()}{alone[1:]}" if alone else None
-    ncols = len(handles) if alone else 3
+    handles = _grades() if patient else _legend(trial_size)
+    title = f"{patient[0].upper()}{patient[1:]}" if patient else None
+    ncols = len(handles) if patient else 3
     figure.legend(handles=handles, title=title, loc="outside lower center", ncols=ncols)
     return figure
 
@@ -99,18 +99,18 @@ def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> No
     ax.set_ylim(0, top)
     ax.tick_params(axis="x", length=0)
     if not own:
-        nothing(ax, "no dose of the molecule")
+        empty_panel(ax, "no dose of the molecule")
         return
     labels = [step.label for step in own]
     at = percent.sel(arm=own[0].arm, label=labels)
     if not np.isfinite(at["value"].values).any():
-        nothing(ax)
+        empty_panel(ax)
         return
     x = np.arange(len(own))
     at_least = np.vstack([np.nan_to_num(at["value"].values), np.zeros(len(own))])
     for row, (grade, color) in enumerate(GRADE_COLORS.items()):
         share = at_least[row] - at_least[row + 1]
-        # The severest grade stands at the bottom, so that "this grade or more" reads on the axis.
+        # The highest grade is at the bottom, so that the axis reads "this grade or higher".
         ax.bar(x, share, _BAR, bottom=at_least[row + 1], color=color, label=f"grade {grade}")
     whole = at.isel(grade=0)
     value, ends = whole["value"].values, [whole[name].values for name in ("lower", "upper")]
@@ -121,28 +121,28 @@ def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> No
     for place, rate in zip(x, value, strict=True):
         if np.isfinite(rate):
             at_bar = (place - 0.07, min(rate, top))
-            apart: dict = {"textcoords": "offset points"}
-            ax.annotate(rounded(rate), at_bar, (-3, 2), ha="right", fontsize=8, color=INK, **apart)
+            look: dict = {"textcoords": "offset points", "ha": "right", "fontsize": 8, "color": INK}
+            ax.annotate(rounded(rate), at_bar, (-3, 2), **look)
 
 
 def rounded(percent: float) -> str:
-    """Percent as the label of a bar: a half is rounded up; one digit more where below 1."""
+    """Return a percentage as text, with halves rounded up, and one decimal below 1 %."""
     digit = "1" if percent >= 0.95 or percent == 0 else "0.1"
-    # Nine digits first: 24.5 may have come out as 24.499999999999996.
+    # Round to nine decimals first, because 24.5 may be computed as 24.499999999999996.
     return str(Decimal(f"{percent:.9f}").quantize(Decimal(digit), ROUND_HALF_UP))
 
 
 def _grade_bars(ax: Axes, own: list[Step], rates: xr.Dataset) -> None:
-    """Grade of one patient in each dose period: as many grades as he reached."""
+    """Draw the grade of a single patient in each dose period."""
     ax.set_ylim(0, max(GRADE_COLORS) + 0.6)
     ax.set_yticks([0, *GRADE_COLORS])
     ax.tick_params(axis="x", length=0)
     if not own:
-        nothing(ax, "no dose of the molecule")
+        empty_panel(ax, "no dose of the molecule")
         return
     reached = rates["value"].sel(arm=own[0].arm, label=[step.label for step in own])
     if not np.isfinite(reached.values).any():
-        nothing(ax)
+        empty_panel(ax)
         return
     grade = reached.sum("grade").values.astype(int)
     ax.bar(np.arange(len(own)), grade, _BAR, color=[GRADE_COLORS.get(g, INK) for g in grade])
@@ -152,7 +152,7 @@ def _grade_bars(ax: Axes, own: list[Step], rates: xr.Dataset) -> None:
 
 
 def _dose_bars(ax: Axes, own: list[Step], color: str, scale: DoseScale) -> None:
-    """Bars in proportion to the doses, with the amounts above."""
+    """Draw bars in proportion to the doses, with the amounts above them."""
     ax.set_ylim(0, 1.5 * (max(scale.heights.values(), default=0.0) or 1.0))
     ax.set_yticks([])
     ax.grid(False)
@@ -164,7 +164,7 @@ def _dose_bars(ax: Axes, own: list[Step], color: str, scale: DoseScale) -> None:
     for place, (step, amount) in enumerate(zip(own, amounts, strict=True)):
         above = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
         text = scale.texts[step.arm, step.label]
-        # Between many bars there is room for the amounts that are new.
+        # Of many bars, label every few and those whose amount changes.
         if place % every == 0 or amount != amounts[place - 1]:
             ax.annotate(text, (place, amount), fontsize=8, color=INK, **above)
     ticks = [f"{plain(step.label)}\n{step.day}" for step in own[::every]]
@@ -178,23 +178,22 @@ def _grades() -> list:
 
 
 def _legend(trial_size: int) -> list:
-    whisker = Line2D([], [], color=INK, lw=1.1, marker="_", label="95 % Monte Carlo (grade ≥ 1)")
-    bracket = Line2D(
-        [], [], color="#9A9A9A", lw=5, alpha=0.45, label=f"95 % of trials of {trial_size}"
-    )
+    whisker = Line2D([], [], color=INK, lw=1.1, label="95 % Monte Carlo interval (grade ≥ 1)")
+    prediction = f"95 % prediction interval, trial of {trial_size}"
+    bracket = Line2D([], [], color="#9A9A9A", lw=5, alpha=0.45, label=prediction)
     return [*_grades(), whisker, bracket]
 
 
 @styled
 def cumulative_crs(ds: xr.Dataset, *, at_least: int = 1) -> Figure:
-    """Cumulative incidence of first CRS, one step line per arm with its Monte Carlo interval.
+    """Draw the cumulative incidence of first CRS, by arm, with Monte Carlo intervals.
 
     Args:
         ds: Results.
         at_least: Lowest grade counted.
 
     Returns:
-        One panel; triangles below mark the starts of the dose periods.
+        One panel with a step line and a band per arm; triangles mark the starts of dose periods.
     """
     curves = 100.0 * crs.cumulative_incidence(ds, at_least=at_least)[["value", "lower", "upper"]]
     figure = Figure(figsize=(2 * PANEL_WIDTH, 4.2), layout="constrained")
@@ -213,7 +212,7 @@ def cumulative_crs(ds: xr.Dataset, *, at_least: int = 1) -> Figure:
     for time in sorted({round(step.time, 3) for step in steps(ds)}):
         ax.plot(time, 0.012 * top, marker="v", color=GRAY, ms=6, clip_on=False, zorder=5)
     ax.set_xlabel("Protocol day (triangles: doses)")
-    ax.set_ylabel(f"Patients with a first CRS of grade ≥ {at_least} [%]")
+    ax.set_ylabel(f"Cumulative incidence of CRS,\ngrade ≥ {at_least} [%]")
     _end_legend(figure, curves, colors, arm_titles(ds))
     return figure
 
@@ -223,7 +222,8 @@ def _end_legend(
 ) -> None:
     last = curves["value"].isel(time=-1)
     rates = {arm: float(last.sel(arm=arm)) for arm in colors}
-    ends = {arm: f"{rounded(rate)} %" if rate >= 0 else "nobody" for arm, rate in rates.items()}
+    none = "no evaluable patient"
+    ends = {arm: f"{rounded(rate)} %" if rate >= 0 else none for arm, rate in rates.items()}
     named = {f"{titles[arm]} ({ends[arm]})": color for arm, color in colors.items()}
     figure.legend(
         handles=strokes(named), loc="outside lower center", ncols=legend_columns(list(named))

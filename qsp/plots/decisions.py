@@ -1,15 +1,15 @@
-"""Figures of arms that react: what single patients were given and had, and what was decided."""
+"""Figures of adaptive dosing: doses and events of individual patients, decisions by visit."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import decisions
 from qsp.endpoints.statistics.patients import solved
+from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles
 from qsp.plots.style import (
     GRADE_COLORS,
@@ -19,15 +19,15 @@ from qsp.plots.style import (
     arm_colors,
     arm_title,
     day_axis,
+    empty_panel,
     label_outer,
-    nothing,
     panels,
     styled,
     swatches,
 )
 
 MOST_ROWS = 30
-"""Patients of a swimmer plot: more cannot be told apart."""
+"""Largest number of patients in a panel of the swimmer plot."""
 RESCUE = "#009E73"
 DECISION_COLORS = {
     "as planned": "#9CC3DE",
@@ -43,14 +43,15 @@ DECISION_COLORS = {
 
 @styled
 def swimmer(ds: xr.Dataset) -> Figure:
-    """What the first patients of each arm were given, and the CRS they had.
+    """Draw a swimmer plot: doses, CRS and rescue drugs of the first patients of each arm.
 
     Args:
-        ds: Results; arms without rules are shown too.
+        ds: Results; arms without rules are included.
 
     Returns:
-        One panel per arm, one row per patient: doses are triangles that grow with the amount, CRS
-        is a bar of its duration in the color of its grade, rescue drugs are crosses.
+        One panel per arm and one row per patient. Doses are triangles whose area increases with
+        the amount, CRS is a bar from onset to end in the color of the grade, and rescue drugs are
+        crosses.
     """
     colors, titles = arm_colors(ds), arm_titles(ds)
     figure, axes = panels(len(colors), height=4.6)
@@ -59,7 +60,7 @@ def swimmer(ds: xr.Dataset) -> Figure:
         shown = ds.sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).load()
         arm_title(ax, titles[arm], color)
         _rows(ax, shown, solved(ds).sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).values, last)
-    label_outer(axes, x="Protocol day", y="Patient [id]")
+    label_outer(axes, x="Protocol day", y="Patient [ID]")
     figure.legend(handles=_marks(), loc="outside lower center", ncols=4)
     return figure
 
@@ -67,7 +68,7 @@ def swimmer(ds: xr.Dataset) -> Figure:
 def _rows(ax: Axes, shown: xr.Dataset, ok: np.ndarray, last: float) -> None:
     patients = shown["patient"].values
     if not ok.any():
-        nothing(ax)
+        empty_panel(ax)
         return
     day_axis(ax, 0.0, last)
     ax.set_ylim(len(patients) - 0.3, -0.7)
@@ -77,7 +78,8 @@ def _rows(ax: Axes, shown: xr.Dataset, ok: np.ndarray, last: float) -> None:
     for row in range(len(patients)):
         one = shown.isel(patient=row)
         if not ok[row]:
-            ax.annotate("failed", (0.0, row), fontsize=6.5, color=GRAY, va="center")
+            failed = "simulation failed"
+            ax.annotate(failed, (0.0, row), fontsize=6.5, color=GRAY, va="center")
             continue
         times, amounts = one["dose_time"].values, one["dose_amount"].values
         ax.plot([0.0, np.nanmax(times, initial=0.0)], [row, row], color=RULE, lw=3, zorder=1)
@@ -107,20 +109,20 @@ def _rescues(ax: Axes, one: xr.Dataset, row: int) -> None:
 
 
 def _marks() -> list:
-    dose = Line2D([], [], color=INK, marker="^", lw=0, ms=5, label="dose (area: amount)")
+    dose = Line2D([], [], color=INK, marker="^", lw=0, ms=5, label="dose (larger: more)")
     drug = Line2D([], [], color=RESCUE, marker="x", lw=0, ms=6, label="rescue drug")
     return [dose, drug, *swatches({f"CRS grade {g}": c for g, c in GRADE_COLORS.items()})]
 
 
 @styled
 def decision_flow(ds: xr.Dataset) -> Figure:
-    """How many patients each visit came to hold, to repeat, to stop ... in each arm with rules.
+    """Draw the number of patients with each dosing decision at each visit.
 
     Args:
         ds: Results of arms with rules.
 
     Returns:
-        One panel per arm: bars over the visits at which anything was due, in patients.
+        One panel per arm with rules: stacked bars at the visits at which a dose was due.
     """
     counts = decisions.flow(ds)
     names = arm_titles(ds)
@@ -130,29 +132,30 @@ def decision_flow(ds: xr.Dataset) -> Figure:
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         arm_title(ax, names[arm], color)
         _bars(ax, counts.sel(arm=arm), visits.sel(arm=arm).values)
-    label_outer(axes, x="Protocol day", y="Patients [number]")
-    named = {name: color for name, color in DECISION_COLORS.items() if name in _shown(counts)}
+    label_outer(axes, x="Protocol day", y="Number of patients [1]")
+    occurring = _occurring(counts)
+    named = {name: color for name, color in DECISION_COLORS.items() if name in occurring}
     figure.legend(handles=swatches(named), loc="outside lower center", ncols=min(len(named), 4))
     return figure
 
 
-def _shown(counts: xr.DataArray) -> set[str]:
+def _occurring(counts: xr.DataArray) -> set[str]:
     some = counts.sum([dim for dim in counts.dims if dim != "decision"]) > 0
     return {str(name) for name in counts["decision"].values[some.values]}
 
 
 def _bars(ax: Axes, counts: xr.DataArray, visits: np.ndarray) -> None:
     due = counts.sel(decision=[name for name in DECISION_COLORS if name != "missed visit"])
-    there = np.isfinite(visits) & (due.sum("decision").values > 0)
-    times = visits[there]
+    shown = np.isfinite(visits) & (due.sum("decision").values > 0)
+    times = visits[shown]
     if not times.size:
-        nothing(ax, "no visit with a dose due")
+        empty_panel(ax, "no visit with a dose due")
         return
     day_axis(ax, 0.0, float(np.nanmax(visits)))
     width = max(0.012 * float(np.nanmax(visits)), 0.4)
     bottom = np.zeros(times.size)
     for name, color in DECISION_COLORS.items():
-        height = counts.sel(decision=name).values[there]
+        height = counts.sel(decision=name).values[shown]
         ax.bar(times, height, width, bottom=bottom, color=color)
         bottom = bottom + height
     ax.set_ylim(0, 1.05 * bottom.max())

@@ -1,7 +1,7 @@
-"""Doses as people write them: small ones in ug, those by surface or day as they were prescribed.
+"""Doses as text: small amounts in µg or ng, doses per kg, m² or day as prescribed.
 
-Results hold what each patient got, in mg. Where the config states a rate, or an amount for each kg
-or m^2, that is what a reader knows the regimen by.
+Results hold the amount that each patient received, in mg. Regimens that prescribe a rate, or an
+amount per kg or m², are shown as prescribed in the config.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import xarray as xr
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.names import arm_titles, config_of, overrides
 
-# Below this, an amount is easier to read in the next smaller unit.
+# An amount below this is written in the next smaller unit.
 SMALLEST = 0.1
 _UNITS = (("mg", 1.0), ("µg", 1e3), ("ng", 1e6))
 _AMOUNT = re.compile(r"\s*([\d.,]+(?:[eE][+-]?\d+)?)\s*mg\b(.*)")
@@ -28,12 +28,12 @@ _HOURS_PER_DAY = 24.0
 
 @dataclass(frozen=True)
 class DoseScale:
-    """Doses of a run on one scale.
+    """Doses of a run on a common scale.
 
     Args:
-        unit: Unit of all amounts; "" where they differ, and the texts hold it.
-        heights: Amounts by arm and label; they compare.
-        texts: The same as text.
+        unit: Unit of all texts; "" if the units differ and each text has its own.
+        heights: Amounts by arm and label, in one unit.
+        texts: Amounts as text, by arm and label.
     """
 
     unit: str
@@ -46,7 +46,7 @@ class Supportive:
     """A dose of a supportive drug.
 
     Args:
-        drug: Its name.
+        drug: Name of the drug.
         time: Start [day since the first dose of the molecule].
     """
 
@@ -55,7 +55,7 @@ class Supportive:
 
 
 def short(value: float) -> str:
-    """Number of at most three digits that count, without zeros behind: 0.16, 1.54, 60, 1,540."""
+    """Return a number with up to three significant digits: 0.16, 1.54, 60, 1,540."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "–"
     rounded = float(f"{value:.3g}")
@@ -63,14 +63,14 @@ def short(value: float) -> str:
 
 
 def amount_text(amount: float, per: str = "") -> str:
-    """An amount with its unit: 60 mg, 68 µg, 35 µg/m².
+    """Return an amount with its unit: 60 mg, 68 µg, 35 µg/m².
 
     Args:
-        amount: In mg.
-        per: What it is counted for, such as "/kg".
+        amount: Amount [mg].
+        per: Denominator of the unit, such as "/kg".
 
     Returns:
-        The text; "–" where there is no amount.
+        The text; "–" if the amount is not finite.
     """
     if not math.isfinite(amount):
         return "–"
@@ -80,7 +80,7 @@ def amount_text(amount: float, per: str = "") -> str:
 
 
 def readable(amount: str) -> str:
-    """An amount such as "0.035 mg/m^2" as a reader wants it: 35 µg/m²."""
+    """Return an amount such as "0.035 mg/m^2" in a readable unit: 35 µg/m²."""
     found = _AMOUNT.fullmatch(amount)
     if not found:
         return _symbols(amount)
@@ -93,14 +93,14 @@ def _symbols(text: str) -> str:
 
 
 def prescribed(config: str) -> dict[tuple[str, str], str]:
-    """Amounts that a config gives by size or by day, as it writes them.
+    """Return the amounts that a config prescribes per body size or per day.
 
     Args:
-        config: The config as the results keep it.
+        config: Text of the config, as stored in the results.
 
     Returns:
-        Amount by arm and label, such as "5 µg/m²/day". Labels of several doses are left out, for
-        these add up; and so are all where the command line changed what an arm is given.
+        Amount by arm and label, such as "5 µg/m²/day". Labels with several doses are left out,
+        because their amounts add up. Empty if the command line changed the doses of an arm.
     """
     if any(key.startswith("arms.") and not key.endswith(".title") for key in overrides(config)):
         return {}
@@ -111,33 +111,33 @@ def prescribed(config: str) -> dict[tuple[str, str], str]:
     for name, arm in arms.items():
         if isinstance(arm, Mapping):
             source = arms.get(arm.get("same_doses_as"), arm)
-            given = _given(source.get("doses", ()))
-            often = Counter(label for label, _ in given)
-            found |= {(name, k): text for k, text in given if often[k] == 1 and "/" in text}
+            amounts = _labeled_amounts(source.get("doses", ()))
+            count = Counter(label for label, _ in amounts)
+            found |= {(name, k): text for k, text in amounts if count[k] == 1 and "/" in text}
     return found
 
 
-def _given(doses: Any) -> list[tuple[str, str]]:
-    """Label and amount of each dose of an arm."""
-    given = []
+def _labeled_amounts(doses: Any) -> list[tuple[str, str]]:
+    """Return the label and the amount of each dose of an arm."""
+    labeled = []
     for dose in doses:
         label, amount = dose.get("period", ""), _symbols(str(dose.get("amount", "")))
         amount += _symbols(f", at most {dose['cap']}") if "cap" in dose else ""
         names = label if isinstance(label, list) else [label]
-        # One name for several repeats is one period, in which they add up.
+        # Repeats under a single label are one period, in which the amounts add up.
         times = int(dose.get("repeat", {}).get("times", 1)) if len(names) == 1 else 1
-        given += [(str(name), amount) for name in names for _ in range(times)]
-    return given
+        labeled += [(str(name), amount) for name in names for _ in range(times)]
+    return labeled
 
 
 def dose_texts(ds: xr.Dataset) -> dict[tuple[str, str], str]:
-    """Dose of each step with its unit, by arm and label.
+    """Return the dose of each step with its unit, by arm and label.
 
     Args:
         ds: Results.
 
     Returns:
-        As prescribed where that was by size or by day, otherwise what the middle patient got.
+        The prescribed dose if it is per body size or per day, otherwise the median amount.
     """
     written = prescribed(str(ds.attrs.get("config", "")))
     return {
@@ -147,27 +147,27 @@ def dose_texts(ds: xr.Dataset) -> dict[tuple[str, str], str]:
 
 
 def dose_scale(ds: xr.Dataset) -> DoseScale:
-    """Doses of all arms on one scale, for bars that compare.
+    """Return the doses of all arms on a common scale, for bars that can be compared.
 
     Args:
         ds: Results.
 
     Returns:
-        The scale; its unit is that of the prescription where all doses share one.
+        The scale; its unit is that of the prescription if all doses share one.
     """
-    written, given = prescribed(str(ds.attrs.get("config", ""))), dose_texts(ds)
+    written, texts = prescribed(str(ds.attrs.get("config", ""))), dose_texts(ds)
     keys = {(step.arm, step.label): step for step in steps(ds)}
-    units = {text.partition(" ")[2] for text in given.values()}
+    units = {text.partition(" ")[2] for text in texts.values()}
     if len(units) != 1:
         own = {key: amount_text(step.amount) for key, step in keys.items()}
         return DoseScale("", {key: step.amount for key, step in keys.items()}, own)
-    numbers = {key: text.partition(" ")[0] for key, text in given.items()}
+    numbers = {key: text.partition(" ")[0] for key, text in texts.items()}
     heights = {key: _height(step, numbers[key], key in written) for key, step in keys.items()}
     return DoseScale(units.pop(), heights, numbers)
 
 
 def _height(step: Step, number: str, is_written: bool) -> float:
-    """Amount in mg, or the number prescribed; arms with both share no unit."""
+    """Return the prescribed number, or the amount in mg if nothing is prescribed per size."""
     try:
         return float(number.replace(",", "")) if is_written else step.amount
     except ValueError:
@@ -175,13 +175,13 @@ def _height(step: Step, number: str, is_written: bool) -> float:
 
 
 def supportive(ds: xr.Dataset) -> dict[str, list[Supportive]]:
-    """Supportive drugs by arm, as the attribute `doses` lists them.
+    """Return the doses of supportive drugs by arm, from the attribute `doses`.
 
     Args:
         ds: Results.
 
     Returns:
-        Doses of each arm that has some, in order.
+        Doses in order, for each arm with supportive drugs.
     """
     try:
         rows = json.loads(str(ds.attrs.get("doses", "[]")))

@@ -1,8 +1,8 @@
-"""Look of the figures: one color per arm everywhere, days as a protocol counts them, plain numbers.
+"""Style of the figures: one color per arm, protocol days on time axes, numbers without exponents.
 
-Colors are those of Okabe and Ito, told apart with any color vision; grades and responses are
-ordered by lightness, so that they survive a gray printer. Names come from the user's file: dollar
-signs in them are text, not mathematics.
+Arm colors are those of Okabe and Ito, which are distinguishable with color vision deficiency;
+grades and responses are ordered by lightness, so that they remain distinct in gray. Names come from
+the user's file: dollar signs in them are text, not mathematics.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from qsp.plots.figure import Figure
 from qsp.trial import protocol_day
 
 P = ParamSpec("P")
@@ -71,29 +71,29 @@ _STYLE: dict[Any, Any] = {
     "savefig.facecolor": "white",
     "figure.dpi": 110,
 }
-# Letters that fit above a panel, title and note together, and into one of two columns.
+# Characters that fit above a panel (title and note), and in one of two legend columns.
 TITLE_WIDTH, LEGEND_WIDTH = 46, 50
 _DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
 
 
 def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw a figure in the house style, and leave the settings of matplotlib as they were."""
+    """Decorate a figure function to use this style, without changing matplotlib's settings."""
 
     @functools.wraps(function)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.rc_context(_STYLE):
             return function(*args, **kwargs)
 
-    return drawn
+    return with_style
 
 
 def plain(name: object) -> str:
-    """Name as text of a figure: underscores are spaces, dollar signs are dollar signs."""
+    """Return a name as figure text: underscores become spaces, dollar signs are escaped."""
     return str(name).replace("_", " ").replace("$", r"\$")
 
 
 def arm_colors(ds: xr.Dataset) -> dict[str, str]:
-    """Color of each arm, by its place among the arms of the run."""
+    """Return the color of each arm, in the order of the arms of the run."""
     arms = [str(arm) for arm in ds["arm"].values]
     return {arm: ARM_COLORS[place % len(ARM_COLORS)] for place, arm in enumerate(arms)}
 
@@ -101,12 +101,12 @@ def arm_colors(ds: xr.Dataset) -> dict[str, str]:
 def panels(
     count: int, *, height: float, columns: int = COLUMNS, sharey: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """Figure of so many panels in rows, without empty ones.
+    """Create a figure with a grid of panels; surplus cells of the grid are hidden.
 
     Args:
         count: Number of panels.
         height: Height of a panel [inch].
-        columns: Panels in a row, at most.
+        columns: Largest number of panels in a row.
         sharey: Whether all panels share the vertical scale.
 
     Returns:
@@ -119,7 +119,7 @@ def panels(
     grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey, sharex=True)
     for empty in grid.flat[count:]:
         empty.set_visible(False)
-    if rows > 1:  # the panel above an empty one is the lowest of its column
+    if rows > 1:  # the panel above a hidden one is the lowest of its column
         for column in range(columns):
             lowest = max(row for row in range(rows) if row * columns + column < count)
             grid[lowest, column].tick_params(labelbottom=True)
@@ -135,7 +135,7 @@ def label_outer(axes: Sequence[Axes], *, x: str, y: str, columns: int = COLUMNS)
 
 
 def arm_title(ax: Axes, title: str, color: str, note: str = "") -> None:
-    """Title of the panel of an arm, with a bar in the color of the arm."""
+    """Set the title of the panel of an arm, with a bar in the color of the arm."""
     lines = textwrap.wrap(title.replace("_", " "), max(TITLE_WIDTH - len(note), 20)) or [title]
     ax.set_title(plain("\n".join(lines)), color=INK, pad=9)
     stroke = {"lw": 3.5, "solid_capstyle": "butt", "clip_on": False}
@@ -144,24 +144,24 @@ def arm_title(ax: Axes, title: str, color: str, note: str = "") -> None:
         ax.set_title(note, loc="right", fontsize=8.5, fontweight="normal", color=GRAY, pad=9)
 
 
-def nothing(ax: Axes, text: str = "no evaluable patient") -> None:
-    """Say in a panel why it is empty."""
+def empty_panel(ax: Axes, text: str = "no evaluable patient") -> None:
+    """Write the reason why a panel is empty in its center."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GRAY)
 
 
 def day_axis(ax: Axes, start: float, end: float, *, most: int = 8) -> None:
-    """Ticks at whole days, labeled as protocol days: time 0 is day 1.
+    """Set ticks at whole days, labeled as protocol days: time 0 is day 1.
 
     Args:
         ax: Panel whose horizontal axis is time [day since the first dose].
-        start: First time drawn [day].
-        end: Last time drawn [day].
-        most: Number of ticks, at most.
+        start: First time shown [day].
+        end: Last time shown [day].
+        most: Largest number of ticks.
     """
     step = next((step for step in _DAY_STEPS if (end - start) / step <= most), _DAY_STEPS[-1])
     first = int(np.ceil(start / step)) * step
     ticks = np.arange(first, end + 1e-6, step)
-    # A little room, so that a mark at the first dose does not sit on the axis.
+    # A small margin, so that a mark at the first dose is not on the axis.
     margin = 0.025 * (end - start)
     ax.set_xlim(start - margin, end + margin)
     ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
@@ -169,12 +169,12 @@ def day_axis(ax: Axes, start: float, end: float, *, most: int = 8) -> None:
 
 
 def log_axis(ax: Axes, low: float, high: float) -> None:
-    """Logarithmic vertical axis with plain numbers at the decades.
+    """Set a logarithmic vertical axis with plain numbers at the decades.
 
     Args:
         ax: Panel.
-        low: Lowest value drawn, positive.
-        high: Highest value drawn.
+        low: Lower limit of the axis, positive.
+        high: Upper limit of the axis.
     """
     ax.set_yscale("log")
     ax.set_ylim(low, high)
@@ -190,24 +190,24 @@ def log_axis(ax: Axes, low: float, high: float) -> None:
 
 
 def number(value: float) -> str:
-    """Number without an exponent: 0.001, 3, 20,000; "–" for none."""
+    """Return a number without an exponent: 0.001, 3, 20,000; "–" if it is not finite."""
     if not np.isfinite(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:g}"
 
 
 def swatches(colors: dict[str, str]) -> list[Patch]:
-    """Legend handles of filled areas."""
+    """Return legend handles of filled areas."""
     return [Patch(facecolor=color, label=plain(name)) for name, color in colors.items()]
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """Columns of a legend below the panels: two, or one where names are long."""
+    """Return the number of columns of a legend below the panels: two, or one if names are long."""
     return 1 if max(map(len, names), default=0) > LEGEND_WIDTH else min(len(names), 2)
 
 
 def strokes(colors: dict[str, str]) -> list[Line2D]:
-    """Legend handles of lines."""
+    """Return legend handles of lines."""
     return [
         Line2D([], [], color=color, lw=2.2, label=plain(name)) for name, color in colors.items()
     ]

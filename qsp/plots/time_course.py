@@ -1,11 +1,10 @@
-"""Figures over time: one cytokine with single patients, all cytokines at once, and the drug."""
+"""Figures over time: one cytokine with individual patients, all cytokines, and the drug."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import bands, cytokines, exposure
@@ -13,6 +12,7 @@ from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step, steps
 from qsp.plots.doses import Supportive, dose_scale, supportive
+from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     GRAY,
@@ -20,26 +20,26 @@ from qsp.plots.style import (
     arm_colors,
     arm_title,
     day_axis,
+    empty_panel,
     label_outer,
     legend_columns,
     log_axis,
-    nothing,
     panels,
     strokes,
     styled,
 )
 
 SPAGHETTI = 30
-# Marks and colors of supportive drugs; the first also stands for one that is not listed.
+# Marks and colors of supportive drugs; drugs not listed have those of the first.
 _MARKS = {
     "dexamethasone": ("o", "#8A8A8A"),
     "tocilizumab": ("s", "#A0008A"),
     "jak inhibitor": ("D", "#1B7A3D"),
     "anti tnf": ("P", "#8A5A00"),
 }
-# Amounts nearer to each other than this share of the axis would overprint.
-_ROOM = 0.075
-# Decades below the peak of the drug that a panel shows.
+# Amounts closer together than this fraction of the axis would overlap.
+_MIN_DISTANCE = 0.075
+# Largest ratio of the highest to the lowest drug concentration shown.
 _DECADES = 1e5
 Window = tuple[float, float]
 
@@ -53,23 +53,23 @@ def cytokine_bands(
     trajectories: xr.Dataset | None = None,
     patients: int = SPAGHETTI,
 ) -> Figure:
-    """One cytokine over time: median, 5-95 % band and single patients, one panel per arm.
+    """Draw one cytokine over time: median, 5th to 95th percentile and individual patients.
 
     Args:
         ds: Results.
         name: Cytokine.
-        window: First and last time drawn [day since the first dose]; the whole run by default.
-        trajectories: Single patients, where they are stored apart.
-        patients: Number of single patients drawn, at most.
+        window: First and last time shown [day since the first dose]; the whole run by default.
+        trajectories: Trajectories of individual patients, if stored separately.
+        patients: Largest number of individual patients shown.
 
     Returns:
         One panel per arm, on one logarithmic scale.
     """
-    alone = one_patient(ds)
-    band, lines = bands(ds, name), _single(ds, name, trajectories, 0 if alone else patients)
+    patient = one_patient(ds)
+    band, lines = bands(ds, name), _individual(ds, name, trajectories, 0 if patient else patients)
     start, end = _window(band, window)
     shown = band.sel(time=slice(start, end))
-    colors, titles, beside = arm_colors(ds), arm_titles(ds), supportive(ds)
+    colors, titles, drugs = arm_colors(ds), arm_titles(ds), supportive(ds)
     figure, axes = panels(len(colors), height=2.7)
     low, high = _log_range(
         [shown, *([lines.sel(time=slice(start, end))] if lines is not None else [])]
@@ -83,26 +83,26 @@ def cytokine_bands(
         day_axis(ax, start, end)
         arm_title(ax, titles[arm], color)
         _dose_marks(ax, [step for step in steps(ds) if step.arm == arm], start, end)
-        _supportive_marks(ax, beside.get(arm, []), start, end)
+        _supportive_marks(ax, drugs.get(arm, []), start, end)
     label_outer(axes, x="Protocol day (triangles: doses)", y=f"{cytokines.TITLES[name]} [pg/mL]")
-    handles = [*_legend(alone, single=lines is not None), *_mark_legend(beside, start, end)]
+    handles = [*_legend(patient, individual=lines is not None), *_mark_legend(drugs, start, end)]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
 
 
 @styled
 def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure:
-    """Median of every cytokine over time, all arms in one panel per cytokine.
+    """Draw the median of every cytokine over time, with all arms in one panel per cytokine.
 
     Args:
         ds: Results.
-        window: First and last time drawn [day since the first dose]; the whole run by default.
+        window: First and last time shown [day since the first dose]; the whole run by default.
 
     Returns:
         One panel per cytokine, each on its own logarithmic scale.
     """
     names = [name for name in cytokines.CYTOKINES if name in ds or f"{name}_quantiles" in ds]
-    colors, titles, beside = arm_colors(ds), arm_titles(ds), supportive(ds)
+    colors, titles, drugs = arm_colors(ds), arm_titles(ds), supportive(ds)
     figure, axes = panels(len(names), height=2.1, sharey=False)
     start, end = 0.0, 0.0
     for ax, name in zip(axes, names, strict=True):
@@ -113,11 +113,11 @@ def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure
         log_axis(ax, *_log_range([middle.sel(time=slice(start, end))]))
         day_axis(ax, start, end)
         ax.set_title(cytokines.TITLES[name])
-        for row, arm in enumerate(arm for arm in colors if arm in beside):
-            _supportive_marks(ax, beside[arm], start, end, color=colors[arm], row=row)
+        for row, arm in enumerate(arm for arm in colors if arm in drugs):
+            _supportive_marks(ax, drugs[arm], start, end, color=colors[arm], row=row)
     label_outer(axes, x="Protocol day", y="[pg/mL]" if one_patient(ds) else "Median [pg/mL]")
     named = {titles[arm]: color for arm, color in colors.items()}
-    handles = [*strokes(named), *_mark_legend(beside, start, end)]
+    handles = [*strokes(named), *_mark_legend(drugs, start, end)]
     ncols = legend_columns(list(named))
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
@@ -125,12 +125,12 @@ def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure
 
 @styled
 def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figure:
-    """Drug in blood over time: median and 5-95 % band, with marks and amounts of the doses.
+    """Draw the free drug in blood over time: median, 5th to 95th percentile, and the doses.
 
     Args:
         ds: Results with the attribute `molecular_weight_kda`.
-        window: First and last time drawn [day since the first dose]; by default from the first
-            dose to the end, for before it there is no drug.
+        window: First and last time shown [day since the first dose]; by default from the first
+            dose to the end.
 
     Returns:
         One panel per arm, on one logarithmic scale in mass per volume.
@@ -139,35 +139,35 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
     band = bands(ds, "drug_central") * exposure.mass_per_molar(ds) * factor
     start, end = window if window else (0.0, float(band["time"][-1]))
     band = band.sel(time=slice(start, end))
-    colors, titles, alone = arm_colors(ds), arm_titles(ds), one_patient(ds)
+    colors, titles, patient = arm_colors(ds), arm_titles(ds), one_patient(ds)
     scale = dose_scale(ds)
     figure, axes = panels(len(colors), height=2.7)
     lowest, highest = _log_range([band.sel(time=slice(start, end), quantile=0.5)])
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         floor = max(lowest / 2, highest / _DECADES)
         own = band.sel(arm=arm)
-        # No drug has no place on the scale: the line enters from below, not at the first sample.
+        # Zero is not on a logarithmic scale: replace it by a value below the axis.
         _band(ax, own.where((own > 0) | own.isnull(), floor / 10), color)
         log_axis(ax, floor, highest * 2)
         day_axis(ax, start, end)
         arm_title(ax, titles[arm], color)
-        given = [step for step in steps(ds) if step.arm == arm]
-        _dose_marks(ax, given, start, end)
-        _dose_amounts(ax, [(s.time, scale.texts[s.arm, s.label]) for s in given], start, end)
-    doses = f"doses, {scale.unit}" if scale.unit else "doses"
-    label_outer(axes, x=f"Protocol day (triangles: {doses})", y=f"Drug in blood [{unit}]")
-    figure.legend(handles=_legend(alone, single=False), loc="outside lower center", ncols=3)
+        own_steps = [step for step in steps(ds) if step.arm == arm]
+        _dose_marks(ax, own_steps, start, end)
+        _dose_amounts(ax, [(s.time, scale.texts[s.arm, s.label]) for s in own_steps], start, end)
+    doses = f"doses [{scale.unit}]" if scale.unit else "doses"
+    label_outer(axes, x=f"Protocol day (triangles: {doses})", y=f"Free drug in blood [{unit}]")
+    figure.legend(handles=_legend(patient, individual=False), loc="outside lower center", ncols=3)
     return figure
 
 
 def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
-    """Unit in which the highest concentration of a run is a readable number.
+    """Return the unit in which the highest concentration of a run is a readable number.
 
     Args:
         ds: Results with `cmax` and the attribute `molecular_weight_kda`.
 
     Returns:
-        Factor from ug/mL, and the unit.
+        Conversion factor from ug/mL, and the unit.
     """
     peaks = [float(part["cmax"].max()) for part in blocks(ds)]
     highest = float(np.fmax.reduce(peaks)) * exposure.mass_per_molar(ds)
@@ -176,10 +176,10 @@ def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
     return (1e3, "ng/mL") if highest >= 1e-4 else (1e6, "pg/mL")
 
 
-def _single(
+def _individual(
     ds: xr.Dataset, name: str, trajectories: xr.Dataset | None, patients: int
 ) -> xr.DataArray | None:
-    """The first solved patients, who are random draws like all others, one line each."""
+    """Return the trajectories of the first successfully simulated patients, a random sample."""
     source = ds if name in ds else trajectories
     if source is None or name not in source or patients < 1:
         return None
@@ -199,33 +199,33 @@ def _log_range(arrays: list[xr.DataArray]) -> Window:
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return 0.1, 10.0
-    # Room above for the marks of the doses.
+    # The factor above leaves space for the marks of the doses.
     return float(values.min()) / 1.4, float(values.max()) * 3.0
 
 
 def _band(ax: Axes, band: xr.DataArray, color: str) -> None:
     low, middle, high = band.transpose("quantile", "time").values
     if not np.isfinite(middle).any():
-        nothing(ax)
+        empty_panel(ax)
         return
     ax.fill_between(band["time"], low, high, color=color, alpha=0.22, lw=0)
     ax.plot(band["time"], middle, color=color, lw=1.8)
 
 
-def _dose_marks(ax: Axes, given: list[Step], start: float, end: float) -> None:
-    """Triangles at the starts of the dose periods, along the top of the panel."""
+def _dose_marks(ax: Axes, own_steps: list[Step], start: float, end: float) -> None:
+    """Draw triangles at the starts of the dose periods, along the top of the panel."""
     across = ax.get_xaxis_transform()
-    for step in given:
+    for step in own_steps:
         if start <= step.time <= end:
             ax.plot(step.time, 0.955, marker="v", color=INK, ms=5, transform=across, clip_on=False)
 
 
-def _dose_amounts(ax: Axes, given: list[tuple[float, str]], start: float, end: float) -> None:
-    """Amounts below the triangles; of doses close together only the first."""
+def _dose_amounts(ax: Axes, amounts: list[tuple[float, str]], start: float, end: float) -> None:
+    """Write the amounts below the triangles; of doses close together, only the first."""
     last = -np.inf
-    for time, text in given:
-        if start <= time <= end and time - last >= _ROOM * (end - start):
-            # At the axis, a long text has room on one side only.
+    for time, text in amounts:
+        if start <= time <= end and time - last >= _MIN_DISTANCE * (end - start):
+            # Next to the vertical axis, a long text fits on the right only.
             side = "left" if time - start < 0.03 * (end - start) and len(text) > 3 else "center"
             below: dict = {"transform": ax.get_xaxis_transform(), "ha": side, "va": "top"}
             ax.text(time, 0.925, text, fontsize=7.5, color=GRAY, **below)
@@ -234,16 +234,16 @@ def _dose_amounts(ax: Axes, given: list[tuple[float, str]], start: float, end: f
 
 def _supportive_marks(
     ax: Axes,
-    given: list[Supportive],
+    doses: list[Supportive],
     start: float,
     end: float,
     *,
     color: str | None = None,
     row: int = 0,
 ) -> None:
-    """Small marks of supportive drugs, one row of them, in their own color or that of an arm."""
+    """Draw a row of small marks at the doses of supportive drugs, in the color of drug or arm."""
     across = ax.get_xaxis_transform()
-    for dose in given:
+    for dose in doses:
         if start - 1 <= dose.time <= end:
             marker, own = _mark(dose.drug)
             look = {"marker": marker, "ms": 4, "color": color or own, "ls": "", "clip_on": False}
@@ -254,23 +254,23 @@ def _mark(drug: str) -> tuple[str, str]:
     return _MARKS.get(drug, next(iter(_MARKS.values())))
 
 
-def _mark_legend(beside: dict[str, list[Supportive]], start: float, end: float) -> list[Line2D]:
-    doses = (dose for given in beside.values() for dose in given)
-    drugs = dict.fromkeys(dose.drug for dose in doses if start - 1 <= dose.time <= end)
-    looks = {drug: _mark(drug) for drug in drugs}
+def _mark_legend(drugs: dict[str, list[Supportive]], start: float, end: float) -> list[Line2D]:
+    doses = (dose for of_arm in drugs.values() for dose in of_arm)
+    shown = dict.fromkeys(dose.drug for dose in doses if start - 1 <= dose.time <= end)
+    looks = {drug: _mark(drug) for drug in shown}
     return [
         Line2D([], [], marker=marker, color=color, ls="", ms=5, label=drug)
         for drug, (marker, color) in looks.items()
     ]
 
 
-def _legend(alone: str, *, single: bool) -> list:
-    if alone:
-        return [Line2D([], [], color=GRAY, lw=1.8, label=alone)]
+def _legend(patient: str, *, individual: bool) -> list:
+    if patient:
+        return [Line2D([], [], color=GRAY, lw=1.8, label=patient)]
     handles: list = [
         Line2D([], [], color=GRAY, lw=1.8, label="median"),
-        Line2D([], [], color=GRAY, lw=7, alpha=0.3, label="5-95 % of patients"),
+        Line2D([], [], color=GRAY, lw=7, alpha=0.3, label="5th to 95th percentile"),
     ]
-    if single:
-        handles.append(Line2D([], [], color=GRAY, lw=0.6, alpha=0.7, label="single patients"))
+    if individual:
+        handles.append(Line2D([], [], color=GRAY, lw=0.6, alpha=0.7, label="individual patients"))
     return handles

@@ -1,4 +1,4 @@
-"""Figures of tumor response: waterfall of the best change, and spider of single patients."""
+"""Figures of tumor response: waterfall plot and spider plot."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from qsp.endpoints import response, tumor
 from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.patients import solved, weights
+from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.style import (
     GRAY,
@@ -24,8 +24,8 @@ from qsp.plots.style import (
     arm_colors,
     arm_title,
     day_axis,
+    empty_panel,
     label_outer,
-    nothing,
     panels,
     strokes,
     styled,
@@ -33,26 +33,26 @@ from qsp.plots.style import (
 )
 
 SPIDER = 60
-# Growth beyond this is cut off, for a doubling says enough and shrinkage must stay readable.
+# Growth beyond this is cut off, so that shrinkage stays readable [%].
 HIGHEST = 120.0
-# A panel is a few hundred points wide: of more patients than this, every so many are drawn.
+# A panel is a few hundred points wide: of more patients than this, only some are drawn.
 MOST_BARS = 5_000
 _DASHED = (0, (4, 3))
 
 
 @styled
 def waterfall(ds: xr.Dataset) -> Figure:
-    """Best change in tumor volume of each patient, in descending order, one panel per arm.
+    """Draw a waterfall plot of the best change in tumor volume.
 
-    Colors are the best response, dashed lines the limits of response and progression. A patient is
-    as wide as his prevalence weight. Of more than `MOST_BARS` patients so many are drawn, of equal
-    width: those at evenly spaced places along the axis.
+    Colors show the best response, dashed lines the limits of response and progression. The width of
+    a bar is the prevalence weight of the patient. Of more than `MOST_BARS` patients, `MOST_BARS` at
+    evenly spaced positions are drawn, with bars of equal width.
 
     Args:
         ds: Results with `best_response`.
 
     Returns:
-        One panel per arm.
+        One panel per arm, patients in descending order of the change.
     """
     best, colors, titles = tumor.best_change(ds), arm_colors(ds), arm_titles(ds)
     figure, axes = panels(len(colors), height=2.7)
@@ -62,30 +62,30 @@ def waterfall(ds: xr.Dataset) -> Figure:
         arm_title(ax, titles[arm], color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
         ax.set_xlim(0, 100)
         ax.set_ylim(-104, HIGHEST + 4)
-    label_outer(axes, x="Patients, ordered [%]", y="Best change in\ntumor volume [%]")
+    label_outer(axes, x="Patients, by change [%]", y="Best change in\ntumor volume [%]")
     figure.legend(handles=_legend(swatches(_colors())), loc="outside lower center", ncols=3)
     return figure
 
 
 @styled
 def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
-    """Change in tumor volume of single patients over the visits, one panel per arm.
+    """Draw a spider plot of the change in tumor volume of individual patients over the visits.
 
     Args:
         ds: Results with `best_response`.
-        patients: Number of patients drawn, at most; the first solved ones.
+        patients: Largest number of patients shown, the first that were simulated successfully.
 
     Returns:
         One panel per arm; lines in the color of the best response.
     """
-    colors, titles, alone = arm_colors(ds), arm_titles(ds), one_patient(ds)
+    colors, titles, patient = arm_colors(ds), arm_titles(ds), one_patient(ds)
     visits = np.append(0.0, ds["visit"].values[ds["visit"].values > 0])
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         change, codes = _first(ds.sel(arm=[arm]), patients)
         _lines(ax, visits, change, codes)
         _limits(ax, response.criteria_of(ds))
-        arm_title(ax, titles[arm], color, "" if alone else f"{codes.size} patients")
+        arm_title(ax, titles[arm], color, "" if patient else f"{codes.size} patients")
         day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
         ax.set_ylim(-104, HIGHEST + 4)
     label_outer(axes, x="Protocol day", y="Change in\ntumor volume [%]")
@@ -94,7 +94,7 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
 
 
 def _first(ds: xr.Dataset, patients: int) -> tuple[np.ndarray, np.ndarray]:
-    """Change (patient, visit) after the first dose and response of the first solved of an arm."""
+    """Return the change (patient, visit) and the best response of the first patients of an arm."""
     arm, after = str(ds["arm"].item()), np.flatnonzero(ds["visit"].values > 0)
     changes, codes = [np.empty((0, after.size))], [np.empty(0, int)]
     missing = patients
@@ -117,7 +117,7 @@ def _bars(ax: Axes, change: np.ndarray, weight: np.ndarray, codes: np.ndarray) -
     known = np.isfinite(change) & (weight > 0)
     order = np.flatnonzero(known)[np.argsort(-change[known], kind="stable")]
     if not order.size:
-        nothing(ax)
+        empty_panel(ax)
         return
     edges = np.append(0.0, 100 * np.cumsum(weight[order]) / weight[order].sum())
     if order.size > MOST_BARS:
@@ -134,7 +134,7 @@ def _bars(ax: Axes, change: np.ndarray, weight: np.ndarray, codes: np.ndarray) -
 def _thinned(
     order: NDArray[np.intp], edges: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Patients at the middles of bars of equal width, and the edges of these."""
+    """Return the patients at the centers of bars of equal width, and the edges of the bars."""
     even = np.linspace(0.0, edges[-1], MOST_BARS + 1)
     places = np.searchsorted(edges[1:], (even[:-1] + even[1:]) / 2)
     return order[places], even
@@ -142,7 +142,7 @@ def _thinned(
 
 def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) -> None:
     if not codes.size:
-        nothing(ax)
+        empty_panel(ax)
         return
     heights = np.concatenate([np.zeros((codes.size, 1)), change], axis=1)
     paths = np.stack([np.broadcast_to(visits, heights.shape), heights], axis=-1)
@@ -152,7 +152,7 @@ def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) 
 
 
 def _limits(ax: Axes, criteria: response.Criteria) -> None:
-    """Dashed lines at partial response and, from the baseline, progression."""
+    """Draw dashed lines at partial response and at progression relative to baseline."""
     for limit in (criteria.partial, criteria.progression):
         ax.axhline(100 * (limit - 1), color=GRAY, lw=0.9, ls=_DASHED)
 
@@ -162,5 +162,6 @@ def _colors() -> dict[str, str]:
 
 
 def _legend(handles: Sequence[Artist]) -> list[Artist]:
-    limits = Line2D([], [], color=GRAY, lw=0.9, ls=_DASHED, label="limits from baseline")
+    words = "partial response, progression\n(relative to baseline)"
+    limits = Line2D([], [], color=GRAY, lw=0.9, ls=_DASHED, label=words)
     return [*handles, limits]

@@ -1,4 +1,4 @@
-"""Doses and arms as people write them, read from the config that results keep."""
+"""Text of doses and arms, from the config stored in the results."""
 
 import json
 
@@ -38,7 +38,7 @@ doses = [
      (0.068, "68 µg"), (1.54342, "1.54 mg"), (1234.0, "1,230 mg"), (2e-5, "20 ng"), (0.0, "0 mg"),
      (float("nan"), "–")],
 )  # fmt: skip
-def test_amounts_have_three_digits_and_a_unit_that_suits_them(mg, text):
+def test_amounts_have_three_significant_digits_and_a_suitable_unit(mg, text):
     assert amount_text(mg) == text
 
 
@@ -51,7 +51,7 @@ def test_listed_amounts_are_made_readable(listed, text):
     assert readable(listed) == text
 
 
-def test_amounts_by_size_or_day_are_shown_as_the_config_gives_them():
+def test_amounts_per_size_or_day_are_shown_as_prescribed():
     found = prescribed(CONFIG)
     assert found["step_up", "SUD1"] == "5 µg/m²/day"
     assert found["again", "FD1"] == "15 µg/m²/day"
@@ -60,14 +60,14 @@ def test_amounts_by_size_or_day_are_shown_as_the_config_gives_them():
     assert prescribed(capped)["again", "FD1"] == "15 µg/m²/day, at most 28 µg/day"
 
 
-def test_amounts_that_add_up_or_are_whole_are_left_to_the_results():
+def test_amounts_that_add_up_or_are_absolute_are_taken_from_the_results():
     found = prescribed(CONFIG)
     assert ("twice", "SUD1") not in found  # two doses of one period
-    assert ("twice", "FD1") not in found  # 60 mg is no amount by size
+    assert ("twice", "FD1") not in found  # 60 mg is not per body size
     assert ("series", "C1") not in found  # three repeats of one period
 
 
-def test_changed_doses_are_not_shown_as_they_stand_in_the_file():
+def test_doses_changed_on_the_command_line_are_not_taken_from_the_config():
     assert prescribed(CONFIG + "# --set arms.step_up.doses.0.amount=9 ug/day\n") == {}
     assert prescribed(CONFIG + "# --set patients=3\n") == prescribed(CONFIG)
 
@@ -101,7 +101,7 @@ def test_arms_have_the_titles_of_the_config_and_else_their_names():
     }
 
 
-def test_arms_of_one_title_are_told_apart():
+def test_arms_with_the_same_title_are_distinguished_by_name():
     config = '[arms.a]\ntitle = "same"\n[arms.b]\ntitle = "same"\n'
     ds = synthetic.neutral(arms=("a", "b")).assign_attrs(config=config)
     assert arm_titles(ds) == {"a": "same (a)", "b": "same (b)"}
@@ -121,7 +121,7 @@ def test_supportive_drugs_are_found_with_their_times():
     assert [(d.drug, d.time) for d in found["again"]] == [("tocilizumab", 1.5)]
 
 
-def test_run_of_one_patient_is_no_population():
+def test_run_with_one_patient_is_not_a_population():
     one = synthetic.neutral(patients=1)
     assert one_patient(synthetic.neutral(patients=2)) == ""
     assert one_patient(one) == "one patient"

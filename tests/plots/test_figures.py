@@ -1,4 +1,4 @@
-"""Figures: what they show can be read back from them, and odd input does not break them."""
+"""Figures: axes, artists and labels show the values of the results; unusual input is handled."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def test_figure_survives_any_name_of_an_arm(function, names):
 
 
 @every
-def test_arm_in_which_everybody_failed_says_so(function, trial):
+def test_arm_in_which_all_simulations_failed_has_a_note(function, trial):
     outcome = trial["outcome"].values.copy()
     outcome[1] = 2
     figure = function(synthetic.put(trial, outcome=outcome))
@@ -75,11 +75,11 @@ def test_arm_in_which_everybody_failed_says_so(function, trial):
     texts = [text.get_text() for ax in panels(figure) for text in ax.texts]
     texts += [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     if function is not plots.cytokine_overview:  # one panel per cytokine: the arm has no line
-        assert any("evaluable" in text or "nobody" in text for text in texts)
+        assert any("no evaluable patient" in text for text in texts)
 
 
 @every
-def test_figure_leaves_the_settings_of_matplotlib_alone(function, trial):
+def test_figure_does_not_change_the_settings_of_matplotlib(function, trial):
     before = dict(matplotlib.rcParams)
     function(trial)
     assert dict(matplotlib.rcParams) == before
@@ -101,7 +101,7 @@ def test_crs_bars_are_stacked_to_the_rate_of_any_grade(trial):
     assert colors == [matplotlib.colors.to_rgba(color) for color in GRADE_COLORS.values()]
 
 
-def test_dose_bars_stand_below_with_label_day_and_amount(trial):
+def test_dose_bars_have_label_day_and_amount(trial):
     figure = plots.crs_by_dose(trial)
     upper = next(
         k for k, ax in enumerate(figure.get_axes()) if ax.get_title(loc="left") == "step up"
@@ -132,12 +132,11 @@ def test_first_day_of_the_axis_is_day_1(trial):
     assert ax.get_xlabel().startswith("Protocol day")
 
 
-def test_spaghetti_is_at_most_thirty_solved_patients(trial):
+def test_individual_lines_are_at_most_thirty_solved_patients(trial):
     outcome = trial["outcome"].values.copy()
     outcome[:, :5] = 2
     ds = synthetic.put(trial, outcome=outcome)
     ax = plots.cytokine_bands(ds, "il6").get_axes()[0]
-    # 30 patients, the median, the bar in the color of the arm, the marks of six doses.
     thin = [line for line in ax.get_lines() if line.get_linewidth() == 0.5]
     assert len(thin) == 30
     np.testing.assert_array_equal(thin[0].get_ydata(), ds["il6"].values[0, 5])
@@ -150,9 +149,9 @@ def test_large_run_draws_bands_and_its_stored_patients(trial):
         stored = trial[name].quantile([0.05, 0.25, 0.5, 0.75, 0.95], "patient")
         large[f"{name}_quantiles"] = stored.assign_attrs(trial[name].attrs)
     stored = trial[["il6"]].isel(patient=slice(10)).rename(patient="patient_traj")
-    alone = plots.cytokine_bands(large, "il6").get_axes()[0].get_lines()
-    beside = plots.cytokine_bands(large, "il6", trajectories=stored).get_axes()[0].get_lines()
-    assert len(beside) == len(alone) + 10
+    bands = plots.cytokine_bands(large, "il6").get_axes()[0].get_lines()
+    both = plots.cytokine_bands(large, "il6", trajectories=stored).get_axes()[0].get_lines()
+    assert len(both) == len(bands) + 10
     assert png(plots.drug_concentration(large))
 
 
@@ -162,9 +161,9 @@ def test_drug_axis_has_a_readable_mass_unit(trial):
         ds = trial.assign({name: trial[name] * scale for name in names})
         return plots.drug_concentration(ds).get_axes()[0].get_ylabel()
 
-    assert unit(1.0) == "Drug in blood [µg/mL]"
-    assert unit(1e-3) == "Drug in blood [ng/mL]"
-    assert unit(1e-6) == "Drug in blood [pg/mL]"
+    assert unit(1.0) == "Free drug in blood [µg/mL]"
+    assert unit(1e-3) == "Free drug in blood [ng/mL]"
+    assert unit(1e-6) == "Free drug in blood [pg/mL]"
     assert exposure.mass_per_molar(trial) == pytest.approx(0.146)
 
 
@@ -194,10 +193,10 @@ def test_waterfall_of_many_patients_draws_some_evenly_spaced(trial, monkeypatch)
         (found,) = [item for item in ax.collections if isinstance(item, PolyCollection)]
         return [path.vertices for path in found.get_paths()]
 
-    everybody = [bar[1, 1] for bar in bars()]
+    all_heights = [bar[1, 1] for bar in bars()]
     monkeypatch.setattr("qsp.plots.tumor.MOST_BARS", 13)
     few = bars()
-    assert [bar[1, 1] for bar in few] == everybody[1::3]  # 39 were solved
+    assert [bar[1, 1] for bar in few] == all_heights[1::3]  # of 39 solved patients
     np.testing.assert_allclose([np.ptp(bar[:, 0]) for bar in few], 100 / 13)
     assert few[-1][:, 0].max() == pytest.approx(100)
 
@@ -296,7 +295,7 @@ def test_supportive_drugs_are_marked_at_their_times(trial):
         assert all(line.get_xdata()[0] == pytest.approx(-1 / 24) for line in squares)
 
 
-def test_one_patient_is_drawn_as_a_line_with_his_grades():
+def test_single_patient_is_shown_as_a_line_and_grades():
     ds = synthetic.lively(5).isel(patient=[0])
     ds["outcome"].values[:] = 0
     ds = add_best_response(ds.assign_attrs(command="qsp run a.toml --typical"))
