@@ -1,4 +1,4 @@
-"""A run as files for people: one HTML page, a summary table, CSV tables; and its tables as text."""
+"""Reports of a run: an HTML page, a summary in CSV, results as CSV tables, and tables as text."""
 
 from __future__ import annotations
 

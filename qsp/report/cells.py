@@ -1,7 +1,7 @@
-"""Text of tables: their columns and groups, and numbers as a reader wants them.
+"""Tables of text: columns, groups of rows, and formatted numbers.
 
-A rate takes three columns: the rate, its Monte Carlo interval, and the prediction interval of a
-trial of n patients.
+A rate has three columns: the rate, its Monte Carlo interval, and the prediction interval of a trial
+of n patients.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import xarray as xr
 
 NONE = "–"
+RANGE_TITLE = "median (P5–P95)"
+RANGE_NOTE = "P5–P95: 5th to 95th percentile of the patients."
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its title, and the title above it that it shares with its neighbors."""
+    """A column: its title, and a title above it that may span neighboring columns."""
 
     title: str
     group: str = ""
@@ -25,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that belong together, such as those of one arm."""
+    """Rows under a common title, such as those of one arm."""
 
     title: str
     rows: tuple[tuple[str, ...], ...]
@@ -36,10 +38,10 @@ class Table:
     """A table of text.
 
     Args:
-        title: What it shows.
+        title: Title of the table.
         columns: Columns, in order.
-        groups: Rows under their titles; one group without a title where rows stand alone.
-        note: What the reader must know to read it.
+        groups: Groups of rows; a single group without a title if the rows are not grouped.
+        note: Explanation below the table.
     """
 
     title: str
@@ -48,7 +50,7 @@ class Table:
     note: str = ""
 
     def spans(self) -> list[tuple[str, int]]:
-        """Titles above the columns with the number of columns each covers."""
+        """Return the titles above the columns with the number of columns that each spans."""
         found: list[tuple[str, int]] = []
         for column in self.columns:
             if found and found[-1][0] == column.group and column.group:
@@ -58,45 +60,51 @@ class Table:
         return found
 
     def starts(self, index: int) -> bool:
-        """Whether a column is the first under a title that it shares."""
+        """Return whether a column is the first under a spanning title."""
         group = self.columns[index].group
         return bool(group) and (index == 0 or self.columns[index - 1].group != group)
 
     def split(self) -> list[Table]:
-        """One table per group, titled by it."""
+        """Return one table per group, with the title of the group."""
         return [
             Table(group.title, self.columns, (Group("", group.rows),), self.note)
             for group in self.groups
         ]
 
     def plain_rows(self) -> Iterator[tuple[str, ...]]:
-        """Rows with the title of their group as first cell."""
+        """Yield the rows with the title of their group as the first cell."""
         for group in self.groups:
             for row in group.rows:
                 yield (group.title, *row)
 
 
 def rate_columns(group: str, trial_size: int) -> list[Column]:
-    """The three columns of a rate."""
-    return [Column(title, group) for title in ("rate", "95 % MC", f"trial of {trial_size}")]
+    """Return the three columns of a rate."""
+    prediction = f"95 % PI, n = {trial_size:,}"
+    return [Column(title, group) for title in ("rate", "95 % MC", prediction)]
 
 
 def rate_cells(rate: xr.Dataset) -> tuple[str, str, str]:
-    """Rate, Monte Carlo interval and prediction interval, in percent."""
+    """Return a rate, its Monte Carlo interval and its prediction interval, in percent."""
     value, lower, upper = (percent(float(rate[name])) for name in ("value", "lower", "upper"))
     low, high = (percent(float(rate[name]), digits=None) for name in ("trial_lower", "trial_upper"))
     return value, between(lower, upper), between(low, high)
 
 
 def percent(share: float, digits: int | None = 1) -> str:
-    """Share as percent, "–" where there is none; without digits, only those that it has."""
+    """Return a proportion in percent, "–" if missing.
+
+    Args:
+        share: Proportion [1].
+        digits: Number of decimals; None for at most one decimal, without trailing zeros.
+    """
     if not math.isfinite(share):
         return NONE
     return f"{100 * share:.{digits}f}" if digits is not None else f"{round(100 * share, 1):g}"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Number with so many significant digits, without an exponent where it can be avoided."""
+    """Return a number with the given significant digits, with an exponent only if very small."""
     if not math.isfinite(value):
         return NONE
     if value == 0:
@@ -108,7 +116,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def range_text(found: xr.Dataset, name: str = "value") -> str:
-    """Median with the outer quantiles, as "12.3 (4.56–78.9)"."""
+    """Return the median with the outer quantiles, as "12.3 (4.56–78.9)"."""
     levels = found["quantile"].values
     ranked = found[name].sel(quantile=[levels[0], 0.5, levels[-1]])
     low, middle, high = (significant(float(value)) for value in ranked.values)
@@ -116,5 +124,5 @@ def range_text(found: xr.Dataset, name: str = "value") -> str:
 
 
 def between(low: str, high: str) -> str:
-    """Two ends as a range, "–" where one of them does not exist."""
+    """Return a range, "–" if one of its bounds is missing."""
     return NONE if NONE in (low, high) else f"{low}–{high}"

@@ -1,8 +1,8 @@
-"""Results as long tables in CSV files, one per set of dimensions, with the units in a file beside.
+"""Export of results to CSV: one long table per set of dimensions, and a file with the units.
 
-Names follow NONMEM where it has one (ID, TIME, AMT, WT, BSA, CP) and are at most 20 characters;
-missing values are ".". ARM is text, ARMN its number, so that a program that reads only numbers can
-drop the text.
+Column names follow NONMEM conventions where they exist (ID, TIME, AMT, WT, BSA, CP) and have at
+most 20 characters; missing values are ".". ARM is text and ARMN its number, for programs that read
+only numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from qsp.endpoints import COLUMNS, Row
 from qsp.errors import ConfigError, suggest
 
 MISSING = "."
-# File and the dimensions of its rows, after the arm.
+# Files and the dimensions of their rows, after the arm.
 TABLES = {
     "patients.csv": ("patient",),
     "periods.csv": ("patient", "dose_period"),
@@ -67,17 +67,17 @@ def export_csv(
     trajectories: xr.Dataset | None = None,
     tables: Collection[str] = tuple(TABLES),
 ) -> tuple[Path, ...]:
-    """Write a results Dataset as long tables.
+    """Write results as long tables.
 
     Args:
         ds: Results.
-        folder: Folder to write to; made where it is missing.
-        trajectories: Single patients over time, where they are stored apart.
-        tables: Names of the files to write, of those the results have.
+        folder: Folder to write to; created if missing.
+        trajectories: Trajectories of individual patients, if stored separately.
+        tables: Names of the files to write; files without variables are skipped.
 
     Returns:
-        Files written: one per set of dimensions that the Dataset has, and `units.csv` with the unit
-        and meaning of every column.
+        Files written: one per set of dimensions, and `units.csv` with the unit and description of
+        every column.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,37 +98,37 @@ def export_csv(
 
 
 def chosen_tables(names: str | None, *, trajectories: bool) -> tuple[str, ...]:
-    """Files of tables, from their names with commas between; all where none is named.
+    """Return the files of the tables named in a comma-separated list.
 
     Args:
-        names: Such as "patients,periods".
-        trajectories: Whether single patients over time are wanted, unless named.
+        names: Names, such as "patients,periods"; None for all tables.
+        trajectories: Whether `None` includes the trajectories of individual patients.
 
     Raises:
-        ConfigError: If there is no such table.
+        ConfigError: If a table does not exist.
     """
     known = [file.removesuffix(".csv") for file in TABLES]
     if names is None:
         return tuple(file for file in TABLES if trajectories or file != "trajectories.csv")
-    asked = [name.strip().removesuffix(".csv") for name in names.split(",")]
-    for name in asked:
+    chosen = [name.strip().removesuffix(".csv") for name in names.split(",")]
+    for name in chosen:
         if name not in known:
             todo = f"{suggest(name, known)} Tables: {', '.join(known)}".strip()
             raise ConfigError("--tables", "a name must be that of a table", repr(name), todo)
-    return tuple(f"{name}.csv" for name in asked)
+    return tuple(f"{name}.csv" for name in chosen)
 
 
 def column_name(variable: str) -> str:
-    """Column of a variable: the NONMEM name where there is one, else the name in capitals."""
+    """Return the column of a variable: its NONMEM name if there is one, or its name in capitals."""
     stem, bands, _ = variable.partition("_quantiles")
     return _NAMES.get(stem if bands else variable, stem.upper())
 
 
 def write_summary(rows: Sequence[Row], path: Path) -> Path:
-    """Write the rows of `qsp.endpoints.summary` as CSV; numbers that do not exist are empty.
+    """Write the rows of `qsp.endpoints.summary` as CSV; missing numbers are empty.
 
     Args:
-        rows: Rows.
+        rows: Rows of the summary.
         path: File to write.
 
     Returns:
@@ -149,15 +149,15 @@ def _source(ds: xr.Dataset, dims: tuple[str, ...], trajectories: xr.Dataset | No
 
 
 def _variables(ds: xr.Dataset, dims: tuple[str, ...]) -> list[str]:
-    """Variables over the arm and these dimensions; those of a patient repeat in each arm."""
+    """Return the variables over these dimensions; variables without arm repeat in each arm."""
     wanted = [{"arm", *dims}, *([{"patient"}] if dims == ("patient",) else [])]
     return [str(name) for name in ds.data_vars if set(ds[name].dims) in wanted]
 
 
 def _lines(ds: xr.Dataset, dims: tuple[str, ...], variables: list[str]) -> Iterator[str]:
-    """Lines by arm and first dimension; the values of one arm are in memory at a time.
+    """Yield the lines by arm and first dimension, with the values of one arm in memory at a time.
 
-    A dose period that a patient does not have has no line.
+    Dose periods that a patient does not have are skipped.
     """
     places = itertools.product(*(map(_cell, ds[dim].values) for dim in dims[1:]))
     tails = ["".join(f",{cell}" for cell in place) for place in places]
@@ -168,19 +168,19 @@ def _lines(ds: xr.Dataset, dims: tuple[str, ...], variables: list[str]) -> Itera
         for row, first in enumerate(ds[dims[0]].values):
             head = f"{_cell(arm)},{number + 1},{_cell(first)}"
             cells = zip(*(_cells(column[row]) for column in columns), strict=True)
-            kept = itertools.repeat(True) if present is None else present[row].tolist()
-            for tail, values, keep in zip(tails, cells, kept, strict=False):
-                if keep:
+            exists = itertools.repeat(True) if present is None else present[row].tolist()
+            for tail, values, has_line in zip(tails, cells, exists, strict=False):
+                if has_line:
                     yield f"{head}{tail},{','.join(values)}\n"
 
 
 def _rows(values: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
-    """(first dimension, the others): Values of an arm."""
+    """(first dimension, product of the others): Values of an arm."""
     return values.transpose(*dims).values.reshape(values.sizes[dims[0]], -1)
 
 
 def _present(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray | None:
-    """(first dimension, the others): Whether a dose period exists; None where there are none."""
+    """(first dimension, product of the others): Whether a dose period exists; None without any."""
     if "dose_period" not in dims or "dose_label" not in ds:
         return None
     labels = ds["dose_label"].expand_dims(
@@ -190,7 +190,7 @@ def _present(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray | None:
 
 
 def _cells(column: np.ndarray) -> list[str]:
-    """Values of a column as cells of a CSV file."""
+    """Return the values of a column as cells of a CSV file."""
     if not np.issubdtype(column.dtype, np.floating):
         return [_cell(value) for value in column.tolist()]
     cells = [f"{value:.7g}" for value in column.tolist()]

@@ -1,4 +1,4 @@
-"""What a report says beside its endpoints: the run, its numerics, its failures, its patients."""
+"""Facts of a report other than endpoints: run, numerics, failed simulations, patients, doses."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from qsp.endpoints import response
 from qsp.endpoints.statistics.patients import is_weighted, solved
 from qsp.plots.doses import readable
 from qsp.plots.names import arm_titles, one_patient
-from qsp.report.cells import NONE, Column, Group, Table, percent, significant
+from qsp.report.cells import (
+    NONE,
+    RANGE_NOTE,
+    RANGE_TITLE,
+    Column,
+    Group,
+    Table,
+    percent,
+    significant,
+)
 
 UNKNOWN = "not recorded"
-# Patients listed by number; a run with more failures has other worries.
+# Largest number of failed patients listed by number.
 MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
 class Supplement:
-    """What a report needs and results do not hold.
+    """Content of a report that the results do not hold.
 
     Args:
         dose_table: One mapping per administration, all with the same keys; the key "arm" groups
             them. Days are protocol days.
         parameters: One mapping per parameter: path, value, unit, source, status.
         limits: Limits of validity, a sentence or two each.
-        command: The command that makes the run again.
-        references: Full references, beside those of the methods.
+        command: Command that reproduces the run.
+        references: Full references, in addition to those of the methods.
     """
 
     dose_table: Sequence[Mapping[str, object]]
@@ -40,20 +49,20 @@ class Supplement:
 
 
 def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
-    """What was simulated, as pairs of a name and a text."""
+    """Return the facts of the simulated trial, as pairs of a name and a text."""
     attrs, sizes = ds.attrs, ds.sizes
-    alone = one_patient(ds)
+    patient = one_patient(ds)
     patients = f"{sizes['patient']:,} in each of {sizes['arm']} arms"
     patients += " (the same patients in every arm)" if sizes["arm"] > 1 else ""
-    patients = f"{alone}, the same in every arm" if alone and sizes["arm"] > 1 else patients
-    patients = alone if alone and sizes["arm"] == 1 else patients
+    patients = f"{patient}, the same in every arm" if patient and sizes["arm"] > 1 else patients
+    patients = patient if patient and sizes["arm"] == 1 else patients
     weighted = "weighted by prevalence" if is_weighted(ds) else "equal"
     return [
         ("Molecule", str(attrs.get("molecule", UNKNOWN))),
         ("Population", str(attrs.get("population", UNKNOWN))),
         ("Virtual patients", patients),
-        *([] if alone else [("Weights of the patients", weighted)]),
-        ("Length", _with_unit(attrs.get("days"), "days")),
+        *([] if patient else [("Patient weights", weighted)]),
+        ("Duration", _with_unit(attrs.get("days"), "days")),
         ("Response criteria", _response_criteria(ds)),
     ]
 
@@ -63,11 +72,11 @@ def _response_criteria(ds: xr.Dataset) -> str:
     known = response.CRITERIA.get(name)
     if known is None:
         return UNKNOWN
-    return f"{known.title}, a surrogate" if response.surrogate_of(ds) else known.title
+    return f"{known.title} (surrogate)" if response.surrogate_of(ds) else known.title
 
 
 def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
-    """How it was computed, as pairs of a name and a text."""
+    """Return the numerical settings of the run, as pairs of a name and a text."""
     attrs = ds.attrs
     return [
         ("Solver", str(attrs.get("solver", UNKNOWN))),
@@ -75,23 +84,23 @@ def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Precision", str(attrs.get("precision", "float64"))),
         ("Backend", str(attrs.get("backend", UNKNOWN))),
         ("Seed", str(attrs.get("seed", UNKNOWN))),
-        ("Lane width", str(attrs.get("chunk_size", UNKNOWN))),
-        ("Time to solve", _with_unit(attrs.get("wall_s"), "s")),
-        ("Time to compile", _with_unit(attrs.get("compile_s"), "s")),
-        ("qsp", str(attrs.get("qsp_version", UNKNOWN))),
-        ("jax", str(attrs.get("jax_version", UNKNOWN))),
-        ("Commit", str(attrs.get("git_commit", UNKNOWN))),
+        ("Simulations per chunk", str(attrs.get("chunk_size", UNKNOWN))),
+        ("Solve time", _with_unit(attrs.get("wall_s"), "s", digits=3)),
+        ("Compile time", _with_unit(attrs.get("compile_s"), "s", digits=3)),
+        ("qsp version", str(attrs.get("qsp_version", UNKNOWN))),
+        ("JAX version", str(attrs.get("jax_version", UNKNOWN))),
+        ("Git commit", str(attrs.get("git_commit", UNKNOWN))),
     ]
 
 
-def _with_unit(value: object, unit: str) -> str:
+def _with_unit(value: object, unit: str, digits: int = 6) -> str:
     if not isinstance(value, int | float | np.number):
         return UNKNOWN
-    return f"{float(value):g} {unit}".strip()
+    return f"{float(value):.{digits}g} {unit}".strip()
 
 
 def failure_table(ds: xr.Dataset) -> Table:
-    """Outcome of every simulation, by arm, with the numbers of the patients that failed."""
+    """Return the table of outcomes of the simulations by arm, with the failed patients."""
     outcome = ds["outcome"].fillna(-1).astype(int)
     names = str(ds["outcome"].attrs.get("flag_meanings", "")).split()
     codes = [int(code) for code in np.atleast_1d(ds["outcome"].attrs.get("flag_values", []))]
@@ -105,27 +114,39 @@ def failure_table(ds: xr.Dataset) -> Table:
         share = percent(len(failed) / max(own.size, 1))
         rows.append((title, *counts, share, listed or NONE))
     titles = [name.replace("_", " ") for name in names]
-    columns = [Column(title) for title in ("Arm", *titles, "failed [%]", "failed patients")]
-    note = "Patients whose simulation failed are kept, counted beside every number, and in no rate."
+    columns = [Column(title) for title in ("Arm", *titles, "failed [%]", "failed patients (ID)")]
+    note = (
+        "Patients whose simulation failed remain in the results. They are excluded from rates and "
+        "quantiles, and each table gives their number."
+    )
     return Table("Outcome of the simulations", tuple(columns), (Group("", tuple(rows)),), note)
 
 
 def patient_table(ds: xr.Dataset) -> Table:
-    """Covariates of the virtual patients: median and 5-95 %."""
+    """Return the table of baseline characteristics: median, 5th and 95th percentile."""
     rows = []
-    for name in ("age", "body_weight", "body_surface", "tumor_volume_baseline"):
+    for name, title in _COVARIATES.items():
         if name in ds:
             values = ds[name].isel(arm=0, drop=True) if "arm" in ds[name].dims else ds[name]
             low, middle, high = (significant(v) for v in _quantiles(values.values))
             unit = str(ds[name].attrs.get("units", ""))
-            rows.append((name.replace("_", " "), f"{middle} ({low}–{high})", unit))
+            rows.append((title, f"{middle} ({low}–{high})", _UNITS.get(unit, unit)))
     if "sex" in ds and np.isfinite(ds["sex"].values.astype(float)).all():
         share = float((ds["sex"] == 1).mean())
-        alone = ("sex", "female" if share else "male", "")
-        rows.append(alone if one_patient(ds) else ("women", percent(share), "%"))
-    columns = (Column("Covariate"), Column("median (5-95 %)"), Column("unit"))
-    note = "As drawn, before any weight." if is_weighted(ds) else ""
-    return Table("Virtual patients", columns, (Group("", tuple(rows)),), note)
+        single = ("Sex", "female" if share else "male", "")
+        rows.append(single if one_patient(ds) else ("Female", percent(share), "%"))
+    columns = (Column("Characteristic"), Column(RANGE_TITLE), Column("Unit"))
+    note = f"{RANGE_NOTE}{' Unweighted.' if is_weighted(ds) else ''}"
+    return Table("Baseline characteristics", columns, (Group("", tuple(rows)),), note)
+
+
+_COVARIATES = {
+    "age": "Age",
+    "body_weight": "Body weight",
+    "body_surface": "Body surface area",
+    "tumor_volume_baseline": "Tumor volume",
+}
+_UNITS = {"year": "years", "m^2": "m²"}
 
 
 def _quantiles(values: np.ndarray) -> list[float]:
@@ -136,15 +157,15 @@ def _quantiles(values: np.ndarray) -> list[float]:
 def dose_rows(
     rows: Sequence[Mapping[str, object]], written: Mapping[tuple[str, str], str]
 ) -> list[dict[str, object]]:
-    """Rows of a dose table with their amounts as a reader wants them.
+    """Return the rows of a dose table with amounts in readable units.
 
     Args:
         rows: One mapping per administration, with keys such as arm, period and amount.
-        written: Amount as it was prescribed by size or by day, by arm as the rows name it and
+        written: Amounts prescribed per body size or per day, by arm (as named in the rows) and
             period.
 
     Returns:
-        The rows; small amounts are in ug.
+        The rows; small amounts are in µg.
     """
     found = []
     for row in rows:
@@ -155,12 +176,12 @@ def dose_rows(
 
 
 def mapping_table(title: str, rows: Sequence[Mapping[str, object]], *, by: str = "") -> Table:
-    """Table of mappings with the same keys: the keys are the columns.
+    """Return a table whose columns are the keys of mappings.
 
     Args:
         title: Title of the table.
-        rows: Rows; a key that a row lacks is an empty cell.
-        by: Key whose value groups the rows instead of being a column.
+        rows: One mapping per row; missing keys are empty cells.
+        by: Key whose values group the rows instead of being a column.
 
     Returns:
         The table, in the order of the rows.

@@ -1,4 +1,4 @@
-"""Tables of a run of one patient: what happens to him. He has no rate, and nothing an interval."""
+"""Tables of a run with a single patient: values instead of rates, medians and intervals."""
 
 from __future__ import annotations
 
@@ -17,40 +17,42 @@ _LEFT_OUT = ("n", "failed")
 
 
 def notice(name: str) -> str:
-    """What a reader must know before he reads a run of one patient.
+    """Return the notice above the results of a single patient.
 
     Args:
-        name: What the patient is called, from `qsp.plots.names.one_patient`.
+        name: Description of the patient, from `qsp.plots.names.one_patient`.
     """
-    who = {
-        "the typical patient": "This run is of the typical patient: every parameter at its typical "
-        "value, without variability. He is not the median of the population, for the model is not "
-        "linear."
-    }
-    single = "This run is of one patient, drawn from the population."
-    return f"{who.get(name, single)} There is no rate here, and no interval of one."
+    if name == "the typical patient":
+        subject = (
+            "This run simulates the typical patient: all parameters are at their typical values, "
+            "without variability. Because the model is nonlinear, results differ from the median "
+            "of the population."
+        )
+    else:
+        subject = "This run simulates one patient sampled from the population."
+    return f"{subject} Incidences and intervals cannot be estimated."
 
 
 def headline_table(ds: xr.Dataset) -> Table:
-    """Worst grade, largest IL-6 and best response of the patient, per arm."""
+    """Return the worst grade, largest IL-6 peak and best response of the patient, by arm."""
     grades = _grades(ds)
     peaks = cytokines.peaks(ds, by="any").sel(cytokine="il6", quantile=0.5)["value"]
     rows = [
         (title, _grade(grades.sel(arm=arm).max().item()), _number(peaks.sel(arm=arm)), best)
         for (arm, title), best in zip(arm_titles(ds).items(), _responses(ds), strict=True)
     ]
-    columns = ("Arm", "Worst CRS grade", "Largest IL-6 [pg/mL]", "Best response")
-    return Table("At a glance", tuple(map(Column, columns)), (Group("", tuple(rows)),))
+    columns = ("Arm", "Worst CRS grade", "Peak IL-6 [pg/mL]", "Best response")
+    return Table("Summary", tuple(map(Column, columns)), (Group("", tuple(rows)),))
 
 
 def crs_table(ds: xr.Dataset) -> Table:
-    """CRS of the patient by arm and dose period: grade, onset, duration, and the other two links.
+    """Return the CRS of the patient by arm and dose period, and the probabilities of other links.
 
     Args:
         ds: Results of one patient.
 
     Returns:
-        Grades; times in hours; probabilities in percent.
+        Grades; onset and duration in hours; probabilities in percent.
     """
     grades, own = _grades(ds), ds.isel(patient=0)
 
@@ -64,17 +66,18 @@ def crs_table(ds: xr.Dataset) -> Table:
         return (_grade(grade), *times, *(percent(float(here[name])) for name in names))
 
     columns = (*STEP, Column("Grade"), Column("Onset [h]"), Column("Duration [h]"))
-    links = (Column("Logistic [%]", "Probability by"), Column("Hazard [%]", "Probability by"))
+    links = tuple(Column(f"{link} [%]", "Probability of CRS") for link in ("Logistic", "Hazard"))
     note = (
-        "Grade of the event that starts in the dose period, onset from the start of it. The "
-        "probabilities are those of the two other links from cytokines to CRS, of which none is "
-        "validated; the logistic one reads measured IL-6, which rises under tocilizumab."
+        "Grade of the event that starts in the dose period; onset is the time from the start of "
+        "the dose period. The probabilities of CRS are those of two alternative links from "
+        "cytokines to CRS. None of the links is validated. The logistic link uses measured IL-6, "
+        "which increases under tocilizumab."
     )
-    return Table("CRS by dose period", (*columns, *links), by_arm(ds, cells), note)
+    return Table("CRS of the patient by dose period", (*columns, *links), by_arm(ds, cells), note)
 
 
 def response_table(ds: xr.Dataset) -> Table:
-    """Best response of the patient, per arm, with the change in volume it rests on."""
+    """Return the best response of the patient by arm, with the change in tumor volume."""
     best, own = tumor.best_change(ds).isel(patient=0), ds.isel(patient=0)
     rows = []
     for (arm, title), meaning in zip(arm_titles(ds).items(), _responses(ds), strict=True):
@@ -84,22 +87,22 @@ def response_table(ds: xr.Dataset) -> Table:
         "Arm",
         "Best response",
         "Best change [%]",
-        "Volume before [mL]",
-        "Volume at end [mL]",
+        "Baseline volume [mL]",
+        "Final volume [mL]",
     )
-    note = f"{response.criteria_of(ds).title} criteria carried over to the volume."
+    note = f"{response.criteria_of(ds).title} criteria applied to the tumor volume."
     note = f"{note} {response.surrogate_of(ds)}".rstrip()
     return Table("Best response", tuple(map(Column, columns)), (Group("", tuple(rows)),), note)
 
 
 def plain(table: Table) -> Table:
-    """A table of medians as one of values: without counts of patients and without ranges.
+    """Convert a table of medians to a table of values, without patient counts and ranges.
 
     Args:
-        table: With "median (…)" columns and, behind each median, its range in parentheses.
+        table: Table with "median (…)" columns, whose cells are "median (range)".
 
     Returns:
-        The table of one patient.
+        The table of a single patient.
     """
     keep = [n for n, column in enumerate(table.columns) if column.title not in _LEFT_OUT]
     ranged = {n for n in keep if table.columns[n].title.startswith("median (")}
@@ -120,7 +123,7 @@ def plain(table: Table) -> Table:
 
 
 def _grades(ds: xr.Dataset) -> xr.DataArray:
-    """(arm, dose_period): Grade; NaN where the period is absent or the simulation failed."""
+    """(arm, dose_period): Grade; NaN if the period does not exist or the simulation failed."""
     return crs.grades(ds).isel(patient=0)
 
 

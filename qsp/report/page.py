@@ -1,7 +1,7 @@
-"""A run as one HTML file that needs nothing else: tables, figures, settings, sources, limits.
+"""Report of a run as a self-contained HTML file: tables, figures, settings, sources and limits.
 
-Everything that comes from a file of the user (names of arms, the configuration, sources) is escaped
-by the template. Figures are PNG inside the page, and nothing is fetched from anywhere.
+Text from the user's files (names of arms, configuration, sources) is escaped by the template.
+Figures are embedded as PNG, and the page loads no external resources.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ METHODS = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in the page: PNG as text, and what it shows."""
+    """A figure of the page: title, caption, and the PNG in base64."""
 
     title: str
     caption: str
@@ -62,21 +62,21 @@ def render(
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
 ) -> str:
-    """Report of a run as one HTML page.
+    """Render the report of a run as an HTML page.
 
     Args:
         ds: Results with `best_response`.
-        supplement: Doses, parameters, limits, command, references.
-        trajectories: Single patients over time, where they are stored apart.
-        trial_size: Patients of the trial of the prediction intervals.
+        supplement: Doses, parameters, limits, command and references.
+        trajectories: Trajectories of individual patients, if stored separately.
+        trial_size: Number of patients in the trial of the prediction intervals.
 
     Returns:
-        The page.
+        The page as text.
     """
     ds = with_steps(ds)
     return _template().render(
         title=_title(ds),
-        alone=single.notice(alone) if (alone := one_patient(ds)) else "",
+        single_patient=single.notice(patient) if (patient := one_patient(ds)) else "",
         facts=facts.run_facts(ds),
         numerics=facts.numerics(ds),
         notes=str(ds.attrs.get("notes", "")).splitlines(),
@@ -92,7 +92,7 @@ def render(
 
 
 def _title(ds: xr.Dataset) -> str:
-    """Title of the trial; the name of its config where it has none."""
+    """Return the title of the trial, or the name of its config if it has no title."""
     name = str(ds.attrs.get("config_name", "Simulated trial"))
     title = str(ds.attrs.get("title", "")).strip() or name
     return title.replace("_", " ") if title == name else title
@@ -110,10 +110,10 @@ def write(
 
     Args:
         ds: Results with `best_response`.
-        folder: Folder to write to; made where it is missing.
-        supplement: Doses, parameters, limits, command, references.
-        trajectories: Single patients over time, where they are stored apart.
-        trial_size: Patients of the trial of the prediction intervals.
+        folder: Folder to write to; created if missing.
+        supplement: Doses, parameters, limits, command and references.
+        trajectories: Trajectories of individual patients, if stored separately.
+        trial_size: Number of patients in the trial of the prediction intervals.
 
     Returns:
         The two files.
@@ -125,12 +125,12 @@ def write(
     report = folder / "report.html"
     report.write_text(page, encoding="utf-8")
     rows = summary(ds, trial_size=trial_size)
-    rows = [_alone(row) for row in rows] if one_patient(ds) else rows
+    rows = [_without_intervals(row) for row in rows] if one_patient(ds) else rows
     return report, write_summary(rows, folder / "summary.csv")
 
 
-def _alone(row: Row) -> Row:
-    """A row of the summary without what only several patients have."""
+def _without_intervals(row: Row) -> Row:
+    """Return a row of the summary without intervals, for a single patient."""
     none = {"lower": math.nan, "upper": math.nan, "interval": "", "trial_size": 0}
     return dataclasses.replace(row, **none, trial_lower=math.nan, trial_upper=math.nan)
 
@@ -158,14 +158,14 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
         "failures": facts.failure_table(ds),
     }
     if one_patient(ds):
-        return shared | _of_one(ds)
+        return shared | _single_patient_tables(ds)
     decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}
     decided |= {"dose_decisions": dose_decision_table(ds)} if has_doses(ds) else {}
-    return shared | _of_many(ds, trial_size) | decided
+    return shared | _population_tables(ds, trial_size) | decided
 
 
-def _of_one(ds: xr.Dataset) -> dict[str, Table]:
-    """Tables of a run of one patient."""
+def _single_patient_tables(ds: xr.Dataset) -> dict[str, Table]:
+    """Return the tables of a run with a single patient."""
     makers = (facts.patient_table, tables.cytokine_table, tables.exposure_table, tables.ratio_table)
     names = ("patients", "cytokines", "exposure", "ratios")
     return {
@@ -175,8 +175,8 @@ def _of_one(ds: xr.Dataset) -> dict[str, Table]:
     } | {name: single.plain(make(ds)) for name, make in zip(names, makers, strict=True)}
 
 
-def _of_many(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
-    """Tables of a run of several patients."""
+def _population_tables(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
+    """Return the tables of a run with several patients."""
     return {
         "headline": tables.headline_table(ds, trial_size=trial_size),
         "patients": facts.patient_table(ds),
@@ -193,63 +193,67 @@ def _of_many(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
 def _pictures(
     ds: xr.Dataset, trajectories: xr.Dataset | None, trial_size: int
 ) -> dict[str, Picture]:
-    """Figures the results allow; those over time need trajectories or their bands."""
+    """Return the figures of a run; those over time need trajectories or their quantiles."""
     if one_patient(ds):
-        return _pictures_of_one(ds) | _over_time(ds, trajectories)
-    drawn = {
+        return _single_patient_pictures(ds) | _over_time(ds, trajectories)
+    pictures = {
         "crs_by_dose": _picture(
             lambda: plots.crs_by_dose(ds, trial_size=trial_size),
-            "CRS rate by dose period over the doses",
-            "Bars are stacked by worst grade in the dose period. Whiskers: Monte Carlo interval of "
-            f"grade 1 or more; pale brackets: where 95 % of trials of {trial_size} patients fall.",
+            "Incidence of CRS by dose period, and doses",
+            "Upper panels: bars are stacked by worst grade in the dose period. Error bars: 95 % "
+            "Monte Carlo interval for grade 1 or higher. Gray bars: 95 % prediction interval of a "
+            f"trial of {trial_size:,} patients. Lower panels: doses.",
         ),
         "cumulative_crs": _picture(
             lambda: plots.cumulative_crs(ds),
             "Cumulative incidence of first CRS",
-            "Start of the first event of a patient; bands are Monte Carlo intervals.",
+            "Onset of the first CRS of each patient. Bands: 95 % Monte Carlo intervals. "
+            "Percentages in the legend are values at the end.",
         ),
         "waterfall": _picture(
             lambda: plots.waterfall(ds),
-            "Best change in tumor volume",
-            f"{_bars(ds)}, growth cut at {plots.HIGHEST:g} %. Dashed: partial response, "
-            f"and progression from the start. {_confirmation(ds)}",
+            "Best change in tumor volume from baseline",
+            f"{_bars(ds)}; growth above {plots.HIGHEST:g} % is cut off. Dashed lines: limits of "
+            f"partial response and of progression relative to baseline. {_confirmation(ds)}",
         ),
         "spider": _picture(
             lambda: plots.spider(ds),
-            "Tumor volume of single patients",
-            "The first patients of the run, at the visits; colors as above.",
+            "Change in tumor volume of individual patients",
+            "The first patients of the run, at the scheduled visits, colored by best response.",
         ),
     }
-    decided = _of_decisions(ds) if has_rules(ds) else {}
-    return drawn | decided | _over_time(ds, trajectories)
+    decided = _decision_pictures(ds) if has_rules(ds) else {}
+    return pictures | decided | _over_time(ds, trajectories)
 
 
-def _of_decisions(ds: xr.Dataset) -> dict[str, Picture]:
-    """Figures of arms with rules."""
+def _decision_pictures(ds: xr.Dataset) -> dict[str, Picture]:
+    """Return the figures of arms with dosing rules."""
     return {
         "decision_flow": _picture(
             lambda: plots.decision_flow(ds),
-            "Decisions at the visits",
-            "Patients for whom a visit came to each decision, at visits at which a dose was due.",
+            "Dosing decisions by visit",
+            "Number of patients with each decision, at visits at which a dose was due.",
         ),
         "swimmer": _picture(
             lambda: plots.swimmer(ds),
-            "Single patients: doses, CRS and rescue drugs",
+            "Doses, CRS and rescue drugs of individual patients",
             f"The first {plots.MOST_ROWS} patients of the run in each arm.",
         ),
     }
 
 
-def _pictures_of_one(ds: xr.Dataset) -> dict[str, Picture]:
-    """Figures of one patient: nothing that counts patients."""
+def _single_patient_pictures(ds: xr.Dataset) -> dict[str, Picture]:
+    """Return the figures of a single patient, without those that count patients."""
     return {
         "crs_by_dose": _picture(
             lambda: plots.crs_by_dose(ds),
-            "CRS grade by dose period over the doses",
+            "CRS grade by dose period, and doses",
             "Worst grade of the event that starts in the dose period.",
         ),
         "spider": _picture(
-            lambda: plots.spider(ds), "Tumor volume", "At the visits; in the color of the response."
+            lambda: plots.spider(ds),
+            "Change in tumor volume",
+            "At the scheduled visits, colored by best response.",
         ),
     }
 
@@ -257,49 +261,49 @@ def _pictures_of_one(ds: xr.Dataset) -> dict[str, Picture]:
 def _bars(ds: xr.Dataset) -> str:
     if ds.sizes["patient"] <= plots.MOST_BARS:
         return "One bar per patient"
-    return f"{plots.MOST_BARS:,} bars, each a patient at an evenly spaced place among all"
+    return f"{plots.MOST_BARS:,} bars, for patients at evenly spaced ranks"
 
 
 def _confirmation(ds: xr.Dataset) -> str:
-    """When a bar below the limit is no response."""
+    """Explain why a bar below the limit of partial response may not be a response."""
     if response.criteria_of(ds).confirmed:
         return (
             "A response must be confirmed at the next visit: gray bars below the lower limit are "
-            "unconfirmed, which counts as stable disease."
+            "unconfirmed responses, which count as stable disease."
         )
-    return "A response counts up to the first progression."
+    return "Only responses before the first progression count."
 
 
 def _over_time(ds: xr.Dataset, trajectories: xr.Dataset | None) -> dict[str, Picture]:
     window, days = _first_doses(ds)
-    who = one_patient(ds)
-    many = "Median and 5-95 % of the patients"
-    what, middle = who.capitalize() or many, f", {who}" if who else ", median"
-    marks = "; small marks: supportive drugs" if supportive(ds) else ""
-    drawn: dict[str, Picture] = {}
+    patient = one_patient(ds)
+    lines = patient.capitalize() or "Median and 5th to 95th percentile"
+    individual = "" if patient else ", and individual patients"
+    marks = " Small marks: doses of supportive drugs" if supportive(ds) else ""
+    pictures: dict[str, Picture] = {}
     if has_trajectory(ds, "il6"):
-        drawn["il6"] = _picture(
+        pictures["il6"] = _picture(
             lambda: plots.cytokine_bands(ds, "il6", window=window, trajectories=trajectories),
             "IL-6 in blood",
-            f"{what}{'' if who else ', and single patients'}; {days}{marks}.",
+            f"{lines}{individual}, over {days}.{marks and marks + '.'}",
         )
-        drawn["cytokines"] = _picture(
+        pictures["cytokines"] = _picture(
             lambda: plots.cytokine_overview(ds, window=window),
-            f"Cytokines in blood{middle} by arm",
-            f"Each cytokine on its own logarithmic scale; {days}"
-            f"{marks and marks + ', in the color of the arm'}.",
+            f"Cytokines in blood, {patient or 'median'} by arm",
+            f"Each cytokine on its own logarithmic scale, over {days}."
+            f"{marks and marks + ', in the color of the arm.'}",
         )
     if has_trajectory(ds, "drug_central"):
-        drawn["drug"] = _picture(
+        pictures["drug"] = _picture(
             lambda: plots.drug_concentration(ds),
-            "Drug in blood",
-            f"{what}; triangles and numbers mark the doses, the lines begin at the first.",
+            "Free drug concentration in blood",
+            f"{lines}. Triangles with numbers: doses.",
         )
-    return drawn
+    return pictures
 
 
 def _first_doses(ds: xr.Dataset) -> tuple[tuple[float, float], str]:
-    """From the start to a week after the fourth dose time, where nearly all release falls."""
+    """Return the window to a week after the fourth dose time, with nearly all cytokine release."""
     known = {round(step.time, 3) for step in steps(ds) if math.isfinite(step.time)}
     times = sorted(known) or [0.0]
     last = float(ds.attrs["days"] if "days" in ds.attrs else ds["time"].max())
@@ -314,6 +318,6 @@ def _picture(draw: Callable[[], Figure], title: str, caption: str) -> Picture:
 
 
 def _references(ds: xr.Dataset, supplement: Supplement) -> list[str]:
-    """Of the methods, and of every key that the table of parameters cites."""
+    """Return the references of the methods and of the keys cited in the table of parameters."""
     cited = resolve(str(row.get("source", "")) for row in supplement.parameters)
     return [*METHODS, response.criteria_of(ds).source, *cited]

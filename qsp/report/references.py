@@ -1,4 +1,4 @@
-"""References of a report: what the keys of its sources stand for."""
+"""Full references for the keys cited as sources of parameters."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _KEY = re.compile(r"[A-Z][A-Za-z]+\d{4}[a-z]?\b")
 
 @functools.cache
 def bibliography() -> Mapping[str, Mapping[str, str]]:
-    """Fields of every entry of the package's `references.bib`, by key."""
+    """Return the fields of every entry of the package's `references.bib`, by key."""
     text = files("qsp").joinpath("references.bib").read_text(encoding="utf-8")
     return {key: dict(_FIELD.findall(body)) for _, key, body in _ENTRY.findall(text)}
 
 
 def resolve(sources: Iterable[str]) -> list[str]:
-    """Full references of the keys that sources cite.
+    """Return the full references of the keys cited in sources.
 
     Args:
         sources: Sources of parameters, such as "Bender2024" or "Bender2024; Li2022".
 
     Returns:
-        One reference per key, sorted, each beginning with its key. A key that the package does not
-        hold, such as one of the user's own file, says so.
+        One reference per key, sorted, each beginning with its key. A key that is not in the
+        package, such as one in the user's own file, has a note instead.
     """
     keys = {key for source in sources for key in _KEY.findall(str(source))}
     return [f"{key}: {_reference(key)}" for key in sorted(keys)]
@@ -45,7 +45,7 @@ def _reference(key: str) -> str:
 
 
 def _place(fields: Mapping[str, str]) -> str:
-    """Journal, year, volume and pages, as far as they are known."""
+    """Return journal, year, volume and pages, omitting missing fields."""
     journal = fields.get("journal") or fields.get("howpublished") or fields.get("note", "")
     numbers = fields.get("volume", "") + (f":{fields['pages']}" if "pages" in fields else "")
     year = fields.get("year", "")

@@ -1,6 +1,6 @@
-"""The tables of a report as text, for a page and for a console alike.
+"""Tables of a report as text, for the HTML page and the terminal.
 
-Nothing is computed here but the text; the numbers are those of `qsp.endpoints`.
+Only text is formatted here; all numbers are computed in `qsp.endpoints`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from qsp.plots.doses import dose_texts
 from qsp.plots.names import arm_titles
 from qsp.plots.time_course import mass_unit
 from qsp.report.cells import (
+    RANGE_NOTE,
+    RANGE_TITLE,
     Column,
     Group,
     Table,
@@ -37,15 +39,15 @@ def crs_table(
     at_least: tuple[int, ...] = crs.GRADES,
     trial_size: int = interval.TRIAL_SIZE,
 ) -> Table:
-    """CRS by arm and dose period, with any dose as the last row of each arm.
+    """Return the incidence and onset of CRS by arm and dose period, and over all doses.
 
     Args:
         ds: Results.
-        at_least: Lowest grades counted, one rate each.
-        trial_size: Patients of the trial of the prediction interval.
+        at_least: Lowest grades counted; one rate for each.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates in percent with both intervals, and the median onset in hours.
+        Rates in percent with both intervals, and the median time to onset in hours.
     """
     ds = with_steps(ds)
     each = crs.incidence(ds, at_least=at_least, trial_size=trial_size)
@@ -63,15 +65,16 @@ def crs_table(
         columns += rate_columns(f"Grade ≥ {grade} [%]", trial_size)
     columns.append(Column("median (quartiles)", "Onset [h]"))
     note = (
-        "Rates over the evaluable patients; a dose period counts the events that start in it, any "
-        f"dose the worst grade of a patient. {_intervals(trial_size)} Onset from the start of the "
-        "dose period, among the events."
+        "Rates are proportions of the evaluable patients (n). Events are attributed to the dose "
+        "period in which they start; any dose: worst grade of each patient over all doses. Onset "
+        "is the time from the start of the dose period, among patients with CRS. "
+        f"{_intervals(trial_size)}"
     )
-    return Table("CRS by dose period", tuple(columns), by_arm(ds, cells), note)
+    return Table("Incidence and onset of CRS", tuple(columns), by_arm(ds, cells), note)
 
 
 def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
-    """CRS of any grade under the three links from cytokines to CRS, side by side."""
+    """Return the incidence of CRS of any grade under the three links from cytokines to CRS."""
     ds = with_steps(ds)
     each = crs.alternatives(ds, trial_size=trial_size)
     whole = crs.alternatives(ds, by="any", trial_size=trial_size)
@@ -85,17 +88,18 @@ def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Tabl
     for link in ("Severity thresholds [%]", "Logistic, peak IL-6 [%]", "Hazard [%]"):
         columns += rate_columns(link, trial_size)
     note = (
-        "CRS of grade 1 or more from the same run under each link. None of the links is validated. "
-        "The logistic link reads measured IL-6, which rises under tocilizumab because its receptor "
-        "is blocked: do not compare it between arms with and without tocilizumab. The hazard link "
-        "counts what severity adds above that of no treatment. The last two are mean "
-        f"probabilities. {_intervals(trial_size)}"
+        "CRS of grade 1 or higher from the same simulations under each link. None of the links is "
+        "validated. The logistic link uses measured IL-6, which increases under tocilizumab "
+        "because its receptor is blocked: do not compare it between arms with and without "
+        "tocilizumab. The hazard link uses the increase of the severity index above its value "
+        "without treatment. The logistic and hazard rates are mean probabilities. "
+        f"{_intervals(trial_size)}"
     )
-    return Table("CRS under each link", tuple(columns), by_arm(ds, cells), note)
+    return Table("Incidence of CRS under each link", tuple(columns), by_arm(ds, cells), note)
 
 
 def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
-    """Worst CRS grade of a patient over all doses, per arm."""
+    """Return the distribution of the worst CRS grade over all doses, by arm."""
     rates = crs.worst_grade(ds, trial_size=trial_size)
     columns = [Column("Arm"), *_COUNT]
     for grade in range(1, 5):
@@ -105,16 +109,19 @@ def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) 
         own = rates.sel(arm=arm)
         parts = [cell for grade in range(1, 5) for cell in rate_cells(own.sel(grade=grade))]
         rows.append((title, *_counts(own.isel(grade=0)), *parts))
-    note = f"Exactly this grade as the worst over all doses. {_intervals(trial_size)}"
+    note = (
+        "Proportion of the evaluable patients whose worst grade over all doses is exactly this "
+        f"grade. {_intervals(trial_size)}"
+    )
     return Table("Worst CRS grade", tuple(columns), (Group("", tuple(rows)),), note)
 
 
 def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
-    """Best response by arm: objective and complete response with both intervals, and the rest.
+    """Return the best response by arm: objective and complete response rates, and the categories.
 
     Args:
         ds: Results with `best_response`.
-        trial_size: Patients of the trial of the prediction interval.
+        trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
         One row per arm, in percent.
@@ -140,16 +147,16 @@ def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     ]
     criteria = response.criteria_of(ds)
     note = (
-        f"{criteria.title} criteria carried over to the volume: partial response at "
-        f"{criteria.partial:g} of the volume at the start or less, complete below "
+        f"{criteria.title} criteria converted to tumor volume: partial response at "
+        f"{criteria.partial:g} times the baseline volume or less, complete response below "
         f"{response.COMPLETE_VOLUME:g} mL [assumed], progression at {criteria.progression:.3g} "
-        f"times the nadir. {_surrogate(ds)}{_intervals(trial_size)}"
+        f"times the nadir or more. {_surrogate(ds)}{_intervals(trial_size)}"
     )
     return Table("Best response", tuple(columns), (Group("", tuple(rows)),), note)
 
 
 def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
-    """The four numbers most asked for, per arm, with both intervals."""
+    """Return the main endpoints by arm: CRS, objective response and peak IL-6."""
     grades = crs.incidence(ds, by="any", at_least=(1, 2), trial_size=trial_size)
     overall = response.objective_response(ds, trial_size=trial_size)
     peaks = cytokines.peaks(ds, by="any", of=("il6",)).isel(cytokine=0)
@@ -165,14 +172,14 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         *rate_columns("CRS, any dose [%]", trial_size),
         *rate_columns("CRS of grade ≥ 2 [%]", trial_size),
         *rate_columns("Objective response [%]", trial_size),
-        Column("median (5-95 %)", "Largest IL-6 [pg/mL]"),
+        Column(RANGE_TITLE, "Peak IL-6 [pg/mL]"),
     ]
-    note = f"{_surrogate(ds)}{_intervals(trial_size)}"
-    return Table("At a glance", tuple(columns), (Group("", tuple(rows)),), note)
+    note = f"{_surrogate(ds)}{_intervals(trial_size)} {RANGE_NOTE}"
+    return Table("Summary", tuple(columns), (Group("", tuple(rows)),), note)
 
 
 def cytokine_table(ds: xr.Dataset) -> Table:
-    """Peak of each cytokine by arm and dose period, and the fold change of IL-6."""
+    """Return the peak of each cytokine by arm and dose period, and the fold change of IL-6."""
     ds = with_steps(ds)
     each, whole = cytokines.peaks(ds), cytokines.peaks(ds, by="any")
     fold = cytokines.fold_changes(ds, of=("il6",)).isel(cytokine=0)
@@ -185,17 +192,18 @@ def cytokine_table(ds: xr.Dataset) -> Table:
         counts = _counts(peak.isel(cytokine=0))
         return (*counts, *ranges, range_text(rise))
 
-    titles = [Column("median (5-95 %)", f"{name} [pg/mL]") for name in cytokines.TITLES.values()]
-    columns = (*STEP, *_COUNT, *titles, Column("median (5-95 %)", "IL-6, fold of baseline"))
+    titles = [Column(RANGE_TITLE, f"{name} [pg/mL]") for name in cytokines.TITLES.values()]
+    columns = (*STEP, *_COUNT, *titles, Column(RANGE_TITLE, "IL-6, fold change"))
     note = (
-        "Largest concentration in blood in the dose period, over patients; as measured, so that "
-        "IL-6 rises under tocilizumab, which blocks its receptor."
+        f"Maximum concentration in blood in the dose period. {RANGE_NOTE} Fold change is relative "
+        "to baseline. IL-6 is the measured concentration, which increases under tocilizumab "
+        "because its receptor is blocked."
     )
-    return Table("Cytokine peaks", columns, by_arm(ds, cells), note)
+    return Table("Peak cytokine concentrations", columns, by_arm(ds, cells), note)
 
 
 def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
-    """Largest peak of a cytokine, each arm (row) relative to each other (column)."""
+    """Return the largest peak of a cytokine in each arm (row) relative to the others (column)."""
     arms = arm_titles(ds)
     of = (cytokine,)
     found = {arm: cytokines.peak_ratio(ds, reference=arm, of=of) for arm in arms}
@@ -207,13 +215,15 @@ def ratio_table(ds: xr.Dataset, cytokine: cytokines.Cytokine = "il6") -> Table:
         rows.append((arms[arm], *_counts(own[arm]), *cells))
     title = cytokines.TITLES[cytokine]
     columns = (Column("Arm"), *_COUNT, *(Column(t, "relative to") for t in arms.values()))
-    note = "Median over patients of the largest peak over all doses: that of the row over that of "
-    note += "the column."
-    return Table(f"Largest {title} peak, arm against arm", columns, (Group("", tuple(rows)),), note)
+    note = (
+        "Ratio of medians over patients of the largest peak over all doses: arm of the row divided "
+        "by arm of the column."
+    )
+    return Table(f"Peak {title}, ratio between arms", columns, (Group("", tuple(rows)),), note)
 
 
 def exposure_table(ds: xr.Dataset) -> Table:
-    """Exposure by arm and dose period."""
+    """Return the table of exposure by arm and dose period."""
     ds = with_steps(ds)
     each, whole = exposure.metrics(ds), exposure.metrics(ds, by="any")
     factor, unit = mass_unit(ds)
@@ -221,7 +231,7 @@ def exposure_table(ds: xr.Dataset) -> Table:
         "cmax_mass": f"Cmax [{unit}]",
         "ctrough_mass": f"Ctrough [{unit}]",
         "auc_mass": f"AUC [{unit.replace('/', '·day/')}]",
-        "occupancy_max": "Largest occupancy",
+        "occupancy_max": "Maximum target occupancy [1]",
     }
 
     def cells(arm: str, step: Step | None) -> tuple[str, ...]:
@@ -229,25 +239,26 @@ def exposure_table(ds: xr.Dataset) -> Table:
         scaled = own.assign({name: own[name] * factor for name in names if "mass" in name})
         return (*_counts(own), *(range_text(scaled, name) for name in names))
 
-    columns = (*STEP, *_COUNT, *(Column("median (5-95 %)", title) for title in names.values()))
+    columns = (*STEP, *_COUNT, *(Column(RANGE_TITLE, title) for title in names.values()))
     note = (
-        "Free drug in blood, over patients. Any dose: the largest Cmax and occupancy, the lowest "
-        "Ctrough, the whole AUC."
+        f"Free drug in blood. {RANGE_NOTE} Any dose: largest Cmax and occupancy, lowest Ctrough, "
+        "total AUC."
     )
     return Table("Exposure", columns, by_arm(ds, cells), note)
 
 
 def _surrogate(ds: xr.Dataset) -> str:
-    """What the response is not, where it is one; with a space behind it."""
+    """Return the caveat on surrogate response criteria and a space, or an empty text."""
     sentence = response.surrogate_of(ds)
     return f"{sentence} " if sentence else ""
 
 
 def _intervals(trial_size: int) -> str:
     return (
-        "95 % MC: Monte Carlo interval (Wilson) of the simulated rate, which shrinks with more "
-        f"simulated patients. Trial of {trial_size}: where 95 % of trials with {trial_size} such "
-        "patients fall. Neither holds the uncertainty of the model and its parameters."
+        "95 % MC: Monte Carlo interval (Wilson score) of the simulated rate, which narrows as more "
+        f"patients are simulated. 95 % PI, n = {trial_size:,}: prediction interval of the rate "
+        f"observed in a trial of {trial_size:,} such patients. Neither includes uncertainty in the "
+        "model or its parameters."
     )
 
 
@@ -262,17 +273,17 @@ def _at(found: xr.Dataset, arm: str, step: Step | None) -> xr.Dataset:
 def by_arm(
     ds: xr.Dataset, cells: Callable[[str, Step | None], tuple[str, ...]]
 ) -> tuple[Group, ...]:
-    """Rows of every step of every arm, and of any dose.
+    """Return a group of rows per arm: one row per step and one over all doses.
 
     Args:
         ds: Results.
-        cells: Cells of an arm and a step, after those of `STEP`; of any dose where the step is
-            None.
+        cells: Function of an arm and a step that returns the cells after those of `STEP`; the step
+            is None for the row over all doses.
     """
     groups, amounts = [], dose_texts(ds)
     for arm, title in arm_titles(ds).items():
         own = [step for step in steps(ds) if step.arm == arm]
-        given = [(step.label, step.day, amounts[arm, step.label]) for step in own]
-        rows = [(*words, *cells(arm, step)) for words, step in zip(given, own, strict=True)]
+        heads = [(step.label, step.day, amounts[arm, step.label]) for step in own]
+        rows = [(*head, *cells(arm, step)) for head, step in zip(heads, own, strict=True)]
         groups.append(Group(title, (*rows, (ANY, "", "", *cells(arm, None)))))
     return tuple(groups)

@@ -1,4 +1,4 @@
-"""CRS counted by hand: four patients, two doses."""
+"""CRS endpoints of four patients with two doses, checked by hand."""
 
 import numpy as np
 import pytest
@@ -63,13 +63,13 @@ def test_failed_patient_is_counted_and_in_no_rate(four):
 
 
 def test_failed_patient_with_a_grade_left_in_the_file_is_in_no_rate(four):
-    # The outcome decides, whatever the numbers look like.
+    # The outcome decides, not the stored grade.
     rates = crs.incidence(synthetic.put(four, outcome=[0, 0, 2, 0]), by="any").sel(arm="a", grade=1)
     assert rates["value"].item() == pytest.approx(2 / 3)
     assert crs.onset(synthetic.put(four, outcome=[0, 0, 2, 0]), by="any")["evaluable"].item() == 3
 
 
-def test_period_never_given_is_unassessed_not_free_of_crs(four):
+def test_patient_without_the_dose_is_unassessed_not_free_of_crs(four):
     grade = four["crs_grade"].values.copy()
     grade[0, 3, 1] = -1
     label = four["dose_label"].values.copy()
@@ -82,7 +82,7 @@ def test_period_never_given_is_unassessed_not_free_of_crs(four):
 
 
 def test_label_gathers_periods_of_different_ordinals():
-    """A held dose shifts the ordinals of one patient; the label still means the same step."""
+    """A held dose shifts the ordinals of one patient, but not the labels of its steps."""
     ds = synthetic.neutral(patients=2, labels=("SUD1", "SUD1 again", "FD1"))
     label = np.array([[["SUD1", "FD1", ""], ["SUD1", "SUD1 again", "FD1"]]], dtype=object)
     grade = np.array([[[0, 1, -1], [0, 0, 0]]])
@@ -106,7 +106,7 @@ def test_prevalence_weights_shift_the_rate_and_shrink_the_effective_number(four)
     assert scaled["effective_size"].values == pytest.approx(4.0)
 
 
-def test_patient_of_weight_zero_has_no_say(four):
+def test_patient_of_weight_zero_is_ignored(four):
     weighted = synthetic.put(four, prevalence_weight=[0.0, 1.0, 1.0, 1.0])
     assert crs.incidence(weighted, by="any").sel(arm="a", grade=2)["value"].item() == pytest.approx(
         1 / 3

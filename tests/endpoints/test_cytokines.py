@@ -1,4 +1,4 @@
-"""Cytokines and exposure counted by hand."""
+"""Cytokine and exposure endpoints, checked by hand."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_peaks_are_medians_over_patients(three):
     assert outer.values.ravel().tolist() == [30.0, 60.0, 90.0]
 
 
-def test_failed_patient_is_counted_beside_the_peaks(three):
+def test_failed_patient_is_excluded_and_counted(three):
     peaks = cytokines.peaks(synthetic.fail(three, 0, 2))
     assert il6(peaks).sel(label="SUD1").item() == 45.0
     assert peaks["failed"].values.max() == 1
@@ -129,7 +129,7 @@ def test_bands_over_time_leave_failed_patients_out(three):
     assert band.attrs["units"] == "pg/mL"
 
 
-def test_stored_bands_are_taken_as_they_are(three):
+def test_stored_quantiles_are_used(three):
     stored = three["il6"].quantile([0.05, 0.25, 0.5, 0.75, 0.95], "patient")
     only = three.drop_vars("il6").assign(il6_quantiles=stored)
     assert has_trajectory(only, "il6")

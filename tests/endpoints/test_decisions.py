@@ -1,4 +1,4 @@
-"""Decisions counted by hand, and their figures."""
+"""Dosing decisions, checked by hand, and their figures."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,7 @@ def test_blocks_add_up(ds, monkeypatch):
     xr.testing.assert_equal(decisions.by_dose(ds), whole)
 
 
-def test_only_what_a_rule_gave_is_a_rescue(ds):
+def test_only_drugs_administered_by_a_rule_are_rescue_drugs(ds):
     rescued = decisions.rescued(ds)
     assert rescued["drug"].values.tolist() == ["tocilizumab"]
     assert rescued["value"].item() == pytest.approx(1 / 3)
@@ -121,12 +121,16 @@ def test_results_without_rules_have_no_decisions(ds):
     assert not decisions.has_rules(synthetic.lively(4))
 
 
-def test_figures_show_what_was_decided(ds):
-    texts = [text.get_text() for text in decision_flow(ds).legends[0].get_texts()]
+def test_figures_show_decisions_and_rescue_drugs(ds):
+    figure = decision_flow(ds)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["as planned", "held", "stopped", "missed visit"]
+    bars = [stack.patches for stack in figure.get_axes()[0].containers]
+    totals = [sum(stack[visit].get_height() for stack in bars) for visit in range(len(bars[0]))]
+    assert totals == [3, 2, 3]  # all visits but those without a dose due
     crosses = sum(
-        len(drawn.get_offsets())
-        for drawn in swimmer(ds).get_axes()[0].collections
-        if [to_hex(color) for color in drawn.get_edgecolors()[:1]] == [RESCUE.lower()]
+        len(marks.get_offsets())
+        for marks in swimmer(ds).get_axes()[0].collections
+        if [to_hex(color) for color in marks.get_edgecolors()[:1]] == [RESCUE.lower()]
     )
     assert crosses == 1  # of the patients that did not fail

@@ -1,4 +1,4 @@
-"""What holds for every endpoint: units, checks of the input, failures counted, files read back."""
+"""Properties of every endpoint: units, checks of the input, counts of failures, stored results."""
 
 import inspect
 
@@ -37,7 +37,7 @@ def test_result_and_each_of_its_variables_carry_unit_and_name(function, trial):
 
 
 @every
-def test_docstring_says_what_is_returned_in_which_unit(function):
+def test_docstring_states_the_unit_of_the_result(function):
     text = inspect.getdoc(function)
     assert "Args:" in text
     assert "Returns:" in text
@@ -76,7 +76,7 @@ counted = pytest.mark.parametrize(
 
 
 @counted
-def test_failed_patients_are_counted_beside_the_numbers(function):
+def test_failed_patients_are_counted(function):
     ds = endpoints.add_best_response(synthetic.neutral(arms=("flat", "b"), patients=5))
     before, after = call(function, ds), call(function, synthetic.fail(ds, 0, 2))
     assert int(before["failed"].max()) == 0
@@ -87,7 +87,7 @@ def test_failed_patients_are_counted_beside_the_numbers(function):
         assert (total == 5).all()
 
 
-def test_unit_spelled_otherwise_is_accepted(trial):
+def test_other_spelling_of_a_unit_is_accepted(trial):
     spelled = trial.assign(crs_onset=trial["crs_onset"].assign_attrs(units="d"))
     xr.testing.assert_equal(crs.onset(spelled), crs.onset(trial))
 
@@ -109,7 +109,7 @@ def test_unknown_grouping_is_refused(trial):
         crs.incidence(trial, by="dose")
 
 
-def test_endpoints_leave_their_input_alone(trial):
+def test_endpoints_do_not_change_their_input(trial):
     before = trial.copy(deep=True)
     for function in endpoints.ENDPOINTS:
         call(function, trial)

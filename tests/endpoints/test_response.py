@@ -1,4 +1,4 @@
-"""Best response by hand: sequences of volumes whose answer can be read off."""
+"""Best response of sequences of volumes, checked by hand."""
 
 import numpy as np
 import pytest
@@ -152,7 +152,7 @@ def test_rates_over_the_evaluable(five):
     assert overall["trial_upper"] - overall["trial_lower"] > 0.5
 
 
-def test_not_evaluable_is_counted_apart(five):
+def test_not_evaluable_patients_are_unassessed(five):
     ds = synthetic.put(five, best_response=[CR, NE, SD, PD, -1])
     overall = response.objective_response(ds).sel(arm="a")
     assert overall["value"].item() == pytest.approx(1 / 3)

@@ -1,4 +1,4 @@
-"""The summary rows: complete, in order, and the same numbers as the endpoints."""
+"""Rows of the summary: complete, in order, and with the values of the endpoints."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_rates_have_two_intervals_and_quantities_one(rows):
             assert row.lower <= row.value <= row.upper, row
 
 
-def test_failures_stand_in_every_row_of_their_arm(rows):
+def test_every_row_has_the_failures_of_its_arm(rows):
     failed = {row.arm: row.failures for row in rows}
     assert failed == {
         "step_up": 1, "flat": 1, "step_up_no_premedication": 0, "flat_no_premedication": 1,

@@ -1,4 +1,4 @@
-"""CSV tables: long, complete, with units, in names that NONMEM can read."""
+"""CSV tables: long, complete, with units, with column names for NONMEM."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""The report: complete, self-contained, and safe against whatever a file of the user holds."""
+"""The report: complete, self-contained, and safe against markup in the user's files."""
 
 import html.parser
 import math
@@ -18,7 +18,7 @@ EVIL = '<script>alert("x")</script>'
 
 
 def supplement(**changes):
-    given = {
+    defaults = {
         "dose_table": [
             {"arm": "step_up", "day": "day 1", "drug": "mosunetuzumab", "amount": "1 mg"},
             {"arm": "flat", "day": "day -1", "drug": "dexamethasone", "amount": "20 mg"},
@@ -31,7 +31,7 @@ def supplement(**changes):
         "command": "qsp run configs/a.toml --seed 7",
         "references": ["Bender 2024, full."],
     }  # fmt: skip
-    return report.Supplement(**(given | changes))
+    return report.Supplement(**(defaults | changes))
 
 
 class Page(html.parser.HTMLParser):
@@ -66,7 +66,7 @@ def trial():
 
 @pytest.fixture(scope="module", autouse=True)
 def coarse():
-    """Figures of few pixels: what they show is tested elsewhere."""
+    """Low resolution, for speed; the content of the figures is tested in tests/plots."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("qsp.report.page.RESOLUTION", 30)
         yield
@@ -92,18 +92,18 @@ def test_page_is_well_formed_with_one_title(page):
     [
         "For research only",
         "day -1",
-        "CRS by dose period",
-        "CRS under each link",
+        "Incidence and onset of CRS",
+        "Incidence of CRS under each link",
         "None of the links is validated",
         "Best response",
         "95 % MC",
-        "trial of 100",
+        "95 % PI, n = 100: prediction interval of the rate observed in a trial of 100",
         "Relative tolerance 1e-05",
         "Seed 7",
-        "Lane width 64",
+        "Simulations per chunk 64",
         "Backend native",
-        "Time to solve 12.5 s",
-        "Time to compile 31 s",
+        "Solve time 12.5 s",
+        "Compile time 31 s",
         "3 of 120 simulations failed",
         "solver failed",
         "implausible parameters",
@@ -144,13 +144,13 @@ def test_anchors_lead_somewhere(page):
     assert links <= ids
 
 
-def test_each_figure_says_what_it_shows(page):
+def test_each_figure_has_an_alternative_text(page):
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
     assert len(pictures) == 7
     assert all(attrs["alt"] for attrs in pictures)
 
 
-def test_whatever_the_user_wrote_is_text(no_figures):
+def test_markup_in_user_input_is_escaped(no_figures):
     ds = synthetic.lively(20, arms=(f"a{EVIL}", 'b" onload="x', "c'&d"))
     ds = ds.assign_attrs(config=EVIL, config_name=EVIL, molecule=EVIL, solver=EVIL)
     ds["dose_label"].values[0] = EVIL
@@ -176,7 +176,7 @@ def test_page_without_trajectories_says_so(trial, no_figures):
     for name in ("il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10"):
         bare[f"{name}_baseline"] = bare[f"{name}_peak"].isel(dose_period=0, drop=True) * 0.0 + 3.0
     page = Page(report.render(bare, supplement()))
-    assert "The results hold no trajectories of cytokines" in page.text
+    assert "The results contain no cytokine concentrations over time" in page.text
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 4
 
 
@@ -186,7 +186,7 @@ def test_page_of_a_run_without_failures_has_no_warning(no_figures):
     assert "simulations failed" not in page.text
 
 
-def test_page_of_a_run_in_which_everybody_failed(no_figures):
+def test_page_of_a_run_in_which_all_simulations_failed(no_figures):
     dead = synthetic.neutral(patients=2)
     for patient in range(2):
         dead = synthetic.fail(dead, 0, patient)
@@ -198,9 +198,10 @@ def test_page_of_a_run_in_which_everybody_failed(no_figures):
 
 def test_weighted_patients_are_announced(trial):
     weighted = synthetic.put(trial, prevalence_weight=[1.0, 2.0] * 15)
-    assert dict(facts.run_facts(trial))["Weights of the patients"] == "equal"
-    assert dict(facts.run_facts(weighted))["Weights of the patients"] == "weighted by prevalence"
-    assert facts.patient_table(weighted).note == "As drawn, before any weight."
+    assert dict(facts.run_facts(trial))["Patient weights"] == "equal"
+    assert dict(facts.run_facts(weighted))["Patient weights"] == "weighted by prevalence"
+    assert facts.patient_table(weighted).note.endswith(" Unweighted.")
+    assert "Unweighted" not in facts.patient_table(trial).note
 
 
 def test_results_without_best_response_are_refused(trial):
@@ -208,9 +209,9 @@ def test_results_without_best_response_are_refused(trial):
         report.render(trial.drop_vars("best_response"), supplement())
 
 
-def test_attributes_not_recorded_are_said_to_be_missing(trial):
+def test_missing_attributes_are_reported_as_not_recorded(trial):
     assert dict(facts.numerics(trial.drop_attrs()))["Solver"] == "not recorded"
-    assert dict(facts.numerics(trial.drop_attrs()))["Time to solve"] == "not recorded"
+    assert dict(facts.numerics(trial.drop_attrs()))["Solve time"] == "not recorded"
 
 
 def test_same_run_gives_the_same_page(trial, text):
@@ -218,7 +219,7 @@ def test_same_run_gives_the_same_page(trial, text):
 
 
 def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatch, no_figures):
-    """Read block by block, the labels one time; 30 patients are 5 blocks."""
+    """Results are read block by block (5 blocks of 30 patients), and their labels once."""
     many = trial.sel(arm=["step_up", "flat"])
     many = many.drop_vars([name for name in many.data_vars if "time" in many[name].dims])
     for name in ("il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10"):
@@ -233,11 +234,11 @@ def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatc
         assert [file.read_text() for file in files] == written
 
 
-def test_waterfall_says_how_many_bars_stand_for_many_patients(trial, monkeypatch, no_figures):
+def test_waterfall_caption_states_the_number_of_bars(trial, monkeypatch, no_figures):
     assert "One bar per patient" in Page(report.render(trial, supplement())).text
     monkeypatch.setattr("qsp.plots.MOST_BARS", 29)
     text = Page(report.render(trial, supplement())).text
-    assert "29 bars, each a patient at an evenly spaced place among all, growth cut" in text
+    assert "29 bars, for patients at evenly spaced ranks; growth above 120 %" in text
 
 
 def test_write_makes_the_folder_with_page_and_summary(trial, tmp_path, no_figures):
@@ -272,7 +273,7 @@ def test_crs_table_reads_as_counted_by_hand():
     table = report.crs_table(ds, at_least=(2,), trial_size=10)
     titles = [column.title for column in table.columns]
     assert titles == [
-        "Dose period", "Start", "Dose", "n", "failed", "rate", "95 % MC", "trial of 10",
+        "Dose period", "Start", "Dose", "n", "failed", "rate", "95 % MC", "95 % PI, n = 10",
         "median (quartiles)",
     ]  # fmt: skip
     rows = list(table.plain_rows())
@@ -310,15 +311,15 @@ def test_heading_is_the_title_of_the_trial(trial, no_figures):
     assert [column.title for column in ratios.columns][3:5] == ["step_up", "60 mg"]
 
 
-def test_links_say_what_must_not_be_compared(trial):
+def test_link_table_warns_of_comparisons_with_tocilizumab(trial):
     note = report.link_table(trial).note
     assert "do not compare it between arms with and without tocilizumab" in note
-    assert "above that of no treatment" in note
+    assert "above its value without treatment" in note
 
 
-def test_waterfall_says_when_a_response_must_be_confirmed(trial, no_figures):
+def test_waterfall_caption_explains_confirmation_of_responses(trial, no_figures):
     recist = add_best_response(trial.assign_attrs(response_criteria="recist"))
-    words = "gray bars below the lower limit are unconfirmed"
+    words = "gray bars below the lower limit are unconfirmed responses"
     assert words in Page(report.render(recist, supplement())).text
     assert words not in Page(report.render(trial, supplement())).text
 

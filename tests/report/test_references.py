@@ -1,4 +1,4 @@
-"""Every key that a report cites is written out."""
+"""Every key cited in a report has a full reference."""
 
 from qsp import report
 from qsp.endpoints import add_best_response
@@ -27,7 +27,7 @@ def test_whole_bibliography_reads_as_text():
     assert all("not among" not in text for text in texts)
 
 
-def test_key_of_a_file_of_the_user_is_said_to_be_unknown():
+def test_unknown_key_has_a_note_instead_of_a_reference():
     (found,) = resolve(["Foo2022"])
     assert found.startswith("Foo2022: not among the references of the package")
 

@@ -1,4 +1,4 @@
-"""Where response stands for that of a disease without a tumor of a size, it is said beside it."""
+"""Tumor size criteria in a disease without a measurable tumor are marked as a surrogate."""
 
 import io
 
@@ -12,7 +12,7 @@ from qsp.endpoints import add_best_response
 from qsp.report import facts, one_patient
 from tests import synthetic
 
-SAID = "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano categories are a"
+CAVEAT = "IMWG criteria (M-protein, marrow), which are not modeled: the Lugano categories,"
 
 
 def trial(disease, patients=30):
@@ -21,25 +21,25 @@ def trial(disease, patients=30):
 
 
 @pytest.mark.parametrize("make", [report.response_table, report.headline_table])
-def test_tables_with_a_response_say_it(make):
-    assert SAID in make(trial("multiple myeloma")).note
+def test_tables_with_a_response_have_the_caveat(make):
+    assert CAVEAT in make(trial("multiple myeloma")).note
     assert "surrogate" not in make(trial("DLBCL")).note
 
 
-def test_the_facts_say_it():
+def test_facts_mark_the_criteria():
     assert dict(facts.run_facts(trial("multiple myeloma")))["Response criteria"] == (
-        "Lugano, a surrogate"
+        "Lugano (surrogate)"
     )
     assert dict(facts.run_facts(trial("DLBCL")))["Response criteria"] == "Lugano"
 
 
-def test_one_patient_has_it_too():
-    assert SAID in one_patient.response_table(trial("multiple myeloma", 1)).note
-    assert one_patient.response_table(trial("FL", 1)).note.endswith("to the volume.")
+def test_single_patient_table_has_the_caveat():
+    assert CAVEAT in one_patient.response_table(trial("multiple myeloma", 1)).note
+    assert one_patient.response_table(trial("FL", 1)).note.endswith("to the tumor volume.")
 
 
 @pytest.mark.parametrize(("disease", "count"), [("multiple myeloma", 1), ("NHL", 0)])
-def test_the_terminal_says_it(disease, count):
+def test_terminal_prints_the_caveat_once(disease, count):
     console = Console(file=io.StringIO(), width=100)
     print_results(xr.DataTree(trial(disease)), console)
-    assert " ".join(console.file.getvalue().split()).count(SAID) == count
+    assert " ".join(console.file.getvalue().split()).count(CAVEAT) == count

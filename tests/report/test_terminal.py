@@ -1,4 +1,4 @@
-"""Tables of the terminal: whole at any width, in a pipe too."""
+"""Tables of the terminal: complete at any width, also in a pipe."""
 
 import io
 
@@ -31,7 +31,7 @@ def trial():
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
-def test_every_number_is_printed_whole(trial, width):
+def test_no_number_is_truncated(trial, width):
     text = printed(width, lambda console: print_results(xr.DataTree(trial), console))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
@@ -68,6 +68,6 @@ def test_parts_of_a_table_number_rows_that_share_a_name():
 def test_one_patient_is_printed_without_rates():
     ds = add_best_response(synthetic.neutral(patients=1))
     text = printed(80, lambda console: print_results(xr.DataTree(ds), console))
-    assert "This run is of one patient" in text
+    assert "This run simulates one patient" in text
     assert "Monte Carlo" not in text
     assert "stable disease" in text

@@ -1,4 +1,4 @@
-"""Results in blocks of patients: the same numbers, in memory that does not grow with the run."""
+"""Results in blocks of patients: the same values, with memory independent of the run size."""
 
 import inspect
 import tracemalloc
@@ -19,7 +19,7 @@ PATIENTS = 20
 
 @pytest.fixture(scope="module")
 def trial():
-    """Two arms with a failed patient each; doses by weight, and every third patient held one."""
+    """Two arms with a failed patient each; doses by weight; a held dose in every third patient."""
     ds = endpoints.add_best_response(synthetic.lively(PATIENTS, arms=("step_up", "flat")))
     random = np.random.default_rng(3)
     label = ds["dose_label"].values.copy()
@@ -41,7 +41,7 @@ def weighted(trial):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Blocks of 7 patients, of which the values of 9 cells are drawn at a time."""
+    """Blocks of 7 patients, and 9 cells per pass through the results."""
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", 7)
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 0)
     monkeypatch.setattr("qsp.endpoints.statistics.pools.MEMORY", 9 * 8 * PATIENTS)
@@ -110,15 +110,15 @@ def test_subset_by_a_user_has_its_own_steps(trial):
     assert {step.patients for step in steps(few)} <= {1, 2}
 
 
-def test_codes_stand_for_the_labels(trial):
+def test_codes_are_indices_of_the_labels(trial):
     coded = with_steps(trial)
     names = np.append(coded["label"].values, "")  # -1 is the last
     np.testing.assert_array_equal(names[coded["label_code"].values], trial["dose_label"].values)
     assert coded["label_code"].dtype == np.int8
 
 
-def test_period_of_a_label_is_gathered_as_it_is(trial):
-    """One period for all, or several: the same as picking them by their text."""
+def test_label_is_gathered_from_its_periods(trial):
+    """Gathering by code equals selecting periods by text, for one or several periods per label."""
     picked = trial["cmax"].where(trial["dose_label"] == "FD2").max("dose_period")
     found = gather(trial["cmax"], trial, "label").sel(label="FD2", drop=True)
     np.testing.assert_array_equal(found.values, picked.values)
@@ -129,7 +129,7 @@ def test_period_of_a_label_is_gathered_as_it_is(trial):
     np.testing.assert_array_equal(found.values, picked.sel(arm=["step_up"]).values)
 
 
-def test_parts_of_other_coordinates_are_not_added():
+def test_blocks_with_other_coordinates_are_not_added():
     parts = [xr.Dataset({"n": ("label", [1])}, {"label": [name]}) for name in ("SUD1", "FD1")]
     with pytest.raises(ValueError, match="exact"):
         add_blocks(parts)
@@ -140,7 +140,7 @@ def test_parts_of_other_coordinates_are_not_added():
 
 @pytest.mark.parametrize("weights", [False, True])
 def test_cumulative_incidence_by_its_definition(trial, weighted, weights):
-    """``sum(w [T <= t]) / sum(w)`` at unsorted times, some of them those of an event."""
+    """``sum(w [T <= t]) / sum(w)`` at unsorted times, some of them equal to an event time."""
     ds = weighted if weights else trial
     first = crs.first_event(ds, at_least=2)
     assert np.isinf(first).any()
@@ -168,7 +168,7 @@ BLOCK = 2_000
 
 
 def stored(tmp_path, patients):
-    """A file of so many patients in chunks of a block, open but not read."""
+    """Save results in chunks of one block; return them opened, not loaded."""
     ds = synthetic.neutral(patients=BLOCK, labels=tuple(f"FD{k}" for k in range(1, 9)))
     ds = ds.drop_vars([name for name in ds.data_vars if "time" in ds[name].dims])
     ds = ds.assign_attrs(compile_s=0.0, wall_s=0.0)
@@ -182,7 +182,7 @@ def stored(tmp_path, patients):
 
 
 def peak(work):
-    """Most memory held at a time while something is done [bytes]; numpy reports to the tracer."""
+    """Return the peak memory of a function call [bytes], including NumPy arrays."""
     tracemalloc.start()
     try:
         work()
@@ -210,7 +210,7 @@ def test_memory_does_not_grow_with_the_patients(question, tmp_path, monkeypatch)
     for patients in (4_000, 20_000):
         with stored(tmp_path, patients) as results:
             ds = with_steps(results.to_dataset())
-            question(ds.isel(patient=slice(BLOCK)))  # what is made once
+            question(ds.isel(patient=slice(BLOCK)))  # warm up: allocations made once
             taken.append(peak(lambda ds=ds: question(ds)))
     # One variable alone has 1 MB more in the eight periods of 16,000 more patients.
     assert taken[1] - taken[0] < 900_000

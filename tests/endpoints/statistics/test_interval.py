@@ -1,4 +1,4 @@
-"""The two intervals: known values, and properties for any counts."""
+"""The two intervals: published values, and properties for arbitrary counts."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_trial_bounds_are_quantiles_of_the_beta_binomial(observed, patients):
     for bound, tail in zip(bounds, (0.025, 0.975), strict=True):
         k = round(bound * patients)
         assert bound == k / patients
-        # The least count whose probability of being reached is at least the tail.
+        # k is the smallest count whose cumulative probability is at least the tail.
         assert exact.cdf(k) >= tail - 1e-9
         assert k == 0 or exact.cdf(k - 1) < tail + 1e-9
 
@@ -78,7 +78,7 @@ def test_trial_stays_wide_where_the_monte_carlo_interval_vanishes():
     assert predicted > 0.15
 
 
-def test_nobody_evaluable_has_no_interval():
+def test_without_evaluable_patients_there_is_no_interval():
     assert np.isnan(interval.wilson(0, 0)).all()
     assert np.isnan(interval.trial(0, 0)).all()
     assert np.isnan(interval.trial(np.nan, np.nan)).all()
