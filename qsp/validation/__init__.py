@@ -1,14 +1,15 @@
-"""Simulated beside published: one row a fact, and a verdict where there is a target.
+"""Validation: comparison of simulated with published results, with an acceptance criterion.
 
 ::
 
-    data/*.csv    published rows, each with how it is judged ─┐
-    data/*.toml   the regimens they were measured under ──────┼─▶ facts ─▶ rows, misses first
-    --curves DIR  digitised curves, where the user has them ──┘
+    data/*.csv    published values with acceptance criteria ──┐
+    data/*.toml   regimens in which they were measured ───────┼─▶ facts ─▶ rows, misses first
+    --curves DIR  digitized curves, if the user has them ─────┘
 
-Most figures are in-sample: the shared values were fitted to rates of CRS. What is recalled and not
-read in a source is shown, not judged, unless it is a target of the project. Left out: what the
-tables hold of other molecules, and figures that need drugs the model does not give on demand.
+Most comparisons are in-sample, because the shared parameters were fitted to rates of CRS. Published
+values that were not verified in a source are shown without a verdict, unless they are targets of
+the project. Not included: values of other molecules, and values in patients who received drugs that
+the model does not give on demand.
 """
 
 from qsp.validation.judge import Verdict

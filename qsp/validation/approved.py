@@ -1,8 +1,8 @@
-"""CRS by dose of every molecule under its approved regimen, simulated beside published.
+"""Incidence of CRS by dose for every molecule under its approved regimen, against published rates.
 
-The rates stand in `data/approved_crs.csv`, the regimens in a folder of configs named there. Where
-nothing is published of a molecule, the simulation stands alone. Most rates by dose were recalled by
-those who compiled them, and all were in the fit of the shared values: this is no prediction.
+Published rates are in `data/approved_crs.csv`, which names the configs of the regimens. Molecules
+without published rates are simulated only. Most rates by dose were recalled from memory and not
+verified in a source, and all were used to fit the shared parameters: this comparison is in-sample.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ LEAST_ORDERED = 2
 
 @dataclasses.dataclass(frozen=True)
 class Approved:
-    """What is published of an approved regimen.
+    """Published incidence of CRS under an approved regimen.
 
     Args:
-        molecule: Name.
-        config: Name of its config.
-        rates: CRS of any grade by dose period, and over all under `ANY` [%].
-        read: Names of the rates that were read in a source, and not recalled.
+        molecule: Name of the molecule.
+        config: Name of the config of the regimen.
+        rates: Incidence of CRS of any grade by dose period, and over all doses under `ANY` [%].
+        read: Keys of the rates that were verified in a source.
     """
 
     molecule: str
@@ -46,13 +46,13 @@ class Approved:
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Simulated beside published rates of a regimen.
+    """Simulated and published incidence of CRS under a regimen.
 
     Args:
-        published: What is known.
-        rates: Simulated, by dose period in their order, and over all under `ANY` [%].
-        lower: Lower Monte Carlo bound of each.
-        upper: Upper one.
+        published: Published incidence.
+        rates: Simulated incidence by dose period in order, and over all doses under `ANY` [%].
+        lower: Lower Monte Carlo bounds [%].
+        upper: Upper Monte Carlo bounds [%].
     """
 
     published: Approved
@@ -62,17 +62,18 @@ class Compared:
 
     @property
     def misses(self) -> dict[str, float]:
-        """Simulated less published by dose [points]; over all doses where no dose has a rate."""
+        """Simulated minus published incidence by dose, or over all doses if none [points]."""
         known = self.published.rates
         by_dose = {dose: rate for dose, rate in known.items() if dose != ANY}
         return {dose: self.rates[dose] - rate for dose, rate in (by_dose or known).items()}
 
     @property
     def order_is_right(self) -> bool | None:
-        """Whether the doses have the published order; None where no rates by dose are known.
+        """Whether the doses are in the published order; None without published rates by dose.
 
-        Falling means ever less from dose to dose, over the steps and the first full dose; else the
-        highest rate must be at the same dose.
+        If published rates decrease from dose to dose, over the step-up doses and the first full
+        dose, simulated rates must decrease too; otherwise, the highest rate must be at the same
+        dose.
         """
         known = {d: r for d, r in self.published.rates.items() if d != ANY}
         if len(known) < LEAST_ORDERED:
@@ -85,7 +86,7 @@ class Compared:
 
 
 def approved() -> tuple[Approved, ...]:
-    """Every regimen of the table, in its order."""
+    """Return the regimens of the table, in its order."""
     with (DATA / RATES).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     regimens = dict.fromkeys((row["molecule"], row["config"]) for row in rows)
@@ -109,16 +110,16 @@ def _is(row: Mapping[str, str], config: str) -> bool:
 def compare(
     folder: Path, *, patients: int, seed: int | None = None, progress: Progress | None = None
 ) -> tuple[Compared, ...]:
-    """Simulate every regimen of the table.
+    """Simulate every regimen of the table and compare it with its published rates.
 
     Args:
-        folder: Of the configs.
-        patients: Virtual patients of each.
-        seed: Of the populations; that of each config by default.
-        progress: Told of each chunk.
+        folder: Folder of the configs.
+        patients: Number of virtual patients per regimen.
+        seed: Seed of the populations; by default, that of each config.
+        progress: Receives an update after each chunk of patients.
 
     Raises:
-        ConfigError: If a config is not there.
+        ConfigError: If a config is missing.
         SolveError: If patients could not be simulated.
     """
     known = approved()
@@ -132,15 +133,15 @@ def compare(
 def _prepared(folder: Path, each: Approved, patients: int, seed: int | None) -> runs.Prepared:
     config = folder / f"{each.config}.toml"
     if not config.is_file():
-        rule, todo = f"the folder must hold {config.name}", "Name configs/approved"
-        raise ConfigError(str(folder), rule, "without it", todo)
+        rule, todo = f"{config.name} must exist in this folder", "Give configs/approved"
+        raise ConfigError(str(folder), rule, "missing", todo)
     changes = [f"patients={patients}", *([] if seed is None else [f"seed={seed}"])]
     one = runs.prepare(runs.Request(config, changes))
     return dataclasses.replace(one, trajectories=np.array([], int))
 
 
 def compared(published: Approved, ds: xr.Dataset) -> Compared:
-    """Rates of results beside those that are published, of the first arm."""
+    """Return the published rates and those of the first arm of results."""
     arm = str(ds["arm"].values[0])
     own = ds.sel(arm=[arm])
     labels = [step.label for step in steps(own)]
@@ -155,11 +156,11 @@ def compared(published: Approved, ds: xr.Dataset) -> Compared:
 
 
 def mean_miss(rows: Iterable[Compared]) -> float:
-    """Mean distance from the published rates over every dose of every molecule [points]."""
+    """Return the mean absolute difference from the published rates [points]."""
     return float(np.mean([abs(miss) for row in rows for miss in row.misses.values()]))
 
 
 def worst(rows: Iterable[Compared]) -> tuple[str, str, float]:
-    """Molecule, dose and miss [points] that are furthest off."""
+    """Return molecule, dose and value of the largest difference from a published rate [points]."""
     misses = [(row.published.molecule, d, m) for row in rows for d, m in row.misses.items()]
     return max(misses, key=lambda miss: abs(miss[2]))

@@ -1,8 +1,8 @@
-"""Digitised curves, where the user has them: they are read in place and never copied.
+"""Comparison with digitized curves in a folder of the user, which are not part of the package.
 
-A folder of `--curves` holds ``mosunetuzumab_pk.csv`` (day, ug/mL: mean in serum) and
-``blinatumomab_nhl_il6_*.csv`` (day, pg/mL: one row a sample). Points were read off figures, give
-or take 30 %, so that times and values are near, not exact.
+The folder of `--curves` may hold ``mosunetuzumab_pk.csv`` (day, ug/mL: mean in serum) and
+``blinatumomab_nhl_il6_*.csv`` (day, pg/mL: one row per sample). The points were read from published
+figures, with an error of about 30 %.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ PK_FILE = "mosunetuzumab_pk.csv"
 PK_ARM = "MOSU_IV_1_2_60_30"
 PK_UNIT = "ug/mL"
 AFTER_DOSE = 0.25
-"""From the start of a dose, the time within which a point of a steep curve says nothing [day]."""
+"""Time after the start of a dose within which the curve is too steep for a comparison [day]."""
 IL6_FILES: Mapping[str, tuple[str, str]] = {
     "blinatumomab_nhl_il6_step_5_15_60.csv": ("BLIN_NHL_5_15_60", "5/15/60 ug/m2/day"),
     "blinatumomab_nhl_il6_flat60.csv": ("BLIN_NHL_60_FLAT", "60 flat ug/m2/day"),
 }
-"""Arm of each file, and its regimen in words."""
+"""Arm of each file, and its regimen as text."""
 IL6_TIMES: Mapping[float, tuple[float, float]] = {0.25: (0.1, 0.3), 0.5: (0.4, 0.6)}
-"""Times that are compared [day], and between which digitised times a sample is taken for it."""
+"""Times of comparison, and the window of digitized times assigned to each [day]."""
 _ROUNDING = 1e-9
 
 
 def curve_facts(
     folder: Path | None, prepared: Mapping[str, Prepared]
 ) -> tuple[tuple[Fact, ...], tuple[Row, ...]]:
-    """Facts of the curves that are there, and rows that say which are not.
+    """Return the facts of the curves found, and a row for each curve that is missing.
 
     Args:
-        folder: Of the curves; None where the user has none.
-        prepared: Studies by name.
+        folder: Folder of the curves; None if the user has none.
+        prepared: Prepared studies, by name.
 
     Raises:
-        ConfigError: If there is no such folder, or a file breaks a rule.
+        ConfigError: If the folder is missing, or a file is invalid.
     """
     if folder is not None and not folder.is_dir():
         todo = "Check the path, or leave --curves out"
@@ -56,8 +56,8 @@ def curve_facts(
     for file in (PK_FILE, *IL6_FILES):
         path = None if folder is None else folder / file
         if path is None or not path.is_file():
-            word = "no curves folder" if path is None else f"no {file}"
-            skipped.append(_skipped(file, word))
+            reason = "no folder of curves" if path is None else f"no {file}"
+            skipped.append(_skipped(file, reason))
         elif file == PK_FILE:
             facts += _serum(path, dose_starts(prepared["mosunetuzumab"], PK_ARM))
         else:
@@ -72,13 +72,13 @@ def _serum(path: Path, starts: Sequence[float]) -> Iterator[Fact]:
         yield Fact(
             molecule="mosunetuzumab",
             study="mosunetuzumab",
-            what="Serum, median over digitised mean",
+            what="Serum concentration, median vs digitized mean",
             when=f"day {day:g}",
             published=Figure(value, PK_UNIT),
             measure=functools.partial(measure.serum, arm=PK_ARM, day=day, unit=PK_UNIT),
             rule=within_hours if near else ratio(0.7, 1.4),
             certainty="paper",
-            source=f"digitised: {path.name}",
+            source=f"digitized: {path.name}",
             time=day,
         )
 
@@ -86,40 +86,40 @@ def _serum(path: Path, starts: Sequence[float]) -> Iterator[Fact]:
 def _il6(path: Path, arm: str, regimen: str) -> Iterator[Fact]:
     samples = points(path)
     for day, (first, last) in IL6_TIMES.items():
-        taken = [
+        readable = [
             value
             for when, value in samples
             if first - _ROUNDING <= when <= last + _ROUNDING and value > DETECTABLE
         ]
-        if not taken:
-            got = f"without any above {DETECTABLE:g} pg/mL"
+        if not readable:
+            got = f"without a sample above {DETECTABLE:g} pg/mL"
             raise ConfigError(path.name, f"the file must hold samples near day {day}", got)
         yield Fact(
             molecule="blinatumomab",
             study="blinatumomab",
-            what=f"IL-6 above {DETECTABLE:g} pg/mL, median of {len(taken)} samples",
+            what=f"IL-6 above {DETECTABLE:g} pg/mL, median of {len(readable)} samples",
             when=f"{regimen}, {24 * day:g} h",
-            published=Figure(statistics.median(taken), "pg/mL", min(taken), max(taken)),
+            published=Figure(statistics.median(readable), "pg/mL", min(readable), max(readable)),
             measure=functools.partial(
                 measure.level, arm=arm, name="il6", day=day, above=DETECTABLE
             ),
             rule=rule("within 3-fold", points=False, where=path.name),
             certainty="paper",
-            source=f"digitised: {path.name}",
+            source=f"digitized: {path.name}",
             time=day,
         )
 
 
-def _skipped(file: str, word: str) -> Row:
+def _skipped(file: str, reason: str) -> Row:
     molecule = file.split("_")[0]
     fact = Fact(
         molecule=molecule,
         study=molecule,
-        what=f"Digitised curve {file}",
+        what=f"Digitized curve {file}",
         when="",
         published=Figure(float("nan"), ""),
         measure=lambda _: measure.Simulated(float("nan")),
-        rule=Rule(word, judged=False),
+        rule=Rule(reason, judged=False),
         certainty="",
         source="",
     )
@@ -127,10 +127,10 @@ def _skipped(file: str, word: str) -> Row:
 
 
 def points(path: Path) -> list[tuple[float, float]]:
-    """The two numbers of each line of a curve: time and value.
+    """Read the time and value in each line of a curve, after a line of column names.
 
     Raises:
-        ConfigError: If a line holds anything else; the first line names the columns.
+        ConfigError: If a line is not two numbers.
     """
     with path.open(encoding="utf-8", newline="") as file:
         lines = [cells for cells in csv.reader(file) if cells][1:]

@@ -1,4 +1,4 @@
-"""From the rows of the tables to facts: what each row is called, and what measures it."""
+"""Conversion of the rows of the published tables to facts with a simulated counterpart."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "FD2 (C2D1)": ("FD2",),
     "C3+": ("C3", "C4"),
 }
-"""Dose periods of the tables that are called otherwise in the simulated arms."""
+"""Labels in the simulated arms of dose periods that have other names in the tables."""
 TWO_CYCLES = ("SUD1", "SUD2", "FD1", "FD2")
-"""Dose periods of days 0 to 42 of mosunetuzumab, which its label joins in one area."""
+"""Dose periods of mosunetuzumab in days 0 to 42, for which its label reports one AUC."""
 STUDY_OF_INDICATION: Mapping[str, str] = {
     "R/R FL pivotal": "mosunetuzumab_fl",
     "R/R FL >=2 lines": "mosunetuzumab_fl",
 }
-"""Study of each indication of the tables that has a population of its own."""
+"""Study of each indication of the tables that has a separate population."""
 DETECTABLE = 10.0
-"""Digitised IL-6 at or below this could not be read [pg/mL]."""
+"""Digitized IL-6 at or below this concentration could not be read [pg/mL]."""
 STEROID = "_STEROID"
-"""What is added to the name of a regimen for the same with an assumed steroid."""
+"""Suffix of the name of a regimen with an assumed steroid."""
 
 
 def published_facts() -> tuple[Fact, ...]:
-    """Every fact of the tables, in the order of the tables."""
+    """Return the facts of all tables, in the order of the tables."""
     return tuple(
         fact for table, facts in _TABLES.items() for each in read(table) for fact in facts(each)
     )
 
 
 def labels_of(period: str) -> tuple[str, ...]:
-    """Labels of the simulated dose periods that a period of the tables means; () for all."""
+    """Return the labels of the simulated dose periods of a period in the tables; () for all."""
     return LABELS.get(period, (period,))
 
 
@@ -95,7 +95,7 @@ def _crs_timing(row: Published) -> Iterator[Fact]:
             functools.partial(measure.crs_duration, arm=arm),
         ),
         "percent_onset_on_infusion_day": (
-            "CRS that starts on the infusion day",
+            "CRS with onset on the day of infusion",
             "%",
             functools.partial(measure.crs_on_infusion_day, arm=arm),
         ),
@@ -113,7 +113,7 @@ def _cytokines(row: Published) -> Iterator[Fact]:
 
 
 def _il6_peaks(row: Published) -> Iterator[Fact]:
-    """A single dose, or several pooled as they were in the publication."""
+    """Yield the fact of a first dose, or of several first doses pooled as in the publication."""
     arms = {row["regimen_id"]: 1.0}
     if "pooled" in row["dose"]:
         alike = [r for r in read(row.table) if r["statistic"] == row["statistic"]]
@@ -125,17 +125,17 @@ def _il6_peaks(row: Published) -> Iterator[Fact]:
 
 
 def _il6_samples(row: Published) -> Iterator[Fact]:
-    """At the time of the samples; on the first day once more with the steroid of the patients."""
+    """Yield the fact at the time of the samples; if judged, also under an assumed steroid."""
     arm, day = row["regimen_id"], row.number("time_after_first_dose_d")
     regimen = "5/15/60" if arm.endswith("5_15_60") else "60 flat"
     when = f"{regimen} ug/m2/day, {_time(day)}"
     what, figure = f"IL-6 above {DETECTABLE:g} pg/mL, median", _figure(row, "value", "pg/mL")
-    as_planned = replace(_fact(row, what, when, figure, _above(arm, day)), time=day)
-    yield as_planned
-    if as_planned.rule.judged:
+    without_steroid = replace(_fact(row, what, when, figure, _above(arm, day)), time=day)
+    yield without_steroid
+    if without_steroid.rule.judged:
         yield replace(
-            as_planned,
-            when=f"{when}, steroid",
+            without_steroid,
+            when=f"{when}, with steroid",
             measure=_above(f"{arm}{STEROID}", day),
             rule=Rule("steroid assumed", judged=False),
         )
@@ -154,16 +154,16 @@ def _il6_peak_time(row: Published) -> Iterator[Fact]:
     labels = labels_of(row["dose_period"])
     measured = functools.partial(measure.il6_peak_time, arm=row["regimen_id"], labels=labels)
     when = f"{row['dose_period']}, {row['dose']}"
-    yield _fact(row, "IL-6 peak time, median", when, _figure(row, "value", "hour"), measured)
+    yield _fact(row, "Time to IL-6 peak, median", when, _figure(row, "value", "hour"), measured)
 
 
 def _exposure(row: Published) -> Iterator[Fact]:
-    """One fact for each number of the row."""
+    """Yield one fact for each number of the row."""
     arm, unit = row["regimen_id"], row["unit"]
     mean = "mean" in row["statistic"]
     when = f"{row['dose_period']}, {row['dose']}"
     labels = labels_of(row["dose_period"])
-    # A constant infusion ends at its steady state.
+    # The steady state of a constant infusion is the concentration at its end.
     columns: Sequence[tuple[str, str, measure.Metric]] = (
         ("cmax", "Cmax", "cmax"),
         ("ctrough", "Ctrough", "ctrough"),
@@ -197,7 +197,7 @@ def _efficacy(row: Published) -> Iterator[Fact]:
 
 
 def _was_read(row: Published, title: str) -> bool:
-    """Whether a number of a row was read in its source; the rest of the row was recalled."""
+    """Return whether a number of a row was verified in its source; the others were recalled."""
     fields = row["read_fields"]
     where: Sequence[str] = (row["source"],) if fields == "see source" else fields.split(";")
     return fields == "all non-empty" or any(title in each for each in where)

@@ -1,8 +1,8 @@
-"""How a simulated figure is held against a published one.
+"""Acceptance criteria for simulated against published values.
 
-A rate is judged by its distance in points, everything else by the ratio of simulated to published.
-The bounds are those the project set itself (12 points, 3-fold), or wide enough for a figure read
-off a plot (30 %).
+Rates are compared by their difference in percentage points, all other quantities by the ratio of
+simulated to published value. The limits are those set by the project (12 points, 3-fold), or allow
+for the error of values read from a plot (30 %).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from qsp.errors import ConfigError
 
 
 class Verdict(enum.IntEnum):
-    """In the order in which rows are listed."""
+    """Result of a comparison, in the order in which rows are listed."""
 
     MISSES = 0
     WITHIN = 1
@@ -25,14 +25,14 @@ class Verdict(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a figure must meet.
+    """Acceptance criterion of a comparison.
 
     Args:
-        text: In words: the tolerance, or why the figure is shown without a verdict.
-        low: Least difference [points] or ratio [1].
-        high: Largest.
-        points: Whether the difference counts, not the ratio.
-        judged: Whether there is a verdict at all.
+        text: Tolerance as text, or the reason why the value has no verdict.
+        low: Lower limit of the difference [points] or of the ratio [1].
+        high: Upper limit of the difference [points] or of the ratio [1].
+        points: Whether the criterion applies to the difference instead of the ratio.
+        judged: Whether there is a verdict.
     """
 
     text: str
@@ -42,11 +42,11 @@ class Rule:
     judged: bool = True
 
     def difference(self, simulated: float, published: float) -> float:
-        """Simulated less published [points], or simulated over published [1]."""
+        """Return simulated minus published [points], or simulated over published [1]."""
         return simulated - published if self.points else simulated / published
 
     def verdict(self, simulated: float, published: float) -> Verdict:
-        """Whether the bounds are met, both included; a figure that is NaN misses."""
+        """Return whether the limits, inclusive, are met; NaN does not meet them."""
         if not self.judged:
             return Verdict.SHOWN
         inside = self.low <= self.difference(simulated, published) <= self.high
@@ -58,22 +58,23 @@ _SHOWN = re.compile(r"^shown: (.+)$")
 
 
 def rule(text: str, *, points: bool, where: str) -> Rule:
-    """A rule from the column ``judged`` of a table.
+    """Parse an acceptance criterion from the column ``judged`` of a table.
 
     Args:
         text: ``within 12 points``, ``within 3-fold``, ``within 30 %`` or ``shown: REASON``.
-        points: Whether the figure is a rate in percent.
-        where: Table and row, for the message.
+        points: Whether the quantity is a rate in percent.
+        where: Table and row, for error messages.
 
     Raises:
-        ConfigError: If the text is none of these, or speaks of points where there is no rate.
+        ConfigError: If the text has another form, or uses points for a quantity that is not a rate
+            or the reverse.
     """
     if shown := _SHOWN.match(text):
         return Rule(shown[1], points=points, judged=False)
     match = _WITHIN.match(text)
     if match is None or (match[2] == " points") != points:
-        must = "judged must be a number of points for a rate, of fold or % for others, or shown"
-        raise ConfigError(where, must, repr(text), 'Write "within 3-fold", for example')
+        must = "judged must be in points for a rate, in fold or % otherwise, or shown"
+        raise ConfigError(where, must, repr(text), 'Write, for example, "within 3-fold"')
     size = float(match[1])
     if points:
         return Rule(f"{size:g} points", -size, size, points=True)
@@ -83,5 +84,5 @@ def rule(text: str, *, points: bool, where: str) -> Rule:
 
 
 def ratio(low: float, high: float, text: str = "") -> Rule:
-    """Simulated over published between two bounds."""
+    """Return the criterion that the ratio of simulated to published is within two limits."""
     return Rule(text or f"{low:g} to {high:g}", low, high)

@@ -1,7 +1,7 @@
-"""What a published figure is in a simulation: one function a kind of figure.
+"""Simulated counterparts of published values: one function per kind of value.
 
-Each looks at one arm of a study and gives a number in the unit of the table. Rates have their
-Monte Carlo interval (Wilson, 95 %), which speaks of the number of virtual patients alone.
+Each function evaluates one arm of a study and returns a number in the unit of the table. Rates have
+a Monte Carlo interval (Wilson, 95 %), which reflects only the number of virtual patients.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from qsp.validation.study import Study
 PERCENT = 100.0
 HOURS_PER_DAY = 24.0
 INFUSION_DAY = 16.0 / HOURS_PER_DAY
-"""What is left of the day of an infusion that starts at 8 in the morning [day; assumed]."""
+"""Rest of the day of an infusion that starts at 8 in the morning [day; assumed]."""
 
 Metric = Literal["cmax", "ctrough"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Simulated:
-    """A simulated figure, in the unit of the published one.
+    """A simulated value, in the unit of the published value.
 
     Args:
-        value: NaN where no patient has one.
-        lower: Of the Monte Carlo interval of a rate; NaN for others.
-        upper: As `lower`.
+        value: Simulated value; NaN if no patient is evaluable.
+        lower: Lower Monte Carlo bound of a rate; NaN for other quantities.
+        upper: Upper Monte Carlo bound of a rate; NaN for other quantities.
     """
 
     value: float
@@ -44,42 +44,42 @@ class Simulated:
 
 
 def part(ds: xr.Dataset, arm: str, labels: Sequence[str] = ()) -> xr.Dataset:
-    """One arm, and of its dose periods those with a label; all of them where none is named."""
+    """Select an arm, and the dose periods with one of the labels; all periods without labels."""
     chosen = ds.sel(arm=[arm])
     if not labels:
         return chosen
-    given = chosen["dose_label"].isel(arm=0, patient=0).values.astype(str)
-    return chosen.isel(dose_period=np.flatnonzero(np.isin(given, list(labels))))
+    names = chosen["dose_label"].isel(arm=0, patient=0).values.astype(str)
+    return chosen.isel(dose_period=np.flatnonzero(np.isin(names, list(labels))))
 
 
 # === CRS ==========================================================================================
 
 
 def crs_rate(study: Study, arm: str, labels: Sequence[str], at_least: int) -> Simulated:
-    """Patients whose worst CRS in these periods is of a grade or more [%]."""
+    """Return the incidence of CRS of at least a grade in the dose periods [%]."""
     rates = crs.incidence(part(study.results, arm, labels), by="any", at_least=(at_least,))
     return _rate(rates.isel(grade=0, arm=0))
 
 
 def crs_exactly(study: Study, arm: str, grade: int) -> Simulated:
-    """Patients whose worst CRS over all doses is of a grade [%]."""
+    """Return the proportion of patients whose worst CRS grade over all doses is `grade` [%]."""
     return _rate(crs.worst_grade(part(study.results, arm)).sel(grade=grade).isel(arm=0))
 
 
 def crs_onset(study: Study, arm: str, labels: Sequence[str]) -> Simulated:
-    """Median onset after the start of the dose, among events [hour]."""
+    """Return the median time from the start of the dose to the onset of CRS [hour]."""
     times = crs.onset(part(study.results, arm, labels), by="any", quantiles=(0.5,))
     return Simulated(float(times["value"].squeeze()))
 
 
 def crs_duration(study: Study, arm: str) -> Simulated:
-    """Median duration of an event [day]."""
+    """Return the median duration of CRS [day]."""
     times = crs.duration(part(study.results, arm), by="any", quantiles=(0.5,))
     return Simulated(float(times["value"].squeeze()) / HOURS_PER_DAY)
 
 
 def crs_on_infusion_day(study: Study, arm: str) -> Simulated:
-    """Events that start on the day of the infusion [%]."""
+    """Return the proportion of CRS events with onset on the day of the infusion [%]."""
     ds = part(study.results, arm)
     onset = ds["crs_onset"].where(crs.grades(ds) >= 1).values
     events = int(np.isfinite(onset).sum())
@@ -93,12 +93,12 @@ def crs_on_infusion_day(study: Study, arm: str) -> Simulated:
 
 
 def il6_peak(study: Study, arms: Mapping[str, float], labels: Sequence[str]) -> Simulated:
-    """Median peak of IL-6 in these periods over the patients of several arms [pg/mL].
+    """Return the median IL-6 peak in the dose periods, over patients of several arms [pg/mL].
 
     Args:
-        study: Results.
+        study: Results of the study.
         arms: Weight of each arm, such as its number of patients in the publication.
-        labels: Dose periods.
+        labels: Labels of the dose periods.
     """
     peaks, shares = [], []
     for arm, weight in arms.items():
@@ -113,7 +113,7 @@ def il6_peak(study: Study, arms: Mapping[str, float], labels: Sequence[str]) -> 
 
 
 def il6_peak_time(study: Study, arm: str, labels: Sequence[str]) -> Simulated:
-    """Median time of the peak of IL-6 after the start of the dose [hour]."""
+    """Return the median time from the start of the dose to the IL-6 peak [hour]."""
     times = cytokines.peak_times(
         part(study.results, arm, labels), by="dose_period", quantiles=(0.5,)
     )
@@ -121,14 +121,14 @@ def il6_peak_time(study: Study, arm: str, labels: Sequence[str]) -> Simulated:
 
 
 def level(study: Study, arm: str, name: str, day: float, *, above: float = -math.inf) -> Simulated:
-    """Median over patients of a trajectory at one time, in its unit.
+    """Return the median over patients of a trajectory at one time, in its unit.
 
     Args:
-        study: Results.
+        study: Results of the study.
         arm: Name of the arm.
         name: Variable over time.
-        day: The time [day].
-        above: Only values above this count, as where a publication could not read lower ones.
+        day: Time [day].
+        above: Lower limit of detection: only values above it are included.
     """
     values = study.trajectories[name].sel(arm=arm).sel(time=day, method="nearest")
     weight = weights(study.results).sel(patient=values["patient"])
@@ -141,27 +141,27 @@ def level(study: Study, arm: str, name: str, day: float, *, above: float = -math
 
 
 def per_nanomolar(ds: xr.Dataset, unit: str) -> float:
-    """Factor from nmol/L to a unit of mass in volume."""
+    """Return the conversion factor from nmol/L to a unit of mass per volume."""
     return exposure.mass_per_molar(ds) * parse("1 ug/mL", unit, where="validation")
 
 
 def concentration(
     study: Study, arm: str, labels: Sequence[str], metric: Metric, *, mean: bool, unit: str
 ) -> Simulated:
-    """Mean or median over patients of the largest or last concentration of a period."""
+    """Return the mean or median over patients of the Cmax or Ctrough of a dose period."""
     ds = part(study.results, arm, labels)
     return _middle(ds[metric].isel(dose_period=0), ds, mean, per_nanomolar(ds, unit))
 
 
 def area(study: Study, arm: str, labels: Sequence[str], *, mean: bool, unit: str) -> Simulated:
-    """Mean or median over patients of the area under the curve of these periods [unit * day]."""
+    """Return the mean or median over patients of the AUC over the dose periods [unit * day]."""
     ds = part(study.results, arm, labels)
     total = ds["auc"].sum("dose_period", min_count=1)
     return _middle(total, ds, mean, per_nanomolar(ds, unit))
 
 
 def serum(study: Study, arm: str, day: float, unit: str) -> Simulated:
-    """Median concentration of the drug in plasma at one time."""
+    """Return the median free drug concentration in the central compartment at one time."""
     found = level(study, arm, "drug_central", day)
     return Simulated(found.value * per_nanomolar(study.results, unit))
 
@@ -170,7 +170,7 @@ def serum(study: Study, arm: str, day: float, unit: str) -> Simulated:
 
 
 def responders(study: Study, arm: str, *, complete: bool) -> Simulated:
-    """Patients with a complete, or any, response as best response [%]."""
+    """Return the complete or the objective response rate [%]."""
     rate = response.complete_response if complete else response.objective_response
     return _rate(rate(part(study.results, arm)).isel(arm=0))
 
@@ -181,7 +181,7 @@ def _rate(rate: xr.Dataset) -> Simulated:
 
 
 def _middle(values: xr.DataArray, ds: xr.Dataset, mean: bool, factor: float) -> Simulated:
-    """Mean or median over the patients of one arm, times a factor."""
+    """Return the mean or median over the patients of the arm, times a factor."""
     known = values.where(solved(ds)).isel(arm=0, drop=True)
     if mean:
         return Simulated(factor * float(known.weighted(weights(ds)).mean("patient")))

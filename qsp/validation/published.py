@@ -1,10 +1,9 @@
-"""Published figures: tables copied from the clinical tables of the project, read at run time.
+"""Published values, read from the tables in `data/`.
 
-A row keeps every column it had, with its source, its certainty (``label``, ``paper``, or
-``own-knowledge`` for what was recalled and not read) and the confidence of who compiled it. One
-column is added: ``judged`` says how the simulated figure is held against it, as
-`qsp.validation.judge.rule` reads it; a column ``judged_NAME`` says so of the numbers in column NAME
-alone.
+Each row has its source, its certainty (``label``, ``paper``, or ``own-knowledge`` for values
+recalled from memory and not verified) and the confidence of its compiler. The column ``judged`` is
+the acceptance criterion, in the form read by `qsp.validation.judge.rule`; a column ``judged_NAME``
+overrides it for the numbers in column NAME.
 """
 
 from __future__ import annotations
@@ -25,30 +24,30 @@ class Published:
 
     Args:
         table: Name of the table.
-        cells: Text by column; empty where there is none.
+        cells: Text by column; empty if missing.
     """
 
     table: str
     cells: Mapping[str, str]
 
     def __getitem__(self, column: str) -> str:
-        """The text in a column."""
+        """Return the text in a column."""
         return self.cells[column]
 
     def number(self, column: str) -> float:
-        """The number in a column; NaN where there is none."""
+        """Return the number in a column; NaN if missing."""
         return float(self.cells[column] or math.nan)
 
     def judged(self, column: str = "") -> str:
-        """How the number in a column is judged: like the row, unless it has a word of its own."""
+        """Return the acceptance criterion of a column, by default that of the row."""
         return self.cells.get(f"judged_{column}") or self.cells["judged"]
 
 
 def read(table: str) -> tuple[Published, ...]:
-    """The rows of a table, in the order of the file.
+    """Read the rows of a table, in the order of the file.
 
     Args:
-        table: One of `TABLES`.
+        table: Name of the table, one of `TABLES`.
     """
     with (DATA / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return tuple(Published(table, cells) for cells in csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""One row of the validation: a fact, what was simulated, and how they compare."""
+"""A row of the validation: a published value, its simulated counterpart, and the verdict."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from qsp.validation.study import Study
 Measure = Callable[[Study], Simulated]
 COLUMNS = (
     "molecule",
-    "what",
-    "when",
+    "quantity",
+    "dose or time",
     "published",
     "simulated",
     "difference",
@@ -30,10 +30,10 @@ class Figure:
     """A published number.
 
     Args:
-        value: In `unit`; NaN where only a range is known.
-        unit: ``%``, ``pg/mL`` ...
-        low: Of the range of patients or of sources, where one is given.
-        high: As `low`.
+        value: Value in `unit`; NaN if only a range is published.
+        unit: Unit, such as ``%`` or ``pg/mL``.
+        low: Lower end of the range of patients or of sources; NaN if there is none.
+        high: Upper end of the range; NaN if there is none.
     """
 
     value: float
@@ -43,7 +43,7 @@ class Figure:
 
     @property
     def text(self) -> str:
-        """Such as ``44.8 pg/mL (18 to 221)``."""
+        """Value, unit and range as text, such as ``44.8 pg/mL (18 to 221)``."""
         span = "" if math.isnan(self.low) else f"{number(self.low)} to {number(self.high)}"
         if math.isnan(self.value):
             return f"{span} {self.unit}"
@@ -52,19 +52,19 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Fact:
-    """A published figure, and how it is simulated and judged.
+    """A published value with its simulated counterpart and acceptance criterion.
 
     Args:
         molecule: Name of the molecule.
         study: Name of the study that simulates it, one of `qsp.validation.study.STUDIES`.
-        what: Which quantity.
-        when: Dose, period or time.
-        published: The figure.
-        measure: The same from the study.
-        rule: How both compare.
+        what: Quantity.
+        when: Dose, dose period or time.
+        published: Published value.
+        measure: Function of the study that returns the simulated value.
+        rule: Acceptance criterion.
         certainty: ``label``, ``paper`` or ``own-knowledge``.
-        source: Where it was published.
-        time: The time a trajectory is looked at [day]; None where it is not.
+        source: Source of the published value.
+        time: Time at which a trajectory is evaluated [day]; None if none is.
     """
 
     molecule: str
@@ -79,7 +79,7 @@ class Fact:
     time: float | None = None
 
     def compared(self, study: Study) -> Row:
-        """The row of this fact."""
+        """Return the row that compares the published value with a simulated study."""
         simulated = self.measure(study)
         verdict = self.rule.verdict(simulated.value, self.published.value)
         return Row(self, simulated, verdict)
@@ -87,12 +87,12 @@ class Fact:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A fact beside its simulation.
+    """A fact with its simulated value and verdict.
 
     Args:
-        fact: The fact.
-        simulated: What was simulated; None where nothing was.
-        verdict: How they compare.
+        fact: Published value and acceptance criterion.
+        simulated: Simulated value; None if skipped.
+        verdict: Result of the comparison.
     """
 
     fact: Fact
@@ -100,7 +100,7 @@ class Row:
     verdict: Verdict
 
     def cells(self) -> tuple[str, ...]:
-        """A text for each of `COLUMNS`."""
+        """Return the text of each of `COLUMNS`."""
         fact = self.fact
         return (
             fact.molecule,
@@ -119,7 +119,7 @@ class Row:
             return ""
         s, unit = self.simulated, self.fact.published.unit
         if math.isnan(s.value):
-            return "no patient"
+            return "no evaluable patient"
         span = "" if math.isnan(s.lower) else f" ({number(s.lower)} to {number(s.upper)})"
         return f"{number(s.value)} {unit}{span}"
 
@@ -134,7 +134,7 @@ class Row:
     def _verdict(self) -> str:
         text = self.fact.rule.text
         return {
-            Verdict.MISSES: f"misses {text}",
+            Verdict.MISSES: f"outside {text}",
             Verdict.WITHIN: f"within {text}",
             Verdict.SHOWN: f"shown: {text}",
             Verdict.SKIPPED: f"skipped: {text}",
@@ -142,5 +142,5 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Three digits, without an exponent up to a million."""
+    """Return a number with three significant digits, without an exponent below a million."""
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"

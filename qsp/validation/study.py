@@ -1,7 +1,7 @@
-"""The simulated side: the regimens of the tables, in the population nearest to their patients.
+"""Simulated studies: the regimens of the tables, in the population closest to their patients.
 
-Each study is one run of one molecule in one population. Its config is beside the tables, with an
-arm for each regimen.
+A study is a run of one molecule in one population. Its config is in `data/`, with one arm per
+regimen.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ STUDIES = ("mosunetuzumab", "mosunetuzumab_fl", "blinatumomab", "tebentafusp")
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Results of the regimens of one study.
+    """Results of one study.
 
     Args:
-        results: As in `qsp.results`, with `best_response`.
-        trajectories: The patients whose trajectories are kept (all of up to 2,000).
+        results: Results as described in `qsp.results`, with `best_response`.
+        trajectories: Patients whose trajectories are stored (all, up to 2,000).
     """
 
     results: xr.Dataset
@@ -36,31 +36,31 @@ class Study:
 
 
 def prepare(study: str, *, patients: int, seed: int, populations: Path) -> runs.Prepared:
-    """Read and sample what a study needs.
+    """Read the config of a study and sample its population.
 
     Args:
-        study: One of `STUDIES`.
+        study: Name of the study, one of `STUDIES`.
         patients: Number of virtual patients.
-        seed: Of the population.
+        seed: Seed of the population.
         populations: Folder of the population files.
 
     Raises:
-        ConfigError: If the population is not there, or a number is out of range.
+        ConfigError: If the population file is missing, or a number is out of range.
     """
     config = DATA / f"{study}.toml"
     population = populations.resolve() / f"{read_toml(config)['population']}.toml"
     if not population.is_file():
-        todo = "Go to the folder of the project, or name the folder of populations"
-        rule = f"the folder of populations must hold {population.name}"
-        raise ConfigError(str(populations), rule, "without it", todo)
+        todo = "Run in the folder of the project, or give the folder of populations"
+        rule = f"{population.name} must exist in the folder of populations"
+        raise ConfigError(str(populations), rule, "missing", todo)
     changes = (f"population={population}", f"patients={patients}", f"seed={seed}")
     return runs.prepare(runs.Request(config, changes))
 
 
 def dose_starts(prepared: runs.Prepared, arm: str) -> tuple[float, ...]:
-    """Starts of the doses of the molecule in an arm [day]."""
-    given = next(a.administrations for a in prepared.trial.arms if a.name == arm)
-    return tuple(dose.time for dose in given if dose.period)
+    """Return the start times of the doses of the molecule in an arm [day]."""
+    administrations = next(a.administrations for a in prepared.trial.arms if a.name == arm)
+    return tuple(dose.time for dose in administrations if dose.period)
 
 
 def conduct(
@@ -69,17 +69,17 @@ def conduct(
     """Simulate a study.
 
     Args:
-        prepared: From `prepare`.
-        times: At which trajectories are looked at [day].
-        progress: Told of each chunk.
+        prepared: Study returned by `prepare`.
+        times: Times at which trajectories are saved [day].
+        progress: Receives an update after each chunk of patients.
 
     Raises:
         SolveError: If no patient, or fewer than 95 %, could be simulated.
     """
-    kept = tuple(sorted({0.0, *times}))
-    trial = dataclasses.replace(prepared.trial, save_times=kept)
+    save_times = tuple(sorted({0.0, *times}))
+    trial = dataclasses.replace(prepared.trial, save_times=save_times)
     results = runs.run(dataclasses.replace(prepared, trial=trial), progress)
     runs.check_failures(results, allow=False)
     whole = results.to_dataset()
-    apart = results.children.get("trajectories")
-    return Study(whole, whole if apart is None else apart.to_dataset(inherit=False))
+    separate = results.children.get("trajectories")
+    return Study(whole, whole if separate is None else separate.to_dataset(inherit=False))

@@ -1,4 +1,4 @@
-"""The public verb `validate`: read the tables, simulate, compare."""
+"""Validation of the model: read published values, simulate the studies, compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qsp.validation.row import Row
 from qsp.validation.study import STUDIES, conduct, prepare
 
 POPULATIONS = Path("populations")
-"""The folder of populations of a checkout, seen from its root."""
+"""Folder of populations, relative to the root of a checkout."""
 
 
 def validate(
@@ -22,24 +22,24 @@ def validate(
     populations: Path = POPULATIONS,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Simulate every regimen that has published figures, and compare.
+    """Simulate the regimens with published values and compare the results.
 
     Args:
-        patients: Virtual patients of each regimen.
-        seed: Of the populations.
-        curves: Folder of digitised curves; what needs them is skipped with a word without.
+        patients: Number of virtual patients per regimen.
+        seed: Seed of the populations.
+        curves: Folder of digitized curves; without it, the comparisons with curves are skipped.
         populations: Folder of the population files.
-        progress: Told of each chunk of each of the four runs.
+        progress: Receives an update after each chunk of each of the four runs.
 
     Returns:
-        Rows: what misses, what is within, what is only shown, what was skipped; in each group in
-        the order of studies and tables.
+        Rows in the order of `Verdict` (outside the limits, within, shown, skipped), then of studies
+        and tables.
 
     Raises:
-        ConfigError: If a file or a number breaks a rule, before anything is simulated.
+        ConfigError: If a file or a number is invalid; raised before the simulation starts.
         SolveError: If patients could not be simulated.
     """
-    # read and check everything
+    # Read and check all input before simulating.
     prepared = {
         name: prepare(name, patients=patients, seed=seed, populations=populations)
         for name in STUDIES
@@ -47,7 +47,7 @@ def validate(
     of_curves, rows = curve_facts(curves, prepared)
     facts = (*published_facts(), *of_curves)
 
-    # simulate and compare
+    # Simulate one study at a time and compare.
     found = list(rows)
     for name in STUDIES:
         own = [fact for fact in facts if fact.study == name]

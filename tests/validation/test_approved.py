@@ -1,4 +1,4 @@
-"""Published rates of the approved regimens, and what simulated ones are held against."""
+"""Published rates under the approved regimens, and their comparison with simulated rates."""
 
 import io
 
@@ -41,7 +41,7 @@ def test_order_over_the_doses(known, found, right):
     assert row(known, found).order_is_right is right
 
 
-def test_misses_are_by_dose_and_over_all_where_no_dose_is_known():
+def test_misses_are_by_dose_or_over_all_doses_if_no_dose_is_published():
     rows = [row(MIDDLE, {**MIDDLE, "FD1": 24.0}), row({ANY: 15.0}, {ANY: 30.0}, "y")]
     assert rows[0].misses == {"SUD1": 0.0, "SUD2": 0.0, "FD1": -6.0}
     assert mean_miss(rows) == pytest.approx((6.0 + 15.0) / 4)
@@ -59,10 +59,17 @@ def test_rates_of_results_are_those_of_solved_patients():
     assert found.lower[ANY] < found.rates[ANY] < found.upper[ANY]
 
 
-def test_all_molecules_stand_on_one_page_and_say_what_is_alone():
-    figure = crs_of_molecules([row(FALLING, FALLING), row({}, MIDDLE, "alone")])
+def test_figure_shows_simulated_bars_and_published_marks_by_dose():
+    simulated = {dose: rate + 5.0 for dose, rate in FALLING.items()}
+    figure = crs_of_molecules([row(FALLING, simulated), row({}, MIDDLE, "alone")])
     figure.savefig(io.BytesIO(), format="png")
+    known, alone = figure.get_axes()[:2]
+    assert [bar.get_height() for bar in known.patches] == list(simulated.values())
+    marks = [line for line in known.get_lines() if line.get_marker() == "D"]
+    assert [line.get_ydata()[0] for line in marks] == list(FALLING.values())
+    assert not [line for line in alone.get_lines() if line.get_marker() == "D"]
+    assert (known.get_ylabel(), known.get_ylim()) == ("CRS, any grade [%]", (0, 100))
     labels = [[t.get_text() for t in ax.get_xticklabels()] for ax in figure.get_axes()[:2]]
     assert labels == [["SUD1", "SUD2", "FD1", "FD2", "any"], ["SUD1", "SUD2", "FD1", "any"]]
     texts = [[text.get_text() for text in ax.texts] for ax in figure.get_axes()[:2]]
-    assert texts == [[], ["no published rate: simulation alone"]]
+    assert texts == [[], ["no published rate"]]

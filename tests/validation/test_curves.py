@@ -1,4 +1,4 @@
-"""Digitised curves: read where they are, said to be skipped where they are not."""
+"""Digitized curves: compared if present, reported as skipped if missing."""
 
 import pytest
 
@@ -14,11 +14,11 @@ def prepared(monkeypatch):
     return {"mosunetuzumab": None}
 
 
-def test_without_a_folder_every_curve_is_skipped_with_a_word(prepared):
+def test_without_a_folder_every_curve_is_skipped_with_a_reason(prepared):
     facts, rows = curve_facts(None, prepared)
     assert facts == ()
     assert [row.verdict for row in rows] == [Verdict.SKIPPED] * 3
-    assert {row.cells()[6] for row in rows} == {"skipped: no curves folder"}
+    assert {row.cells()[6] for row in rows} == {"skipped: no folder of curves"}
     assert [row.fact.molecule for row in rows] == ["mosunetuzumab", "blinatumomab", "blinatumomab"]
 
 
@@ -34,7 +34,7 @@ def test_missing_folder_is_an_error(prepared, tmp_path):
         curve_facts(tmp_path / "absent", prepared)
 
 
-def test_points_within_six_hours_of_a_dose_are_shown_alone(prepared, tmp_path):
+def test_points_within_six_hours_of_a_dose_have_no_verdict(prepared, tmp_path):
     (tmp_path / PK_FILE).write_text("day,ug\n0.2,1\n0.25,1\n6.9,1\n7,1\n7.24,1\n7.3,1\n")
     facts, _ = curve_facts(tmp_path, prepared)
     assert [fact.rule.judged for fact in facts] == [False, True, True, False, False, True]
@@ -42,7 +42,7 @@ def test_points_within_six_hours_of_a_dose_are_shown_alone(prepared, tmp_path):
     assert [fact.time for fact in facts] == [0.2, 0.25, 6.9, 7.0, 7.24, 7.3]
 
 
-def test_samples_near_a_time_give_their_median_above_what_could_be_read(prepared, tmp_path):
+def test_samples_near_a_time_give_the_median_above_the_detection_limit(prepared, tmp_path):
     file = next(iter(IL6_FILES))
     lines = ["0.1,20", "0.2,8", "0.3,40", "0.4,100", "0.6,300", "0.5,10", "1.0,5000"]
     (tmp_path / file).write_text("\n".join(["day,pg", *lines]))
@@ -53,7 +53,7 @@ def test_samples_near_a_time_give_their_median_above_what_could_be_read(prepared
     assert early.rule.text == late.rule.text == "3-fold"
 
 
-def test_curve_without_a_sample_that_could_be_read_is_refused(prepared, tmp_path):
+def test_curve_without_a_detectable_sample_is_refused(prepared, tmp_path):
     (tmp_path / next(iter(IL6_FILES))).write_text("day,pg\n0.2,8\n0.5,90\n")
     with pytest.raises(ConfigError, match="the file must hold samples near day 0.25"):
         curve_facts(tmp_path, prepared)

@@ -1,4 +1,4 @@
-"""How a simulated figure is held against a published one, by hand."""
+"""Acceptance criteria for simulated against published values."""
 
 import math
 
@@ -17,14 +17,14 @@ from qsp.validation.judge import Verdict, ratio, rule
         ("within 1.5-fold", False, 6.0, (4.0, 9.0), (3.9, 9.1)),
     ],
 )
-def test_bounds_are_met_up_to_their_ends(text, points, published, inside, outside):
+def test_limits_are_inclusive(text, points, published, inside, outside):
     judged = rule(text, points=points, where="table")
     assert judged.text == text.removeprefix("within ")
     assert {judged.verdict(value, published) for value in inside} == {Verdict.WITHIN}
     assert {judged.verdict(value, published) for value in outside} == {Verdict.MISSES}
 
 
-def test_ratio_of_its_own_says_its_bounds():
+def test_text_of_a_ratio_is_its_limits():
     judged = ratio(0.7, 1.4)
     assert judged.text == "0.7 to 1.4"
     assert judged.verdict(0.7, 1.0) is judged.verdict(1.4, 1.0) is Verdict.WITHIN
@@ -37,12 +37,12 @@ def test_difference_is_in_points_for_rates_and_a_ratio_for_others():
     assert rule("within 3-fold", points=False, where="table").difference(20.0, 10.0) == 2.0
 
 
-def test_figure_without_a_patient_misses():
+def test_nan_is_outside_the_limits():
     judged = rule("within 3-fold", points=False, where="table")
     assert judged.verdict(math.nan, 90.0) is Verdict.MISSES
 
 
-def test_shown_figure_has_no_verdict_however_far():
+def test_shown_value_has_no_verdict_at_any_distance():
     shown = rule("shown: recalled", points=True, where="table")
     assert shown.text == "recalled"
     assert shown.verdict(90.0, 1.0) is Verdict.SHOWN
@@ -51,7 +51,7 @@ def test_shown_figure_has_no_verdict_however_far():
 
 @pytest.mark.parametrize("text", ["", "within reach", "12 points", "shown:", "within 3 fold"])
 def test_unreadable_rule_is_refused(text):
-    with pytest.raises(ConfigError, match="judged must be a number of points for a rate"):
+    with pytest.raises(ConfigError, match="judged must be in points for a rate"):
         rule(text, points=False, where="table")
 
 

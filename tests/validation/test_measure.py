@@ -1,4 +1,4 @@
-"""What a published figure is in a simulation, on results made by hand."""
+"""Simulated counterparts of published values, on synthetic results."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def study(ds):
 
 
 def by_period(ds, name, *columns):
-    """One arm's values, a column a dose period."""
+    """Set the values of one arm, one column per dose period."""
     return synthetic.put(ds, **{name: np.array(columns, float).T[None]})
 
 
@@ -25,7 +25,7 @@ def neutral():
     return synthetic.neutral(("A", "B"), patients=4, labels=("SUD1", "FD1", "C3", "C4"))
 
 
-def test_rate_of_a_period_and_of_periods_joined(neutral):
+def test_rate_of_one_period_and_of_several_periods(neutral):
     ds = by_period(neutral, "crs_grade", [1, 0, 0, 0], [2, 2, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0])
     found = study(ds)
     assert measure.crs_rate(found, "A", ("SUD1",), 1).value == 25.0
@@ -78,7 +78,7 @@ def test_peak_time_counts_from_the_dose(neutral):
     assert measure.il6_peak_time(study(ds), "A", ("FD1",)).value == pytest.approx(6.0)
 
 
-def test_level_is_the_median_of_what_can_be_read():
+def test_level_is_the_median_of_values_above_the_limit():
     ds = synthetic.neutral(("A",), patients=4, times=(0.0, 0.25, 0.5))
     values = np.array([[3.0, 10.0, 40.0, 60.0]]).T * np.ones(3)
     found = study(synthetic.put(ds, il6=values[None]))
@@ -103,7 +103,7 @@ def test_concentration_is_in_the_unit_of_the_table(neutral):
     assert pg.value == pytest.approx(1.0 * KDA * 1000)
 
 
-def test_area_joins_its_periods(neutral):
+def test_area_is_the_sum_over_periods(neutral):
     ds = by_period(neutral, "auc", [1.0] * 4, [2.0] * 4, [4.0] * 4, [8.0] * 4)
     found = measure.area(study(ds), "A", ("SUD1", "FD1"), mean=True, unit="ug/mL")
     assert found.value == pytest.approx(3.0 * KDA / 1000)

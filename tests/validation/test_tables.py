@@ -1,4 +1,4 @@
-"""The copied tables: every row has a source and a certainty, is judged, and can be simulated."""
+"""The published tables: each row has a source, a certainty and a criterion, and is simulated."""
 
 import tomllib
 from pathlib import Path
@@ -27,7 +27,7 @@ def population(study):
 
 @pytest.fixture(scope="module")
 def arms():
-    """Dose periods of each arm, by study and arm, and whether it has a steroid."""
+    """Dose periods and whether there is a steroid, by study and arm."""
     found = {}
     for study in STUDIES:
         file = DATA.parents[2] / "populations" / f"{population(study)}.toml"
@@ -47,7 +47,7 @@ def test_row_keeps_its_provenance(row):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
-def test_what_was_recalled_is_not_judged_unless_it_is_a_target(row):
+def test_unverified_values_have_no_verdict_unless_they_are_targets(row):
     if row["certainty"] != "own-knowledge" or row["judged"].startswith("shown"):
         return
     assert row.table == "crs_rates"
@@ -78,10 +78,10 @@ def test_medians_of_blinatumomab_are_those_of_the_target():
 
 def test_every_fact_has_an_arm_with_its_dose_period(arms):
     for fact in published_facts():
-        given = fact.measure.keywords
-        for name in given.get("arms", [given.get("arm")]):
+        arguments = fact.measure.keywords
+        for name in arguments.get("arms", [arguments.get("arm")]):
             labels, _ = arms[fact.study, name]
-            assert set(given.get("labels", ())) <= set(labels), fact
+            assert set(arguments.get("labels", ())) <= set(labels), fact
 
 
 def test_patients_with_follicular_lymphoma_are_simulated_as_such():
@@ -123,14 +123,14 @@ def test_pooled_first_doses_count_as_in_the_publication():
     assert sum(weights.values()) == 61
 
 
-def test_peak_that_was_not_read_at_the_peak_is_shown():
+def test_cmax_without_a_sample_at_the_peak_has_no_verdict():
     peaks = [f for f in published_facts() if f.what == "Cmax, mean" and f.when == "SUD1, 1 mg"]
     troughs = [f for f in published_facts() if f.what == "Ctrough, mean" and f.when == "SUD1, 1 mg"]
     assert [fact.rule.judged for fact in peaks] == [False]
     assert [fact.rule.judged for fact in troughs] == [True]
 
 
-def test_number_of_a_row_that_was_recalled_is_marked_so():
+def test_unverified_numbers_of_a_row_are_marked():
     certainty = {
         (f.molecule, f.what): f.certainty for f in published_facts() if f.what in ("ORR", "CR")
     }
@@ -138,5 +138,5 @@ def test_number_of_a_row_that_was_recalled_is_marked_so():
     assert certainty["tebentafusp", "CR"] == "own-knowledge"
 
 
-def test_digitised_curves_are_not_copied():
+def test_digitized_curves_are_not_copied():
     assert {path.stem for path in DATA.glob("*.csv")} == {*TABLES, Path(RATES).stem}

@@ -1,4 +1,4 @@
-"""The whole validation: order and form of the rows, what is refused, and one run end to end."""
+"""Validation: order and text of the rows, invalid input, and one run end to end."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ def fact(published=10.0, unit="pg/mL", simulated=20.0, how="within 3-fold", **ot
     )
 
 
-def test_row_is_told_in_one_cell_a_column():
+def test_row_has_one_cell_per_column():
     cells = fact(low=5.0, high=1234.5).compared(None).cells()
     assert dict(zip(COLUMNS, cells, strict=True)) == {
         "molecule": "mosunetuzumab",
-        "what": "IL-6 peak, median",
-        "when": "SUD1",
+        "quantity": "IL-6 peak, median",
+        "dose or time": "SUD1",
         "published": "10 pg/mL (5 to 1234)",
         "simulated": "20 pg/mL",
         "difference": "x 2.00",
@@ -47,7 +47,7 @@ def test_row_is_told_in_one_cell_a_column():
 def test_rate_shows_its_interval_and_points():
     compared = fact(15.0, "%", 30.0, "within 12 points").compared(None)
     row = Row(compared.fact, Simulated(30.0, 24.9, 35.6), compared.verdict)
-    assert row.cells()[4:7] == ("30 % (24.9 to 35.6)", "+15.0 points", "misses 12 points")
+    assert row.cells()[4:7] == ("30 % (24.9 to 35.6)", "+15.0 points", "outside 12 points")
 
 
 def test_range_without_a_value_has_no_difference():
@@ -55,13 +55,13 @@ def test_range_without_a_value_has_no_difference():
     assert cells[3:7] == ("75 to 88 %", "80 %", "", "shown: recalled")
 
 
-def test_nobody_to_look_at_is_said():
+def test_no_evaluable_patient_is_reported():
     cells = fact(simulated=np.nan).compared(None).cells()
-    assert cells[4:7] == ("no patient", "", "misses 3-fold")
+    assert cells[4:7] == ("no evaluable patient", "", "outside 3-fold")
 
 
 def test_missing_populations_are_an_error_before_anything_runs(tmp_path):
-    with pytest.raises(ConfigError, match=r"the folder of populations must hold nhl.toml"):
+    with pytest.raises(ConfigError, match=r"nhl.toml must exist in the folder of populations"):
         validate(patients=2, populations=tmp_path)
 
 
@@ -81,9 +81,9 @@ def test_validation_runs_end_to_end(tmp_path):
     assert verdicts.count(Verdict.SKIPPED) == 2
     assert all(len(row.cells()) == len(COLUMNS) for row in rows)
     found = {(row.fact.what, row.fact.when): row for row in rows}
-    serum = found["Serum, median over digitised mean", "day 41"].simulated
+    serum = found["Serum concentration, median vs digitized mean", "day 41"].simulated
     assert 0.5 < serum.value < 10.0
-    # The dose is given, whatever the model says of its effects: 60 mg in 5.5 L.
+    # The initial concentration depends on dose and volume only: 60 mg in 5.5 L.
     peak = found["Cmax, mean", "FD1, 60 mg"].simulated
     assert 6.0 < peak.value < 20.0
     assert found["ORR", "metastatic uveal melanoma"].simulated.value >= 0.0
