@@ -62,7 +62,7 @@ def waterfall(ds: xr.Dataset) -> Figure:
         arm_title(ax, titles[arm], color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
         ax.set_xlim(0, 100)
         ax.set_ylim(-104, HIGHEST + 4)
-    label_outer(axes, x="Patients, by change [%]", y="Best change in\ntumor volume [%]")
+    label_outer(axes, x="Patients in order of change [%]", y="Best change in\ntumor volume [%]")
     figure.legend(handles=_legend(swatches(_colors())), loc="outside lower center", ncols=3)
     return figure
 

@@ -78,10 +78,9 @@ class Table:
                 yield (group.title, *row)
 
 
-def rate_columns(group: str, trial_size: int) -> list[Column]:
+def rate_columns(group: str) -> list[Column]:
     """Return the three columns of a rate."""
-    prediction = f"95 % PI, n = {trial_size:,}"
-    return [Column(title, group) for title in ("rate", "95 % MC", prediction)]
+    return [Column(title, group) for title in ("rate", "95 % MC", "95 % PI")]
 
 
 def rate_cells(rate: xr.Dataset) -> tuple[str, str, str]:

@@ -62,7 +62,7 @@ def crs_table(
 
     columns = [*STEP, *_COUNT]
     for grade in at_least:
-        columns += rate_columns(f"Grade ≥ {grade} [%]", trial_size)
+        columns += rate_columns(f"Grade ≥ {grade} [%]")
     columns.append(Column("median (quartiles)", "Onset [h]"))
     note = (
         "Rates are proportions of the evaluable patients (n). Events are attributed to the dose "
@@ -86,7 +86,7 @@ def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Tabl
 
     columns = [*STEP, *_COUNT]
     for link in ("Severity thresholds [%]", "Logistic, peak IL-6 [%]", "Hazard [%]"):
-        columns += rate_columns(link, trial_size)
+        columns += rate_columns(link)
     note = (
         "CRS of grade 1 or higher from the same simulations under each link. None of the links is "
         "validated. The logistic link uses measured IL-6, which increases under tocilizumab "
@@ -103,7 +103,7 @@ def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) 
     rates = crs.worst_grade(ds, trial_size=trial_size)
     columns = [Column("Arm"), *_COUNT]
     for grade in range(1, 5):
-        columns += rate_columns(f"Grade {grade} [%]", trial_size)
+        columns += rate_columns(f"Grade {grade} [%]")
     rows = []
     for arm, title in arm_titles(ds).items():
         own = rates.sel(arm=arm)
@@ -141,8 +141,8 @@ def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         Column("Arm"),
         *_COUNT,
         Column("not evaluable"),
-        *rate_columns("Objective response [%]", trial_size),
-        *rate_columns("Complete response [%]", trial_size),
+        *rate_columns("Objective response [%]"),
+        *rate_columns("Complete response [%]"),
         *(Column(title, "Best response [%]") for title in ("partial", "stable", "progressive")),
     ]
     criteria = response.criteria_of(ds)
@@ -169,9 +169,9 @@ def headline_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     columns = [
         Column("Arm"),
         *_COUNT,
-        *rate_columns("CRS, any dose [%]", trial_size),
-        *rate_columns("CRS of grade ≥ 2 [%]", trial_size),
-        *rate_columns("Objective response [%]", trial_size),
+        *rate_columns("CRS, any dose [%]"),
+        *rate_columns("CRS of grade ≥ 2 [%]"),
+        *rate_columns("Objective response [%]"),
         Column(RANGE_TITLE, "Peak IL-6 [pg/mL]"),
     ]
     note = f"{_surrogate(ds)}{_intervals(trial_size)} {RANGE_NOTE}"
@@ -256,9 +256,9 @@ def _surrogate(ds: xr.Dataset) -> str:
 def _intervals(trial_size: int) -> str:
     return (
         "95 % MC: Monte Carlo interval (Wilson score) of the simulated rate, which narrows as more "
-        f"patients are simulated. 95 % PI, n = {trial_size:,}: prediction interval of the rate "
-        f"observed in a trial of {trial_size:,} such patients. Neither includes uncertainty in the "
-        "model or its parameters."
+        "patients are simulated. 95 % PI: prediction interval of the rate observed in a trial "
+        f"of {trial_size:,} such patients. Neither includes uncertainty in the model or its "
+        "parameters."
     )
 
 

@@ -97,7 +97,7 @@ def test_page_is_well_formed_with_one_title(page):
         "None of the links is validated",
         "Best response",
         "95 % MC",
-        "95 % PI, n = 100: prediction interval of the rate observed in a trial of 100",
+        "95 % PI: prediction interval of the rate observed in a trial of 100 such patients",
         "Relative tolerance 1e-05",
         "Seed 7",
         "Simulations per chunk 64",
@@ -273,7 +273,7 @@ def test_crs_table_reads_as_counted_by_hand():
     table = report.crs_table(ds, at_least=(2,), trial_size=10)
     titles = [column.title for column in table.columns]
     assert titles == [
-        "Dose period", "Start", "Dose", "n", "failed", "rate", "95 % MC", "95 % PI, n = 10",
+        "Dose period", "Start", "Dose", "n", "failed", "rate", "95 % MC", "95 % PI",
         "median (quartiles)",
     ]  # fmt: skip
     rows = list(table.plain_rows())
