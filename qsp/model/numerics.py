@@ -8,7 +8,7 @@ the unguarded one by less than the tolerance of any run.
 import jax
 import jax.numpy as jnp
 
-from qsp.model.logarithm import log
+from qsp.libm import log
 from qsp.typing import PerTissue, Scalar
 
 TINY = 1e-12

@@ -1,8 +1,8 @@
-"""Machine code for many lanes side by side, from a JAX program of one lane.
+"""Compile a JAX program of one simulation to machine code that runs several in vector registers.
 
-The program is the one that JAX traces, so equations, solver and dosing are written once. Each
-number of it becomes a vector register that holds the number of several lanes; a loop goes on until
-its last lane is done, and those that are done keep what they had.
+The program is traced by JAX, so that equations, solver and dosing are written once. Each scalar of
+the trace becomes a vector register; its lanes hold the values of different simulations. A loop runs
+until every lane has left it, and masks keep the values of lanes that have.
 """
 
 from qsp.native.codegen import processor

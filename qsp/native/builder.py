@@ -1,11 +1,13 @@
-"""Scalars of a program that is being built: constants, or values of all lanes of a vector register.
+"""Builder of scalar programs: constant folding, value numbering, loop-invariant code motion.
 
-A quotient is a product with the reciprocal, which several share; x/x may miss one by a rounding.
-Building computes constants, leaves out what algebra makes trivial, keeps one value for equal
-expressions, and places each value in the outermost loop in which it can be computed. Nothing is
-reassociated and no product is fused with a sum, so a result has the same bits whatever a program
-leaves out, and however many lanes a register holds: if all numbers are finite, for zero times
-infinity is zero where the zero is left out.
+Every scalar has an id. It is a constant, or a vector register with one lane per simulation. The
+builder folds constants, applies algebraic identities, reuses equal expressions, and emits each one
+at the outermost loop level at which its operands are available. A quotient is emitted as a product
+with the reciprocal, so that quotients with one denominator share it; x/x may be off by a rounding.
+
+Sums and products are neither reassociated nor fused. A result therefore has the same bits at every
+register width, and whether or not absent inputs are folded to zero, as long as all values are
+finite: zero times infinity folds to zero.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from qsp.native.instructions import COMPARISONS, INSTRUCTIONS, Types, Unsupported
+from qsp.native.instructions import COMPARISONS, INSTRUCTIONS, Unsupported, VectorTypes
 
-FOLDED: Mapping[str, Callable[..., Any]] = {
+FOLDING: Mapping[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
-    "div": lambda a, b: _quotient(a, b),
-    "rem": lambda a, b: _remainder(a, b),
+    "div": lambda a, b: _fold_div(a, b),
+    "rem": lambda a, b: _fold_rem(a, b),
     "max": np.maximum,
     "min": np.minimum,
     "neg": np.negative,
@@ -45,9 +47,10 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "shift_left": np.left_shift,
     "shift_right_arithmetic": np.right_shift,
     "is_finite": np.isfinite,
-    "select_n": lambda which, no, yes: yes if which else no,
+    "select_n": lambda predicate, on_false, on_true: on_true if predicate else on_false,
 }
-TRUTHS = (*COMPARISONS, "is_finite")
+"""Elementwise primitives, with the NumPy function that folds each of constants."""
+PREDICATES = (*COMPARISONS, "is_finite")
 COMMUTATIVE = ("add", "mul", "and", "or", "xor", "eq", "ne")
 
 
@@ -56,10 +59,11 @@ class Scalar:
     """One scalar.
 
     Args:
-        dtype: Its type in numpy.
+        dtype: NumPy type.
         depth: Number of loops around the place where it is computed.
-        constant: Its value, where it is known.
-        register: Its values in all lanes; none for a constant, or while nothing is emitted.
+        constant: Value, if it is known at compile time.
+        register: Vector register, or a function that emits its load; None for a constant, and for
+            any scalar of an abstract iteration.
     """
 
     dtype: np.dtype[Any]
@@ -69,120 +73,121 @@ class Scalar:
 
 
 @dataclasses.dataclass
-class Level:
-    """One loop, or the whole program.
+class LoopLevel:
+    """One loop of the current nest; level 0 is the function body.
 
     Args:
-        builder: Where its instructions go.
-        known: Scalars by the expression they are the value of.
+        builder: IR builder of the loop body.
+        ids: Ids of the scalars computed at this level, by expression.
     """
 
     builder: Any
-    known: dict[Any, int] = dataclasses.field(default_factory=dict)
+    ids: dict[Any, int] = dataclasses.field(default_factory=dict)
 
 
-class Scalars:
-    """Scalars, by number, and the loops in which they are computed.
+class ScalarBuilder:
+    """The scalars of a program under construction, and the loop nest in which they are emitted.
 
     Args:
-        builder: At the start of the program.
-        types: Vector types of a program.
-        memory: Address of what the program keeps in memory.
+        builder: IR builder at the entry of the function.
+        types: Vector types of the program.
+        memory: Pointer to the spill slots.
     """
 
-    def __init__(self, builder: ir.IRBuilder, types: Types, memory: Any) -> None:
+    def __init__(self, builder: ir.IRBuilder, types: VectorTypes, memory: Any) -> None:
         self.types = types
         self.memory = memory
-        self.levels = [Level(builder)]
-        self.masks: list[Any] = [None]  # lanes that a loop computes; at first all
+        self.levels = [LoopLevel(builder)]
+        self.masks: list[Any] = [None]  # active lanes of each loop; None for all
         self.all: list[Scalar] = []
-        self.dry = False
-        self.rooms = 0
-        self.path: list[int] = []  # equations inside which another is being built
-        self.settled: dict[tuple[int, ...], list[bool]] = {}  # what each loop was found to keep
-        self.wrapped: dict[int, Any] = {}  # what primitives were found to wrap
-        self._places: dict[int, int] = {}
+        self.is_abstract = False
+        self.slot_count = 0
+        self.path: list[int] = []  # ids of the equations around the current one
+        self.invariants: dict[tuple[int, ...], list[bool]] = {}  # see `loops.find_invariants`
+        self.unwrapped: dict[int, Any] = {}  # see `lowering._unwrap`
+        self._slots: dict[int, int] = {}
         self._constants: dict[Any, int] = {}
         self._literals: dict[Any, int] = {}
         self._splats: dict[int, Any] = {}
 
     @property
     def depth(self) -> int:
-        """Number of loops around the place that is being built."""
+        """Number of loops around the current place."""
         return len(self.levels) - 1
 
     @property
     def builder(self) -> Any:
-        """Where instructions of the innermost loop go."""
+        """IR builder of the innermost loop."""
         return self.levels[-1].builder
 
-    def room(self, count: int = 1) -> int:
-        """Places in memory, side by side; the first of them."""
-        self.rooms += count
-        return self.rooms - count
+    def allocate(self, count: int = 1) -> int:
+        """Allocate consecutive spill slots and return the first."""
+        self.slot_count += count
+        return self.slot_count - count
 
-    def carried(self, dtype: np.dtype[Any], slot: int) -> int:
-        """A value of the innermost loop that is loaded from memory once it is needed."""
+    def from_slot(self, dtype: np.dtype[Any], slot: int) -> int:
+        """Return a scalar of the innermost loop that is loaded from a slot at its first use."""
         index = self.new(dtype, lambda builder: self.types.load(builder, self.memory, slot, dtype))
-        self._places[index] = slot
+        self._slots[index] = slot
         return index
 
-    def is_at(self, index: int, slot: int) -> bool:
-        """Whether a scalar already is what a place in memory holds."""
-        return self._places.get(index) == slot
+    def is_in_slot(self, index: int, slot: int) -> bool:
+        """Whether a slot already holds the scalar."""
+        return self._slots.get(index) == slot
 
-    def own_place(self, x: Any) -> int | None:
-        """Where an array stands in memory that belongs to the innermost loop, which may change it.
+    def owned_slot(self, x: Any) -> int | None:
+        """First slot of an array that the innermost loop may overwrite, else None.
 
-        An array of a loop around it is needed as it was in the next turn.
+        An array of an outer loop must keep its values for the next iteration of the inner one.
         """
-        return self.place(x) if all(self.all[int(i)].depth == self.depth for i in x.flat) else None
+        is_own = all(self.all[int(i)].depth == self.depth for i in x.flat)
+        return self.first_slot(x) if is_own else None
 
-    def place(self, x: Any) -> int | None:
-        """Where an array stands in memory, row after row."""
-        places = [self._places.get(int(i)) for i in x.flat]
-        first = places[0]
-        return first if first is not None and places == [*range(first, first + x.size)] else None
+    def first_slot(self, x: Any) -> int | None:
+        """First slot of an array that is stored contiguously in row-major order, else None."""
+        slots = [self._slots.get(int(i)) for i in x.flat]
+        first = slots[0]
+        return first if first is not None and slots == [*range(first, first + x.size)] else None
 
-    def renewed(self, x: Any) -> Any:
-        """An array that was changed in its place."""
-        slots = [self._places[int(i)] for i in x.flat]
-        kinds = [self.all[int(i)].dtype for i in x.flat]
-        self.give_up(x)
-        fresh = [self.carried(kind, slot) for kind, slot in zip(kinds, slots, strict=True)]
-        return np.array(fresh, np.int64).reshape(x.shape)
+    def reload(self, x: Any) -> Any:
+        """Return new ids for an array whose slots are about to be overwritten."""
+        slots = [self._slots[int(i)] for i in x.flat]
+        dtypes = [self.all[int(i)].dtype for i in x.flat]
+        self.detach(x)
+        ids = [self.from_slot(dtype, slot) for dtype, slot in zip(dtypes, slots, strict=True)]
+        return np.array(ids, np.int64).reshape(x.shape)
 
-    def give_up(self, x: Any) -> None:
-        """From here on an array is changed in its place.
+    def detach(self, x: Any) -> None:
+        """Load the values of an array before its slots are overwritten.
 
-        What it was is loaded before; the compiler leaves out what is not needed after all.
+        LLVM removes the loads of values that are not used afterwards.
         """
         for i in map(int, x.flat):
             self.register(i)
-            del self._places[i]
+            del self._slots[i]
 
     @contextlib.contextmanager
-    def trial(self) -> Iterator[None]:
-        """A turn of a loop that is gone through for what it shows; nothing of it is kept."""
-        before, count = (self.dry, self.levels), len(self.all)
-        self.dry = True
-        self.levels = [*(Level(None) for _ in self.levels), Level(None)]
+    def abstract_iteration(self) -> Iterator[None]:
+        """Interpret a loop body without emitting code; its scalars are discarded afterwards."""
+        before, count = (self.is_abstract, self.levels), len(self.all)
+        self.is_abstract = True
+        self.levels = [*(LoopLevel(None) for _ in self.levels), LoopLevel(None)]
         try:
             yield
         finally:
-            self.dry, self.levels = before
+            self.is_abstract, self.levels = before
             del self.all[count:]
             self._constants = {key: i for key, i in self._constants.items() if i < count}
             self._literals = {key: i for key, i in self._literals.items() if i < count}
 
     def literal(self, atom: Any) -> int:
-        """A constant that stands in the program."""
+        """Return a scalar literal of a jaxpr."""
         if id(atom) not in self._literals:
             self._literals[id(atom)] = self.constant(atom.val, atom.aval.dtype)
         return self._literals[id(atom)]
 
     def constant(self, value: Any, dtype: Any) -> int:
-        """A constant."""
+        """Return a constant."""
         value = np.asarray(value).astype(dtype)[()]
         key = (value.dtype, value.tobytes())
         if key not in self._constants:
@@ -190,25 +195,25 @@ class Scalars:
         return self._constants[key]
 
     def new(self, dtype: Any, register: Any) -> int:
-        """A value of the innermost loop that no expression gives: an input, or what a loop carries.
+        """Return a scalar of the innermost loop that has no expression: an input or loop carry.
 
         Args:
-            dtype: Its type.
-            register: Its values, or a function that emits how they are loaded, called once they
-                are needed.
+            dtype: Type of the scalar.
+            register: Vector register, or a function of an IR builder that emits its load and is
+                called at the first use.
         """
         return self._add(Scalar(np.dtype(dtype), self.depth, register=register))
 
     def is_constant(self, index: int) -> bool:
-        """Whether a scalar is known."""
+        """Whether the value of a scalar is known at compile time."""
         return self.all[index].constant is not None
 
     def value(self, index: int) -> Any:
-        """A constant's value."""
+        """Value of a constant."""
         return self.all[index].constant
 
     def register(self, index: int) -> Any:
-        """Values of a scalar in all lanes."""
+        """Return the vector register of a scalar, loaded or broadcast if needed."""
         scalar = self.all[index]
         if scalar.constant is not None:
             if index not in self._splats:
@@ -221,93 +226,92 @@ class Scalars:
         return scalar.register
 
     def apply(self, op: str, *args: int, dtype: Any = None) -> int:
-        """An operation, or what it comes to.
+        """Emit an operation, or return its folded value or an equal expression.
 
         Args:
             op: Name of the primitive.
-            args: What it is applied to.
-            dtype: Type of the result, where it is not that of the last argument.
+            args: Operands.
+            dtype: Type of the result, by default that of the last operand.
         """
         scalars = [self.all[i] for i in args]
         if op == "select_n" and (len(args) != 3 or scalars[0].dtype.kind != "b"):
-            raise Unsupported("a choice among more than two has no native form")
-        kind = np.dtype(bool) if op in TRUTHS else np.dtype(dtype or scalars[-1].dtype)
-        simple = self._simplified(op, args, scalars, kind)
+            raise Unsupported("a selection among more than two cases has no native form")
+        dtype = np.dtype(bool) if op in PREDICATES else np.dtype(dtype or scalars[-1].dtype)
+        simple = self._simplify(op, args, scalars, dtype)
         if simple is not None:
             return simple
-        if op == "div" and kind.kind == "f":
-            return self._quotient(*args)
+        if op == "div" and dtype.kind == "f":
+            return self._divide(*args)
         ordered = tuple(sorted(args)) if op in COMMUTATIVE else args
         depth = max(scalar.depth for scalar in scalars)
-        key, level = (op, ordered, kind), self.levels[depth]
-        if key not in level.known:
-            register = None if self.dry else self._emitted(op, ordered, kind, level)
-            level.known[key] = self._add(Scalar(kind, depth, register=register))
-        return level.known[key]
+        key, level = (op, ordered, dtype), self.levels[depth]
+        if key not in level.ids:
+            register = None if self.is_abstract else self._emit(op, ordered, dtype, level)
+            level.ids[key] = self._add(Scalar(dtype, depth, register=register))
+        return level.ids[key]
 
-    def _emitted(self, op: str, args: tuple[int, ...], kind: np.dtype[Any], level: Level) -> Any:
+    def _emit(self, op: str, args: tuple[int, ...], dtype: np.dtype[Any], level: LoopLevel) -> Any:
         registers = [self.register(i) for i in args]
-        return INSTRUCTIONS[op](
-            level.builder, self.types, self.all[args[-1]].dtype, kind, registers
-        )
+        source = self.all[args[-1]].dtype
+        return INSTRUCTIONS[op](level.builder, self.types, source, dtype, registers)
 
-    def _simplified(
-        self, op: str, args: tuple[int, ...], scalars: list[Scalar], kind: np.dtype[Any]
+    def _simplify(
+        self, op: str, args: tuple[int, ...], scalars: list[Scalar], dtype: np.dtype[Any]
     ) -> int | None:
         if all(scalar.constant is not None for scalar in scalars):
-            return self._computed(op, scalars, kind)
-        if op in ("add", "sub", "mul", "div") and kind.kind == "f":
-            return self._arithmetic(op, *args)
+            return self._fold(op, scalars, dtype)
+        if op in ("add", "sub", "mul", "div") and dtype.kind == "f":
+            return self._simplify_arithmetic(op, *args)
         if op == "select_n":
-            which, no, yes = args
-            if self.is_constant(which):
-                return yes if self.value(which) else no
-            return no if no == yes else None
-        if op in ("and", "or") and kind.kind == "b":
-            return self._logic(op, *args)
+            predicate, on_false, on_true = args
+            if self.is_constant(predicate):
+                return on_true if self.value(predicate) else on_false
+            return on_false if on_false == on_true else None
+        if op in ("and", "or") and dtype.kind == "b":
+            return self._simplify_logic(op, *args)
         if op in ("max", "min") and args[0] == args[1]:
             return args[0]
-        if op == "convert" and kind == scalars[0].dtype:
+        if op == "convert" and dtype == scalars[0].dtype:
             return args[0]
         return None
 
-    def _computed(self, op: str, scalars: list[Scalar], kind: np.dtype[Any]) -> int:
+    def _fold(self, op: str, scalars: list[Scalar], dtype: np.dtype[Any]) -> int:
         values = [scalar.constant for scalar in scalars]
         if op == "reciprocal":
-            return self.constant(np.divide(*values), kind)
+            return self.constant(np.divide(*values), dtype)
         if op == "convert":
-            return self.constant(_converted(values[0], kind), kind)
+            return self.constant(_fold_convert(values[0], dtype), dtype)
         if op == "bitcast":
-            return self.constant(values[0].view(kind), kind)
-        return self.constant(FOLDED[op](*values), kind)
+            return self.constant(values[0].view(dtype), dtype)
+        return self.constant(FOLDING[op](*values), dtype)
 
-    def _quotient(self, a: int, b: int) -> int:
-        """A product with the reciprocal, which is shared, and computed where its argument is."""
+    def _divide(self, a: int, b: int) -> int:
+        """Multiply by the reciprocal, which is shared and emitted at the level of `b`."""
         one = self.constant(1.0, self.all[b].dtype)
         return self.apply("mul", a, self.apply("reciprocal", one, b))
 
-    def _arithmetic(self, op: str, a: int, b: int) -> int | None:
-        """Zeros and ones."""
-        if op == "add" and (self._is(a, 0) or self._is(b, 0)):
-            return b if self._is(a, 0) else a
-        if op == "sub" and (self._is(a, 0) or self._is(b, 0)):
-            return a if self._is(b, 0) else self.apply("neg", b)
-        if op == "mul" and (self._is(a, 0) or self._is(b, 0)):
-            return a if self._is(a, 0) else b
-        if op == "mul" and (self._is(a, 1) or self._is(b, 1)):
-            return b if self._is(a, 1) else a
-        if op == "div" and (self._is(a, 0) or self._is(b, 1)):
+    def _simplify_arithmetic(self, op: str, a: int, b: int) -> int | None:
+        """Apply the identities of zero and one."""
+        if op == "add" and (self._equals(a, 0) or self._equals(b, 0)):
+            return b if self._equals(a, 0) else a
+        if op == "sub" and (self._equals(a, 0) or self._equals(b, 0)):
+            return a if self._equals(b, 0) else self.apply("neg", b)
+        if op == "mul" and (self._equals(a, 0) or self._equals(b, 0)):
+            return a if self._equals(a, 0) else b
+        if op == "mul" and (self._equals(a, 1) or self._equals(b, 1)):
+            return b if self._equals(a, 1) else a
+        if op == "div" and (self._equals(a, 0) or self._equals(b, 1)):
             return a
         return None
 
-    def _logic(self, op: str, a: int, b: int) -> int | None:
+    def _simplify_logic(self, op: str, a: int, b: int) -> int | None:
         for one, other in ((a, b), (b, a)):
             if self.is_constant(one):
                 decides = bool(self.value(one)) == (op == "or")
                 return one if decides else other
         return a if a == b else None
 
-    def _is(self, index: int, value: float) -> bool:
+    def _equals(self, index: int, value: float) -> bool:
         constant = self.all[index].constant
         return constant is not None and bool(constant == value)
 
@@ -316,8 +320,8 @@ class Scalars:
         return len(self.all) - 1
 
 
-def _quotient(a: Any, b: Any) -> Any:
-    """As the machine computes it: by the reciprocal, or towards zero."""
+def _fold_div(a: Any, b: Any) -> Any:
+    """Divide as the emitted code does: by the reciprocal, or for integers towards zero."""
     if a.dtype.kind == "f":
         return a * (1.0 / b)
     if b == 0:
@@ -325,17 +329,17 @@ def _quotient(a: Any, b: Any) -> Any:
     return abs(int(a)) // abs(int(b)) * (1 if (a < 0) == (b < 0) else -1)
 
 
-def _remainder(a: Any, b: Any) -> Any:
+def _fold_rem(a: Any, b: Any) -> Any:
     return a if b == 0 else np.fmod(a, b)
 
 
-def _converted(value: Any, kind: np.dtype[Any]) -> Any:
-    """A number that does not fit becomes the nearest that does; what is none becomes zero."""
-    if value.dtype.kind != "f" or kind.kind not in "iu":
+def _fold_convert(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Convert with saturation: out of range to the nearest integer, NaN to zero."""
+    if value.dtype.kind != "f" or dtype.kind not in "iu":
         return value
-    limits = np.iinfo(kind)
+    limits = np.iinfo(dtype)
     if np.isnan(value):
         return 0
-    return (
-        int(value) if limits.min < value < limits.max else limits.min if value < 0 else limits.max
-    )
+    if limits.min < value < limits.max:
+        return int(value)
+    return limits.min if value < 0 else limits.max

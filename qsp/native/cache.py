@@ -1,4 +1,4 @@
-"""Object code kept in a folder, by what it was made of."""
+"""Cache of object code in a folder, keyed by a digest of the traced program and of the target."""
 
 from __future__ import annotations
 
@@ -15,49 +15,51 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from qsp.native import codegen as machine
-from qsp.native.lowering import CALLS, elementary_programs
+from qsp.native import codegen
+from qsp.native.lowering import CALLS, elementary_jaxprs
 
-TRACED_BY = ("jax", "equinox", "numpy")
-"""Packages that may trace another program of the same primitives."""
+TRACING_PACKAGES = ("jax", "equinox", "numpy")
+"""Packages whose version is part of a key: another one may trace the same names otherwise."""
 CALLBACKS = ("pure_callback", "io_callback", "debug_callback")
-"""Primitives that call Python. None is ever compiled: a branch that ends in one is left out."""
+"""Primitives that call Python. They are never compiled: lowering leaves out their branches."""
 ADDRESS = b" at 0x"
-"""Part of the text of a Python object that is known by its address in this process."""
-CHECK = 32
-"""Bytes before the code that show that it is whole: damaged code would end the process."""
+"""Part of the `repr` of a Python object that contains its address in this process."""
+DIGEST_BYTES = 32
+"""Length of the checksum before the code: running damaged code would end the process."""
 
 
-class Unidentified(Exception):  # noqa: N818 - a program without a key is no error
-    """A program that no key identifies in another process."""
+class Uncacheable(Exception):  # noqa: N818 - a program without a key is no error
+    """The program has no key that identifies it in other processes."""
 
 
-def kept(folder: Path | None, key: Callable[[], str], make: Callable[[], bytes]) -> bytes:
-    """Object code from a folder, or else made and stored there.
+def load_or_compile(
+    folder: Path | None, key: Callable[[], str], compile_code: Callable[[], bytes]
+) -> bytes:
+    """Return object code from the cache; compile and store it if it is missing or damaged.
 
     Args:
-        folder: Where code is cached; without one it is always made.
-        key: Identifies the code; where it raises `Unidentified`, the code is made and not stored.
-        make: Makes the code.
+        folder: Folder of the cache; None disables it.
+        key: Returns the key of the code; if it raises `Uncacheable`, the code is not stored.
+        compile_code: Compiles the code.
     """
     if folder is None:
-        return make()
+        return compile_code()
     try:
         file = folder / f"native-{key()}"
-    except Unidentified:
-        return make()
-    with contextlib.suppress(OSError):  # no such file, or one that cannot be read
-        found = file.read_bytes()
-        if hashlib.sha256(found[CHECK:]).digest() == found[:CHECK]:
-            return found[CHECK:]
-    made = make()
-    with contextlib.suppress(OSError):  # a folder that cannot be written to keeps nothing
-        _keep(file, hashlib.sha256(made).digest() + made)
-    return made
+    except Uncacheable:
+        return compile_code()
+    with contextlib.suppress(OSError):  # no such file, or an unreadable one
+        content = file.read_bytes()
+        if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
+            return content[DIGEST_BYTES:]
+    code = compile_code()
+    with contextlib.suppress(OSError):  # a read-only folder stores nothing
+        _write_atomically(file, hashlib.sha256(code).digest() + code)
+    return code
 
 
-def _keep(file: Path, content: bytes) -> None:
-    """Several processes may do this at once: the file appears whole or not at all."""
+def _write_atomically(file: Path, content: bytes) -> None:
+    """Write a file that other processes see complete or not at all; several may write it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=file.parent, prefix=".native-")
     with os.fdopen(handle, "wb") as stream:
@@ -65,26 +67,29 @@ def _keep(file: Path, content: bytes) -> None:
     os.replace(partial, file)
 
 
-def identity(closed: Any, inputs: Sequence[Any]) -> str:
-    """Key of a traced program, the same in every process that traces the same program.
+def program_key(closed: Any, inputs: Sequence[Any]) -> str:
+    """Return the key of a traced program, the same in every process that traces it.
+
+    The key covers the source of this package, the elementary functions, the compiler, the
+    processor, the tracing packages, the inputs and the jaxpr.
 
     Args:
-        closed: The program.
-        inputs: What is known of its inputs; see `qsp.native.Shape`.
+        closed: Closed jaxpr of the program.
+        inputs: Shape, type and absent elements of its inputs; see `qsp.native.Shape`.
 
     Raises:
-        Unidentified: If a parameter of the program is known by its address in memory alone.
+        Uncacheable: If a parameter of the jaxpr is identified only by its address in memory.
     """
     digest = hashlib.sha256()
-    for part in _sources():
-        digest.update(part)
-    digest.update(machine.description().encode())
-    digest.update(repr([(package, version(package)) for package in TRACED_BY]).encode())
-    for part in inputs:
-        digest.update(repr((part.shape, part.dtype.str, sorted(part.absent))).encode())
-    for traced in (closed, *elementary_programs()):
-        for word in words(traced):
-            digest.update(word)
+    for content in _sources():
+        digest.update(content)
+    digest.update(codegen.target_description().encode())
+    digest.update(repr([(package, version(package)) for package in TRACING_PACKAGES]).encode())
+    for shape in inputs:
+        digest.update(repr((shape.shape, shape.dtype.str, sorted(shape.absent))).encode())
+    for traced in (closed, *elementary_jaxprs()):
+        for part in serialize(traced):
+            digest.update(part)
             digest.update(b"\n")
     return digest.hexdigest()
 
@@ -93,14 +98,14 @@ def _sources() -> Iterable[bytes]:
     return (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
 
 
-def words(closed: Any) -> Iterable[bytes]:
-    """A program as words, with its variables numbered in the order in which they come.
+def serialize(closed: Any) -> Iterable[bytes]:
+    """Yield the parts of a jaxpr as bytes, with variables numbered in order of appearance.
 
     Args:
-        closed: The program, with or without values of its constants.
+        closed: Jaxpr, closed or open.
 
     Raises:
-        Unidentified: If a parameter of the program is known by its address in memory alone.
+        Uncacheable: If a parameter of the jaxpr is identified only by its address in memory.
     """
     jaxpr, consts = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
     number: dict[Any, int] = {}
@@ -118,40 +123,37 @@ def words(closed: Any) -> Iterable[bytes]:
         yield eqn.primitive.name.encode()
         yield b" ".join(map(name, [*eqn.invars, *eqn.outvars]))
         yield repr([(v.aval.shape, v.aval.dtype.str) for v in eqn.outvars]).encode()
-        yield from _parameters(eqn)
+        yield from _serialize_params(eqn)
     yield b" ".join(map(name, jaxpr.outvars))
 
 
-def _parameters(eqn: Any) -> Iterable[bytes]:
-    """The parameters from which code is made, by name.
-
-    A call is compiled from its program alone, not from its derivative for example.
-    """
+def _serialize_params(eqn: Any) -> Iterable[bytes]:
+    """Yield the parameters that affect the code; of a call this is the jaxpr it calls."""
     name = eqn.primitive.name
     if name in CALLBACKS:
         return
     for key, value in eqn.params.items():
         if name not in CALLS or key == CALLS[name]:
             yield key.encode()
-            yield from _parameter(value)
+            yield from _serialize_value(value)
 
 
-def _parameter(value: Any) -> Iterable[bytes]:
+def _serialize_value(value: Any) -> Iterable[bytes]:
     if hasattr(value, "eqns") or hasattr(value, "consts"):
-        yield from words(value)
+        yield from serialize(value)
     elif isinstance(value, tuple | list):
         yield b"%d parts" % len(value)
         for part in value:
-            yield from _parameter(part)
+            yield from _serialize_value(part)
     elif isinstance(value, Mapping):
         yield b"%d pairs" % len(value)
         for key, part in value.items():
-            yield from _parameter(key)
-            yield from _parameter(part)
-    elif isinstance(value, np.ndarray | jax.Array):  # the text of a long array leaves numbers out
+            yield from _serialize_value(key)
+            yield from _serialize_value(part)
+    elif isinstance(value, np.ndarray | jax.Array):  # `repr` abbreviates a long array
         yield repr((value.shape, np.dtype(value.dtype).str)).encode() + np.asarray(value).tobytes()
     else:
         text = repr(value).encode()
         if ADDRESS in text:
-            raise Unidentified(f"{type(value).__qualname__} is known by its address alone")
+            raise Uncacheable(f"{type(value).__qualname__} is identified only by its address")
         yield text

@@ -1,4 +1,4 @@
-"""Machine code for this processor, by LLVM."""
+"""Code generation for this processor by LLVM."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import llvmlite
 from llvmlite import binding
 
-SPEED = 1
-"""Level of code generation: registers are allocated with care, which the instructions need. The
-passes before it are left out; what they would do has been done when a program is built."""
+OPT_LEVEL = 1
+"""Level of code generation: high enough for a good register allocation, which long basic blocks
+need. IR passes are not run, because the builder has already simplified the program."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Code:
-    """A compiled function of three addresses: inputs, outputs, memory.
+class CompiledFunction:
+    """A compiled function of three addresses: inputs, outputs, spill slots.
 
     Args:
-        call: The function; it lets other threads run.
-        engine: Owns the code, which lives as long as this does.
+        call: The function; it releases the GIL while it runs.
+        engine: Owner of the code, which is freed with it.
     """
 
     call: Callable[[int, int, int], None]
@@ -30,7 +30,7 @@ class Code:
 
 
 def register_width() -> int:
-    """Numbers in float64 that fit into a vector register of this processor."""
+    """Number of float64 lanes in a vector register of this processor."""
     features = binding.get_host_cpu_features()
     if features.get("avx512f") and features.get("avx512dq"):
         return 8
@@ -38,38 +38,38 @@ def register_width() -> int:
 
 
 def processor() -> str:
-    """Name of this processor's kind, as LLVM calls it."""
+    """LLVM's name of this processor."""
     return str(binding.get_host_cpu_name())
 
 
 @functools.cache
-def description() -> str:
-    """Of everything that code depends on besides the program."""
+def target_description() -> str:
+    """Compiler version, level, processor and features: what machine code depends on besides IR."""
     features = binding.get_host_cpu_features().flatten()
-    return f"{llvmlite.__version__} {SPEED} {processor()} {features}"
+    return f"{llvmlite.__version__} {OPT_LEVEL} {processor()} {features}"
 
 
-def assembled(text: str) -> bytes:
-    """Object code of a module in the language of LLVM."""
-    return _machine().emit_object(binding.parse_assembly(text))
+def compile_ir(text: str) -> bytes:
+    """Compile a module of LLVM IR to object code."""
+    return _target_machine().emit_object(binding.parse_assembly(text))
 
 
-def loaded(code: bytes, name: str) -> Code:
-    """A function of object code."""
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
+def load(code: bytes, name: str) -> CompiledFunction:
+    """Load a function of object code into this process."""
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _target_machine())
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)
-    return Code(kind(engine.get_function_address(name)), engine)
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)
+    return CompiledFunction(signature(engine.get_function_address(name)), engine)
 
 
-def _machine() -> Any:
+def _target_machine() -> Any:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
     return target.create_target_machine(
         cpu=binding.get_host_cpu_name(),
         features=binding.get_host_cpu_features().flatten(),
-        opt=SPEED,
+        opt=OPT_LEVEL,
         jit=True,
     )

@@ -1,4 +1,4 @@
-"""Machine instructions of elementwise operations, on all lanes of a vector register."""
+"""LLVM instructions of the elementwise operations, on vector registers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BITWISE = {
     "and": "and_",
     "or": "or_",
     "xor": "xor",
+    "not": "not_",
     "shift_left": "shl",
     "shift_right_arithmetic": "ashr",
 }
@@ -30,17 +31,17 @@ ELEMENTS = {
 
 
 class Unsupported(NotImplementedError):
-    """A program that has no native form."""
+    """The program contains an operation or a type that has no native form."""
 
 
 ADDRESS = ir.PointerType()
 SLOT = 8
-"""Bytes of a scalar of one lane in memory, whatever its type."""
+"""Bytes of a scalar of one lane in memory, for every type."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Types:
-    """Vector types of a program.
+class VectorTypes:
+    """Vector types of a program, and their loads and stores.
 
     Args:
         width: Lanes of a vector register.
@@ -49,222 +50,243 @@ class Types:
     width: int
 
     def vector(self, dtype: np.dtype[Any]) -> Any:
-        """A register of scalars."""
+        """Vector type of a NumPy type."""
         if dtype.name not in ELEMENTS:
-            raise Unsupported(f"scalars of type {dtype} have no registers here")
+            raise Unsupported(f"{dtype} has no native form")
         return ir.VectorType(ELEMENTS[dtype.name], self.width)
 
     def splat(self, value: Any, dtype: np.dtype[Any]) -> Any:
-        """The same value in every lane."""
-        kind = self.vector(dtype)
-        plain = float(value) if dtype.kind == "f" else int(value)
-        return ir.Constant(kind, [ir.Constant(kind.element, plain)] * self.width)
+        """Constant vector with one value in all lanes."""
+        vector = self.vector(dtype)
+        scalar = float(value) if dtype.kind == "f" else int(value)
+        return ir.Constant(vector, [ir.Constant(vector.element, scalar)] * self.width)
 
     def load(self, builder: Any, pointer: Any, slot: int, dtype: np.dtype[Any]) -> Any:
-        """A scalar of all lanes from memory."""
-        self.vector(dtype)  # refuses types that would not behave as they should
-        kind = self.vector(in_memory(dtype))
-        value = builder.load(self.at(builder, pointer, slot), typ=kind, align=SLOT * self.width)
+        """Load a slot."""
+        self.vector(dtype)  # raises for unsupported types
+        vector = self.vector(memory_dtype(dtype))
+        address = self.address(builder, pointer, slot)
+        value = builder.load(address, typ=vector, align=SLOT * self.width)
         return self.from_memory(builder, value, dtype)
 
     def from_memory(self, builder: Any, value: Any, dtype: np.dtype[Any]) -> Any:
-        """A scalar of the form it has in memory, where integers and truths have 64 bits."""
+        """Convert a loaded vector: integers and booleans have 64 bits in memory."""
         if dtype.kind == "b":
             return builder.icmp_signed("!=", value, self.splat(0, np.dtype(np.int64)))
         return builder.trunc(value, self.vector(dtype)) if dtype.itemsize == 4 else value
 
     def to_memory(self, builder: Any, value: Any) -> Any:
-        """A scalar in the form it has in memory."""
-        whole = self.vector(np.dtype(np.int64))
+        """Convert a vector to its form in memory."""
+        wide = self.vector(np.dtype(np.int64))
         if value.type.element == ir.IntType(1):
-            return builder.zext(value, whole)
-        return builder.sext(value, whole) if value.type.element == ir.IntType(32) else value
+            return builder.zext(value, wide)
+        return builder.sext(value, wide) if value.type.element == ir.IntType(32) else value
 
     def store(self, builder: Any, value: Any, pointer: Any, slot: int, mask: Any = None) -> None:
-        """A scalar of all lanes, or of those of a mask, into memory."""
+        """Store into a slot, in all lanes or in those of a mask."""
         value = self.to_memory(builder, value)
-        place, align = self.at(builder, pointer, slot), SLOT * self.width
+        address, align = self.address(builder, pointer, slot), SLOT * self.width
         if mask is None:
-            builder.store(value, place, align=align)
+            builder.store(value, address, align=align)
             return
-        kind = ir.FunctionType(ir.VoidType(), [value.type, place.type, ir.IntType(32), mask.type])
-        name = f"llvm.masked.store.v{self.width}{suffix(value.type)}.p0"
-        builder.call(
-            declared(builder, name, kind), [value, place, ir.Constant(ir.IntType(32), align), mask]
+        signature = ir.FunctionType(
+            ir.VoidType(), [value.type, address.type, ir.IntType(32), mask.type]
         )
+        name = f"llvm.masked.store.v{self.width}{type_suffix(value.type)}.p0"
+        alignment = ir.Constant(ir.IntType(32), align)
+        builder.call(declare(builder, name, signature), [value, address, alignment, mask])
 
-    def at(self, builder: Any, pointer: Any, slot: int) -> Any:
-        """Address of a scalar of all lanes."""
+    def address(self, builder: Any, pointer: Any, slot: int) -> Any:
+        """Address of a slot."""
         offset = ir.Constant(ir.IntType(64), slot * SLOT * self.width)
         return builder.gep(pointer, [offset], source_etype=ir.IntType(8))
 
 
-def in_memory(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type of 64 bits as which a scalar stands in memory."""
+def memory_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The 64-bit type in which a scalar is stored."""
     return dtype if dtype.kind == "f" else np.dtype(np.int64)
 
 
-def suffix(vector: Any) -> str:
-    """What the names of functions of such vectors end with."""
+def type_suffix(vector: Any) -> str:
+    """Element type as in the names of LLVM's overloaded intrinsics."""
     return "f64" if vector.element == ir.DoubleType() else f"i{vector.element.width}"
 
 
-def declared(builder: Any, name: str, kind: Any) -> Any:
-    """A function that the compiler provides."""
+def declare(builder: Any, name: str, signature: Any) -> Any:
+    """Return an LLVM intrinsic, declared once in a module."""
     module = builder.module
-    return module.globals.get(name) or ir.Function(module, kind, name)
+    return module.globals.get(name) or ir.Function(module, signature, name)
 
 
-Instruction = Callable[[Any, Types, np.dtype[Any], np.dtype[Any], Sequence[Any]], Any]
-"""Of a builder, types, the type of the last argument, the type of the result, and registers."""
+Instruction = Callable[[Any, VectorTypes, np.dtype[Any], np.dtype[Any], Sequence[Any]], Any]
+"""Emits an operation.
+
+Arguments: IR builder, vector types, type of the last operand, type of the result, registers.
+"""
 
 
 def _arithmetic(name: str) -> Instruction:
-    def emit(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-        return getattr(builder, f"f{name}" if kind.kind == "f" else name)(*args)
+    def emit(
+        builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+    ) -> Any:
+        return getattr(builder, f"f{name}" if dtype.kind == "f" else name)(*args)
 
     return emit
 
 
-def _compared(sign: str) -> Instruction:
-    def emit(builder: Any, types: Types, of: np.dtype[Any], kind: Any, args: Sequence[Any]) -> Any:
-        if of.kind != "f":
-            return _integers(builder, of)(sign, *args)
+def _compare(sign: str) -> Instruction:
+    def emit(
+        builder: Any, types: VectorTypes, source: np.dtype[Any], dtype: Any, args: Sequence[Any]
+    ) -> Any:
+        if source.kind != "f":
+            return _integer_compare(builder, source)(sign, *args)
         compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
         return compare(sign, *args)
 
     return emit
 
 
-def _integers(builder: Any, dtype: np.dtype[Any]) -> Any:
+def _integer_compare(builder: Any, dtype: np.dtype[Any]) -> Any:
     return builder.icmp_signed if dtype.kind == "i" else builder.icmp_unsigned
 
 
-def _extreme(sign: str) -> Instruction:
-    """The larger or smaller of two; what is no number stays so."""
+def _min_max(sign: str) -> Instruction:
+    """Emit the larger or smaller of two numbers; NaN propagates from either operand."""
 
-    def emit(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
+    def emit(
+        builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+    ) -> Any:
         a, b = args
-        if kind.kind != "f":
-            return builder.select(_integers(builder, kind)(sign, a, b), a, b)
-        chosen = builder.select(builder.fcmp_ordered(sign, a, b), a, b)
-        return builder.select(builder.fcmp_unordered("uno", a, a), a, chosen)
+        if dtype.kind != "f":
+            return builder.select(_integer_compare(builder, dtype)(sign, a, b), a, b)
+        selected = builder.select(builder.fcmp_ordered(sign, a, b), a, b)
+        return builder.select(builder.fcmp_unordered("uno", a, a), a, selected)
 
     return emit
 
 
-def _called(name: str) -> Instruction:
-    def emit(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-        if kind.kind != "f":
-            raise Unsupported(f"{name} of {kind} has no instruction here")
-        vector = types.vector(kind)
-        function = f"{name}.v{types.width}f64"
-        return builder.call(declared(builder, function, ir.FunctionType(vector, [vector])), args)
+def _intrinsic(name: str) -> Instruction:
+    def emit(
+        builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+    ) -> Any:
+        if dtype.kind != "f":
+            raise Unsupported(f"{name} of {dtype} has no native form")
+        vector = types.vector(dtype)
+        overload = f"{name}.v{types.width}f64"
+        return builder.call(declare(builder, overload, ir.FunctionType(vector, [vector])), args)
 
     return emit
 
 
-def _plain(name: str) -> Instruction:
-    return lambda builder, types, of, kind, args: getattr(builder, name)(*args)
+def _method(name: str) -> Instruction:
+    return lambda builder, types, source, dtype, args: getattr(builder, name)(*args)
 
 
-def _negative(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-    return builder.fneg(*args) if kind.kind == "f" else builder.neg(*args)
+def _neg(
+    builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+) -> Any:
+    return builder.fneg(*args) if dtype.kind == "f" else builder.neg(*args)
 
 
-def _divided(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-    """A quotient of integers, towards zero; over zero it is -1, as XLA has it."""
+def _div(
+    builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+) -> Any:
+    """Divide integers towards zero; the quotient over zero is -1, as in XLA."""
     a, b = args
-    nothing = types.splat(0, kind)
-    over_zero = builder.icmp_signed("==", b, nothing)
-    ones = builder.not_(nothing)
-    if kind.kind == "u":
-        quotient = builder.udiv(a, builder.select(over_zero, types.splat(1, kind), b))
-        return builder.select(over_zero, ones, quotient)
+    zero = types.splat(0, dtype)
+    by_zero = builder.icmp_signed("==", b, zero)
+    ones = builder.not_(zero)
+    if dtype.kind == "u":
+        quotient = builder.udiv(a, builder.select(by_zero, types.splat(1, dtype), b))
+        return builder.select(by_zero, ones, quotient)
     negates = builder.icmp_signed("==", b, ones)
-    quotient = builder.sdiv(a, _harmless(builder, types, kind, b))
-    quotient = builder.select(negates, builder.sub(nothing, a), quotient)
-    return builder.select(over_zero, ones, quotient)
+    quotient = builder.sdiv(a, _safe_divisor(builder, types, dtype, b))
+    quotient = builder.select(negates, builder.sub(zero, a), quotient)
+    return builder.select(by_zero, ones, quotient)
 
 
-def _remainder(
-    builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]
+def _rem(
+    builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
 ) -> Any:
-    """What a quotient of integers leaves; over zero all."""
-    if kind.kind == "f":
-        raise Unsupported("a remainder of numbers that are not whole has no native form")
+    """Return the remainder of integers; over zero it is the dividend."""
+    if dtype.kind == "f":
+        raise Unsupported("a remainder of floats has no native form")
     a, b = args
-    over_zero = builder.icmp_signed("==", b, types.splat(0, kind))
-    divisor = _harmless(builder, types, kind, b)
-    rest = builder.srem(a, divisor) if kind.kind == "i" else builder.urem(a, divisor)
-    return builder.select(over_zero, a, rest)
+    by_zero = builder.icmp_signed("==", b, types.splat(0, dtype))
+    divisor = _safe_divisor(builder, types, dtype, b)
+    remainder = builder.srem(a, divisor) if dtype.kind == "i" else builder.urem(a, divisor)
+    return builder.select(by_zero, a, remainder)
 
 
-def _harmless(builder: Any, types: Types, kind: np.dtype[Any], b: Any) -> Any:
-    """A divisor in place of those at which a processor stops: 0, and -1 under the least number."""
-    stops = builder.icmp_signed("==", b, types.splat(0, kind))
-    if kind.kind == "i":
-        stops = builder.or_(stops, builder.icmp_signed("==", b, types.splat(-1, kind)))
-    return builder.select(stops, types.splat(1, kind), b)
+def _safe_divisor(builder: Any, types: VectorTypes, dtype: np.dtype[Any], b: Any) -> Any:
+    """Replace by 1 the divisors that may trap: 0, and -1, which overflows for the least integer."""
+    traps = builder.icmp_signed("==", b, types.splat(0, dtype))
+    if dtype.kind == "i":
+        traps = builder.or_(traps, builder.icmp_signed("==", b, types.splat(-1, dtype)))
+    return builder.select(traps, types.splat(1, dtype), b)
 
 
-def _selected(builder: Any, types: Types, of: Any, kind: Any, args: Sequence[Any]) -> Any:
-    which, no, yes = args
-    return builder.select(which, yes, no)
+def _select(builder: Any, types: VectorTypes, source: Any, dtype: Any, args: Sequence[Any]) -> Any:
+    predicate, on_false, on_true = args
+    return builder.select(predicate, on_true, on_false)
 
 
-def _finite(builder: Any, types: Types, of: np.dtype[Any], kind: Any, args: Sequence[Any]) -> Any:
-    size = _called("llvm.fabs")(builder, types, of, of, args)
-    return builder.fcmp_ordered("<", size, types.splat(np.inf, of))
-
-
-def _bitcast(builder: Any, types: Types, of: Any, kind: np.dtype[Any], args: Sequence[Any]) -> Any:
-    if of.itemsize != kind.itemsize:
-        raise Unsupported("the bits of a number as several have no native form")
-    return builder.bitcast(args[0], types.vector(kind))
-
-
-def _converted(
-    builder: Any, types: Types, of: np.dtype[Any], kind: np.dtype[Any], args: Sequence[Any]
+def _is_finite(
+    builder: Any, types: VectorTypes, source: np.dtype[Any], dtype: Any, args: Sequence[Any]
 ) -> Any:
-    [value], vector = args, types.vector(kind)
-    if kind.kind == "b":
-        zero = types.splat(0, of)
-        return (
-            builder.fcmp_unordered("!=", value, zero)
-            if of.kind == "f"
-            else (builder.icmp_signed("!=", value, zero))
-        )
-    if of.kind == "f":
-        name = "llvm.fptosi.sat" if kind.kind == "i" else "llvm.fptoui.sat"
-        size = 8 * kind.itemsize
-        function = ir.FunctionType(vector, [value.type])
-        full = f"{name}.v{types.width}i{size}.v{types.width}f64"
-        return builder.call(declared(builder, full, function), args)
-    signed = of.kind == "i"
-    if kind.kind == "f":
+    magnitude = _intrinsic("llvm.fabs")(builder, types, source, source, args)
+    return builder.fcmp_ordered("<", magnitude, types.splat(np.inf, source))
+
+
+def _bitcast(
+    builder: Any, types: VectorTypes, source: Any, dtype: np.dtype[Any], args: Sequence[Any]
+) -> Any:
+    if source.itemsize != dtype.itemsize:
+        raise Unsupported("a bitcast between types of different size has no native form")
+    return builder.bitcast(args[0], types.vector(dtype))
+
+
+def _convert(
+    builder: Any,
+    types: VectorTypes,
+    source: np.dtype[Any],
+    dtype: np.dtype[Any],
+    args: Sequence[Any],
+) -> Any:
+    """Convert between types; floats that exceed an integer type saturate, and NaN becomes zero."""
+    [value], vector = args, types.vector(dtype)
+    if dtype.kind == "b":
+        zero = types.splat(0, source)
+        not_equal = builder.fcmp_unordered if source.kind == "f" else builder.icmp_signed
+        return not_equal("!=", value, zero)
+    if source.kind == "f":
+        name = "llvm.fptosi.sat" if dtype.kind == "i" else "llvm.fptoui.sat"
+        overload = f"{name}.v{types.width}i{8 * dtype.itemsize}.v{types.width}f64"
+        signature = ir.FunctionType(vector, [value.type])
+        return builder.call(declare(builder, overload, signature), args)
+    signed = source.kind == "i"
+    if dtype.kind == "f":
         return builder.sitofp(value, vector) if signed else builder.uitofp(value, vector)
-    if of.kind != "b" and kind.itemsize == of.itemsize:
+    if source.kind != "b" and dtype.itemsize == source.itemsize:
         return value
-    if of.kind != "b" and kind.itemsize < of.itemsize:
+    if source.kind != "b" and dtype.itemsize < source.itemsize:
         return builder.trunc(value, vector)
     return builder.sext(value, vector) if signed else builder.zext(value, vector)
 
 
 INSTRUCTIONS: Mapping[str, Instruction] = {
     **{op: _arithmetic(name) for op, name in ARITHMETIC.items()},
-    **{op: _compared(sign) for op, sign in COMPARISONS.items()},
-    **{op: _called(name) for op, name in INTRINSICS.items()},
-    **{op: _plain(name) for op, name in BITWISE.items()},
-    "not": _plain("not_"),
-    "reciprocal": lambda builder, types, of, kind, args: builder.fdiv(*args),
-    "max": _extreme(">"),
-    "min": _extreme("<"),
-    "neg": _negative,
-    "div": _divided,
-    "rem": _remainder,
-    "select_n": _selected,
-    "is_finite": _finite,
+    **{op: _compare(sign) for op, sign in COMPARISONS.items()},
+    **{op: _intrinsic(name) for op, name in INTRINSICS.items()},
+    **{op: _method(name) for op, name in BITWISE.items()},
+    "reciprocal": lambda builder, types, source, dtype, args: builder.fdiv(*args),
+    "max": _min_max(">"),
+    "min": _min_max("<"),
+    "neg": _neg,
+    "div": _div,
+    "rem": _rem,
+    "select_n": _select,
+    "is_finite": _is_finite,
     "bitcast": _bitcast,
-    "convert": _converted,
+    "convert": _convert,
 }

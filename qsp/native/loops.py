@@ -1,7 +1,8 @@
-"""Loops: each lane leaves one when its own condition says so, and the others go on without it.
+"""Lowering of loops: each lane leaves a loop by its own condition, and the others continue.
 
-What a loop carries lives in memory. A lane that is done keeps what it had, because stores are
-masked. What never changes, such as the amount of a drug that nobody is given, is not carried.
+The carry of a loop is kept in spill slots, and its stores are masked so that lanes that have left
+keep their values. Constants that no iteration changes, such as the amount of a drug that the trial
+does not contain, are found by abstract interpretation and stay constants.
 """
 
 from __future__ import annotations
@@ -13,252 +14,275 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from qsp.native.builder import Level, Scalars
-from qsp.native.instructions import Unsupported, declared
-from qsp.native.shape_ops import Indices
+from qsp.native.builder import LoopLevel, ScalarBuilder
+from qsp.native.instructions import Unsupported, declare
+from qsp.native.shape_ops import ScalarIds
 
-LONG = 12
-"""Scalars of an array that is long."""
-WORTH = 20
-"""Equations of a change from which on it is worth a jump to skip it."""
+MIN_IN_PLACE = 12
+"""Least number of scalars of an array that an inner loop updates in the slots of the outer one."""
+MIN_SKIPPED = 20
+"""Least number of equations of a branch for which a jump over it pays."""
 
-Interpreter = Callable[[Scalars, Any, Sequence[Any], Sequence[Indices]], list[Indices]]
+Lowering = Callable[[ScalarBuilder, Any, Sequence[Any], Sequence[ScalarIds]], list[ScalarIds]]
+"""Lowers a jaxpr: builder, jaxpr, values of its constants, arguments."""
 
 
-def looped(
-    scalars: Scalars, interpreted: Interpreter, params: Mapping[str, Any], args: list[Indices]
-) -> list[Indices]:
-    """What a loop ends with."""
-    conditions, constants = params["cond_nconsts"], params["body_nconsts"]
-    of_condition = args[:conditions]
-    of_body = args[conditions : conditions + constants]
-    first = args[conditions + constants :]
+def lower_while(
+    scalars: ScalarBuilder, lower: Lowering, params: Mapping[str, Any], args: list[ScalarIds]
+) -> list[ScalarIds]:
+    """Lower a `while` primitive and return its final carry."""
+    cond_count, body_count = params["cond_nconsts"], params["body_nconsts"]
+    cond_consts = args[:cond_count]
+    body_consts = args[cond_count : cond_count + body_count]
+    initial = args[cond_count + body_count :]
 
-    def goes_on(carry: list[Indices]) -> int:
+    def condition(carry: list[ScalarIds]) -> int:
         closed = params["cond_jaxpr"]
-        [result] = interpreted(scalars, closed.jaxpr, closed.consts, [*of_condition, *carry])
+        [result] = lower(scalars, closed.jaxpr, closed.consts, [*cond_consts, *carry])
         return int(result)
 
-    def body(carry: list[Indices]) -> list[Indices]:
+    def body(carry: list[ScalarIds]) -> list[ScalarIds]:
         closed = params["body_jaxpr"]
-        return interpreted(scalars, closed.jaxpr, closed.consts, [*of_body, *carry])
+        return lower(scalars, closed.jaxpr, closed.consts, [*body_consts, *carry])
 
-    return _turned(scalars, params, first, goes_on, body)
+    return _lower_loop(scalars, params, initial, condition, body)
 
 
-def once(
-    scalars: Scalars,
-    interpreted: Interpreter,
+def lower_optional_update(
+    scalars: ScalarBuilder,
+    lower: Lowering,
     params: Mapping[str, Any],
-    wanted: int,
-    operands: list[Indices],
-) -> list[Indices] | None:
-    """What a choice comes to between leaving things as they are and changing them.
+    predicate: int,
+    operands: list[ScalarIds],
+) -> list[ScalarIds] | None:
+    """Lower `cond(predicate, update, identity)` as a masked loop of one iteration.
 
-    It is a loop of one turn, which is skipped where no lane wants the change.
+    The update is skipped when no lane needs it.
 
     Returns:
-        None if it is no such choice, or so short a one that both ways are computed sooner.
+        The results; None if the branches have another form, or the update is so short that
+        computing both branches is faster.
     """
-    given_back = _given_back(params)
-    if given_back is None:
+    passed = _passed_operands(params)
+    if passed is None:
         return None
-    change = params["branches"][1]
-    inside = change.jaxpr
-    kept = [out is inside.invars[n] for out, n in zip(inside.outvars, given_back, strict=True)]
-    changed = [n for n, stays in zip(given_back, kept, strict=True) if not stays]
+    update = params["branches"][1]
+    jaxpr = update.jaxpr
+    unchanged = [out is jaxpr.invars[n] for out, n in zip(jaxpr.outvars, passed, strict=True)]
+    changed = [n for n, is_same in zip(passed, unchanged, strict=True) if not is_same]
 
-    def body(carry: list[Indices]) -> list[Indices]:
-        given = list(operands)
+    def body(carry: list[ScalarIds]) -> list[ScalarIds]:
+        arguments = list(operands)
         for n, part in zip(changed, carry[1:], strict=True):
-            given[n] = part
-        made = interpreted(scalars, inside, change.consts, given)
-        done = np.array(scalars.constant(False, np.dtype(bool)), np.int64)
-        return [done, *(part for part, stays in zip(made, kept, strict=True) if not stays)]
+            arguments[n] = part
+        results = lower(scalars, jaxpr, update.consts, arguments)
+        stop = np.array(scalars.constant(False, np.dtype(bool)), np.int64)
+        return [stop, *(x for x, is_same in zip(results, unchanged, strict=True) if not is_same)]
 
-    first = [np.array(wanted, np.int64), *(operands[n] for n in changed)]
-    after = iter(_turned(scalars, params, first, lambda carry: int(carry[0]), body)[1:])
+    initial = [np.array(predicate, np.int64), *(operands[n] for n in changed)]
+    final = iter(_lower_loop(scalars, params, initial, lambda carry: int(carry[0]), body)[1:])
     return [
-        operands[n] if stays else next(after) for n, stays in zip(given_back, kept, strict=True)
+        operands[n] if is_same else next(final)
+        for n, is_same in zip(passed, unchanged, strict=True)
     ]
 
 
-def _given_back(params: Mapping[str, Any]) -> list[int] | None:
-    """Operands that the first of two branches does nothing but give back; the second is long."""
+def _passed_operands(params: Mapping[str, Any]) -> list[int] | None:
+    """Operands returned by the first of two branches, if it computes nothing and the other is long.
+
+    Each may be returned once only.
+    """
     if len(params["branches"]) != 2:
         return None
-    leave, change = (branch.jaxpr for branch in params["branches"])
-    places = {id(var): n for n, var in enumerate(leave.invars)}
-    found = [places[id(var)] for var in leave.outvars if id(var) in places]
-    is_all = len(set(found)) == len(leave.outvars)
-    return found if is_all and not leave.eqns and len(change.eqns) >= WORTH else None
+    identity, update = (branch.jaxpr for branch in params["branches"])
+    places = {id(var): n for n, var in enumerate(identity.invars)}
+    passed = [places[id(var)] for var in identity.outvars if id(var) in places]
+    is_complete = len(set(passed)) == len(identity.outvars)
+    is_long = len(update.eqns) >= MIN_SKIPPED
+    return passed if is_complete and not identity.eqns and is_long else None
 
 
-def _turned(
-    scalars: Scalars,
+def _lower_loop(
+    scalars: ScalarBuilder,
     loop: Mapping[str, Any],
-    first: list[Indices],
-    goes_on: Callable[[list[Indices]], int],
-    body: Callable[[list[Indices]], list[Indices]],
-) -> list[Indices]:
-    begin, shapes = flat(first), [part.shape for part in first]
-    constant = settled(scalars, loop, begin, lambda carry: flat(body(shaped(carry, shapes))))
-    if scalars.dry:
-        return shaped(opened(scalars, begin, constant), shapes)
-    end = _emitted(
+    initial: list[ScalarIds],
+    condition: Callable[[list[ScalarIds]], int],
+    body: Callable[[list[ScalarIds]], list[ScalarIds]],
+) -> list[ScalarIds]:
+    flat, shapes = flatten(initial), [part.shape for part in initial]
+
+    def flat_body(carry: list[int]) -> list[int]:
+        return flatten(body(unflatten(carry, shapes)))
+
+    invariant = find_invariants(scalars, loop, flat, flat_body)
+    if scalars.is_abstract:
+        return unflatten(abstract_carry(scalars, flat, invariant), shapes)
+    final = _emit_loop(
         scalars,
-        begin,
-        constant,
-        _shared(scalars, first, begin),
-        lambda carry: goes_on(shaped(carry, shapes)),
-        lambda carry: flat(body(shaped(carry, shapes))),
+        flat,
+        invariant,
+        _in_place_slots(scalars, initial, flat),
+        lambda carry: condition(unflatten(carry, shapes)),
+        flat_body,
     )
-    return shaped(end, shapes)
+    return unflatten(final, shapes)
 
 
-def _shared(scalars: Scalars, first: Sequence[Indices], begin: Sequence[int]) -> list[int | None]:
-    """Places of long arrays that the loop around this one carries: they are changed there.
+def _in_place_slots(
+    scalars: ScalarBuilder, initial: Sequence[ScalarIds], flat: Sequence[int]
+) -> list[int | None]:
+    """Slots of long arrays in the carry of the outer loop, which this loop updates in place.
 
-    An array that is carried twice is not, for each of the two goes its own way.
+    An array that is carried twice is copied, because the two may come to differ.
     """
-    times, places = collections.Counter(begin), list[int | None]()
-    for x in first:
-        place = scalars.own_place(x) if x.size >= LONG else None
-        if place is None or any(times[int(i)] > 1 for i in x.flat):
-            places += [None] * x.size
+    uses, slots = collections.Counter(flat), list[int | None]()
+    for x in initial:
+        slot = scalars.owned_slot(x) if x.size >= MIN_IN_PLACE else None
+        if slot is None or any(uses[int(i)] > 1 for i in x.flat):
+            slots += [None] * x.size
         else:
-            places += range(place, place + x.size)
-            scalars.give_up(x)
-    return places
+            slots += range(slot, slot + x.size)
+            scalars.detach(x)
+    return slots
 
 
-def flat(parts: Sequence[Indices]) -> list[int]:
-    """The scalars of arrays, one after the other."""
+def flatten(parts: Sequence[ScalarIds]) -> list[int]:
+    """Concatenate the scalars of arrays."""
     return [int(i) for part in parts for i in part.ravel()]
 
 
-def shaped(numbers: list[int], shapes: Sequence[tuple[int, ...]]) -> list[Indices]:
-    """Arrays of scalars that stand one after the other."""
+def unflatten(flat: list[int], shapes: Sequence[tuple[int, ...]]) -> list[ScalarIds]:
+    """Split concatenated scalars into arrays of these shapes."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum([0, *sizes])
     return [
-        np.array(numbers[ends[n] : ends[n + 1]], np.int64).reshape(shape)
+        np.array(flat[ends[n] : ends[n + 1]], np.int64).reshape(shape)
         for n, shape in enumerate(shapes)
     ]
 
 
-def settled(
-    scalars: Scalars, loop: Any, first: list[int], body: Callable[[list[int]], list[int]]
+def find_invariants(
+    scalars: ScalarBuilder, loop: Any, initial: list[int], body: Callable[[list[int]], list[int]]
 ) -> list[bool]:
-    """Which carried scalars keep the known value they begin with, whatever happens to the others.
+    """Find the carried scalars that keep their constant initial value in every iteration.
 
-    All that begin known are thought to stay; the body shows which do not; and so on with the rest.
-    What did not stay when more was known does not stay now, so a loop inside another is not
-    settled from the beginning each time.
+    A fixed-point iteration: all constants are assumed invariant, an abstract iteration of the body
+    rejects some, and the rest is checked again. A scalar rejected under stronger assumptions stays
+    rejected, so that the result for an inner loop starts from that of the previous visit.
 
     Args:
-        scalars: What is being built.
-        loop: Whatever identifies the loop.
-        first: What is carried into the loop.
-        body: What is carried on, of what was carried.
+        scalars: Builder of the program.
+        loop: Object that identifies the loop.
+        initial: Initial carry.
+        body: Maps the carry to that of the next iteration.
     """
-    constant = [scalars.is_constant(i) for i in first]
-    where = (id(loop), *scalars.path)  # one program may be called from several places
-    if where in scalars.settled:
-        constant = [a and b for a, b in zip(constant, scalars.settled[where], strict=True)]
-        if not scalars.dry:
-            return constant  # the loop around it was gone through with the same knowledge
-    while any(constant):
-        with scalars.trial():
-            after = body(opened(scalars, first, constant))
-        still = [
-            stays and old == new for stays, old, new in zip(constant, first, after, strict=True)
+    invariant = [scalars.is_constant(i) for i in initial]
+    key = (id(loop), *scalars.path)  # one jaxpr may be called from several places
+    if key in scalars.invariants:
+        previous = scalars.invariants[key]
+        invariant = [a and b for a, b in zip(invariant, previous, strict=True)]
+        if not scalars.is_abstract:
+            return invariant  # the last abstract iteration of the outer loop assumed the same
+    while any(invariant):
+        with scalars.abstract_iteration():
+            final = body(abstract_carry(scalars, initial, invariant))
+        remaining = [
+            is_same and old == new
+            for is_same, old, new in zip(invariant, initial, final, strict=True)
         ]
-        done, constant = still == constant, still
-        if done:
+        is_fixed_point, invariant = remaining == invariant, remaining
+        if is_fixed_point:
             break
-    scalars.settled[where] = constant
-    return constant
+    scalars.invariants[key] = invariant
+    return invariant
 
 
-def opened(scalars: Scalars, first: list[int], constant: list[bool]) -> list[int]:
-    """What is carried at the start of any turn."""
+def abstract_carry(scalars: ScalarBuilder, initial: list[int], invariant: list[bool]) -> list[int]:
+    """Carry at the start of an arbitrary iteration: invariant constants and unknown scalars."""
     return [
-        i if stays else scalars.new(scalars.all[i].dtype, None)
-        for i, stays in zip(first, constant, strict=True)
+        i if is_same else scalars.new(scalars.all[i].dtype, None)
+        for i, is_same in zip(initial, invariant, strict=True)
     ]
 
 
-def _emitted(
-    scalars: Scalars,
-    first: list[int],
-    constant: list[bool],
-    shared: list[int | None],
-    goes_on: Callable[[list[int]], int],
+def _emit_loop(
+    scalars: ScalarBuilder,
+    initial: list[int],
+    invariant: list[bool],
+    in_place: list[int | None],
+    condition: Callable[[list[int]], int],
     body: Callable[[list[int]], list[int]],
 ) -> list[int]:
-    """What is carried after the loop: `head` asks each lane, `inside` is one turn."""
-    outside = scalars.builder
-    head, inside, after = (outside.function.append_basic_block() for _ in range(3))
-    slots = _begun(scalars, first, constant, shared)
-    kinds = [scalars.all[i].dtype for i in first]
+    """Emit the basic blocks of a loop (condition, body, exit) and return the final carry."""
+    outer = scalars.builder
+    head, inside, after = (outer.function.append_basic_block() for _ in range(3))
+    slots = _store_initial(scalars, initial, invariant, in_place)
+    dtypes = [scalars.all[i].dtype for i in initial]
 
-    def carried() -> list[int]:
+    def load_carry() -> list[int]:
         return [
-            i if slot is None else scalars.carried(kind, slot)
-            for i, slot, kind in zip(first, slots, kinds, strict=True)
+            i if slot is None else scalars.from_slot(dtype, slot)
+            for i, slot, dtype in zip(initial, slots, dtypes, strict=True)
         ]
 
-    scalars.levels.append(Level(ir.IRBuilder(head)))
-    carry = carried()
-    mask = _still(scalars, goes_on(carry))
-    scalars.builder.cbranch(_any(scalars.builder, mask), inside, after)
+    scalars.levels.append(LoopLevel(ir.IRBuilder(head)))
+    carry = load_carry()
+    mask = _active_lanes(scalars, condition(carry))
+    scalars.builder.cbranch(_any_lane(scalars.builder, mask), inside, after)
     scalars.builder.position_at_end(inside)
     scalars.masks.append(mask)
-    _kept(scalars, body(carry), first, slots)
+    _store_carry(scalars, body(carry), initial, slots)
     scalars.builder.branch(head)
     scalars.masks.pop()
     scalars.levels.pop()
-    outside.branch(head)
-    outside.position_at_end(after)
-    return carried()
+    outer.branch(head)
+    outer.position_at_end(after)
+    return load_carry()
 
 
-def _begun(
-    scalars: Scalars, first: list[int], constant: list[bool], shared: list[int | None]
+def _store_initial(
+    scalars: ScalarBuilder,
+    initial: list[int],
+    invariant: list[bool],
+    in_place: list[int | None],
 ) -> list[int | None]:
-    """Where in memory each carried scalar is, with what the loop begins with; none if constant."""
+    """Store the initial carry and return the slot of each scalar; None for invariant ones."""
     slots: list[int | None] = []
-    for i, stays, place in zip(first, constant, shared, strict=True):
-        slot = None if stays else scalars.room() if place is None else place
-        if slot is not None and place is None:
+    for i, is_same, shared in zip(initial, invariant, in_place, strict=True):
+        slot = None if is_same else scalars.allocate() if shared is None else shared
+        if slot is not None and shared is None:
             scalars.types.store(scalars.builder, scalars.register(i), scalars.memory, slot)
         slots.append(slot)
     return slots
 
 
-def _still(scalars: Scalars, goes_on: int) -> Any:
-    """Lanes in this turn. Where a lane is in no turn around it, its condition may be anything."""
-    wanted, around = scalars.register(goes_on), scalars.masks[-1]
-    if around is None:
-        return wanted
-    nowhere = scalars.types.splat(False, np.dtype(bool))
-    return scalars.builder.select(around, wanted, nowhere)
+def _active_lanes(scalars: ScalarBuilder, condition: int) -> Any:
+    """Mask of the lanes in this iteration.
+
+    The condition of a lane that the outer loop has masked is undefined and is ignored.
+    """
+    active, outer = scalars.register(condition), scalars.masks[-1]
+    if outer is None:
+        return active
+    none = scalars.types.splat(False, np.dtype(bool))
+    return scalars.builder.select(outer, active, none)
 
 
-def _kept(scalars: Scalars, new: list[int], first: list[int], slots: Sequence[int | None]) -> None:
-    """What a turn carries on, in memory. All is computed before anything of it is replaced."""
+def _store_carry(
+    scalars: ScalarBuilder, carry: list[int], initial: list[int], slots: Sequence[int | None]
+) -> None:
+    """Store the carry of an iteration, after all of it has been computed."""
     changed = []
-    for i, begun, slot in zip(new, first, slots, strict=True):
-        if slot is None and i != begun:
-            raise Unsupported("a loop changes what was found to stay as it is")
-        if slot is not None and not scalars.is_at(i, slot):
+    for i, first, slot in zip(carry, initial, slots, strict=True):
+        if slot is None and i != first:
+            raise Unsupported("a loop that changes a scalar found invariant has no native form")
+        if slot is not None and not scalars.is_in_slot(i, slot):
             changed.append((scalars.register(i), slot))
     for register, slot in changed:
         scalars.types.store(scalars.builder, register, scalars.memory, slot, scalars.masks[-1])
 
 
-def _any(builder: Any, mask: Any) -> Any:
+def _any_lane(builder: Any, mask: Any) -> Any:
     width = mask.type.count
     name, bit = f"llvm.vector.reduce.or.v{width}i1", ir.IntType(1)
-    return builder.call(declared(builder, name, ir.FunctionType(bit, [mask.type])), [mask])
+    return builder.call(declare(builder, name, ir.FunctionType(bit, [mask.type])), [mask])

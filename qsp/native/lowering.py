@@ -1,7 +1,8 @@
-"""From the traced program of one lane to instructions that compute many lanes side by side.
+"""Lowering of the jaxpr of one simulation to vector instructions, primitive by primitive.
 
-A JAX program of one patient is read primitive by primitive; each array becomes the scalars it is
-made of. What JAX calls a loop stays one; everything else is laid out flat.
+Every array becomes an array of scalars, each in a vector register. A `while` becomes a loop; scans
+are unrolled, calls are inlined, and both branches of a `cond` are computed and selected from,
+except for long updates (`loops.lower_optional_update`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,20 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from qsp.native import indexing
-from qsp.native import libm as elementary
-from qsp.native.arrays import constants, contracted, elementwise, reduced
-from qsp.native.builder import FOLDED, Scalars
+from qsp import libm
+from qsp.native import gather_scatter
+from qsp.native.arrays import constants, contract, elementwise, reduce
+from qsp.native.builder import FOLDING, ScalarBuilder
 from qsp.native.instructions import Unsupported
-from qsp.native.loops import flat, looped, once, opened, settled, shaped
-from qsp.native.shape_ops import MOVES, Indices
+from qsp.native.loops import (
+    abstract_carry,
+    find_invariants,
+    flatten,
+    lower_optional_update,
+    lower_while,
+    unflatten,
+)
+from qsp.native.shape_ops import SHAPE_OPS, ScalarIds
 
 CALLS = {
     "jit": "jaxpr",
@@ -33,10 +41,10 @@ CALLS = {
     "custom_vjp_call": "call_jaxpr",
     "custom_vmap_call": "call",
 }
-"""Primitives that stand for a program, and the parameter that holds it."""
-SAME = ("copy", "copy_p", "stop_gradient", "optimization_barrier")
-ORDERED = {"le_to": "le", "lt_to": "lt"}
-"""Comparisons that put what is no number at the end; of numbers they are the ordinary ones."""
+"""Primitives that call a jaxpr, and the parameter that holds it."""
+IDENTITIES = ("copy", "copy_p", "stop_gradient", "optimization_barrier")
+TOTAL_ORDER = {"le_to": "le", "lt_to": "lt"}
+"""Comparisons that sort NaN last; they equal the ordinary ones for numbers."""
 REDUCTIONS = {
     "reduce_sum": "add",
     "reduce_max": "max",
@@ -44,120 +52,124 @@ REDUCTIONS = {
     "reduce_or": "or",
     "reduce_and": "and",
 }
-WRITTEN_OUT: Mapping[str, Callable[..., Any]] = {
-    "exp": elementary.exp,
-    "log": elementary.log,
-    "pow": elementary.power,
-    "nextafter": elementary.next_after,
+ELEMENTARY: Mapping[str, Callable[..., Any]] = {
+    "exp": libm.exp,
+    "log": libm.log_ieee,
+    "pow": libm.power,
+    "nextafter": libm.next_after,
 }
+"""Primitives that are replaced by the jaxpr of a function in arithmetic."""
 
 
-def interpreted(
-    scalars: Scalars, jaxpr: Any, consts: Sequence[Any], args: Sequence[Indices]
-) -> list[Indices]:
-    """Outputs of a traced program.
+def lower_jaxpr(
+    scalars: ScalarBuilder, jaxpr: Any, consts: Sequence[Any], args: Sequence[ScalarIds]
+) -> list[ScalarIds]:
+    """Emit a jaxpr and return its outputs.
 
     Args:
-        scalars: What is being built.
-        jaxpr: The program.
+        scalars: Builder of the program.
+        jaxpr: The jaxpr.
         consts: Values of its constants.
-        args: Its arguments.
+        args: Scalars of its arguments.
 
     Raises:
-        Unsupported: If it holds something that has no native form.
+        Unsupported: If the jaxpr contains a primitive or a type that has no native form.
     """
-    known: dict[Any, Indices] = {}
+    environment: dict[Any, ScalarIds] = {}
 
-    def read(atom: Any) -> Indices:
+    def read(atom: Any) -> ScalarIds:
         if isinstance(atom, core.Literal):
             return _literal(scalars, atom)
-        return known[atom]
+        return environment[atom]
 
     for variable, value in zip(jaxpr.constvars, consts, strict=True):
-        known[variable] = constants(scalars, np.asarray(value))
-    known.update(zip(jaxpr.invars, args, strict=True))
+        environment[variable] = constants(scalars, np.asarray(value))
+    environment.update(zip(jaxpr.invars, args, strict=True))
     for eqn in jaxpr.eqns:
         scalars.path.append(id(eqn))
-        results = _results(scalars, eqn, [read(atom) for atom in eqn.invars])
+        results = _lower_equation(scalars, eqn, [read(atom) for atom in eqn.invars])
         scalars.path.pop()
         for variable, result in zip(eqn.outvars, results, strict=True):
             _check(scalars, eqn, variable.aval, result)
-            known[variable] = result
+            environment[variable] = result
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _check(scalars: Scalars, eqn: Any, wanted: Any, result: Indices) -> None:
-    """Whatever else is wrong with a primitive, it is not to write where it should not."""
-    kind = scalars.all[int(result.flat[0])].dtype if result.size else wanted.dtype
-    if result.shape != wanted.shape or kind != wanted.dtype:
-        raise Unsupported(f"{eqn.primitive.name} of {wanted.str_short()} has no native form")
+def _check(scalars: ScalarBuilder, eqn: Any, aval: Any, result: ScalarIds) -> None:
+    """Refuse a result of unexpected shape or type, which could write outside its memory."""
+    dtype = scalars.all[int(result.flat[0])].dtype if result.size else aval.dtype
+    if result.shape != aval.shape or dtype != aval.dtype:
+        raise Unsupported(f"{eqn.primitive.name} of {aval.str_short()} has no native form")
 
 
-def _literal(scalars: Scalars, atom: Any) -> Indices:
+def _literal(scalars: ScalarBuilder, atom: Any) -> ScalarIds:
     if np.ndim(atom.val):
         return constants(scalars, np.asarray(atom.val, atom.aval.dtype))
     return np.array(scalars.literal(atom))
 
 
-def _results(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
+def _lower_equation(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
     name, params = eqn.primitive.name, eqn.params
-    if name in MOVES:
-        return [MOVES[name](params, *args)]
-    if name in FOLDED:
+    if name in SHAPE_OPS:
+        return [SHAPE_OPS[name](params, *args)]
+    if name in FOLDING:
         return [elementwise(scalars, name, args)]
-    if name in ORDERED:
-        return [elementwise(scalars, ORDERED[name], args)]
-    if name in SAME:
+    if name in TOTAL_ORDER:
+        return [elementwise(scalars, TOTAL_ORDER[name], args)]
+    if name in IDENTITIES:
         return args
     if name in REDUCTIONS:
-        return [reduced(scalars, REDUCTIONS[name], params["axes"], *args)]
-    if name in WRITTEN_OUT:
-        return [_written_out(scalars, name, args)]
+        return [reduce(scalars, REDUCTIONS[name], params["axes"], *args)]
+    if name in ELEMENTARY:
+        return [_lower_elementary(scalars, name, args)]
     if name in SPECIAL:
         return SPECIAL[name](scalars, eqn, args)
     if name == "while":
-        return looped(scalars, interpreted, params, args)
-    inner = params[CALLS[name]] if name in CALLS else _wrapped(scalars, eqn)
+        return lower_while(scalars, lower_jaxpr, params, args)
+    inner = params[CALLS[name]] if name in CALLS else _unwrap(scalars, eqn)
     inner, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "jaxpr") else (inner, ())
-    return interpreted(scalars, inner, consts, args)
+    return lower_jaxpr(scalars, inner, consts, args)
 
 
-def _wrapped(scalars: Scalars, eqn: Any) -> Any:
-    """What a primitive of equinox comes to for one lane: it wraps other primitives."""
+def _unwrap(scalars: ScalarBuilder, eqn: Any) -> Any:
+    """Trace the implementation of an equinox primitive, which wraps primitives of JAX."""
     if eqn.primitive not in eqxi.primitive_finalisations:
         raise Unsupported(f"{eqn.primitive.name} has no native form")
-    if id(eqn) not in scalars.wrapped:
+    if id(eqn) not in scalars.unwrapped:
         shapes = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars]
         with jax.enable_x64(True):
             traced = jax.make_jaxpr(lambda *args: eqn.primitive.impl(*args, **eqn.params))(*shapes)
-        scalars.wrapped[id(eqn)] = traced
-    return scalars.wrapped[id(eqn)]
+        scalars.unwrapped[id(eqn)] = traced
+    return scalars.unwrapped[id(eqn)]
 
 
-def elementary_programs() -> list[Any]:
-    """Traced programs that stand for primitives."""
-    return [_traced(name) for name in WRITTEN_OUT]
+# === elementary functions =======================================================================
+
+
+def elementary_jaxprs() -> list[Any]:
+    """The jaxprs that replace primitives."""
+    return [_trace_elementary(name) for name in ELEMENTARY]
 
 
 @functools.cache
-def _traced(name: str) -> Any:
+def _trace_elementary(name: str) -> Any:
     count = 2 if name in ("pow", "nextafter") else 1
     with jax.enable_x64(True):
         number = jax.ShapeDtypeStruct((), np.float64)
-        return jax.make_jaxpr(WRITTEN_OUT[name])(*[number] * count)
+        return jax.make_jaxpr(ELEMENTARY[name])(*[number] * count)
 
 
-def _written_out(scalars: Scalars, name: str, args: Sequence[Indices]) -> Indices:
+def _lower_elementary(scalars: ScalarBuilder, name: str, args: Sequence[ScalarIds]) -> ScalarIds:
     args = [elementwise(scalars, "convert", [x], np.float64) for x in args]
-    whole, closed = np.broadcast_arrays(*args), _traced(name)
-    numbers = [
-        int(interpreted(scalars, closed.jaxpr, closed.consts, [np.array(i) for i in each])[0])
-        for each in zip(*(part.ravel() for part in whole), strict=True)
+    arrays, closed = np.broadcast_arrays(*args), _trace_elementary(name)
+    ids = [
+        int(lower_jaxpr(scalars, closed.jaxpr, closed.consts, [np.array(i) for i in operands])[0])
+        for operands in zip(*(x.ravel() for x in arrays), strict=True)
     ]
-    return np.array(numbers, np.int64).reshape(whole[0].shape)
+    return np.array(ids, np.int64).reshape(arrays[0].shape)
 
 
-def _powers(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
+def _integer_pow(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
     power, [x] = eqn.params["y"], args
     one = np.full(x.shape, scalars.constant(1, scalars.all[int(x.flat[0])].dtype))
     product = functools.reduce(
@@ -166,92 +178,13 @@ def _powers(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
     return [product if power >= 0 else elementwise(scalars, "div", [one, product])]
 
 
-def _iota(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
+def _iota(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
     shape, axis = eqn.params["shape"], eqn.params["dimension"]
     along = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return [constants(scalars, np.broadcast_to(along, shape).astype(eqn.params["dtype"]))]
 
 
-def _scanned(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
-    """A scan has a fixed length, and is laid out flat."""
-    params = eqn.params
-    consts, carried = params["num_consts"], params["num_consts"] + params["num_carry"]
-    closed, carry, rows = params["jaxpr"], args[consts:carried], []
-    if scalars.dry and params["length"] > 1:
-        return _any_turn(scalars, params, args)
-    order = range(params["length"])
-    for n in reversed(order) if params["reverse"] else order:
-        given = [*args[:consts], *carry, *(x[n] for x in args[carried:])]
-        out = interpreted(scalars, closed.jaxpr, closed.consts, given)
-        carry = out[: params["num_carry"]]
-        rows.append(out[params["num_carry"] :])
-    rows = rows[::-1] if params["reverse"] else rows
-    return [*carry, *(np.stack(column) for column in zip(*rows, strict=True))]
-
-
-def _any_turn(scalars: Scalars, params: Mapping[str, Any], args: list[Indices]) -> list[Indices]:
-    """What a scan ends with, as far as it is the same after any number of turns."""
-    closed, count = params["jaxpr"], params["num_carry"]
-    consts, carried = params["num_consts"], params["num_consts"] + count
-    parts = args[consts:carried]
-    first, shapes = flat(parts), [part.shape for part in parts]
-    rows = [part[0] for part in args[carried:]]
-    varied = shaped(opened(scalars, flat(rows), [False] * len(flat(rows))), [x.shape for x in rows])
-
-    def turn(carry: list[int]) -> list[Indices]:
-        given = [*args[:consts], *shaped(carry, shapes), *varied]
-        return interpreted(scalars, closed.jaxpr, closed.consts, given)
-
-    constant = settled(scalars, params, first, lambda carry: flat(turn(carry)[:count]))
-    after = opened(scalars, first, constant)
-    stacked = [
-        _unknown(scalars, (params["length"], *v.aval.shape), v.aval.dtype)
-        for v in closed.jaxpr.outvars[count:]
-    ]
-    return [*shaped(after, shapes), *stacked]
-
-
-def _unknown(scalars: Scalars, shape: tuple[int, ...], dtype: Any) -> Indices:
-    return np.full(shape, scalars.new(dtype, None))
-
-
-def _branches(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
-    """Every branch is computed, and the one that was asked for is taken; see also `loops.once`.
-
-    A branch that would end the program with an error (`eqx.error_if`) is left out with the check
-    before it, as equinox does with EQX_ON_ERROR=off.
-    """
-    [which], rest = args[:1], args[1:]
-    changed = once(scalars, interpreted, eqn.params, _at_least(scalars, int(which), 1), rest)
-    if changed is not None:
-        return changed
-    branches = [branch for branch in eqn.params["branches"] if not _raises(branch.jaxpr)]
-    outs = [interpreted(scalars, branch.jaxpr, branch.consts, rest) for branch in branches]
-    if len(outs) < len(eqn.params["branches"]) and len(outs) != 1:
-        raise Unsupported("a choice that may end in an error has no native form")
-    result = outs[0]
-    for n, out in enumerate(outs[1:], 1):
-        here = _at_least(scalars, int(which), n)
-        result = [
-            elementwise(scalars, "select_n", [np.array(here), old, new])
-            for old, new in zip(result, out, strict=True)
-        ]
-    return result
-
-
-def _raises(jaxpr: Any) -> bool:
-    """Whether a branch calls back into Python."""
-    return any(eqn.primitive.name == "pure_callback" for eqn in jaxpr.eqns)
-
-
-def _at_least(scalars: Scalars, which: int, n: int) -> int:
-    dtype = scalars.all[which].dtype
-    if dtype.kind == "b":
-        return which
-    return scalars.apply("ge", which, scalars.constant(n, dtype))
-
-
-def _signs(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
+def _sign(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
     dtype = scalars.all[int(args[0].flat[0])].dtype
     zero = np.array(scalars.constant(0, dtype))
     above, below = (
@@ -263,27 +196,114 @@ def _signs(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
     return [elementwise(scalars, "select_n", [is_number, *args, sign])]
 
 
-def _clamped(scalars: Scalars, eqn: Any, args: list[Indices]) -> list[Indices]:
+def _clamp(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
     low, x, high = args
     return [elementwise(scalars, "min", [elementwise(scalars, "max", [x, low]), high])]
 
 
-SPECIAL: Mapping[str, Callable[[Scalars, Any, list[Indices]], list[Indices]]] = {
-    "integer_pow": _powers,
+# === control flow ===============================================================================
+
+
+def _scan(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
+    """Unroll a scan."""
+    params = eqn.params
+    first, last = params["num_consts"], params["num_consts"] + params["num_carry"]
+    closed, carry, rows = params["jaxpr"], args[first:last], []
+    if scalars.is_abstract and params["length"] > 1:
+        return _abstract_scan(scalars, params, args)
+    order = range(params["length"])
+    for n in reversed(order) if params["reverse"] else order:
+        arguments = [*args[:first], *carry, *(x[n] for x in args[last:])]
+        results = lower_jaxpr(scalars, closed.jaxpr, closed.consts, arguments)
+        carry = results[: params["num_carry"]]
+        rows.append(results[params["num_carry"] :])
+    rows = rows[::-1] if params["reverse"] else rows
+    return [*carry, *(np.stack(column) for column in zip(*rows, strict=True))]
+
+
+def _abstract_scan(
+    scalars: ScalarBuilder, params: Mapping[str, Any], args: list[ScalarIds]
+) -> list[ScalarIds]:
+    """Abstract results of a scan: invariant parts of the carry are known, all else is unknown."""
+    closed, count = params["jaxpr"], params["num_carry"]
+    first, last = params["num_consts"], params["num_consts"] + count
+    initial, shapes = flatten(args[first:last]), [part.shape for part in args[first:last]]
+    rows = [part[0] for part in args[last:]]
+    flat_rows = flatten(rows)
+    unknown = abstract_carry(scalars, flat_rows, [False] * len(flat_rows))
+    inputs = unflatten(unknown, [x.shape for x in rows])
+
+    def body(carry: list[int]) -> list[int]:
+        arguments = [*args[:first], *unflatten(carry, shapes), *inputs]
+        return flatten(lower_jaxpr(scalars, closed.jaxpr, closed.consts, arguments)[:count])
+
+    invariant = find_invariants(scalars, params, initial, body)
+    final = abstract_carry(scalars, initial, invariant)
+    stacked = [
+        _unknown(scalars, (params["length"], *v.aval.shape), v.aval.dtype)
+        for v in closed.jaxpr.outvars[count:]
+    ]
+    return [*unflatten(final, shapes), *stacked]
+
+
+def _unknown(scalars: ScalarBuilder, shape: tuple[int, ...], dtype: Any) -> ScalarIds:
+    return np.full(shape, scalars.new(dtype, None))
+
+
+def _cond(scalars: ScalarBuilder, eqn: Any, args: list[ScalarIds]) -> list[ScalarIds]:
+    """Lower a `cond` to all of its branches and selects between their results.
+
+    A branch that raises an error (`eqx.error_if`) is left out together with its check, as equinox
+    does with EQX_ON_ERROR=off.
+    """
+    [index], operands = args[:1], args[1:]
+    is_update = _at_least(scalars, int(index), 1)
+    updated = lower_optional_update(scalars, lower_jaxpr, eqn.params, is_update, operands)
+    if updated is not None:
+        return updated
+    branches = [branch for branch in eqn.params["branches"] if not _raises(branch.jaxpr)]
+    outs = [lower_jaxpr(scalars, branch.jaxpr, branch.consts, operands) for branch in branches]
+    if len(outs) < len(eqn.params["branches"]) and len(outs) != 1:
+        raise Unsupported("a switch with an error branch has no native form")
+    result = outs[0]
+    for n, out in enumerate(outs[1:], 1):
+        predicate = _at_least(scalars, int(index), n)
+        result = [
+            elementwise(scalars, "select_n", [np.array(predicate), old, new])
+            for old, new in zip(result, out, strict=True)
+        ]
+    return result
+
+
+def _raises(jaxpr: Any) -> bool:
+    """Whether a branch calls Python."""
+    return any(eqn.primitive.name == "pure_callback" for eqn in jaxpr.eqns)
+
+
+def _at_least(scalars: ScalarBuilder, index: int, n: int) -> int:
+    """Emit the predicate that the index of a `cond`, a boolean or an integer, is at least n."""
+    dtype = scalars.all[index].dtype
+    if dtype.kind == "b":
+        return index
+    return scalars.apply("ge", index, scalars.constant(n, dtype))
+
+
+SPECIAL: Mapping[str, Callable[[ScalarBuilder, Any, list[ScalarIds]], list[ScalarIds]]] = {
+    "integer_pow": _integer_pow,
     "square": lambda scalars, eqn, args: [elementwise(scalars, "mul", [args[0], args[0]])],
-    "sign": _signs,
-    "clamp": _clamped,
+    "sign": _sign,
+    "clamp": _clamp,
     "dot_general": lambda scalars, eqn, args: [
-        contracted(scalars, eqn.params["dimension_numbers"], *args)
+        contract(scalars, eqn.params["dimension_numbers"], *args)
     ],
     "iota": _iota,
-    "scan": _scanned,
-    "cond": _branches,
-    "gather": indexing.gather,
-    "scatter": indexing.scatter,
-    "scatter-add": indexing.scatter,
-    "dynamic_slice": indexing.dynamic_slice,
-    "dynamic_update_slice": indexing.dynamic_update,
+    "scan": _scan,
+    "cond": _cond,
+    "gather": gather_scatter.gather,
+    "scatter": gather_scatter.scatter,
+    "scatter-add": gather_scatter.scatter,
+    "dynamic_slice": gather_scatter.dynamic_slice,
+    "dynamic_update_slice": gather_scatter.dynamic_update_slice,
     "convert_element_type": lambda scalars, eqn, args: [
         elementwise(scalars, "convert", args, eqn.params["new_dtype"])
     ],

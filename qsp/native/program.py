@@ -1,4 +1,4 @@
-"""A JAX program of one lane, compiled for many lanes side by side."""
+"""Compilation of a JAX function of one simulation to a program that runs many in vector lanes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ import jax
 import numpy as np
 from llvmlite import ir
 
-from qsp.native import codegen as machine
-from qsp.native.builder import Scalars
-from qsp.native.cache import identity, kept
-from qsp.native.codegen import Code
-from qsp.native.instructions import ADDRESS, SLOT, Types
-from qsp.native.lowering import interpreted
-from qsp.native.shape_ops import Indices
+from qsp.native import codegen
+from qsp.native.builder import ScalarBuilder
+from qsp.native.cache import load_or_compile, program_key
+from qsp.native.codegen import CompiledFunction
+from qsp.native.instructions import ADDRESS, SLOT, VectorTypes
+from qsp.native.lowering import lower_jaxpr
+from qsp.native.shape_ops import ScalarIds
 
 NAME = "lanes"
+"""Symbol of the compiled function."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """Shape and type of one array of a lane, and what is known of its elements.
+    """Shape and type of one array of a simulation, and its elements that are always zero.
 
     Args:
         shape: Shape.
         dtype: Type.
-        absent: Elements, counted in the order of the array, that are zero in every lane there is.
+        absent: Flat indices of the elements that are zero in every simulation; they are folded to
+            constants.
     """
 
     shape: tuple[int, ...]
@@ -45,63 +47,72 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """What `build` makes.
+    """A compiled program; see `build`.
 
     Args:
         code: The machine code.
-        width: Lanes computed at once.
-        inputs: Arrays of a lane that it takes.
-        outputs: Arrays of a lane that it gives.
-        tree: Structure of the result.
-        rooms: Scalars it keeps in memory.
+        width: Simulations per vector register.
+        inputs: Arrays of a simulation that the program takes.
+        outputs: Arrays of a simulation that it returns.
+        tree: Tree structure of the result.
+        slots: Number of spill slots.
     """
 
-    code: Code
+    code: CompiledFunction
     width: int
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
     tree: Any
-    rooms: int
+    slots: int
 
     def __call__(self, *arguments: Any) -> Any:
-        """Results of a number of lanes that is a multiple of the width; the lane axis leads."""
+        """Run simulations.
+
+        Args:
+            *arguments: Arguments of the function, every leaf with a leading simulation axis whose
+                length is a multiple of the width.
+
+        Returns:
+            The result of the function, every leaf with a leading simulation axis.
+        """
         leaves = jax.tree.leaves(arguments)
         count = len(leaves[0])
         rows = np.concatenate(
-            [_numbers(leaf, part) for leaf, part in zip(leaves, self.inputs, strict=True)], axis=1
+            [_as_doubles(leaf, shape) for leaf, shape in zip(leaves, self.inputs, strict=True)],
+            axis=1,
         )
-        given = self._side_by_side(rows)
-        size = sum(part.size for part in self.outputs)
-        made = _aligned((count // self.width, size, self.width))
-        memory = _aligned((max(self.rooms, 1), self.width))
-        for inputs, outputs in zip(given, made, strict=True):
-            self.code.call(inputs.ctypes.data, outputs.ctypes.data, memory.ctypes.data)
-        rows = np.ascontiguousarray(made.transpose(0, 2, 1)).reshape(count, size)
+        inputs = self._interleave(rows)
+        size = sum(shape.size for shape in self.outputs)
+        outputs = _aligned_empty((count // self.width, size, self.width))
+        memory = _aligned_empty((max(self.slots, 1), self.width))
+        for group_in, group_out in zip(inputs, outputs, strict=True):
+            self.code.call(group_in.ctypes.data, group_out.ctypes.data, memory.ctypes.data)
+        rows = np.ascontiguousarray(outputs.transpose(0, 2, 1)).reshape(count, size)
         return jax.tree.unflatten(self.tree, self._split(rows))
 
-    def _side_by_side(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of lanes as a processor reads them: a number of one lane beside that of the next."""
+    def _interleave(self, rows: np.ndarray) -> np.ndarray:
+        """Arrange (simulation, scalar) as (group, scalar, lane), the layout of vector registers."""
         groups = rows.reshape(-1, self.width, rows.shape[1])
-        result = _aligned((len(groups), rows.shape[1], self.width))
+        result = _aligned_empty((len(groups), rows.shape[1], self.width))
         result[...] = groups.transpose(0, 2, 1)
         return result
 
     def _split(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Arrays of the rows."""
+        """Split (simulation, scalar) into the output arrays."""
         leaves, first = [], 0
-        for part in self.outputs:
-            values = rows[:, first : first + part.size]
-            if part.dtype.kind != "f":
-                values = np.ascontiguousarray(values).view(np.int64).astype(part.dtype)
-            leaves.append(values.reshape((len(rows), *part.shape)))
-            first += part.size
+        for shape in self.outputs:
+            values = rows[:, first : first + shape.size]
+            if shape.dtype.kind != "f":
+                values = np.ascontiguousarray(values).view(np.int64).astype(shape.dtype)
+            leaves.append(values.reshape((len(rows), *shape.shape)))
+            first += shape.size
         return leaves
 
 
-def _numbers(leaf: Any, part: Shape) -> np.ndarray:
-    """Lanes of an array as rows of 64 bits, whatever they stand for."""
-    rows = np.asarray(leaf).reshape(len(leaf), part.size)
-    return rows if part.dtype.kind == "f" else rows.astype(np.int64).view(np.float64)
+def _as_doubles(leaf: Any, shape: Shape) -> np.ndarray:
+    """Return an array as (simulation, scalar) of 64 bits each; integers keep their bits."""
+    rows = np.asarray(leaf).reshape(len(leaf), shape.size)
+    return rows if shape.dtype.kind == "f" else rows.astype(np.int64).view(np.float64)
 
 
 def build(
@@ -110,75 +121,76 @@ def build(
     inputs: Sequence[Shape],
     folder: Path | None = None,
 ) -> Program:
-    """Compile a function of one lane.
+    """Compile a function of one simulation.
 
     Args:
-        function: Of JAX arrays.
-        arguments: Its arguments, in shape and type.
-        inputs: What is known of the leaves of the arguments.
-        folder: Where compiled programs are kept.
+        function: Function of JAX arrays.
+        arguments: Shapes and types of its arguments, as `jax.ShapeDtypeStruct`.
+        inputs: The leaves of the arguments, with their absent elements.
+        folder: Folder of compiled programs; None disables the cache.
 
     Raises:
-        Unsupported: If the function holds something that has no native form.
+        Unsupported: If the function uses a primitive or a type that has no native form.
     """
     with jax.enable_x64(True):
         closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments)
     outputs = tuple(Shape(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(out))
 
-    def made() -> bytes:
-        text, rooms = _module(closed, inputs)
-        return rooms.to_bytes(SLOT, "little") + machine.assembled(text)
+    def compile_code() -> bytes:
+        text, slots = _emit_module(closed, inputs)
+        return slots.to_bytes(SLOT, "little") + codegen.compile_ir(text)
 
-    code = kept(folder, lambda: identity(closed, inputs), made)
-    rooms = int.from_bytes(code[:SLOT], "little")
+    code = load_or_compile(folder, lambda: program_key(closed, inputs), compile_code)
     return Program(
-        machine.loaded(code[SLOT:], NAME),
-        machine.register_width(),
-        tuple(inputs),
-        outputs,
-        jax.tree.structure(out),
-        rooms,
+        code=codegen.load(code[SLOT:], NAME),
+        width=codegen.register_width(),
+        inputs=tuple(inputs),
+        outputs=outputs,
+        tree=jax.tree.structure(out),
+        slots=int.from_bytes(code[:SLOT], "little"),
     )
 
 
-def _module(closed: Any, inputs: Sequence[Shape]) -> tuple[str, int]:
-    """The program in the language of LLVM, and the scalars that it keeps in memory."""
-    types = Types(machine.register_width())
+def _emit_module(closed: Any, inputs: Sequence[Shape]) -> tuple[str, int]:
+    """Return the program in LLVM IR, and its number of spill slots."""
+    types = VectorTypes(codegen.register_width())
     module = ir.Module("program")
-    kind = ir.FunctionType(ir.VoidType(), [ADDRESS] * 3)
-    function = ir.Function(module, kind, NAME)
-    given, made, memory = function.args
+    signature = ir.FunctionType(ir.VoidType(), [ADDRESS] * 3)
+    function = ir.Function(module, signature, NAME)
+    source, target, memory = function.args
     for argument in function.args:
         argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block())
-    scalars = Scalars(builder, types, memory)
-    args, slot = [], 0
-    for part in inputs:
-        args.append(_input(scalars, part, given, slot))
-        slot += part.size
+    scalars = ScalarBuilder(builder, types, memory)
+    args, first = [], 0
+    for shape in inputs:
+        args.append(_input_scalars(scalars, shape, source, first))
+        first += shape.size
     with np.errstate(all="ignore"):
-        results = interpreted(scalars, closed.jaxpr, closed.consts, args)
-    for n, i in enumerate(int(i) for part in results for i in part.ravel()):
-        types.store(scalars.builder, scalars.register(i), made, n)
+        results = lower_jaxpr(scalars, closed.jaxpr, closed.consts, args)
+    for n, i in enumerate(int(i) for result in results for i in result.ravel()):
+        types.store(scalars.builder, scalars.register(i), target, n)
     scalars.builder.ret_void()
-    return str(module), scalars.rooms
+    return str(module), scalars.slot_count
 
 
-def _input(scalars: Scalars, part: Shape, given: Any, first: int) -> Indices:
-    def loader(slot: int) -> Callable[[Any], Any]:
-        return lambda builder: scalars.types.load(builder, given, slot, part.dtype)
+def _input_scalars(scalars: ScalarBuilder, shape: Shape, source: Any, first: int) -> ScalarIds:
+    """Return the scalars of an input: constant zeros, or loads at their first use."""
 
-    numbers = [
-        scalars.constant(0, part.dtype)
-        if n in part.absent
-        else scalars.new(part.dtype, loader(first + n))
-        for n in range(part.size)
+    def loader(place: int) -> Callable[[Any], Any]:
+        return lambda builder: scalars.types.load(builder, source, place, shape.dtype)
+
+    ids = [
+        scalars.constant(0, shape.dtype)
+        if n in shape.absent
+        else scalars.new(shape.dtype, loader(first + n))
+        for n in range(shape.size)
     ]
-    return np.array(numbers, np.int64).reshape(part.shape)
+    return np.array(ids, np.int64).reshape(shape.shape)
 
 
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Room for numbers, at an address that vector registers load from."""
+def _aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an uninitialized float64 array, aligned for vector registers of its last axis."""
     align = SLOT * shape[-1]
     raw = np.empty(math.prod(shape) * SLOT + align, np.uint8)
     first = -raw.ctypes.data % align

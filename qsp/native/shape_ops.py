@@ -1,4 +1,4 @@
-"""Primitives that only move elements: applied to the numbers of scalars, as arrays of numpy."""
+"""Primitives that rearrange elements, applied by NumPy to arrays of scalar ids."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from qsp.native.instructions import Unsupported
 
-Indices = np.ndarray
-"""Numbers of scalars (int64), in the shape of the array they are the elements of."""
+ScalarIds = np.ndarray
+"""Ids of scalars (int64), in the shape of the array whose elements they are."""
 
 
-def _broadcast(params: Mapping[str, Any], x: Indices) -> Indices:
+def _broadcast_in_dim(params: Mapping[str, Any], x: ScalarIds) -> ScalarIds:
     shape, dimensions = params["shape"], params["broadcast_dimensions"]
     aligned = np.ones(len(shape), int)
     for axis, to in enumerate(dimensions):
@@ -21,67 +21,68 @@ def _broadcast(params: Mapping[str, Any], x: Indices) -> Indices:
     return np.broadcast_to(x.reshape(aligned), shape)
 
 
-def _sliced(params: Mapping[str, Any], x: Indices) -> Indices:
+def _slice(params: Mapping[str, Any], x: ScalarIds) -> ScalarIds:
     strides = params["strides"] or (1,) * x.ndim
     bounds = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
     return x[tuple(slice(*bound) for bound in bounds)]
 
 
-def _padded(params: Mapping[str, Any], x: Indices, value: Indices) -> Indices:
-    if any(low < 0 or high < 0 or inside for low, high, inside in params["padding_config"]):
-        raise Unsupported("padding that cuts or spreads has no native form")
-    widths = [(low, high) for low, high, _ in params["padding_config"]]
+def _pad(params: Mapping[str, Any], x: ScalarIds, value: ScalarIds) -> ScalarIds:
+    config = params["padding_config"]
+    if any(low < 0 or high < 0 or interior for low, high, interior in config):
+        raise Unsupported("negative or interior padding has no native form")
+    widths = [(low, high) for low, high, _ in config]
     return np.pad(x, widths, constant_values=int(value))
 
 
-MOVES: Mapping[str, Callable[..., Indices]] = {
-    "broadcast_in_dim": _broadcast,
-    "slice": _sliced,
+SHAPE_OPS: Mapping[str, Callable[..., ScalarIds]] = {
+    "broadcast_in_dim": _broadcast_in_dim,
+    "slice": _slice,
     "reshape": lambda params, x: x.reshape(params["new_sizes"]),
     "squeeze": lambda params, x: np.squeeze(x, axis=params["dimensions"]),
     "expand_dims": lambda params, x: np.expand_dims(x, params["dimensions"]),
     "transpose": lambda params, x: x.transpose(params["permutation"]),
-    "pad": _padded,
+    "pad": _pad,
     "rev": lambda params, x: np.flip(x, params["dimensions"]),
     "concatenate": lambda params, *xs: np.concatenate(xs, axis=params["dimension"]),
     "stack": lambda params, *xs: np.stack(xs, axis=params["axis"]),
 }
 
 
-def gathered(params: Mapping[str, Any], x: Indices, start: Sequence[int]) -> Indices:
-    """One window of an array, from an index on; an index out of range is moved into it."""
+def gather_window(params: Mapping[str, Any], x: ScalarIds, start: Sequence[int]) -> ScalarIds:
+    """Return the window of a `gather` at a constant index, which is clipped to the array."""
     numbers = params["dimension_numbers"]
     sizes = params["slice_sizes"]
     first = np.zeros(x.ndim, int)
     first[list(numbers.start_index_map)] = start
-    window = x[_window(first, sizes, x.shape)]
+    window = x[_clipped_window(first, sizes, x.shape)]
     return np.squeeze(window, axis=numbers.collapsed_slice_dims)
 
 
-def scattered(params: Mapping[str, Any], x: Indices, start: Sequence[int]) -> Any:
-    """Where one window lies in an array, as an index of numpy; none if it does not fit."""
+def scatter_index(params: Mapping[str, Any], x: ScalarIds, start: Sequence[int]) -> Any:
+    """Return the NumPy index of the window of a `scatter`, or None if it is out of range."""
     numbers = params["dimension_numbers"]
     inserted = numbers.inserted_window_dims
     first = np.zeros(x.ndim, int)
     first[list(numbers.scatter_dims_to_operand_dims)] = start
     if (first < 0).any() or (first >= x.shape).any():
         return None
-    whole = (slice(None) if axis not in inserted else int(at) for axis, at in enumerate(first))
-    return tuple(whole)
+    index = (slice(None) if axis not in inserted else int(at) for axis, at in enumerate(first))
+    return tuple(index)
 
 
-def updated(x: Indices, update: Indices, start: Sequence[int]) -> Indices:
-    """An array in which a window is replaced; a window out of range is moved into it."""
+def update_window(x: ScalarIds, update: ScalarIds, start: Sequence[int]) -> ScalarIds:
+    """Return the array with a window replaced; the window is clipped to the array."""
     result = x.copy()
-    result[_window(np.asarray(start), update.shape, x.shape)] = update
+    result[_clipped_window(np.asarray(start), update.shape, x.shape)] = update
     return result
 
 
-def windowed(params: Mapping[str, Any], x: Indices, start: Sequence[int]) -> Indices:
-    """A window of an array; one out of range is moved into it."""
-    return x[_window(np.asarray(start), params["slice_sizes"], x.shape)]
+def slice_window(params: Mapping[str, Any], x: ScalarIds, start: Sequence[int]) -> ScalarIds:
+    """Return the window of a `dynamic_slice`, clipped to the array."""
+    return x[_clipped_window(np.asarray(start), params["slice_sizes"], x.shape)]
 
 
-def _window(start: Any, sizes: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
-    inside = np.clip(start, 0, np.subtract(shape, sizes))
-    return tuple(slice(int(at), int(at) + size) for at, size in zip(inside, sizes, strict=True))
+def _clipped_window(start: Any, sizes: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    clipped = np.clip(start, 0, np.subtract(shape, sizes))
+    return tuple(slice(int(at), int(at) + size) for at, size in zip(clipped, sizes, strict=True))

@@ -13,7 +13,7 @@ import pytest
 from qsp.engine import cache
 from qsp.engine.method import Method
 from qsp.engine.trajectory import solve_simulation
-from qsp.native.cache import ADDRESS, words
+from qsp.native.cache import ADDRESS, serialize
 from qsp.system import System
 from tests.engine import whole
 
@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
-from qsp.native import codegen as machine
+from qsp.native import codegen
 from tests.engine import toy
 
-compiled, assembled = [], machine.assembled
-machine.assembled = lambda text: compiled.append(text) or assembled(text)
-batch = Batch(toy.stacked(toy.lane((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
+compiled, compile_ir = [], codegen.compile_ir
+codegen.compile_ir = lambda text: compiled.append(text) or compile_ir(text)
+batch = Batch(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
 _, timing = simulate(batch, toy.Toy(), Method(), kinds=toy.KINDS, cache_dir=Path(sys.argv[1]))
 print(json.dumps([timing.backend, len(compiled)]))
 """
@@ -66,7 +66,7 @@ def test_the_key_of_the_default_model_holds_no_address():
         )
     )(sim)
     assert ADDRESS in str(traced).encode()  # rules of derivatives, and checks that call Python
-    found = list(words(traced))
+    found = list(serialize(traced))
     assert len(found) > 10_000
     assert not [word for word in found if ADDRESS in word]
 

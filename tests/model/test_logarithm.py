@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.model.logarithm import log
+from qsp.libm import log
 
 SMALLEST_NORMAL, LARGEST = np.finfo(float).tiny, np.finfo(float).max
 

@@ -1,4 +1,4 @@
-"""The same function of one lane by two ways: natively, and by JAX under vmap."""
+"""One function of a simulation computed in two ways: natively, and by JAX under vmap."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from qsp.native.codegen import register_width
 
 
 def program(function: Any, *arguments: Any, folder: Path | None = None) -> Program:
-    """The native program; arguments have a leading lane axis."""
+    """Compile a function natively; its arguments have a leading simulation axis."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(arguments)]
     shapes = [Shape(leaf.shape[1:], leaf.dtype) for leaf in leaves]
     one = [jax.ShapeDtypeStruct(shape.shape, shape.dtype) for shape in shapes]
@@ -20,26 +20,26 @@ def program(function: Any, *arguments: Any, folder: Path | None = None) -> Progr
 
 
 def both(function: Any, *arguments: Any) -> tuple[Any, Any]:
-    """Results of the lanes, native and by JAX."""
+    """Results by the native program and by JAX."""
     expected = jax.tree.map(np.asarray, jax.vmap(function)(*arguments))
     return natively(function, *arguments), expected
 
 
 def natively(function: Any, *arguments: Any) -> Any:
-    """Results of any number of lanes; the first fills up."""
+    """Results of any number of simulations; repeats fill up the last vector register."""
     width = register_width()
     count = len(jax.tree.leaves(arguments)[0])
     index = np.arange(-(-count // width) * width) % count
-    whole = jax.tree.map(lambda leaf: np.asarray(leaf)[index], arguments)
-    result = program(function, *arguments)(*jax.tree.leaves(whole))
+    padded = jax.tree.map(lambda leaf: np.asarray(leaf)[index], arguments)
+    result = program(function, *arguments)(*jax.tree.leaves(padded))
     return jax.tree.map(lambda leaf: leaf[:count], result)
 
 
 def agree(function: Any, *arguments: Any, rtol: float = 1e-14) -> None:
-    """Assert that both ways give the same."""
-    got, expected = both(function, *arguments)
-    assert jax.tree.structure(got) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+    """Assert that both ways give the same structure, types, shapes and values."""
+    found, expected = both(function, *arguments)
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert a.dtype == b.dtype
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=rtol, atol=0.0)

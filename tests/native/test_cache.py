@@ -1,4 +1,4 @@
-"""Keys of cached programs, and what is done without one."""
+"""Keys of cached programs, and what happens to programs that have none."""
 
 from types import SimpleNamespace
 
@@ -6,16 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.native import cache as kept
+from qsp.native import cache
 
 
 def key(**params):
-    """Words for the parameters of a primitive."""
+    """Part of a key that comes from the parameters of a primitive."""
     eqn = SimpleNamespace(primitive=SimpleNamespace(name="add"), params=params)
-    return tuple(kept._parameters(eqn))
+    return tuple(cache._serialize_params(eqn))
 
 
-def test_parts_of_a_parameter_are_parts_of_the_key():
+def test_every_part_of_a_parameter_changes_the_key():
     zeros = np.zeros(2000)
     other = np.where(np.arange(2000) == 1000, 1.0, zeros)
     different = [(1, 2), ((1,), 2), {1: 2}, {1: 3}, zeros, other, jnp.zeros(3), None]
@@ -23,19 +23,27 @@ def test_parts_of_a_parameter_are_parts_of_the_key():
     assert key(y=zeros) == key(y=zeros.copy())
 
 
-def test_a_parameter_known_by_its_address_has_no_key():
-    with pytest.raises(kept.Unidentified, match="function is known by its address alone"):
+def test_a_parameter_identified_by_its_address_has_no_key():
+    with pytest.raises(cache.Uncacheable, match="function is identified only by its address"):
         key(f=[{"g": (1, key)}])
 
 
-def test_a_program_without_a_key_is_made_every_time(tmp_path):
-    def unidentified():
-        raise kept.Unidentified
+def test_a_program_without_a_key_is_compiled_every_time(tmp_path):
+    def no_key():
+        raise cache.Uncacheable
 
-    assert [kept.kept(tmp_path, unidentified, lambda: b"code") for _ in range(2)] == [b"code"] * 2
+    compiled = []
+
+    def compile_code():
+        compiled.append(1)
+        return b"code"
+
+    codes = [cache.load_or_compile(tmp_path, no_key, compile_code) for _ in range(2)]
+    assert codes == [b"code"] * 2
+    assert len(compiled) == 2
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_cannot_be_read_is_made_anew(tmp_path):
+def test_an_unreadable_file_is_compiled_again(tmp_path):
     (tmp_path / "native-a").mkdir()
-    assert kept.kept(tmp_path, lambda: "a", lambda: b"code") == b"code"
+    assert cache.load_or_compile(tmp_path, lambda: "a", lambda: b"code") == b"code"
