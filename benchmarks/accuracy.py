@@ -1,9 +1,9 @@
-"""Error against time, by solver and tolerance: the trial of the main job. JSON lines.
+"""Accuracy and speed by solver and tolerance, in the trial of the main job. JSON lines.
 
     .venv/bin/python benchmarks/accuracy.py [--patients 32]
 
-The reference is Tsit5 at a tolerance of 1e-9. Errors are the largest over patients, arms and dose
-periods, relative to it. `load` says how busy the machine was.
+The reference is Tsit5 at a tolerance of 1e-9. Errors are relative to it, the largest over patients,
+arms and dose periods. `load` is the load average of the machine.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ERRORS = {"err_il6_peak": "il6_peak", "err_auc": "auc", "err_tumor": "tumor_volu
 
 
 def main() -> None:
-    """Measure and print."""
+    """Simulate with each method and print one row per method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=32)
-    asked = parser.parse_args()
-    prepared = prepare(Request(base_case.CONFIG, [f"patients={asked.patients}"]))
+    arguments = parser.parse_args()
+    prepared = prepare(Request(base_case.CONFIG, [f"patients={arguments.patients}"]))
     reference = base_case.endpoints(prepared, REFERENCE)
     for method in METHODS:
         emit(_row(base_case.endpoints(prepared, method), reference, method))

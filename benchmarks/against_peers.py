@@ -1,21 +1,22 @@
-"""Patients a second on one core at equal error: this package and what others simulate with.
+"""Patients per second on one core at equal error: this package and other ODE solvers.
 
     .venv/bin/pip install -e ".[bench]" -c constraints.txt
     .venv/bin/python benchmarks/against_peers.py [--patients 256] [--methods rock4,lsoda]
 
-`rkc2`, `rock2` and `rock4` are the package as it computes by default, in machine code of its own;
-`rock4_xla` is the same solver by XLA, which gradients and accelerators use.
+`rkc2`, `rock2` and `rock4` are this package with its native backend, the default on CPUs;
+`rock4_xla` is the same solver by XLA, as for gradients and on accelerators.
 
-Six doses of mosunetuzumab in 84 days with dexamethasone. All methods are given the same equations,
-patients, doses and tolerances, and are compared with Tsit5 at a relative tolerance of 1e-10. For
-each, the tolerance is loosened as far as the peak of IL-6 stays within 0.5 % in every patient: its
-row has `"chosen": true`, and ratios are of such rows. Errors are the largest over patients.
+The case is six doses of mosunetuzumab in 84 days with dexamethasone. All methods solve the same
+equations for the same patients, doses and tolerances. The reference is Tsit5 at a relative
+tolerance of 1e-10. Each method runs at the loosest tolerance that keeps the error of the IL-6 peak
+below 0.5 % in every patient: its row has `"chosen": true`, and ratios compare these rows. Errors
+are the largest over patients.
 
-All run on one core, and seconds are those the processor worked: others on the machine disturb
-little. Compilation is apart. Peers integrate from one change of dosing to the next and show IL-6
-every hour for three days after each dose; those that are compiled are given the program of
-`scalar_model.py`. The package computes more than is compared: grades of CRS, their times, and what
-else a run records.
+All methods run on one core, and times are CPU seconds, which other processes affect little.
+Compilation is excluded. The other solvers integrate from one dosing event to the next and return
+IL-6 every hour for three days after each dose; compiled ones use the program of `scalar_model.py`.
+This package computes more than is compared: grades of CRS, their times, and everything else that a
+run records.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ BENCH = "against_peers"
 RTOLS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 REFERENCE_RTOL = 1e-10
 IL6_WITHIN = 0.005
-SAME = 1e-6
+REFERENCE_AGREEMENT = 1e-6
 FINE = Grid(dense=0.05 / 24.0, coarse=0.01)
-"""Outputs where LSODA checks the reference, in the first `FEW` patients."""
+"""Output times at which LSODA checks the reference, in the first `CHECKED` patients."""
 
-FEW = 64
+CHECKED = 64
 REPEATS = 5
-PATIENCE_S = 60.0
-"""A method that takes longer than this is not repeated."""
+MAX_REPEATED_S = 60.0
+"""Longest run that is repeated [s]."""
 
 OWN = {
     "rkc2": Method("RKC2"),
@@ -64,10 +65,10 @@ OWN = {
 }
 VMAPPED = {"tsit5": "Tsit5", "kvaerno5": "Kvaerno5"}
 COMPILED = {"lsoda": "peers_lsoda", "cvode": "peers_cvode", "casadi": "peers_casadi"}
-WITHOUT_ADAPTER = {"nvqsp": "no adapter: no GPU was at hand to write and try one"}
+WITHOUT_ADAPTER = {"nvqsp": "no adapter: no GPU was available to write and test one"}
 METHODS = (*OWN, *VMAPPED, *COMPILED, *WITHOUT_ADAPTER)
-MOST_PATIENTS = {"kvaerno5": 64}
-"""Of a slow method; fewer would take as long, for patients are computed 64 at a time."""
+MAX_PATIENTS = {"kvaerno5": 64}
+"""Patients for a slow method: one chunk, because fewer would take as long."""
 
 T = TypeVar("T")
 
@@ -77,31 +78,31 @@ class Entrant:
     """A method and its patients.
 
     Args:
-        name: Of the method.
-        patients: How many.
-        needs: Distributions whose versions matter, beside jax and diffrax.
-        note: What to know of its figures.
-        prepared: The simulation at a relative tolerance.
+        name: Name of the method.
+        patients: Number of patients.
+        packages: Distributions whose versions are recorded, in addition to jax and diffrax.
+        note: Note on its figures.
+        prepare: Prepares the simulation at a relative tolerance.
     """
 
     name: str
     patients: int
-    needs: Sequence[str]
+    packages: Sequence[str]
     note: str
-    prepared: Callable[[float], Simulate]
+    prepare: Callable[[float], Simulate]
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
+class Attempt:
     """A method at one tolerance.
 
     Args:
         entrant: The method.
-        rtol: The tolerance.
-        simulate: What is timed.
-        compile_s: Seconds by the clock before it could be.
-        runs: So far.
-        errors: Of the first run.
+        rtol: Relative tolerance.
+        simulate: Function that is timed.
+        compile_s: Wall-clock seconds of preparation.
+        runs: Timed runs so far.
+        errors: Errors of the first run.
     """
 
     entrant: Entrant
@@ -113,23 +114,23 @@ class Tried:
 
     @property
     def failures(self) -> int:
-        """Patients in whom the method did not come to the end."""
+        """Number of patients in whom the method failed."""
         return int(self.runs[0].outcome.failed.sum())
 
     @property
     def is_chosen(self) -> bool:
-        """Whether it is good enough: tolerances are tried from the loosest on."""
+        """Whether the error is within the limit; the loosest such tolerance is tried last."""
         error = self.errors["err_il6_peak"]
         return not self.failures and error is not None and error <= IL6_WITHIN
 
-    def again(self) -> Tried:
-        """Timed once more, unless that takes too long."""
-        if self.runs[0].wall_s > PATIENCE_S:
+    def repeat(self) -> Attempt:
+        """Time one more run, unless it takes too long."""
+        if self.runs[0].wall_s > MAX_REPEATED_S:
             return self
         return dataclasses.replace(self, runs=(*self.runs, _quiet(self.simulate)))
 
     def row(self) -> Row:
-        """Its figures."""
+        """Return the row of this method and tolerance."""
         cpu_s = statistics.median(run.cpu_s for run in self.runs)
         entrant = self.entrant
         return row(
@@ -148,30 +149,30 @@ class Tried:
             **self.errors,
             chosen=self.is_chosen,
             note=entrant.note,
-            versions=_versions(entrant.needs),
+            versions=_versions(entrant.packages),
         )
 
 
 def main() -> None:
-    """Measure and print."""
-    asked = _arguments()
+    """Time all methods and print their rows and ratios."""
+    arguments = _arguments()
     jax.config.update("jax_platforms", "cpu")
     with _one_core():
-        case = base_case(asked.patients)
+        case = base_case(arguments.patients)
         scalars = scalar_case(case)
-        emit(_program(case, scalars))
-        reference = peers_package.prepared(case, REFERENCE_RTOL, Method("Tsit5"))().outcome
+        emit(_check_program(case, scalars))
+        reference = peers_package.prepare(case, REFERENCE_RTOL, Method("Tsit5"))().outcome
         chosen = []
-        with _absent_if_it_fails("reference", "lsoda"):
+        with _record_failure("reference", "lsoda"):
             _check_reference("lsoda", case, scalars, reference)
-        for name in asked.methods:
-            with _absent_if_it_fails(BENCH, name):
-                tried = list(_tried(_entrant(name, case, scalars), reference))
-                chosen += [one for one in tried if one.is_chosen]
-        # In turns: a neighbor who slows the machine for a while slows all methods alike.
+        for name in arguments.methods:
+            with _record_failure(BENCH, name):
+                attempts = list(_try_tolerances(_entrant(name, case, scalars), reference))
+                chosen += [attempt for attempt in attempts if attempt.is_chosen]
+        # Methods take turns, so that a varying load of the machine affects all of them alike.
         for _ in range(REPEATS - 1):
-            chosen = [one.again() for one in chosen]
-    rows = [one.row() for one in chosen]
+            chosen = [attempt.repeat() for attempt in chosen]
+    rows = [attempt.row() for attempt in chosen]
     for line in (*rows, *_ratios(rows)):
         emit(line)
 
@@ -180,16 +181,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=256)
     parser.add_argument("--methods", type=lambda text: text.split(","), default=METHODS)
-    asked = parser.parse_args()
-    unknown = [name for name in asked.methods if name not in METHODS]
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.methods if name not in METHODS]
     if unknown:
         parser.error(f"unknown method {unknown[0]!r}. Choose from {', '.join(METHODS)}")
-    return asked
+    return arguments
 
 
 @contextlib.contextmanager
 def _one_core() -> Iterator[None]:
-    """All threads of this process on one core, where the system can do that."""
+    """Pin all threads of this process to one core, if the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -201,7 +202,7 @@ def _one_core() -> Iterator[None]:
         yield
     finally:
         for thread in _threads():
-            with contextlib.suppress(ProcessLookupError):  # it has ended since
+            with contextlib.suppress(ProcessLookupError):  # the thread has ended
                 os.sched_setaffinity(thread, before.get(thread, allowed))
 
 
@@ -210,17 +211,17 @@ def _threads() -> list[int]:
 
 
 @contextlib.contextmanager
-def _absent_if_it_fails(bench: str, name: str) -> Iterator[None]:
-    """A row that says why, if a method cannot be had."""
+def _record_failure(bench: str, name: str) -> Iterator[None]:
+    """Print a row with the reason if a method is missing or fails."""
     try:
         yield
-    except Exception as problem:
-        reason = f"{type(problem).__name__}: {problem}"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
         emit(row(bench, name, device="cpu", status="absent", reason=reason))
 
 
-def _program(case: Case, scalars: ScalarCase) -> Row:
-    """What the compiled peers are given, after it was compared with the package."""
+def _check_program(case: Case, scalars: ScalarCase) -> Row:
+    """Compare the program for compiled solvers with this package and return its row."""
     model = scalars.model
     return row(
         "scalar_model",
@@ -237,12 +238,12 @@ def _program(case: Case, scalars: ScalarCase) -> Row:
 
 
 def _check_reference(name: str, case: Case, scalars: ScalarCase, reference: Outcome) -> None:
-    """A peer on a fine grid has to find the reference; the grid of all peers is judged by it."""
+    """Compare the reference with another solver, on a fine grid and on the grid of all solvers."""
     peer = importlib.import_module(COMPILED[name])
     grids = {"reference": scalar_case(case, scalars.model, FINE), "grid": scalars}
-    for bench, whole in grids.items():
-        few = whole.of(FEW)
-        errors = _errors(peer.prepared(few, REFERENCE_RTOL)().outcome, reference.of(FEW))
+    for bench, full in grids.items():
+        few = full.of(CHECKED)
+        errors = _errors(peer.prepare(few, REFERENCE_RTOL)().outcome, reference.of(CHECKED))
         line = row(
             bench,
             name,
@@ -250,49 +251,51 @@ def _check_reference(name: str, case: Case, scalars: ScalarCase, reference: Outc
             rtol=REFERENCE_RTOL,
             patients=few.patients,
             **errors,
-            versions=_versions(peer.NEEDS),
+            versions=_versions(peer.PACKAGES),
         )
         if bench == "reference":
-            line["agrees"] = all(error is not None and error <= SAME for error in errors.values())
+            line["agrees"] = all(
+                error is not None and error <= REFERENCE_AGREEMENT for error in errors.values()
+            )
         emit(line)
 
 
 def _entrant(name: str, case: Case, scalars: ScalarCase) -> Entrant:
     if name in WITHOUT_ADAPTER:
         raise NotImplementedError(WITHOUT_ADAPTER[name])
-    few = scalars.of(min(scalars.patients, MOST_PATIENTS.get(name, scalars.patients)))
+    few = scalars.of(min(scalars.patients, MAX_PATIENTS.get(name, scalars.patients)))
     if name in OWN:
         peer = peers_package
-        prepared = functools.partial(peer.prepared, case, method=OWN[name])
+        prepare = functools.partial(peer.prepare, case, method=OWN[name])
     elif name in VMAPPED:
         peer = peers_diffrax
-        prepared = functools.partial(peer.prepared, case, few, solver=VMAPPED[name])
+        prepare = functools.partial(peer.prepare, case, few, solver=VMAPPED[name])
     else:
         peer = importlib.import_module(COMPILED[name])
-        prepared = functools.partial(peer.prepared, few)
+        prepare = functools.partial(peer.prepare, few)
     note = peer.note(OWN[name]) if name in OWN else peer.note()
-    return Entrant(name, few.patients, peer.NEEDS, note, prepared)
+    return Entrant(name, few.patients, peer.PACKAGES, note, prepare)
 
 
-def _tried(entrant: Entrant, reference: Outcome) -> Iterator[Tried]:
-    """One run at each tolerance, down to the first that is good enough; others are printed."""
+def _try_tolerances(entrant: Entrant, reference: Outcome) -> Iterator[Attempt]:
+    """Run once at each tolerance until one is accurate enough; print the rows of the others."""
     for rtol in RTOLS:
         began = clock.perf_counter()
-        simulate = _quiet(entrant.prepared, rtol)
+        simulate = _quiet(entrant.prepare, rtol)
         compile_s = clock.perf_counter() - began
         run = _quiet(simulate)
         errors = _errors(run.outcome, reference.of(entrant.patients))
-        tried = Tried(entrant, rtol, simulate, compile_s + run.compile_s, (run,), errors)
-        yield tried
-        if tried.is_chosen:
+        attempt = Attempt(entrant, rtol, simulate, compile_s + run.compile_s, (run,), errors)
+        yield attempt
+        if attempt.is_chosen:
             return
-        emit(tried.row())
+        emit(attempt.row())
 
 
-def _quiet(work: Callable[..., T], *given: Any) -> T:
-    """Do something with what it prints out of the way of the rows."""
+def _quiet(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function with its output redirected to stderr, away from the rows."""
     with contextlib.redirect_stdout(sys.stderr):
-        return work(*given)
+        return function(*arguments)
 
 
 def _errors(found: Outcome, reference: Outcome) -> dict[str, float | None]:
@@ -303,12 +306,12 @@ def _errors(found: Outcome, reference: Outcome) -> dict[str, float | None]:
     }
 
 
-def _versions(needs: Sequence[str]) -> dict[str, str]:
-    return {name: version(name) for name in needs}
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    return {name: version(name) for name in packages}
 
 
 def _ratios(rows: Sequence[Row]) -> Iterator[Row]:
-    """The package's own methods over all others."""
+    """Ratios of the methods of this package to all others."""
     chosen = {line["method"]: line for line in rows}
     for own in (chosen[name] for name in OWN if name in chosen):
         for name in (*VMAPPED, *COMPILED):

@@ -1,4 +1,4 @@
-"""The base case of the sweeps: the step-up arm of the main job alone, and cases beside it."""
+"""Base case of the sweeps, the step-up arm of the main job, and variations of it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ DAYS = 84
 
 
 def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Prepared:
-    """The base case in so many patients, without trajectories.
+    """Prepare the base case or a variation of it, without trajectories.
 
     Args:
-        patients: How many.
-        doses: Weekly doses in place of those of the arm; amounts follow the arm's as far as it has
-            doses, then its last.
-        days: Length of the trial; what the arm gives later falls away.
+        patients: Number of patients.
+        doses: Number of weekly doses, which replace those of the arm: amounts of the arm in turn,
+            then its last amount. None keeps the doses of the arm.
+        days: Length of the trial [day]; later doses and visits are left out.
     """
     file = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     arm = file["arms"][ARM]
-    given = arm["doses"] if doses is None else _weekly(arm["doses"], doses)
-    arm["doses"] = [dose for dose in given if _day(dose["time"]) < days]
+    scheduled = arm["doses"] if doses is None else _weekly(arm["doses"], doses)
+    arm["doses"] = [dose for dose in scheduled if _day(dose["time"]) < days]
     visits = [visit for visit in file["visits"] if _day(visit) < days]
     changes = {
         "patients": patients,
@@ -46,7 +46,7 @@ def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Pr
 
 
 def endpoints(case: Prepared, method: Method) -> xr.Dataset:
-    """What the patients of a case come to by some method, without trajectories."""
+    """Simulate a case with a method and return its endpoints, without trajectories."""
     return simulate(
         case.trial,
         case.cohort,
@@ -69,7 +69,7 @@ def _day(text: str) -> float:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML on one line: as JSON, but for tables."""
+    """A value as TOML on one line; only tables differ from JSON."""
     if isinstance(value, dict):
         pairs = (f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items())
         return f"{{{', '.join(pairs)}}}"

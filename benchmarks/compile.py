@@ -1,13 +1,14 @@
-"""How long a start takes: from the call of `simulate` to the end of the first chunk. JSON lines.
+"""Startup time, from the call of `simulate` to the end of the first chunk. JSON lines.
 
     .venv/bin/python benchmarks/compile.py [--variants default,relaxed] [--repeats 3]
 
-Each start is a new process; imports are apart. The first finds an empty cache of compiled programs
-(`"start": "cold"`), the second finds what the first left there (`"cached"`). The cache is set as
-`qsp run` sets it, in a temporary folder; `kept` names the programs that are in it after the start:
-without that of the engine, `native`, a second start is no shorter than the first. Variants
-other than the default are started once each way. For gradients the figure is the compilation alone:
-forward mode through a whole lane, and reverse mode through one solve of a week after a bolus.
+Each start is a new process, and imports are excluded. The first start has an empty cache of
+compiled programs (`"start": "cold"`); the second has the cache that the first filled (`"cached"`).
+The cache is configured as by `qsp run`, in a temporary folder. `kept` lists the programs in the
+cache after the start; only if it contains `native`, the program of the engine, is the second start
+shorter. Variants other than the default are started once each way. For gradients, the figure is
+compilation alone: forward mode through a whole simulation, and reverse mode through one solve of a
+week after a bolus.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import base_case
 import compile_gradients
 import jax
-from apart import is_measured, measured
+from isolated import is_complete, run_isolated
 from rows import Row, emit, row
 
 from qsp.engine.method import Method
@@ -45,13 +46,13 @@ LIMIT_S = 120.0
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """Equations in another form.
+    """A variant of the model.
 
     Args:
-        structure: The form.
-        solver: That can take them.
-        days: Length of the trial.
-        note: What to know of its figures.
+        structure: Structure of the equations.
+        solver: A solver suited to them.
+        days: Length of the trial [day].
+        note: Note on the figures.
     """
 
     structure: ModelStructure
@@ -78,52 +79,52 @@ STARTS = ("cold", "cached")
 
 
 class FirstChunk:
-    """Reads the clock when the first patients are done."""
+    """Progress that records when the first chunk ends."""
 
     def __init__(self) -> None:
         self.at: float | None = None
 
     def compiled(self, seconds: float) -> None:
-        """Nothing: the first chunk counts."""
+        """Ignore the end of compilation."""
 
     def start(self, sims: int) -> None:
-        """Nothing yet."""
+        """Ignore the start."""
 
     def advance(self, sims: int) -> None:
-        """A chunk is done."""
+        """Record the end of the first chunk."""
         self.at = self.at or clock.perf_counter()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the starts of each variant and print one row per variant and kind of start."""
     names = (*VARIANTS, *MODES)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variants", type=lambda text: text.split(","))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.setdefault("EQX_ON_ERROR", "off")  # as the command line does, for each start
-    if asked.one:
-        emit(_one(**json.loads(asked.one)))
+    if arguments.one:
+        emit(_measure(**json.loads(arguments.one)))
         return
-    for name in names if asked.variants is None else asked.variants:
-        for figures in _starts(name, asked.repeats if name == "default" else 1):
+    for name in names if arguments.variants is None else arguments.variants:
+        for figures in _measure_starts(name, arguments.repeats if name == "default" else 1):
             emit(figures)
 
 
-def _starts(name: str, repeats: int) -> list[Row]:
-    """A row for each kind of start; none of the second kind where the first takes too long."""
-    found: dict[str, list[Row]] = {start: [] for start in STARTS}
+def _measure_starts(name: str, repeats: int) -> list[Row]:
+    """Return a row for each kind of start, or only the first if a start fails or is too slow."""
+    rows_by_start: dict[str, list[Row]] = {start: [] for start in STARTS}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
             for start in STARTS:
                 case = {"variant": name, "start": start, "cache": cache}
-                figures = measured(__file__, case, LIMIT_S)
+                figures = run_isolated(__file__, case, LIMIT_S)
                 figures.pop("cache", None)
-                found[start].append(figures)
-                if not is_measured(figures):
+                rows_by_start[start].append(figures)
+                if not is_complete(figures):
                     return [figures]
-    return [_median(rows) for rows in found.values()]
+    return [_median(rows) for rows in rows_by_start.values()]
 
 
 def _median(rows: Sequence[Row]) -> Row:
@@ -135,23 +136,23 @@ def _median(rows: Sequence[Row]) -> Row:
     return {**rows[0], **seconds, "repeats": len(rows)}
 
 
-def _one(variant: str, start: str, cache: str) -> Row:
-    """This process is for one start."""
+def _measure(variant: str, start: str, cache: str) -> Row:
+    """Measure one start, in this process."""
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
     if variant in MODES:
         method, figures = "rock4", _gradient(MODES[variant])
     else:
-        which = VARIANTS[variant]
-        prepared = base_case.prepared(PATIENTS, days=which.days)
-        method, figures = which.solver.lower(), _first_chunk(prepared, which)
-    kept = _kept(Path(cache))
-    about = {"status": "ok", "variant": variant, "start": start}
-    return row("compile", method, **about, **figures, kept=kept)
+        settings = VARIANTS[variant]
+        prepared = base_case.prepared(PATIENTS, days=settings.days)
+        method, figures = settings.solver.lower(), _first_chunk(prepared, settings)
+    cached = _cached_programs(Path(cache))
+    case = {"status": "ok", "variant": variant, "start": start}
+    return row("compile", method, **case, **figures, kept=cached)
 
 
-def _kept(cache: Path) -> list[str]:
-    """Programs in the cache."""
+def _cached_programs(cache: Path) -> list[str]:
+    """Names of the programs in the cache."""
     return sorted({path.name.split("-")[0] for path in cache.iterdir() if path.suffix != "-atime"})
 
 
@@ -175,7 +176,7 @@ def _first_chunk(prepared: Prepared, variant: Variant) -> Row:
 
 
 def _gradient(prepared: Callable[[], tuple[Callable[[Any], Any], Any]]) -> Row:
-    """Compilation and one run of a function that gives derivatives."""
+    """Time the compilation and one run of a gradient."""
     with double():
         function, at = prepared()
         began = clock.perf_counter()

@@ -1,6 +1,6 @@
-"""Functions that give derivatives of one patient, to be compiled.
+"""Gradients of one patient, to be compiled: forward and reverse mode.
 
-By potency, production of IL-6 and killing: the logarithms of all three, as of what is derived.
+They are logarithmic sensitivities to potency, production of IL-6 and killing.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from qsp.trial import Trial, event_table, period_table
 
 DAYS = 7
 BOLUS = 10.0
-"""Of the molecule, into the blood, at the start of the week of reverse mode [nmol]."""
+"""Bolus of the molecule into the blood at the start of the reverse-mode solve [nmol]."""
 
 GRADES = 4
-MOST_STEPS = 4096
+MAX_STEPS = 4096
 FACTORS = 3
 
 
 def forward() -> tuple[Callable[[Any], Any], Any]:
-    """Forward mode through a whole lane: the first dose, a week. By the first of the parameters."""
+    """Forward mode through a simulation of one week, with respect to the first parameter."""
     run = base_case.prepared(1, days=DAYS)
     sim = _simulation(run.trial, run.cohort)
     segments = max_segments(sim.events, sim.begin, sim.end, ())
@@ -56,7 +56,7 @@ def forward() -> tuple[Callable[[Any], Any], Any]:
 
 
 def reverse() -> tuple[Callable[[Any], Any], Any]:
-    """Reverse mode through one solve, with checkpoints: a week from a bolus, without tracking."""
+    """Reverse mode with checkpoints through one solve of a week after a bolus."""
     first = base_case.prepared(1, days=DAYS).cohort.parameters[0]
     parameters = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), first)
 
@@ -84,11 +84,11 @@ def _after_a_week(system: Flattened, start: Any, p: Parameters) -> Any:
         stepsize_controller=PerStateTolerance(
             pid, method.rtol, system.negligible(start, p), jnp.asarray(method.first_step)
         ),
-        max_steps=MOST_STEPS,
+        max_steps=MAX_STEPS,
         adjoint=dfx.RecursiveCheckpointAdjoint(),
     )
     if solution.ys is None:
-        raise RuntimeError("the solve must keep its last state")
+        raise RuntimeError("the solve must save its last state")
     return solution.ys[-1]
 
 
@@ -104,14 +104,16 @@ def _scaled(p: Parameters, factors: Any) -> Parameters:
 
 
 def _simulation(trial: Trial, cohort: Cohort) -> Simulation:
-    """The first patient of a trial with one arm, without CRS."""
+    """Simulation of the first patient of a trial with one arm, with thresholds no grade reaches."""
     people = cohort.people.covariates
     events = event_table(trial, people["body_weight"], people["body_surface"])
     periods = period_table(trial, events).label.shape[-1]
-    given = (np.asarray(getattr(events, field.name))[0, 0] for field in dataclasses.fields(Events))
+    columns = (
+        np.asarray(getattr(events, field.name))[0, 0] for field in dataclasses.fields(Events)
+    )
     return Simulation(
         parameters=jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), cohort.parameters[0]),
-        events=Events(*given),
+        events=Events(*columns),
         thresholds=np.full((periods, GRADES), NEVER),
         begin=np.asarray(float(trial.start)),
         end=np.asarray(float(trial.days)),

@@ -35,7 +35,7 @@ MEDIANS = ("cmax", "auc", "occupancy_max", "crs_onset")
 
 
 def simulate(out: Path) -> None:
-    """Run the main job into a folder, by the command line of this checkout."""
+    """Run the main job of this checkout by the command line, into a folder."""
     options = ["--patients", str(PATIENTS), "--set", f"seed={SEED}", "--out", str(out)]
     subprocess.run(
         [sys.executable, "-m", "qsp", "run", CONFIG, *options],
@@ -46,7 +46,7 @@ def simulate(out: Path) -> None:
 
 
 def summary(ds: xr.Dataset) -> dict[str, dict[str, float]]:
-    """Twelve variables by arm: rates of CRS, and medians over patients."""
+    """Twelve values by arm: rates of CRS, and medians over patients."""
     worst = ds["crs_grade"].max("dose_period")
     values = {f"crs_grade_{n}_or_worse": (worst >= n).mean("patient") for n in (1, 2)}
     values |= {name: ds[name].max("dose_period").median("patient") for name in PEAKS}
@@ -66,7 +66,7 @@ def arrays(results: xr.DataTree) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def digest(values: np.ndarray) -> str:
-    """SHA-256 of type, shape and bytes; texts are hashed as UTF-8."""
+    """SHA-256 of type, shape and bytes; strings are hashed as UTF-8."""
     if values.dtype.kind in "OUT":
         content = json.dumps(values.astype(str).ravel().tolist()).encode()
         kind = "text"
@@ -75,8 +75,8 @@ def digest(values: np.ndarray) -> str:
     return hashlib.sha256(f"{kind} {values.shape} ".encode() + content).hexdigest()
 
 
-def measured() -> dict[str, Any]:
-    """Simulate and summarize."""
+def record() -> dict[str, Any]:
+    """Run the main job and return its record."""
     from qsp.native import processor
 
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def measured() -> dict[str, Any]:
 
 
 def differences(golden: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """One line for each value or array that differs."""
+    """Return one line for each value or array that differs."""
     lines = [
         f"{name}, arm {arm}: {before} before, {found['summary'][name][arm]} now"
         for name, by_arm in golden["summary"].items()
@@ -113,9 +113,9 @@ def main() -> None:
     """Write the golden file or compare with it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="replace the golden file")
-    is_written = parser.parse_args().write
-    found = measured()
-    if is_written:
+    is_write = parser.parse_args().write
+    found = record()
+    if is_write:
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(json.dumps(found, indent=1) + "\n")
         print(f"Wrote {GOLDEN.relative_to(ROOT)}: {len(found['sha256'])} arrays.")

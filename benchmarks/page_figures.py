@@ -35,17 +35,17 @@ STARTS = {"cold": ARM_COLORS[1], "cached": ARM_COLORS[0]}
 STARTED = {"cold": "first start", "cached": "second start"}
 WIDTH = 8.6
 HALO = (withStroke(linewidth=3, foreground="white"),)
-"""Of a label that a line may cross."""
+"""White outline of labels that a line may cross."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn:
+class PageFigure:
     """A figure on the page.
 
     Args:
-        file: Name.
-        script: Whose results it shows.
-        caption: What is to be seen.
+        file: File name.
+        script: Name of the script whose results it shows.
+        caption: Caption.
         figure: The figure.
     """
 
@@ -55,50 +55,51 @@ class Drawn:
     figure: Figure
 
 
-def draw(results: Results) -> list[Drawn]:
-    """The figures for which there are results."""
-    wanted: tuple[tuple[str, str, str, Callable[[Rows], Figure | None]], ...] = (
+def draw(results: Results) -> list[PageFigure]:
+    """Draw the figures that have results."""
+    candidates: tuple[tuple[str, str, str, Callable[[Rows], Figure | None]], ...] = (
         ("peers.png", "against_peers", PEERS, peers),
         ("accuracy.png", "accuracy", ACCURACY, accuracy),
         ("patients.png", "scaling", PATIENTS, patients),
         ("trial.png", "scaling", TRIAL, trial),
         ("compile.png", "compile", COMPILE, starts),
     )
-    drawn = []
-    for file, script, caption, figure in wanted:
-        made = figure(results.get(script, ()))
-        if made is not None:
-            drawn.append(Drawn(file, script, caption, made))
-    return drawn
+    figures = []
+    for file, script, caption, draw_figure in candidates:
+        figure = draw_figure(results.get(script, ()))
+        if figure is not None:
+            figures.append(PageFigure(file, script, caption, figure))
+    return figures
 
 
 PEERS = (
-    "Patients a second on one core, each method at the loosest tolerance that keeps the peak of "
-    "IL-6 within 0.5 % in every patient. Blue: the package; gray: others, given the same equations."
+    "Patients per second on one core, each method at the loosest tolerance that keeps the error of "
+    "the IL-6 peak below 0.5 % in every patient. Blue: this package; gray: other solvers of the "
+    "same equations."
 )
 ACCURACY = (
-    "Largest error of the peak of IL-6 against time, for four solvers at tolerances from 1e-3 "
-    "(right) to 1e-6 (left)."
+    "Largest error of the IL-6 peak and time per patient and arm, for four solvers at tolerances "
+    "from 1e-3 (right) to 1e-6 (left)."
 )
 PATIENTS = (
-    "Left: patients a second on all cores, without compilation. Right: the most memory the process "
-    "held, compilation included; patients are simulated and written in blocks of 10,000."
+    "Left: patients per second on all cores, without compilation. Right: peak memory of the "
+    "process, including compilation; patients are simulated and written in blocks of 10,000."
 )
-TRIAL = "Cost of a patient by number of weekly doses in 365 days, and by length of the trial."
+TRIAL = "Time per patient by number of weekly doses in 365 days, and by length of the trial."
 COMPILE = (
-    "From the call of `simulate` to the end of the first 64 patients, in a new process, imports "
-    "apart; for gradients the compilation alone. A second start finds what the first left in the "
-    "cache of compiled programs."
+    "Time from the call of `simulate` to the end of the first 64 patients in a new process, "
+    "without imports; for gradients, compilation alone. The second start has the cache of compiled "
+    "programs that the first filled."
 )
 
 
 def number_of(figures: Row, key: str) -> float:
-    """A figure of a row."""
+    """Return a value of a row as a number."""
     return float(str(figures[key]))
 
 
 def measured(rows: Rows, bench: str, **where: object) -> list[Row]:
-    """Rows of a benchmark that came to their end."""
+    """Return the rows of a benchmark that succeeded and have these values."""
     return [
         line
         for line in rows
@@ -115,7 +116,7 @@ def power(value: float) -> str:
 
 
 def title_of(method: object) -> str:
-    """Name of a method as its authors write it."""
+    """Name of a method as its authors spell it."""
     return NAMES.get(str(method), str(method))
 
 
@@ -141,7 +142,7 @@ def _peers(chosen: Rows) -> Figure:
 
 
 def peers(rows: Rows) -> Figure | None:
-    """Methods at equal error."""
+    """Draw the speed of all methods at equal error."""
     chosen = measured(rows, "against_peers", chosen=True)
     return _peers(chosen) if chosen else None
 
@@ -163,22 +164,22 @@ def _accuracy(solvers: Mapping[str, Rows]) -> Figure:
         _label(ax, title_of(solver), (x, y), (-9, 2), path_effects=HALO, **style)
     low, high = ax.get_xlim()
     ax.set_xlim(low / 2.5, high)
-    ax.set_xlabel("Largest error of the peak of IL-6 [%]")
+    ax.set_xlabel("Largest error of the IL-6 peak [%]")
     ax.set_ylabel("Milliseconds per patient and arm")
     return figure
 
 
 def _spread(ends: dict[str, tuple[float, float, str]]) -> dict[str, tuple[float, float, str]]:
-    """Heights of labels, each at least a line above the one below it on a logarithmic scale."""
-    apart, below, placed = 1.13, 0.0, {}
+    """Spread labels on a logarithmic scale, each at least a line above the one below."""
+    line_height, below, placed = 1.13, 0.0, {}
     for solver, (x, y, color) in sorted(ends.items(), key=lambda item: item[1][1]):
-        below = max(y, below * apart)
+        below = max(y, below * line_height)
         placed[solver] = (x, below, color)
     return placed
 
 
 def accuracy(rows: Rows) -> Figure | None:
-    """Error against time, by solver."""
+    """Draw time against error, by solver."""
     rows = measured(rows, "accuracy", precision="float64")
     lines = [line for line in rows if line["err_il6_peak"]]
     lines.sort(key=lambda line: -number_of(line, "rtol"))
@@ -213,7 +214,7 @@ def _patients(lines: Rows) -> Figure:
 
 
 def patients(rows: Rows) -> Figure | None:
-    """Speed and memory by number of patients."""
+    """Draw speed and memory by number of patients."""
     lines = sorted(
         measured(rows, "scaling", axis="patients"), key=lambda line: number_of(line, "patients")
     )
@@ -241,7 +242,7 @@ def _trial(axes: Mapping[str, Rows]) -> Figure:
 
 
 def trial(rows: Rows) -> Figure | None:
-    """Cost of a patient by doses and by days."""
+    """Draw the time per patient by doses and by days."""
     axes = {axis: measured(rows, "scaling", axis=axis) for axis in ("doses", "days")}
     axes = {
         axis: sorted(lines, key=lambda line, axis=axis: number_of(line, axis))
@@ -277,7 +278,7 @@ def _starts(variants: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def _start(ax: Axes, place: int, seconds: Mapping[str, float]) -> None:
-    """A row of dots, the shorter time labeled on its left, the longer one on its right."""
+    """Draw the two starts of a variant as dots, labeled on their outer sides."""
     ends = sorted(seconds.values())
     ax.plot(ends, [place] * len(ends), color=RULE, lw=3, zorder=1)
     for start, value in seconds.items():
@@ -295,7 +296,7 @@ def _label(
 
 
 def starts(rows: Rows) -> Figure | None:
-    """Cold and cached starts, by variant."""
+    """Draw cold and cached starts, by variant."""
     variants: dict[str, dict[str, float]] = {}
     for line in measured(rows, "compile"):
         seconds = number_of(line, "first_chunk_s" if "first_chunk_s" in line else "compile_s")
@@ -308,7 +309,7 @@ def _decade_above(value: float) -> float:
 
 
 def _log(ax: Axes, which: str) -> None:
-    """Logarithmic scale with plain numbers, at the decades or also between them."""
+    """Set a logarithmic scale with plain numbers; over few decades, label 2 and 5 as well."""
     if which == "x":
         ax.set_xscale("log")
     else:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from page_figures import Drawn, Results, Rows, measured, number_of, power, title_of
-from page_targets import SHARD_S, Target, targets
+from page_figures import PageFigure, Results, Rows, measured, number_of, power, title_of
+from page_targets import MIN_SHARD_S, Target, targets
 from rows import Row
 
 
-def page(results: Results, figures: Sequence[Drawn]) -> str:
-    """The part of the page that follows from results."""
+def page(results: Results, figures: Sequence[PageFigure]) -> str:
+    """Return the generated part of the page."""
     if not any(results.values()):
         return "No results yet.\n"
     parts = [
-        "## Asked and measured\n",
-        _table(("asked", "measured", "holds"), map(_target_line, targets(results))),
+        "## Targets\n",
+        _table(("target", "measured", "met"), map(_target_line, targets(results))),
         "## Figures\n",
-        *(_shown(one) for one in figures),
+        *(_embed(figure) for figure in figures),
         *_sections(results),
-        "## Circumstances\n",
+        "## Conditions of measurement\n",
         _machines(results),
         _table(("script", "date", "load", "versions", "commit", "minutes"), _scripts(results)),
     ]
@@ -28,14 +28,14 @@ def page(results: Results, figures: Sequence[Drawn]) -> str:
 
 def _target_line(target: Target) -> Sequence[str]:
     words = {True: "yes", False: "**no**", None: "–"}
-    return target.asked, target.found, words[target.holds]
+    return target.text, target.measured, words[target.is_met]
 
 
-def _shown(drawn: Drawn) -> str:
-    alt = drawn.file.removesuffix(".png")
+def _embed(figure: PageFigure) -> str:
+    alt = figure.file.removesuffix(".png")
     return (
-        f"![{alt}](figures/{drawn.file})\n\n{drawn.caption} Numbers: `{drawn.script}.py`; drawn by "
-        "`page.py`.\n"
+        f"![{alt}](figures/{figure.file})\n\n{figure.caption} "
+        f"Numbers: `{figure.script}.py`; drawn by `page.py`.\n"
     )
 
 
@@ -43,9 +43,9 @@ def _sections(results: Results) -> Iterator[str]:
     sections: tuple[tuple[str, str, Callable[[Rows], str]], ...] = (
         ("Chunks and workers", "throughput", _throughput),
         ("Precision", "accuracy", _precisions),
-        ("Against others", "against_peers", _peers),
+        ("Comparison with other solvers", "against_peers", _peers),
         ("Starts", "compile", _starts),
-        ("Sizes", "scaling", _sizes),
+        ("Scaling", "scaling", _sizes),
         ("Shards", "sharding", _shards),
     )
     for title, script, table in sections:
@@ -56,13 +56,13 @@ def _sections(results: Results) -> Iterator[str]:
 
 def _throughput(rows: Rows) -> str:
     heads = {
-        "computed by": "backend",
-        "patients in a chunk": "chunk_size",
+        "backend": "backend",
+        "patients per chunk": "chunk_size",
         "workers": "workers",
         "precision": "precision",
         "tolerance": "rtol",
         "patient-arms per second": "patient_arms_per_s",
-        "per core": "patients_per_s_per_core",
+        "per second and core": "patients_per_s_per_core",
         "compile [s]": "compile_s",
     }
     return _columns(heads, measured(rows, "throughput"))
@@ -71,13 +71,13 @@ def _throughput(rows: Rows) -> str:
 def _precisions(rows: Rows) -> str:
     heads = {
         "precision": "precision",
-        "computed by": "backend",
+        "backend": "backend",
         "tolerance": "rtol",
         "per second and core": "patients_per_s_per_core",
-        "error: peak of IL-6": "err_il6_peak",
-        "AUC": "err_auc",
-        "tumor": "err_tumor",
-        "grades that differ": "grades_that_differ",
+        "error of IL-6 peak": "err_il6_peak",
+        "error of AUC": "err_auc",
+        "error of tumor volume": "err_tumor",
+        "share of grades that differ": "grades_that_differ",
         "failures": "failures",
     }
     single = {line["rtol"] for line in measured(rows, "accuracy", precision="float32")}
@@ -92,9 +92,9 @@ def _peers(rows: Rows) -> str:
         "patients": "patients",
         "per second and core": "patients_per_s_per_core",
         "compile [s]": "compile_s",
-        "error: peak of IL-6": "err_il6_peak",
-        "AUC": "err_auc",
-        "tumor": "err_tumor",
+        "error of IL-6 peak": "err_il6_peak",
+        "error of AUC": "err_auc",
+        "error of tumor volume": "err_tumor",
         "failures": "failures",
     }
     lines = sorted(
@@ -103,7 +103,7 @@ def _peers(rows: Rows) -> str:
     )
     named = [{**line, "method": title_of(line["method"])} for line in lines]
     absent = [
-        f"{title_of(line['method'])} is absent: {line.get('reason', 'no reason given')}."
+        f"{title_of(line['method'])} was not measured: {line.get('reason', 'no reason recorded')}."
         for line in rows
         if line.get("status") == "absent"
     ]
@@ -118,20 +118,20 @@ def _starts(rows: Rows) -> str:
         "to the first chunk [s]": "first_chunk_s",
         "compile [s]": "compile_s",
         "run [s]": "run_s",
-        "programs kept": "kept",
+        "programs in the cache": "kept",
         "note": "note",
     }
     lines = [
-        {**line, "method": title_of(line["method"]), "note": _why(line)}
+        {**line, "method": title_of(line["method"]), "note": _note(line)}
         for line in rows
         if line["bench"] == "compile"
     ]
     return _columns(heads, lines)
 
 
-def _why(line: Row) -> object:
+def _note(line: Row) -> object:
     if line.get("status") == "timeout":
-        return f"not done after {line['limit_s']} s"
+        return f"exceeded the limit of {line['limit_s']} s"
     return line.get("reason", line.get("note"))
 
 
@@ -144,15 +144,15 @@ def _sizes(rows: Rows) -> str:
         "per second": "patients_per_s",
         "per second and core": "patients_per_s_per_core",
         "simulate [s]": "simulate_s",
-        "in all [s]": "total_s",
-        "memory [MB]": "peak_memory_mb",
+        "total [s]": "total_s",
+        "peak memory [MB]": "peak_memory_mb",
         "steps": "mean_steps",
-        "slowest/mean": "slowest_to_mean_steps",
+        "slowest lane/mean": "slowest_to_mean_steps",
         "failures": "failures",
     }
     lines = [{**line, "workers": line["workers"] or "all"} for line in measured(rows, "scaling")]
     failed = [
-        f"{line['patients']} patients, axis {line['axis']}: {line['status']}, {_why(line)}."
+        f"{line['patients']} patients, axis {line['axis']}: {line['status']}, {_note(line)}."
         for line in rows
         if line["bench"] == "scaling" and line["status"] != "ok"
     ]
@@ -164,34 +164,37 @@ def _shards(rows: Rows) -> str:
         "patients": "patients",
         "arms": "arms",
         "shards": "shards",
-        "a shard [s]": "shard_s",
-        "compute": "compute_s",
-        "plan": "plan_s",
-        "start": "start_s",
-        "prepare": "prepare_s",
-        "compile": "compile_s",
-        "keep": "keep_s",
-        "write": "write_s",
-        "finalize": "finalize_s",
-        "bytes a patient": "bytes_per_patient",
+        "time per shard [s]": "shard_s",
+        "compute [s]": "compute_s",
+        "plan [s]": "plan_s",
+        "start [s]": "start_s",
+        "prepare [s]": "prepare_s",
+        "compile [s]": "compile_s",
+        "checkpoint [s]": "keep_s",
+        "write [s]": "write_s",
+        "finalize [s]": "finalize_s",
+        "bytes per patient": "bytes_per_patient",
         "report [s]": "report_s",
-        "its memory [MB]": "report_mb",
+        "memory of report [MB]": "report_mb",
     }
-    lines = [line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= SHARD_S]
+    lines = [
+        line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= MIN_SHARD_S
+    ]
     return _columns(heads, lines)
 
 
 def _machines(results: Results) -> str:
     all_rows = [line for rows in results.values() for line in rows]
     machines = sorted({f"{line['machine']}, {line['device']}" for line in _with_device(all_rows)})
-    return f"Machine: {'; '.join(machines)}. All in float64 unless a row says otherwise.\n"
+    precision = "Arithmetic is in float64 unless a row gives another precision."
+    return f"Machine: {'; '.join(machines)}. {precision}\n"
 
 
 def _scripts(results: Results) -> Iterator[Sequence[str]]:
     for script, rows in results.items():
-        about = measured(rows, "script")
-        options = " ".join(["", *map(str, _list(about[0]["options"]))]) if about else ""
-        minutes = f"{number_of(about[0], 'seconds') / 60.0:.1f}" if about else "–"
+        runs = measured(rows, "script")
+        options = " ".join(["", *map(str, _list(runs[0]["options"]))]) if runs else ""
+        minutes = f"{number_of(runs[0], 'seconds') / 60.0:.1f}" if runs else "–"
         loads = [number_of(line, "load") for line in rows]
         versions: dict[str, str] = {}
         for line in rows:
@@ -210,7 +213,7 @@ def _scripts(results: Results) -> Iterator[Sequence[str]]:
 
 def _short(commit: str) -> str:
     name, changed, _ = commit.partition("-")
-    return f"{name[:10]}{', files changed' if changed else ''}"
+    return f"{name[:10]}{', with local changes' if changed else ''}"
 
 
 def _with_device(rows: Rows) -> list[Row]:
@@ -226,7 +229,7 @@ def _dict(value: object) -> dict[object, object]:
 
 
 def _columns(heads: dict[str, str], lines: Sequence[Row]) -> str:
-    """Columns that hold something, of rows."""
+    """Format rows as a table without its empty columns."""
     filled = {
         head: key
         for head, key in heads.items()

@@ -1,161 +1,169 @@
-"""What was asked of the speed, and what was measured."""
+"""Performance targets, compared with the recorded results."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
 
-from page_figures import Results, Rows, measured, number_of
+from page_figures import Results, Rows, measured, number_of, title_of
 
 from qsp.plots.style import number
 
-COLD_S, CACHED_S = 15.0, 4.0
-TRIAL_S, TRIAL_MB = 240.0, 4000.0
-AGAINST = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
-SPEEDUP, WITHIN = 1.8, 0.15
-RULES = 1.5
-SHARD_S = 110.0
-"""Shards that last at least so long are those of two minutes."""
+MAX_COLD_S, MAX_CACHED_S = 15.0, 4.0
+MAX_TRIAL_S, MAX_TRIAL_MB = 240.0, 4000.0
+MIN_SPEEDUPS = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
+MIN_PARALLEL_SPEEDUP, TOLERANCE = 1.8, 0.15
+MAX_RULES_RATIO = 1.5
+MIN_SHARD_S = 110.0
+"""Least duration of the shards for which the target of two-minute shards is evaluated."""
 LARGE, HUGE = 100_000, 1_000_000
-MOST_MINUTES = {"against_peers": 8, "scaling": 30}
+MAX_MINUTES = {"against_peers": 8, "scaling": 30}
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What was asked, and what was measured.
+    """A target and its measurement.
 
     Args:
-        asked: In words.
-        found: In words.
-        holds: Whether that is enough; None where it was not measured, or nothing was asked.
+        text: The target.
+        measured: The measurement.
+        is_met: Whether the target is met; None if it was not measured, or if there is none.
     """
 
-    asked: str
-    found: str
-    holds: bool | None
+    text: str
+    measured: str
+    is_met: bool | None
 
 
 def targets(results: Results) -> list[Target]:
-    """Each target with what it came to."""
+    """Return every target with its measurement."""
     scaling, compiling = results.get("scaling", ()), results.get("compile", ())
     return [
         *(
-            _against(results.get("against_peers", ()), other, most)
-            for other, most in AGAINST.items()
+            _against(results.get("against_peers", ()), other, limit)
+            for other, limit in MIN_SPEEDUPS.items()
         ),
         _speedup(scaling),
-        _start(compiling, "cold", COLD_S),
-        _start(compiling, "cached", CACHED_S),
+        _start(compiling, "cold", MAX_COLD_S),
+        _start(compiling, "cached", MAX_CACHED_S),
         *_large_trial(scaling),
         _linear(scaling),
         _flat(scaling),
         *(_gradient(compiling, mode) for mode in ("forward", "reverse")),
         *_rules(results.get("rules", ())),
         _overhead(results.get("sharding", ())),
-        *(_minutes(results, script, most) for script, most in MOST_MINUTES.items()),
+        *(_minutes(results, script, limit) for script, limit in MAX_MINUTES.items()),
     ]
 
 
 def _against(rows: Rows, other: str, least: float) -> Target:
-    """ROCK4, the default, over another method at the same error of the IL-6 peak."""
-    asked = f"ROCK4 against {other} on one core at equal error: {least:g}x"
+    """Compare ROCK4, the default, with another method at the same error of the IL-6 peak."""
+    text = f"ROCK4 over {title_of(other)} on one core at equal error: at least {least:g}x"
     found = _ratio(rows, "rock4", other, "patients_per_s_per_core")
-    return _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found >= least)
+    return _missing(text) if found is None else Target(text, f"{found:.2f}x", found >= least)
 
 
 def _speedup(rows: Rows) -> Target:
-    asked = f"two cores against one: {SPEEDUP:g}x"
+    text = f"two cores over one: at least {MIN_PARALLEL_SPEEDUP:g}x"
     found = _ratio(rows, "2 workers", "1 worker", "patients_per_s")
-    return _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found >= SPEEDUP)
+    return (
+        _missing(text)
+        if found is None
+        else Target(text, f"{found:.2f}x", found >= MIN_PARALLEL_SPEEDUP)
+    )
 
 
-def _start(rows: Rows, start: str, most: float) -> Target:
-    asked = f"start to the first chunk, {start}: {most:g} s at most"
+def _start(rows: Rows, start: str, limit: float) -> Target:
+    text = f"time to the first chunk, {start} start: at most {limit:g} s"
     lines = measured(rows, "compile", variant="default", start=start)
     if not lines:
-        return _missing(asked)
+        return _missing(text)
     seconds = number_of(lines[0], "first_chunk_s")
-    return Target(asked, f"{seconds:.1f} s", seconds <= most)
+    return Target(text, f"{seconds:.1f} s", seconds <= limit)
 
 
 def _large_trial(rows: Rows) -> Iterator[Target]:
     lines = measured(rows, "scaling", axis="patients", patients=LARGE)
     where = f"{LARGE:,} patients for 84 days, endpoints only, 2 cores"
-    for key, most, unit in (
-        ("total_s", TRIAL_S, "s"),
-        ("peak_memory_mb", TRIAL_MB, "MB"),
+    for key, limit, unit in (
+        ("total_s", MAX_TRIAL_S, "s"),
+        ("peak_memory_mb", MAX_TRIAL_MB, "MB"),
     ):
-        asked = f"{where}: under {number(most)} {unit}"
+        text = f"{where}: under {number(limit)} {unit}"
         if not lines:
-            yield _missing(asked)
+            yield _missing(text)
             continue
         found = number_of(lines[0], key)
-        yield Target(asked, f"{number(round(found))} {unit}", found < most)
+        yield Target(text, f"{number(round(found))} {unit}", found < limit)
 
 
 def _linear(rows: Rows) -> Target:
-    asked = f"cost of a patient from 1,000 to {HUGE:,}: the same within {WITHIN:.0%}"
-    return _growth(rows, asked, "1,000 patients", "ms_per_patient", both_ways=True)
+    text = f"time per patient from 1,000 to {HUGE:,} patients: constant within {TOLERANCE:.0%}"
+    return _growth(rows, text, "1,000 patients", "ms_per_patient", both_ways=True)
 
 
 def _flat(rows: Rows) -> Target:
-    asked = f"memory from 10,000 to {HUGE:,} patients: flat (read as within {WITHIN:.0%})"
-    return _growth(rows, asked, "10,000 patients", "peak_memory_mb", both_ways=False)
+    text = f"memory from 10,000 to {HUGE:,} patients: constant within {TOLERANCE:.0%}"
+    return _growth(rows, text, "10,000 patients", "peak_memory_mb", both_ways=False)
 
 
-def _growth(rows: Rows, asked: str, base: str, key: str, *, both_ways: bool) -> Target:
-    """The largest size against the base; to a smaller size than was asked, nothing is judged."""
+def _growth(rows: Rows, text: str, base: str, key: str, *, both_ways: bool) -> Target:
+    """Compare the largest size with the base; a smaller size can fail the target, not meet it."""
     for size in (HUGE, LARGE):
         found = _ratio(rows, f"{size:,} patients", base, key)
         if found is None:
             continue
-        holds = found <= 1.0 + WITHIN and (not both_ways or found >= 1.0 - WITHIN)
-        text = f"{found:.2f} times"
+        is_met = found <= 1.0 + TOLERANCE and (not both_ways or found >= 1.0 - TOLERANCE)
+        ratio = f"ratio {found:.2f}"
         if size == HUGE:
-            return Target(asked, text, holds)
-        return Target(asked, f"{text}, to {size:,} only", None if holds else False)
-    return _missing(asked)
+            return Target(text, ratio, is_met)
+        return Target(text, f"{ratio}, to {size:,} only", None if is_met else False)
+    return _missing(text)
 
 
 def _gradient(rows: Rows, mode: str) -> Target:
-    asked = f"compilation of a gradient, {mode} mode: reported"
+    text = f"compilation of a gradient, {mode} mode: no limit"
     lines = measured(rows, "compile", variant=f"gradient, {mode}", start="cold")
     if not lines:
-        return _missing(asked)
-    return Target(asked, f"{number_of(lines[0], 'compile_s'):.1f} s", True)
+        return _missing(text)
+    return Target(text, f"{number_of(lines[0], 'compile_s'):.1f} s", None)
 
 
-def _minutes(results: Results, script: str, most: int) -> Target:
-    asked = f"`{script}.py` without arguments: {most} minutes at most"
+def _minutes(results: Results, script: str, limit: int) -> Target:
+    text = f"`{script}.py` without arguments: at most {limit} minutes"
     lines = measured(results.get(script, ()), "script", options=[])
     if not lines:
-        return _missing(asked)
+        return _missing(text)
     minutes = number_of(lines[0], "seconds") / 60.0
-    return Target(asked, f"{minutes:.1f} minutes", minutes <= most)
+    return Target(text, f"{minutes:.1f} minutes", minutes <= limit)
 
 
 def _rules(rows: Rows) -> Iterator[Target]:
-    """Arms with rules against the same arm without; only the same visits were asked about."""
-    asked = f"rules, against the same visits without any: {RULES:g}x the time at most"
+    """Compare rules with the same arm without them; the target is about the same visits."""
+    text = f"time with rules against the same visits without rules: at most {MAX_RULES_RATIO:g}x"
     found = _ratio(rows, "rules", "same visits", "simulate_s")
-    yield _missing(asked) if found is None else Target(asked, f"{found:.2f}x", found <= RULES)
+    yield (
+        _missing(text) if found is None else Target(text, f"{found:.2f}x", found <= MAX_RULES_RATIO)
+    )
     found = _ratio(rows, "rules", "on schedule", "simulate_s")
     if found is not None:
-        yield Target("rules, against the same doses without visits", f"{found:.2f}x", None)
+        yield Target("time with rules against the same doses without visits", f"{found:.2f}x", None)
 
 
 def _overhead(rows: Rows) -> Target:
-    """Of the shards that last longest."""
-    asked = f"overhead of shards of two minutes, the queue apart: {WITHIN:.0%} at most"
-    lines = [line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= SHARD_S]
+    """Overhead of the largest measured run."""
+    text = f"overhead of two-minute shards, without the queue: at most {TOLERANCE:.0%}"
+    lines = [
+        line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= MIN_SHARD_S
+    ]
     if not lines:
-        return _missing(asked)
+        return _missing(text)
     found = number_of(lines[-1], "overhead")
-    return Target(asked, f"{found:.1%}", found <= WITHIN)
+    return Target(text, f"{found:.1%}", found <= TOLERANCE)
 
 
-def _missing(asked: str) -> Target:
-    return Target(asked, "not measured", None)
+def _missing(text: str) -> Target:
+    return Target(text, "not measured", None)
 
 
 def _ratio(rows: Rows, above: str, below: str, key: str) -> float | None:

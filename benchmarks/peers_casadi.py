@@ -1,6 +1,6 @@
-"""CasADi: its CVODES integrator mapped over the patients, one integrator for each kind of stretch.
+"""CasADi: its CVODES integrator mapped over the patients, one integrator per kind of segment.
 
-CasADi derives the Jacobian itself. Its expressions become C where there is a compiler of C.
+CasADi derives the Jacobian. Its expressions are compiled by gcc if it is installed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from peers_case import Outcome, Run, ScalarCase, Segment, Simulate, outcome, timed, tolerances
 from peers_graph import Program
 
-NEEDS = ("casadi",)
-MOST_STEPS = 100_000
+PACKAGES = ("casadi",)
+MAX_STEPS = 100_000
 
 SYMBOLIC: Mapping[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
@@ -38,51 +38,53 @@ SYMBOLIC: Mapping[str, Callable[..., Any]] = {
     "le": lambda a, b: a <= b,
     "gt": lambda a, b: a > b,
     "ge": lambda a, b: a >= b,
-    "select_n": lambda which, no, yes: casadi.if_else(which, yes, no),
+    "select_n": lambda predicate, on_false, on_true: casadi.if_else(predicate, on_true, on_false),
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ready:
-    """An integrator of every patient for each stretch."""
+class _Compiled:
+    """An integrator over all patients for each segment."""
 
     case: ScalarCase
     integrators: tuple[Any, ...]
 
     def __call__(self) -> Run:
-        """Every patient."""
-        return timed(self.simulated)
+        """Time the simulation of all patients."""
+        return timed(self.simulate)
 
-    def simulated(self) -> Outcome:
-        """All patients, stretch by stretch."""
+    def simulate(self) -> Outcome:
+        """Simulate all patients, segment by segment."""
         case, model = self.case, self.case.model
         patients, seen, end = case.patients, [], model.initial
         for segment, integrate in zip(case.segments, self.integrators, strict=True):
             begin = np.full((patients, 1), segment.times[0])
-            given = np.concatenate([model.constants, segment.infusion, begin], axis=1)
+            inputs = np.concatenate([model.constants, segment.infusion, begin], axis=1)
             try:
-                result = integrate(x0=(end + segment.bolus).T, p=given.T)
-            except RuntimeError:  # one patient who fails takes all with him
-                nothing = np.full((patients, len(case.times)), np.nan)
-                return outcome(case, nothing, nothing[:, : model.size], np.zeros(patients, bool))
+                result = integrate(x0=(end + segment.bolus).T, p=inputs.T)
+            except RuntimeError:  # one failing patient fails them all
+                missing = np.full((patients, len(case.times)), np.nan)
+                return outcome(case, missing, missing[:, : model.size], np.zeros(patients, bool))
             states = np.reshape(result["xf"].full().T, (patients, len(segment.times), model.size))
             seen.append(states[:, :, model.il6])
             end = states[:, -1]
         return outcome(case, np.concatenate(seen, axis=1), end, np.ones(patients, bool))
 
 
-def prepared(case: ScalarCase, rtol: float) -> Simulate:
-    """The case, compiled."""
+def prepare(case: ScalarCase, rtol: float) -> Simulate:
+    """Compile the case."""
     equations = _equations(case)
-    known: dict[tuple[float, ...], Any] = {}
+    integrators: dict[tuple[float, ...], Any] = {}
     for segment in case.segments:
-        if _since_start(segment) not in known:
-            known[_since_start(segment)] = _integrator(equations, segment, rtol, case.patients)
-    return _Ready(case, tuple(known[_since_start(segment)] for segment in case.segments))
+        if _since_start(segment) not in integrators:
+            integrators[_since_start(segment)] = _integrator(
+                equations, segment, rtol, case.patients
+            )
+    return _Compiled(case, tuple(integrators[_since_start(segment)] for segment in case.segments))
 
 
 def note() -> str:
-    """What to know of the figures."""
+    """Note on the figures."""
     return f"BDF, exact Jacobian; expressions {'in C' if _has_compiler() else 'interpreted'}"
 
 
@@ -91,7 +93,7 @@ def _has_compiler() -> bool:
 
 
 def _since_start(segment: Segment) -> tuple[float, ...]:
-    """Times of outputs; stretches that share them share an integrator."""
+    """Output times since the start; segments with the same times share an integrator."""
     return tuple(np.round(segment.times - segment.times[0], 9).tolist())
 
 
@@ -100,27 +102,27 @@ def _integrator(equations: Mapping[str, Any], segment: Segment, rtol: float, pat
     options = {
         "reltol": relative,
         "abstol": absolute,
-        "max_num_steps": MOST_STEPS,
+        "max_num_steps": MAX_STEPS,
         "jit": _has_compiler(),
         "compiler": "shell",
         "jit_options": {"flags": ["-O3", "-march=native"]},
     }
     times = list(_since_start(segment))
-    one = casadi.integrator("stretch", "cvodes", equations, 0.0, times, options)
+    one = casadi.integrator("segment", "cvodes", equations, 0.0, times, options)
     return one.map(patients)
 
 
 def _equations(case: ScalarCase) -> Mapping[str, Any]:
-    """Symbols and derivatives; the last parameter is the time at which a stretch begins."""
+    """Symbols and derivatives; the last parameter is the start time of the segment."""
     model = case.model
     time, state = casadi.SX.sym("time"), casadi.SX.sym("state", model.size)
-    given = casadi.SX.sym("given", model.constants.shape[1] + len(model.kinds))
+    data = casadi.SX.sym("data", model.constants.shape[1] + len(model.kinds))
     begin = casadi.SX.sym("begin")
-    rates = _expressions(model.rates, {"time": [begin + time], "state": state, "given": given})
+    rates = _expressions(model.rates, {"time": [begin + time], "state": state, "data": data})
     return {
         "t": time,
         "x": state,
-        "p": casadi.vertcat(given, begin),
+        "p": casadi.vertcat(data, begin),
         "ode": casadi.vertcat(*rates),
     }
 

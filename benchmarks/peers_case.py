@@ -1,4 +1,4 @@
-"""The case that all methods are given: one arm, cut where dosing changes, and what is compared."""
+"""The case that all methods solve: one arm in segments between dosing events, and its outcome."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from qsp.trial import EventTable, Trial, event_table
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 ARM = "step_up"
 KINDS = ("drug_iv", "dexamethasone", "tocilizumab")
-"""Drugs in the program; tocilizumab is, though this arm does not give it."""
+"""Kinds of dose in the program; tocilizumab is included, although this arm has no dose of it."""
 
 SAME_TIME = 1e-9
-"""Changes of dosing closer than this [day] are at one time."""
+"""Distance below which dosing events count as simultaneous [day]."""
 
 DENSE_DAYS = 3.0
-"""Outputs are dense for so long after each dose of the molecule: the peaks of IL-6 are there."""
+"""Period of dense output after each dose of the molecule, which contains the IL-6 peak [day]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Where a tool is asked for IL-6 [day]."""
+    """Output intervals after a dose and otherwise [day]."""
 
     dense: float = 1.0 / 24.0
     coarse: float = 0.5
@@ -38,12 +38,12 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """Between two changes of dosing.
+    """Segment between two dosing events.
 
     Args:
-        times: Outputs, with both ends [day].
-        bolus: (patient, state): Added at its start.
-        infusion: (patient, kind): Rates during it.
+        times: Output times, including both ends [day].
+        bolus: (patient, state): Amounts added at the start.
+        infusion: (patient, kind): Infusion rates during the segment.
     """
 
     times: np.ndarray
@@ -53,7 +53,7 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Patients and one arm of a trial, as the package takes them."""
+    """Patients and one arm of a trial, as objects of this package."""
 
     trial: Trial
     cohort: Cohort
@@ -61,29 +61,29 @@ class Case:
 
     @property
     def parameters(self) -> Parameters:
-        """With a leading patient axis."""
+        """Parameters with a leading patient axis."""
         return self.cohort.parameters[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class ScalarCase:
-    """The same in scalars, as other tools take it."""
+    """The same case in scalars, for other solvers."""
 
     model: ScalarModel
     segments: tuple[Segment, ...]
 
     @property
     def patients(self) -> int:
-        """How many."""
+        """Number of patients."""
         return len(self.model.initial)
 
     @property
     def times(self) -> np.ndarray:
-        """All outputs; the end of a stretch and the start of the next are both there."""
+        """All output times; the end of a segment and the start of the next are both included."""
         return np.concatenate([segment.times for segment in self.segments])
 
     def of(self, patients: int) -> ScalarCase:
-        """The same for the first patients only."""
+        """Return the first patients only."""
         segments = (
             Segment(s.times, s.bolus[:patients], s.infusion[:patients]) for s in self.segments
         )
@@ -92,7 +92,7 @@ class ScalarCase:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What is compared, each (patient,)."""
+    """Outcome that is compared, each array of shape (patient,)."""
 
     il6_peak: np.ndarray
     auc: np.ndarray
@@ -100,14 +100,14 @@ class Outcome:
     failed: np.ndarray
 
     def of(self, patients: int) -> Outcome:
-        """The same for the first patients only."""
+        """Return the first patients only."""
         fields = dataclasses.fields(self)
         return Outcome(**{field.name: getattr(self, field.name)[:patients] for field in fields})
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One simulation of all patients: what came out, and seconds."""
+    """One simulation of all patients: outcome and seconds."""
 
     outcome: Outcome
     cpu_s: float
@@ -120,49 +120,49 @@ Simulate = Callable[[], Run]
 
 
 def timed(simulate: Callable[[], Outcome]) -> Run:
-    """Run it; seconds of the processor are those of all threads."""
+    """Time a simulation by CPU seconds of all threads and by wall clock."""
     wall, cpu = clock.perf_counter(), clock.process_time()
     result = simulate()
     return Run(result, clock.process_time() - cpu, clock.perf_counter() - wall)
 
 
 def base_case(patients: int) -> Case:
-    """The arm that is compared, in the first patients of the population.
+    """Return the arm that is compared, in the first patients of the population.
 
     Raises:
-        ValueError: If some of them are not possible: the package leaves them out, others do not.
+        ValueError: If a patient is implausible; only this package leaves such patients out.
     """
     prepared = prepare(Request(CONFIG, [f"patients={patients}"]))
     [n] = [n for n, arm in enumerate(prepared.trial.arms) if arm.name == ARM]
     trial = dataclasses.replace(prepared.trial, arms=(prepared.trial.arms[n],))
-    everybody = prepared.cohort
-    cohort = Cohort(everybody.people, (everybody.parameters[n],), everybody.plausible[n : n + 1])
+    cohort = prepared.cohort
+    cohort = Cohort(cohort.people, (cohort.parameters[n],), cohort.plausible[n : n + 1])
     if not cohort.plausible.all():
-        raise ValueError("the patients that are compared must all be possible")
+        raise ValueError("all patients of the comparison must be plausible")
     return Case(trial, cohort, prepared.system)
 
 
 def scalar_case(
     case: Case, model: ScalarModel | None = None, grid: Grid | None = None
 ) -> ScalarCase:
-    """A case in scalars, by a model that was made for it before or by a new one."""
+    """Return a case in scalars, with a scalar model made before or a new one."""
     model = model or scalar_model(case.system, case.parameters, KINDS)
     return ScalarCase(model, _segments(case, model, grid or Grid()))
 
 
 def tolerances(rtol: float) -> tuple[float, float]:
-    """Relative and absolute: states are in units of what is negligible at `REFERENCE_RTOL`."""
+    """Relative and absolute tolerance; states are in units of their negligible amount."""
     return rtol, rtol / REFERENCE_RTOL
 
 
 def outcome(case: ScalarCase, il6: np.ndarray, end: np.ndarray, succeeded: np.ndarray) -> Outcome:
-    """What is compared, from what a tool returns.
+    """Return the outcome from the results of a solver.
 
     Args:
         case: The case.
-        il6: (patient, time): IL-6 at `case.times`, as the tool scales it.
-        end: (patient, state): The last states, as the tool scales them.
-        succeeded: (patient,): Whether the tool came to the end.
+        il6: (patient, time): Scaled IL-6 at `case.times`.
+        end: (patient, state): Scaled final states.
+        succeeded: (patient,): Whether the solver succeeded.
     """
     model, highest = case.model, peak(case.times, il6)
     return Outcome(
@@ -174,7 +174,7 @@ def outcome(case: ScalarCase, il6: np.ndarray, end: np.ndarray, succeeded: np.nd
 
 
 def peak(times: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(patient,): Top of the parabola through the highest value and its neighbors."""
+    """(patient,): Vertex of the parabola through the highest value and its neighbors."""
     distinct = np.concatenate([[True], np.diff(times) > SAME_TIME])
     times, values = times[distinct], values[:, distinct]
     rows = np.arange(len(values))
@@ -201,37 +201,37 @@ def _segments(case: Case, model: ScalarModel, grid: Grid) -> tuple[Segment, ...]
     ends = ends[(ends >= trial.start) & (ends <= trial.days)]
     is_molecule = np.isin(kinds, [DOSE_KINDS.index("drug_iv"), DOSE_KINDS.index("drug_sc")])
     if np.any(is_molecule & (durations == 0.0)):
-        raise ValueError("a bolus of the molecule is no sum: the peers are compared by infusions")
+        raise ValueError("the molecule must be infused: its bolus is not additive in the states")
     doses = starts[is_molecule]
-    wanted = _outputs(doses, trial.days, grid)
-    cuts = []
+    outputs = _outputs(doses, trial.days, grid)
+    segments = []
     for begin, end in zip(ends[:-1], ends[1:], strict=True):
-        inside = wanted[(wanted > begin + SAME_TIME) & (wanted < end - SAME_TIME)]
+        inside = outputs[(outputs > begin + SAME_TIME) & (outputs < end - SAME_TIME)]
         now = np.abs(starts - begin) < SAME_TIME
         running = (starts < begin + SAME_TIME) & (begin + SAME_TIME < starts + durations)
-        cuts.append(
+        segments.append(
             Segment(
                 times=np.concatenate([[begin], inside, [end]]),
-                bolus=_given(events, events.amount, model, now & (durations == 0.0))
+                bolus=_sum_by_kind(events, events.amount, model, now & (durations == 0.0))
                 @ model.unit
                 / model.scale,
-                infusion=_given(events, events.rate, model, running),
+                infusion=_sum_by_kind(events, events.rate, model, running),
             )
         )
-    return tuple(cuts)
+    return tuple(segments)
 
 
 def _common(values: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """What is the same for every patient: all are dosed at the same times."""
+    """Return the values of one patient after checking that all have the same."""
     if not (np.all(values == values[0]) and np.all(real == real[0])):
-        raise ValueError("the peers are compared where every patient is dosed at the same times")
+        raise ValueError("every patient must be dosed at the same times")
     return values[0][real[0]]
 
 
-def _given(
+def _sum_by_kind(
     events: EventTable, values: np.ndarray, model: ScalarModel, which: np.ndarray
 ) -> np.ndarray:
-    """(patient, kind): Sum of the events that count."""
+    """(patient, kind): Sum over the selected events."""
     of = events.kind[0][:, : len(which)]
     return np.stack(
         [

@@ -1,7 +1,7 @@
-"""Diffrax as it comes: its solvers, controller and root finder under `jax.vmap`.
+"""Diffrax: its solvers, step size controller and root finder under `jax.vmap`.
 
-The equations are those of the package, in JAX. The states are those that the compiled peers have,
-in the same units, so that diffrax's one absolute tolerance suits all of them.
+The equations are those of this package, in JAX. States and units are those of the compiled solvers,
+so that the single absolute tolerance of diffrax suits all states.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from qsp.engine.batch import CHUNK_SIZE
 from qsp.engine.precision import double
 from qsp.system import DOSE_KINDS
 
-NEEDS = ()
-MOST_STEPS = 100_000
+PACKAGES = ()
+MAX_STEPS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ready:
+class _Compiled:
     """A compiled program for one chunk of patients."""
 
     case: ScalarCase
@@ -35,11 +35,11 @@ class _Ready:
     program: Callable[..., Any]
 
     def __call__(self) -> Run:
-        """Every patient."""
-        return timed(self.simulated)
+        """Time the simulation of all patients."""
+        return timed(self.simulate)
 
-    def simulated(self) -> Outcome:
-        """Chunk by chunk; the last is filled up with its first patient."""
+    def simulate(self) -> Outcome:
+        """Simulate all patients in chunks; the last is padded with its first patient."""
         parts, times = [], _times(self.case)
         for first in range(0, self.case.patients, CHUNK_SIZE):
             count = min(CHUNK_SIZE, self.case.patients - first)
@@ -51,34 +51,34 @@ class _Ready:
         return outcome(self.case, np.concatenate(seen, axis=1), end, succeeded)
 
     def chunk(self, rows: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-        """IL-6, last state and success of some patients."""
+        """Return IL-6, final state and success of some patients."""
         model, segments = self.case.model, self.case.segments
-        own = jax.tree.map(lambda leaf: leaf[rows], self.parameters)
+        parameters = jax.tree.map(lambda leaf: leaf[rows], self.parameters)
         bolus = np.stack([segment.bolus[rows] for segment in segments], axis=1)
         infusion = np.zeros((len(rows), len(segments), len(DOSE_KINDS)))
         for n, segment in enumerate(segments):
             infusion[:, n, list(model.kinds)] = segment.infusion[rows]
-        start = (model.initial[rows], model.scale[rows], own)
+        start = (model.initial[rows], model.scale[rows], parameters)
         with double():
             return [np.asarray(part) for part in self.program(*start, bolus, infusion, times)]
 
 
-def prepared(case: Case, scalars: ScalarCase, rtol: float, solver: str) -> Simulate:
-    """A case by one of diffrax's solvers, compiled."""
+def prepare(case: Case, scalars: ScalarCase, rtol: float, solver: str) -> Simulate:
+    """Compile a case with a solver of diffrax."""
     one = _patient(case, scalars, rtol, getattr(dfx, solver)())
     program = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, 0, None)))
-    ready = _Ready(scalars, case.parameters, program)
-    ready.chunk(np.zeros(CHUNK_SIZE, int), np.zeros_like(_times(scalars)))
-    return ready
+    compiled = _Compiled(scalars, case.parameters, program)
+    compiled.chunk(np.zeros(CHUNK_SIZE, int), np.zeros_like(_times(scalars)))
+    return compiled
 
 
 def note() -> str:
-    """What to know of the figures."""
-    return f"{CHUNK_SIZE} patients in step, as diffrax does under vmap; Jacobian by JAX"
+    """Note on the figures."""
+    return f"{CHUNK_SIZE} patients in step under vmap; Jacobian by JAX"
 
 
 def _times(case: ScalarCase) -> np.ndarray:
-    """(stretch, output): Padded with the end of each stretch."""
+    """(segment, output): Output times, padded with the end of each segment."""
     longest = max(len(segment.times) for segment in case.segments)
     return np.stack(
         [np.pad(s.times, (0, longest - len(s.times)), mode="edge") for s in case.segments]
@@ -88,16 +88,16 @@ def _times(case: ScalarCase) -> np.ndarray:
 def _patient(
     case: Case, scalars: ScalarCase, rtol: float, solver: dfx.AbstractSolver
 ) -> Callable[..., Any]:
-    """IL-6 (stretch, output), last state and success of one patient."""
+    """Return a function for IL-6 (segment, output), final state and success of one patient."""
     relative, absolute = tolerances(rtol)
     rates: Any = dfx.ODETerm(_rates(case, scalars))
 
-    def il6(time: Any, y: Array, given: Any) -> Array:
+    def il6(time: Any, y: Array, args: Any) -> Array:
         return y[scalars.model.il6]
 
-    def segment(p: Any, scale: Array, carry: tuple[Array, Array], given: Any) -> Any:
-        (state, fine), (bolus, infusion, times) = carry, given
-        found: Any = dfx.diffeqsolve(
+    def segment(p: Any, scale: Array, carry: tuple[Array, Array], inputs: Any) -> Any:
+        (state, succeeded), (bolus, infusion, times) = carry, inputs
+        solution: Any = dfx.diffeqsolve(
             rates,
             solver,
             t0=times[0],
@@ -107,34 +107,34 @@ def _patient(
             args=(p, scale, infusion),
             saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(t1=True), dfx.SubSaveAt(ts=times, fn=il6)]),
             stepsize_controller=dfx.PIDController(rtol=relative, atol=absolute),
-            max_steps=MOST_STEPS,
+            max_steps=MAX_STEPS,
             adjoint=dfx.ForwardMode(),
             throw=False,
         )
-        (end,), seen = found.ys
-        return (end, fine & (found.result == dfx.RESULTS.successful)), seen
+        (end,), seen = solution.ys
+        return (end, succeeded & (solution.result == dfx.RESULTS.successful)), seen
 
     def patient(start: Any, scale: Any, p: Any, bolus: Any, infusion: Any, times: Any) -> Any:
-        (end, fine), seen = jax.lax.scan(
-            lambda carry, given: segment(p, scale, carry, given),
+        (end, succeeded), seen = jax.lax.scan(
+            lambda carry, inputs: segment(p, scale, carry, inputs),
             (start, jnp.asarray(True)),
             (bolus, infusion, times),
         )
-        return seen, end, fine
+        return seen, end, succeeded
 
     return patient
 
 
 def _rates(case: Case, scalars: ScalarCase) -> Callable[[Any, Array, Any], Array]:
-    """Derivatives of the states in their units; the last is the area under the drug in blood."""
+    """Return the derivatives of the scaled states; the last is the AUC of the drug in blood."""
     model, system = scalars.model, case.system
     places = np.array(model.states)
     with double():
         one = jax.tree.map(lambda leaf: leaf[0], case.parameters)
         unravel = ravel_pytree(system.initial(one))[1]
 
-    def rates(time: Any, y: Array, given: Any) -> Array:
-        p, scale, infusion = given
+    def rates(time: Any, y: Array, args: Any) -> Array:
+        p, scale, infusion = args
         state = unravel(jnp.zeros(model.all_states).at[places].set((y * scale)[:-1]))
         all_rates = ravel_pytree(system.rates(time, state, p, infusion))[0]
         return jnp.append(all_rates[places], system.areas(state, p).drug) / scale

@@ -1,7 +1,6 @@
-"""Straight-line programs of scalar operations: what a compiler of another tool is given.
+"""Straight-line programs of scalar operations, for the compilers of other solvers.
 
-Building a program keeps one node for equal expressions, computes constants, and leaves out what
-algebra makes trivial.
+The builder reuses equal expressions, folds constants and applies algebraic identities.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import numpy as np
 
 Number = float | int | bool
 
-INPUTS = ("time", "state", "given", "parameter")
-"""Leaves of a program; `given` may change between stretches, a parameter never does."""
+INPUTS = ("time", "state", "data", "parameter")
+"""Leaves of a program; `data` may change between segments, a parameter is constant."""
 
 OPERATIONS: Mapping[str, Callable[..., np.ndarray]] = {
     "add": np.add,
@@ -36,7 +35,7 @@ OPERATIONS: Mapping[str, Callable[..., np.ndarray]] = {
     "le": np.less_equal,
     "gt": np.greater,
     "ge": np.greater_equal,
-    "select_n": lambda which, no, yes: np.where(which, yes, no),
+    "select_n": lambda predicate, on_false, on_true: np.where(predicate, on_true, on_false),
 }
 COMPARISONS = ("lt", "le", "gt", "ge")
 COMMUTATIVE = ("add", "mul", "max", "min")
@@ -48,9 +47,9 @@ class Node:
 
     Args:
         op: "const", one of `INPUTS`, or one of `OPERATIONS`.
-        args: Nodes it is computed from.
-        value: Of a constant; of an input its index.
-        varies: Whether it changes in the course of a simulation.
+        args: Operands.
+        value: Value of a constant, or index of an input.
+        varies: Whether it changes during a simulation.
     """
 
     op: str
@@ -61,18 +60,18 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """Nodes in an order in which they can be computed, without any that no output needs."""
+    """Nodes in topological order, without dead code."""
 
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
 
     def count(self, *ops: str) -> int:
-        """Operations of some kinds; of all kinds without argument."""
-        wanted = ops or tuple(OPERATIONS)
-        return sum(node.op in wanted for node in self.nodes)
+        """Number of operations of some kinds; of all kinds without argument."""
+        kinds = ops or tuple(OPERATIONS)
+        return sum(node.op in kinds for node in self.nodes)
 
     def evaluate(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Outputs in numpy; inputs have their index first, and any axes after it."""
+        """Evaluate the outputs in NumPy; inputs have their index as first axis."""
         values: list[np.ndarray] = []
         for node in self.nodes:
             if node.op == "const":
@@ -85,48 +84,48 @@ class Program:
 
 
 class Graph:
-    """Nodes that are being built."""
+    """Builder of nodes."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self._known: dict[tuple[object, ...], int] = {}
+        self._ids: dict[tuple[object, ...], int] = {}
 
     def const(self, value: Number) -> int:
-        """A constant."""
+        """Return a constant."""
         return self._add(Node("const", value=value))
 
     def input(self, kind: str, index: int = 0) -> int:
-        """A leaf."""
+        """Return an input."""
         return self._add(Node(kind, value=index, varies=kind != "parameter"))
 
     def apply(self, op: str, *args: int) -> int:
-        """An operation, or what it comes to."""
+        """Return the node of an operation, or its folded value."""
         if op not in OPERATIONS:
-            raise NotImplementedError(f"{op} has no scalar form here")
+            raise NotImplementedError(f"{op} cannot be lowered to scalar operations")
         nodes = [self.nodes[i] for i in args]
         if all(node.op == "const" for node in nodes):
             return self.const(OPERATIONS[op](*(node.value for node in nodes)).item())
-        simple = self._simplified(op, args)
+        simple = self._simplify(op, args)
         if simple is not None:
             return simple
         if op in COMMUTATIVE:
             args = tuple(sorted(args))
         return self._add(Node(op, args, varies=any(node.varies for node in nodes)))
 
-    def _simplified(self, op: str, args: tuple[int, ...]) -> int | None:
+    def _simplify(self, op: str, args: tuple[int, ...]) -> int | None:
         if op in ("add", "sub", "mul", "div"):
-            return self._arithmetic(op, *args)
-        which = self.nodes[args[0]]
-        if op == "select_n" and which.op == "const":
-            return args[2] if which.value else args[1]
+            return self._simplify_arithmetic(op, *args)
+        first = self.nodes[args[0]]
+        if op == "select_n" and first.op == "const":
+            return args[2] if first.value else args[1]
         if op == "select_n" and args[1] == args[2]:
             return args[1]
-        if op == "neg" and which.op == "neg":
-            return which.args[0]
+        if op == "neg" and first.op == "neg":
+            return first.args[0]
         return None
 
-    def _arithmetic(self, op: str, a: int, b: int) -> int | None:
-        """Zeros and ones; a quotient by what never varies is a product with its reciprocal."""
+    def _simplify_arithmetic(self, op: str, a: int, b: int) -> int | None:
+        """Apply identities of zero and one; divide by a constant through its reciprocal."""
         if op == "add" and (self._is(a, 0) or self._is(b, 0)):
             return b if self._is(a, 0) else a
         if op == "sub" and (self._is(a, 0) or self._is(b, 0)):
@@ -147,13 +146,13 @@ class Graph:
 
     def _add(self, node: Node) -> int:
         key = (node.op, node.args, type(node.value), node.value)
-        if key not in self._known:
-            self._known[key] = len(self.nodes)
+        if key not in self._ids:
+            self._ids[key] = len(self.nodes)
             self.nodes.append(node)
-        return self._known[key]
+        return self._ids[key]
 
     def needed(self, outputs: Sequence[int], known: Sequence[int] = ()) -> list[int]:
-        """Nodes that outputs rest on, in order; those that are known rest on nothing."""
+        """Return the nodes on which outputs depend, in order; `known` nodes end the search."""
         live, ends = set(outputs), set(known)
         for index in range(max(outputs, default=-1), -1, -1):
             if index in live and index not in ends:
@@ -161,7 +160,7 @@ class Graph:
         return sorted(live)
 
     def program(self, outputs: Sequence[int], inputs: Mapping[int, Node] | None = None) -> Program:
-        """The program of some outputs, in which some nodes have become inputs."""
+        """Return the program of some outputs, with some nodes replaced by inputs."""
         inputs = inputs or {}
         order = self.needed(outputs, list(inputs))
         place = {old: new for new, old in enumerate(order)}

@@ -1,4 +1,4 @@
-"""Compiled LSODA: numbalsoda, with native rates, driven by a compiled loop."""
+"""LSODA by numbalsoda, with rates and the loop over patients compiled."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import numba
 import numpy as np
 from numbalsoda import lsoda
 from peers_case import Run, ScalarCase, Simulate, outcome, timed, tolerances
-from peers_native import Native, native
+from peers_native import Native, compile_native
 
-NEEDS = ("numbalsoda", "numba", "llvmlite")
-MOST_STEPS = 100_000
+PACKAGES = ("numbalsoda", "numba", "llvmlite")
+MAX_STEPS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ready:
-    """Flat arrays for the compiled loop, and the code that it calls."""
+class _Compiled:
+    """Flat arrays for the compiled loop, and the code of the rates."""
 
     case: ScalarCase
     rtol: float
     code: Native
-    given: np.ndarray
+    inputs: np.ndarray
     last: np.ndarray
     bolus: np.ndarray
     infusion: np.ndarray
 
     def states(self, patients: int) -> tuple[Any, ...]:
-        """What the loop returns for the first patients."""
+        """Run the loop for the first patients."""
         model, (relative, absolute) = self.case.model, tolerances(self.rtol)
-        return _all(
+        return _solve_all(
             self.code.address,
             model.initial[:patients],
-            self.given,
+            self.inputs,
             self.case.times,
             self.last,
             self.bolus,
@@ -44,36 +44,36 @@ class _Ready:
         )
 
     def __call__(self) -> Run:
-        """Every patient."""
+        """Time the simulation of all patients."""
         return timed(lambda: outcome(self.case, *self.states(self.case.patients)))
 
 
-def prepared(case: ScalarCase, rtol: float) -> Simulate:
-    """The case, compiled."""
+def prepare(case: ScalarCase, rtol: float) -> Simulate:
+    """Compile the case."""
     model = case.model
-    ready = _Ready(
+    compiled = _Compiled(
         case=case,
         rtol=rtol,
-        code=native(model.rates),
-        given=np.pad(model.constants, ((0, 0), (0, len(model.kinds)))),
+        code=compile_native(model.rates),
+        inputs=np.pad(model.constants, ((0, 0), (0, len(model.kinds)))),
         last=np.cumsum([len(segment.times) for segment in case.segments]),
         bolus=np.stack([segment.bolus for segment in case.segments]),
         infusion=np.stack([segment.infusion for segment in case.segments]),
     )
-    ready.states(1)
-    return ready
+    compiled.states(1)
+    return compiled
 
 
 def note() -> str:
-    """What to know of the figures."""
-    return "rates and the loop over patients in machine code, Jacobian by differences"
+    """Note on the figures."""
+    return "rates and the loop over patients in machine code, Jacobian by finite differences"
 
 
 @numba.njit
-def _all(  # noqa: PLR0913 - compiled code takes flat arguments
+def _solve_all(  # noqa: PLR0913 - compiled code takes flat arguments
     rates: Any,
     initial: Any,
-    given: Any,
+    inputs: Any,
     times: Any,
     last: Any,
     bolus: Any,
@@ -82,29 +82,29 @@ def _all(  # noqa: PLR0913 - compiled code takes flat arguments
     rtol: Any,
     atol: Any,
 ) -> Any:
-    """IL-6 at the outputs, the last states, and whether all went well, of every patient."""
+    """Return IL-6 at the output times, final states and success of every patient."""
     patients, kinds = initial.shape[0], infusion.shape[2]
     seen = np.full((patients, len(times)), np.nan)
     end = initial.copy()
     succeeded = np.ones(patients, np.bool_)
     for n in range(patients):
-        own = given[n].copy()
+        data = inputs[n].copy()
         first = 0
         for s in range(len(last)):
-            own[len(own) - kinds :] = infusion[s, n]
-            states, fine = lsoda(
+            data[len(data) - kinds :] = infusion[s, n]
+            states, success = lsoda(
                 rates,
                 end[n] + bolus[s, n],
                 times[first : last[s]],
-                data=own,
+                data=data,
                 rtol=rtol,
                 atol=atol,
-                mxstep=MOST_STEPS,
+                mxstep=MAX_STEPS,
             )
             end[n] = states[-1]
             seen[n, first : last[s]] = states[:, il6]
             first = last[s]
-            if not fine:
+            if not success:
                 succeeded[n] = False
                 break
     return seen, end, succeeded

@@ -1,4 +1,4 @@
-"""Machine code of a scalar program, with the signature that compiled solvers call."""
+"""Machine code of a scalar program, with the signature that compiled solvers expect."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from peers_graph import Node, Program
 
 DOUBLE = ir.DoubleType()
 FLAGS = ("contract",)
-"""Products and sums may be fused; nothing else is reordered."""
+"""Fast-math flags: products and sums may be fused, but not reordered."""
 
 ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-COMPARED = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-LARGER = {"max": ">", "min": "<"}
+COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+EXTREMA = {"max": ">", "min": "<"}
 INTRINSICS = {"exp": "exp", "log": "log", "sqrt": "sqrt", "pow": "pow", "abs": "fabs"}
 LIBRARY = ("log1p", "expm1", "tanh")
 
 
 @dataclasses.dataclass(frozen=True)
 class Native:
-    """A compiled function `void (double t, double *y, double *dy, double *given)`.
+    """A compiled function `void (double t, double *y, double *dy, double *inputs)`.
 
     Args:
-        address: Of the function.
-        engine: Owns the code; it lives as long as this does.
+        address: Address of the function.
+        engine: Owner of the code, which is freed with it.
     """
 
     address: int
     engine: Any
 
 
-def native(program: Program) -> Native:
-    """Compile for this processor."""
+def compile_native(program: Program) -> Native:
+    """Compile a program for this processor."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
@@ -56,11 +56,11 @@ def _module(program: Program) -> ir.Module:
     pointer = DOUBLE.as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [DOUBLE, pointer, pointer, pointer])
     function = ir.Function(module, kind, "rates")
-    time, state, rates, given = function.args
-    for argument in (state, rates, given):
+    time, state, rates, data = function.args
+    for argument in (state, rates, data):
         argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block())
-    sources = {"state": state, "given": given}
+    sources = {"state": state, "data": data}
     values: list[Any] = []
     for node in program.nodes:
         if node.op == "time":
@@ -87,21 +87,21 @@ def _value(builder: ir.IRBuilder, module: ir.Module, node: Node, args: list[Any]
         return getattr(builder, ARITHMETIC[op])(*args, flags=FLAGS)
     if op == "neg":
         return builder.fneg(*args)
-    if op in COMPARED:
-        return builder.fcmp_ordered(COMPARED[op], *args)
-    if op in LARGER:
-        return builder.select(builder.fcmp_unordered(LARGER[op], *args), *args)
+    if op in COMPARISONS:
+        return builder.fcmp_ordered(COMPARISONS[op], *args)
+    if op in EXTREMA:
+        return builder.select(builder.fcmp_unordered(EXTREMA[op], *args), *args)
     if op == "select_n":
-        which, no, yes = args
-        return builder.select(which, yes, no)
+        predicate, on_false, on_true = args
+        return builder.select(predicate, on_true, on_false)
     return builder.call(_function(module, op, len(args)), args)
 
 
 def _function(module: ir.Module, op: str, count: int) -> Any:
     name = f"llvm.{INTRINSICS[op]}.f64" if op in INTRINSICS else op
     if op not in INTRINSICS and op not in LIBRARY:
-        raise NotImplementedError(f"{op} has no machine code here")
-    known: Mapping[str, Any] = module.globals
-    if name in known:
-        return known[name]
+        raise NotImplementedError(f"{op} cannot be compiled to machine code")
+    functions: Mapping[str, Any] = module.globals
+    if name in functions:
+        return functions[name]
     return ir.Function(module, ir.FunctionType(DOUBLE, [DOUBLE] * count), name)

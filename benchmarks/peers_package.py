@@ -1,4 +1,4 @@
-"""The package itself, through its public verb."""
+"""This package, by `qsp.simulation.simulate`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from qsp.engine.method import Method
 from qsp.native.codegen import register_width
 from qsp.simulation import simulate
 
-NEEDS = ("llvmlite",)
+PACKAGES = ("llvmlite",)
 ML_PER_L = 1000.0
 
 
 class Clock:
-    """Reads the time when the program is compiled and after each chunk of patients."""
+    """Progress that reads the clocks after compilation and after each chunk of patients."""
 
     def __init__(self) -> None:
         self.readings: list[tuple[float, float]] = []
 
     def compiled(self, seconds: float) -> None:
-        """Nothing yet: the run begins at `start`."""
+        """Ignore the end of compilation; the run begins at `start`."""
 
     def start(self, sims: int) -> None:
-        """The run begins."""
+        """Read the clocks at the begin of the run."""
         self._read()
 
     def advance(self, sims: int) -> None:
-        """A chunk is done."""
+        """Read the clocks at the end of a chunk."""
         self._read()
 
     def _read(self) -> None:
@@ -39,20 +39,20 @@ class Clock:
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """Of the processor and by the clock, from the first reading to the last."""
+        """CPU and wall-clock seconds between the first and the last reading."""
         (cpu, wall), (later_cpu, later_wall) = self.readings[0], self.readings[-1]
         return later_cpu - cpu, later_wall - wall
 
 
 @dataclasses.dataclass(frozen=True)
-class _Ready:
-    """Compiled at the first call."""
+class _Prepared:
+    """A case and a method; the first call compiles them."""
 
     case: Case
     method: Method
 
     def __call__(self) -> Run:
-        """Every patient, without trajectories."""
+        """Time the simulation of all patients, without trajectories."""
         clock = Clock()
         ds = simulate(
             self.case.trial,
@@ -71,12 +71,12 @@ class _Ready:
         return Run(result, *clock.seconds, compile_s=ds.attrs["compile_s"])
 
 
-def prepared(case: Case, rtol: float, method: Method) -> Simulate:
-    """A case by one of the methods of the package, at another tolerance."""
-    return _Ready(case, dataclasses.replace(method, rtol=rtol))
+def prepare(case: Case, rtol: float, method: Method) -> Simulate:
+    """Prepare a case with a method of this package at a relative tolerance."""
+    return _Prepared(case, dataclasses.replace(method, rtol=rtol))
 
 
 def note(method: Method) -> str:
-    """What to know of the figures."""
-    together = CHUNK_SIZE if method.backend == "xla" else register_width()
-    return f"{together} patients in step, with all that a run records"
+    """Note on the figures."""
+    in_step = CHUNK_SIZE if method.backend == "xla" else register_width()
+    return f"{in_step} patients in step, with everything that a run records"

@@ -1,4 +1,4 @@
-"""What every benchmark prints: one JSON line per figure, with what it rests on."""
+"""Rows of benchmarks: one JSON line per figure, with machine, load, versions and commit."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Row = dict[str, object]
 
 
 def row(bench: str, method: str, **figures: object) -> Row:
-    """A figure with its circumstances.
+    """Return a row: figures with the circumstances in which they were measured.
 
     Args:
-        bench: What was measured.
-        method: By which method.
-        figures: The measurement; `device` and `precision` where they are others, `versions` of what
-            the method needs beside jax, diffrax and numpy.
+        bench: Name of the benchmark.
+        method: Name of the method.
+        figures: The figures. They may override `device` and `precision`, and add `versions` of
+            packages other than jax, diffrax, llvmlite and numpy.
     """
     return {
         "bench": bench,
@@ -42,7 +42,7 @@ def row(bench: str, method: str, **figures: object) -> Row:
 
 
 def ratio(numerator: Row, denominator: Row, key: str) -> Row:
-    """The figure of one row over that of another; a row is named by its case, else its method."""
+    """Return the ratio of a figure in two rows, named by their case or else their method."""
     above, below = _figure(numerator, key), _figure(denominator, key)
     return {
         "bench": "ratio",
@@ -61,7 +61,7 @@ def emit(figures: Row) -> None:
 
 
 def per_core(rate: float, sims: int) -> Row:
-    """A rate divided by the cores that worked for it, as part of a row; nothing on accelerators."""
+    """A rate divided by the number of cores in use, as part of a row; empty on accelerators."""
     if jax.devices()[0].platform != "cpu":
         return {}
     workers = min(len(all_workers()), math.ceil(sims / batch.CHUNK_SIZE))
@@ -69,10 +69,10 @@ def per_core(rate: float, sims: int) -> Row:
 
 
 def relative_error(values: np.ndarray, reference: np.ndarray) -> float | None:
-    """Largest error relative to a reference, two digits; None where nothing can be compared."""
+    """Largest relative error, to two digits; None if no value is finite."""
     errors = np.abs(values / reference - 1.0)
-    known = errors[np.isfinite(errors)]
-    return float(f"{known.max():.2g}") if known.size else None
+    finite = errors[np.isfinite(errors)]
+    return float(f"{finite.max():.2g}") if finite.size else None
 
 
 def _figure(figures: Row, key: str) -> float:

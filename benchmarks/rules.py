@@ -1,12 +1,12 @@
-"""What rules that react to the patient cost. JSON lines; about 3 minutes on 2 cores.
+"""Cost of adaptive dosing rules. JSON lines; about 3 minutes on 2 cores.
 
     .venv/bin/python benchmarks/rules.py [--patients 10000] [--repeats 3]
 
-The arm with rules of `configs/mosunetuzumab_rules.toml` in four forms: as it is; with its calendar
-and no rule; with its doses on schedule and the same visits, at which nothing of a drug is given, so
-that the solver stops there and nothing else happens; and without visits. They are simulated in
-turn, without trajectories; the median of the repeats counts, compilation apart. Rows of ratios
-follow, and one for another set of rules, which must compile nothing.
+The arm with rules of `configs/mosunetuzumab_rules.toml` is simulated in four forms: unchanged; with
+its calendar and no rule; on schedule with a dose of zero at each visit, so that the solver stops
+there and nothing else happens; and on schedule without visits. The forms take turns, without
+trajectories; figures are medians over the repeats, without compilation. Ratios follow, and a row
+for another set of rules, which must not compile anything.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ ARM = "watched"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure each form of the arm and print rows and ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
-    asked = parser.parse_args()
-    prepared = prepare(Request(CONFIG, [f"patients={asked.patients}"]))
-    cases = {name: _alone(prepared, arm) for name, arm in _arms(prepared).items()}
+    arguments = parser.parse_args()
+    prepared = prepare(Request(CONFIG, [f"patients={arguments.patients}"]))
+    cases = {name: _one_arm(prepared, arm) for name, arm in _arms(prepared).items()}
     last = cases.pop("other rules")
-    rows = _measured(cases, asked.repeats)
+    rows = _measure(cases, arguments.repeats)
     for figures in rows.values():
         emit(figures)
     for without in ("same visits", "calendar", "on schedule"):
         emit(ratio(rows["rules"], rows[without], "simulate_s"))
-    emit(_measured({"other rules": last}, 1)["other rules"])
+    emit(_measure({"other rules": last}, 1)["other rules"])
 
 
 def _arms(prepared: Prepared) -> Mapping[str, Arm]:
@@ -54,28 +54,28 @@ def _arms(prepared: Prepared) -> Mapping[str, Arm]:
     return {
         "rules": arm,
         "calendar": dataclasses.replace(arm, reaction=without),
-        "same visits": _stopping(arm, arm.reaction.calendar),
+        "same visits": _with_visits(arm, arm.reaction.calendar),
         "on schedule": dataclasses.replace(arm, reaction=None),
         "other rules": dataclasses.replace(arm, reaction=fewer),
     }
 
 
-def _stopping(arm: Arm, visits: Sequence[float]) -> Arm:
-    """The arm on schedule, with nothing of a drug at each visit."""
+def _with_visits(arm: Arm, visits: Sequence[float]) -> Arm:
+    """Return the arm on schedule, with a dose of zero at each visit."""
     [regimen] = arm.regimens
-    nothing = [Administration(visit - arm.lead, "dexamethasone", Amount(0.0)) for visit in visits]
-    given = sorted([*regimen.administrations, *nothing], key=lambda one: one.time)
+    zeros = [Administration(visit - arm.lead, "dexamethasone", Amount(0.0)) for visit in visits]
+    doses = sorted([*regimen.administrations, *zeros], key=lambda dose: dose.time)
     return dataclasses.replace(
-        arm, reaction=None, regimens=(dataclasses.replace(regimen, administrations=tuple(given)),)
+        arm, reaction=None, regimens=(dataclasses.replace(regimen, administrations=tuple(doses)),)
     )
 
 
-def _alone(prepared: Prepared, arm: Arm) -> Prepared:
+def _one_arm(prepared: Prepared, arm: Arm) -> Prepared:
     return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=(arm,)))
 
 
-def _measured(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
-    """A row for each case; the first pass of each compiles."""
+def _measure(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
+    """Return a row for each case; its first pass includes the compilation."""
     passes: dict[str, list[Row]] = {name: [] for name in cases}
     for _ in range(repeats):
         for name, prepared in cases.items():
@@ -88,7 +88,7 @@ def _measured(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
                     "failures": int((ds["outcome"] != 0).sum()),
                 }
             )
-    return {name: _row(name, cases[name], found) for name, found in passes.items()}
+    return {name: _row(name, cases[name], each) for name, each in passes.items()}
 
 
 def _row(case: str, prepared: Prepared, passes: list[Row]) -> Row:

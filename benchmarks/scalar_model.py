@@ -1,12 +1,11 @@
-"""The model as a straight-line program of scalars, for tools that know no JAX.
+"""The model as a straight-line program of scalars, for solvers that do not use JAX.
 
-The equations are not typed again: what JAX traces of `System.rates` for one patient is taken apart
-into scalar operations. In favor of whoever runs the program, parameters that are equal in all
-patients are constants, what follows from a patient's parameters alone is computed once, and states
-that stay zero are left out, as are those on which nothing rests that a trajectory shows.
+The program is lowered from the jaxpr of `System.rates` for one patient. To make it fast, parameters
+that are equal in all patients are constants, expressions of a patient's parameters are computed
+once, and states are left out that stay zero or that no output of a trajectory depends on.
 
-States are in units of what is negligible in them: a tool with one absolute tolerance then controls
-errors as the engine of the package does.
+States are in units of their negligible amount, so that a solver with a single absolute tolerance
+controls errors as the engine of this package does.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from peers_graph import Graph, Node, Program
-from peers_jaxpr import interpreted
+from peers_jaxpr import lower
 
 from qsp.engine.precision import double
 from qsp.model.cytokines import IL6
@@ -28,24 +27,24 @@ from qsp.model.tolerance import DRUG
 from qsp.system import DOSE_KINDS, Parameters, System
 
 AGREEMENT = 1e-12
-"""Largest relative difference from the rates of the package."""
+"""Largest allowed relative difference from the rates of this package."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ScalarModel:
-    """Programs and the numbers they take; the last state is the area under the drug in blood.
+    """Programs and their inputs; the last state is the AUC of the drug in blood.
 
     Args:
-        rates: Derivatives from "time", "state" and "given".
-        tumor: Tumor volume from "state" and "given".
-        constants: (patient, constant): First part of "given"; infusion rates follow it.
-        kinds: Kinds of dose that may be given, in the order of their rates in "given".
-        states: Places of the states in the vector of the package, the area left out.
-        initial: (patient, state).
-        scale: (patient, state): What one stands for.
-        unit: (kind, state): What a bolus of one adds, before scaling.
-        il6: Which state is IL-6 in blood.
-        all_states: Number of states in the package.
+        rates: Derivatives from "time", "state" and "data".
+        tumor: Tumor volume from "state" and "data".
+        constants: (patient, constant): First part of "data", followed by the infusion rates.
+        kinds: Kinds of dose, in the order of their rates in "data".
+        states: Indices of the states in the state vector of this package, without the AUC.
+        initial: (patient, state): Initial states.
+        scale: (patient, state): Unit of each state.
+        unit: (kind, state): Change of the unscaled states by a bolus of one.
+        il6: Index of IL-6 in blood.
+        all_states: Number of states in this package.
     """
 
     rates: Program
@@ -61,35 +60,35 @@ class ScalarModel:
 
     @property
     def size(self) -> int:
-        """States, with the area."""
+        """Number of states, including the AUC."""
         return self.initial.shape[1]
 
     def of(self, patients: int) -> ScalarModel:
-        """The same for the first patients only."""
+        """Return the first patients only."""
         first = {name: getattr(self, name)[:patients] for name in ("constants", "initial", "scale")}
         return dataclasses.replace(self, **first)
 
     def tumor_volume(self, state: np.ndarray) -> np.ndarray:
-        """Tumor volume (patient,) of states (patient, state); no infusion enters it."""
-        return self.tumor.evaluate({"state": state.T, "given": self.constants.T})[0]
+        """Tumor volume (patient,) at states (patient, state)."""
+        return self.tumor.evaluate({"state": state.T, "data": self.constants.T})[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Traced:
-    """The equations of one patient on flat arrays, and the numbers of the population."""
+    """The equations of one patient on flat arrays, and the values of the population."""
 
-    jaxpr: Any  # rates; drug in blood and tumor volume; all that a trajectory shows
+    jaxpr: Any  # rates; drug in blood and tumor volume; outputs of a trajectory
     shapes: tuple[tuple[int, ...], ...]  # leaves of the parameters
     values: np.ndarray  # (patient, parameter), then (patient, scale of a state)
     initial: np.ndarray  # (patient, state)
     scale: np.ndarray  # (patient, state)
-    bolus: np.ndarray  # (kind, state): added by one
+    bolus: np.ndarray  # (kind, state): change by a bolus of one
     il6: int
 
 
 @dataclasses.dataclass(frozen=True)
 class _Outputs:
-    """Nodes of what the equations give."""
+    """Nodes of the outputs of the equations."""
 
     rates: tuple[int, ...]
     drug: int
@@ -98,27 +97,27 @@ class _Outputs:
 
 
 def scalar_model(system: System, parameters: Parameters, kinds: Iterable[str]) -> ScalarModel:
-    """The program of a population.
+    """Return the program of a population.
 
     Args:
         system: The equations.
-        parameters: With a leading patient axis.
-        kinds: Kinds of dose that may be given, out of `DOSE_KINDS`; no others ever are.
+        parameters: Parameters with a leading patient axis.
+        kinds: Kinds of dose in the trial, out of `DOSE_KINDS`.
     """
-    given = tuple(sorted(DOSE_KINDS.index(kind) for kind in kinds))
+    doses = tuple(sorted(DOSE_KINDS.index(kind) for kind in kinds))
     with double(), np.errstate(over="ignore"):
-        traced = _traced(system, parameters)
-        kept = _kept(traced, given)
+        traced = _trace(system, parameters)
+        states = _active_states(traced, doses)
         graph = Graph()
-        outputs = _outputs(traced, graph, kept, given, scaled=True)
+        outputs = _outputs(traced, graph, states, doses, scaled=True)
     rates = [
-        graph.apply("div", outputs.rates[place], _scale(graph, traced, place)) for place in kept
+        graph.apply("div", outputs.rates[place], _scale(graph, traced, place)) for place in states
     ]
     area = graph.apply("div", outputs.drug, graph.const(DRUG))
-    return _separated(traced, graph, [*rates, area], outputs.tumor, kept, given)
+    return _separate(traced, graph, [*rates, area], outputs.tumor, states, doses)
 
 
-def _traced(system: System, parameters: Parameters) -> _Traced:
+def _trace(system: System, parameters: Parameters) -> _Traced:
     one = jax.tree.map(lambda leaf: np.asarray(leaf[0]), parameters)
     leaves, structure = jax.tree.flatten(one)
     flat, unravel = ravel_pytree(system.initial(one))
@@ -147,7 +146,7 @@ def _traced(system: System, parameters: Parameters) -> _Traced:
 
 
 def _starts(system: System, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-    """(patient, state): States before treatment, and what is negligible in them."""
+    """(patient, state): States before treatment, and their negligible amounts."""
 
     def of_one(p: Parameters) -> tuple[jax.Array, jax.Array]:
         x = system.initial(p)
@@ -157,26 +156,25 @@ def _starts(system: System, parameters: Parameters) -> tuple[np.ndarray, np.ndar
     return np.asarray(initial), np.asarray(scale)
 
 
-def _kept(traced: _Traced, given: Sequence[int]) -> tuple[int, ...]:
-    """States that ever leave zero and on which something rests.
+def _active_states(traced: _Traced, doses: Sequence[int]) -> tuple[int, ...]:
+    """Return the states that leave zero and affect an output.
 
-    A state that is thought to stay zero and turns out to have a rate does leave it; again until
-    none is found.
+    A fixed-point iteration: a state assumed to stay zero leaves it if its rate is not zero.
     """
-    touched = np.any(traced.bolus[list(given)] != 0.0, axis=0)
-    moving = frozenset(np.flatnonzero(np.any(traced.initial != 0.0, axis=0) | touched).tolist())
+    touched = np.any(traced.bolus[list(doses)] != 0.0, axis=0)
+    active = frozenset(np.flatnonzero(np.any(traced.initial != 0.0, axis=0) | touched).tolist())
     while True:
         graph = Graph()
-        outputs = _outputs(traced, graph, moving, given, scaled=False)
+        outputs = _outputs(traced, graph, active, doses, scaled=False)
         zero = graph.const(0.0)
         found = {place for place, node in enumerate(outputs.rates) if node != zero}
-        if found <= moving:
+        if found <= active:
             return _needed(graph, outputs)
-        moving |= found
+        active |= found
 
 
 def _needed(graph: Graph, outputs: _Outputs) -> tuple[int, ...]:
-    """States on which something rests that a trajectory shows, directly or through others."""
+    """Return the states on which an output of a trajectory depends, directly or indirectly."""
     ends = list(outputs.shown)
     needed: set[int] = set()
     while True:
@@ -189,16 +187,16 @@ def _needed(graph: Graph, outputs: _Outputs) -> tuple[int, ...]:
 
 
 def _outputs(
-    traced: _Traced, graph: Graph, moving: Iterable[int], given: Iterable[int], *, scaled: bool
+    traced: _Traced, graph: Graph, active: Iterable[int], doses: Iterable[int], *, scaled: bool
 ) -> _Outputs:
-    """The equations as nodes; states that do not move, and what is never given, are zero."""
-    zero, moving, given = graph.const(0.0), tuple(moving), tuple(given)
+    """Lower the equations; states that stay zero and absent kinds of dose are zero."""
+    zero, active, doses = graph.const(0.0), tuple(active), tuple(doses)
     states = [zero] * traced.initial.shape[1]
-    for n, place in enumerate(moving):
+    for n, place in enumerate(active):
         states[place] = graph.input("state", n if scaled else place)
         if scaled:
             states[place] = graph.apply("mul", states[place], _scale(graph, traced, place))
-    infusion = [graph.input("given", k) if k in given else zero for k in range(len(traced.bolus))]
+    infusion = [graph.input("data", k) if k in doses else zero for k in range(len(traced.bolus))]
     inputs = [np.array(graph.input("time")), np.array(states), np.array(infusion)]
     first = 0
     for shape in traced.shapes:
@@ -206,7 +204,7 @@ def _outputs(
         nodes = [_parameter(graph, traced, i) for i in range(first, last)]
         inputs.append(np.array(nodes, dtype=np.int64).reshape(shape))
         first = last
-    results = interpreted(graph, traced.jaxpr.jaxpr, traced.jaxpr.consts, inputs)
+    results = lower(graph, traced.jaxpr.jaxpr, traced.jaxpr.consts, inputs)
     rates, (drug, tumor), shown = (result.tolist() for result in results)
     return _Outputs(tuple(rates), drug, tumor, tuple(shown))
 
@@ -222,56 +220,58 @@ def _scale(graph: Graph, traced: _Traced, place: int) -> int:
     return _parameter(graph, traced, traced.values.shape[1] - traced.scale.shape[1] + place)
 
 
-def _separated(  # noqa: PLR0913
+def _separate(  # noqa: PLR0913
     traced: _Traced,
     graph: Graph,
     rates: list[int],
     tumor: int,
-    kept: tuple[int, ...],
-    given: tuple[int, ...],
+    states: tuple[int, ...],
+    doses: tuple[int, ...],
 ) -> ScalarModel:
-    """Apart: what each patient needs computed but once, and what changes as time goes on."""
-    border = _border(graph, [*rates, tumor])
-    inputs = {node: Node("given", value=n) for n, node in enumerate(border)}
+    """Separate the expressions of parameters, computed once per patient, from the others."""
+    constants = _parameter_expressions(graph, [*rates, tumor])
+    inputs = {node: Node("data", value=n) for n, node in enumerate(constants)}
     inputs |= {
-        graph.input("given", k): Node("given", value=len(border) + n) for n, k in enumerate(given)
+        graph.input("data", k): Node("data", value=len(constants) + n) for n, k in enumerate(doses)
     }
-    once = graph.program(border)
+    per_patient = graph.program(constants)
     initial, scale, unit = (
-        part[:, list(kept)]
-        for part in (traced.initial / traced.scale, traced.scale, traced.bolus[list(given)])
+        part[:, list(states)]
+        for part in (traced.initial / traced.scale, traced.scale, traced.bolus[list(doses)])
     )
     patients = len(initial)
     return ScalarModel(
         rates=graph.program(rates, inputs),
         tumor=graph.program([tumor], inputs),
-        constants=once.evaluate({"parameter": traced.values.T}).T,
-        kinds=given,
-        states=kept,
+        constants=per_patient.evaluate({"parameter": traced.values.T}).T,
+        kinds=doses,
+        states=states,
         initial=np.concatenate([initial, np.zeros((patients, 1))], axis=1),
         scale=np.concatenate([scale, np.full((patients, 1), DRUG)], axis=1),
-        unit=np.concatenate([unit, np.zeros((len(given), 1))], axis=1),
-        il6=kept.index(traced.il6),
+        unit=np.concatenate([unit, np.zeros((len(doses), 1))], axis=1),
+        il6=states.index(traced.il6),
         all_states=traced.initial.shape[1],
     )
 
 
-def _border(graph: Graph, outputs: Sequence[int]) -> list[int]:
-    """Nodes that never vary, no constants, and that something which varies is computed from."""
+def _parameter_expressions(graph: Graph, outputs: Sequence[int]) -> list[int]:
+    """Return the constant expressions, other than literals, that varying nodes and outputs use."""
     live = graph.needed(outputs)
     used = {i for node in live if graph.nodes[node].varies for i in graph.nodes[node].args}
-    steady = used | set(outputs)
-    return sorted(i for i in steady if not graph.nodes[i].varies and graph.nodes[i].op != "const")
+    candidates = used | set(outputs)
+    return sorted(
+        i for i in candidates if not graph.nodes[i].varies and graph.nodes[i].op != "const"
+    )
 
 
 def check(model: ScalarModel, system: System, parameters: Parameters, seed: int = 0) -> float:
-    """Compare with the package at random states, one for each patient.
+    """Compare the program with this package at random states, one for each patient.
 
     Returns:
         The largest relative difference.
 
     Raises:
-        ArithmeticError: If it is above `AGREEMENT`.
+        ArithmeticError: If the difference exceeds `AGREEMENT`.
     """
     rng = np.random.default_rng(seed)
     patients = len(model.initial)
@@ -279,8 +279,8 @@ def check(model: ScalarModel, system: System, parameters: Parameters, seed: int 
     time = rng.uniform(0.0, 84.0, patients)
     state = np.maximum(model.initial, 1e6) * rng.uniform(0.05, 1.0, model.initial.shape)
     infusion = rng.uniform(0.0, 100.0, (patients, len(kinds)))
-    given = np.concatenate([model.constants, infusion], axis=1)
-    found = model.rates.evaluate({"time": time[None], "state": state.T, "given": given.T}).T
+    data = np.concatenate([model.constants, infusion], axis=1)
+    found = model.rates.evaluate({"time": time[None], "state": state.T, "data": data.T}).T
 
     x = np.zeros((patients, model.all_states))
     x[:, places] = (state * model.scale)[:, :-1]
@@ -292,14 +292,14 @@ def check(model: ScalarModel, system: System, parameters: Parameters, seed: int 
         _difference(found * model.scale, expected), _difference(model.tumor_volume(state), tumor)
     )
     if not worst <= AGREEMENT:
-        raise ArithmeticError(f"the scalar program differs from the package by {worst:.2g}")
+        raise ArithmeticError(f"the scalar program differs from this package by {worst:.2g}")
     return worst
 
 
 def _by_package(
     system: System, parameters: Parameters, time: np.ndarray, x: np.ndarray, infusion: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rates, drug in blood and tumor volume, each with a leading patient axis."""
+    """Rates, drug in blood and tumor volume by this package, with a leading patient axis."""
     with double():
         one = jax.tree.map(lambda leaf: leaf[0], parameters)
         unravel = ravel_pytree(system.initial(one))[1]
@@ -315,9 +315,9 @@ def _by_package(
 
 
 def _difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest; a rate whose terms nearly cancel is measured by its usual size."""
-    usual = np.median(np.abs(expected), axis=0)
-    return float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), usual)))
+    """Largest relative difference; rates with canceling terms are compared with their median."""
+    typical = np.median(np.abs(expected), axis=0)
+    return float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), typical)))
 
 
 def _vector(tree: Any) -> jax.Array:

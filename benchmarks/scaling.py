@@ -1,12 +1,12 @@
-"""Cost and memory by patients, doses, days and workers, each alone. JSON lines.
+"""Cost and memory by number of patients, doses, days and workers, one at a time. JSON lines.
 
     .venv/bin/python benchmarks/scaling.py [--full] [--axes patients,workers]
 
-The base case is `base_case.py`: one arm, without trajectories. Each case runs in a process of its
-own, through `qsp.run.run_into` into a temporary folder: results and report are written.
-`simulate_s` is the median of repeats, without compilation; `total_s` is the first of them with all
-that it takes, from reading the config to the report, imports apart. `--full` adds 1,000,000
-patients, which takes the better part of an hour.
+The base case is that of `base_case.py`: one arm, without trajectories. Each case runs in a new
+process by `qsp.run.run_into`, which writes results and report into a temporary folder. `simulate_s`
+is the median over repeats, without compilation; `total_s` is the whole first repeat, from reading
+the config to the report, without imports. `--full` adds 1,000,000 patients, which takes most of an
+hour.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import base_case
 import numpy as np
-from apart import is_measured, measured, peak_memory_mb, use_cores
+from isolated import is_complete, peak_memory_mb, run_isolated, use_cores
 from rows import Row, emit, per_core, ratio, row
 
 from qsp import process
@@ -36,10 +36,10 @@ DOSES_DAYS = 365
 DAYS = (28, 84, 182, 365)
 WORKERS = (1, 2)
 WORKERS_PATIENTS = 4
-"""Patients where workers are compared, in units of the base: two have to end at about one time."""
+"""Patients for the comparison of workers, in units of the base; enough to balance their load."""
 
 ROUNDS = 3
-"""Of workers, in turns: a neighbor who slows the machine for a while slows all alike."""
+"""Rounds over the numbers of workers, so that a varying load of the machine affects all alike."""
 
 FULL = 1_000_000
 AXES = ("patients", "doses", "days", "workers")
@@ -51,10 +51,10 @@ class Case:
 
     Args:
         axis: The sweep.
-        patients: How many.
-        doses: Weekly doses; those of the arm if None.
-        days: Length of the trial.
-        workers: Cores; all if None.
+        patients: Number of patients.
+        doses: Number of weekly doses; None for those of the arm.
+        days: Length of the trial [day].
+        workers: Number of cores; None for all.
     """
 
     axis: str
@@ -65,29 +65,29 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What is particular about it."""
+        """Name: the value on the axis."""
         value = getattr(self, self.axis)
         return f"{value:,} {self.axis if value != 1 else self.axis.removesuffix('s')}"
 
     @property
     def repeats(self) -> int:
-        """One where it takes long, and of workers, whose processes are repeated."""
+        """Repeats in one process; one for long cases, and for workers, which run in rounds."""
         return 1 if self.axis == "workers" or self.patients > 10_000 else 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Pass:
-    """Seconds of one simulation, and what it left.
+    """Seconds and outcome of one run.
 
     Args:
-        whole_s: To the report.
-        compile_s: Of that.
-        simulate_s: Of that.
-        steps: (arm, patient): Of the solver.
-        failures: Patients.
+        total_s: Seconds of the run with its report.
+        compile_s: Seconds of compilation.
+        simulate_s: Seconds of simulation.
+        steps: (arm, patient): Solver steps.
+        failures: Number of patients in whom the solver failed.
     """
 
-    whole_s: float
+    total_s: float
     compile_s: float
     simulate_s: float
     steps: np.ndarray
@@ -95,47 +95,47 @@ class Pass:
 
 
 def main() -> None:
-    """Measure and print."""
-    asked = _arguments()
-    if asked.one:
+    """Run all cases and print their rows and ratios."""
+    arguments = _arguments()
+    if arguments.one:
         process.start()  # as the command line does
-        emit(_measured(Case(**json.loads(asked.one))))
+        emit(_measure(Case(**json.loads(arguments.one))))
         return
     rows: list[Row] = []
-    for case in _cases(asked.axes, asked.base, asked.most):
-        rows.append(measured(__file__, dataclasses.asdict(case)))
+    for case in _cases(arguments.axes, arguments.base, arguments.max_patients):
+        rows.append(run_isolated(__file__, dataclasses.asdict(case)))
         emit(rows[-1])
-    done = [line for line in rows if is_measured(line)]
+    done = [line for line in rows if is_complete(line)]
     for line in (*_growth(done), *_speedup(done)):
         emit(line)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_const", dest="most", const=FULL)
-    parser.add_argument("--most", type=int, help="largest number of patients")
+    parser.add_argument("--full", action="store_const", dest="max_patients", const=FULL)
+    parser.add_argument("--most", type=int, dest="max_patients", help="largest number of patients")
     parser.add_argument("--base", type=int, default=1_000, help="patients of the other axes")
     parser.add_argument("--axes", type=lambda text: text.split(","), default=AXES)
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.set_defaults(most=PATIENTS[-1])
+    parser.set_defaults(max_patients=PATIENTS[-1])
     return parser.parse_args()
 
 
-def _cases(axes: Sequence[str], base: int, most: int) -> Iterator[Case]:
+def _cases(axes: Sequence[str], base: int, max_patients: int) -> Iterator[Case]:
     for axis in axes:
         if axis == "patients":
-            yield from (Case(axis, size) for size in (*PATIENTS, FULL) if size <= most)
+            yield from (Case(axis, size) for size in (*PATIENTS, FULL) if size <= max_patients)
         elif axis == "doses":
             yield from (Case(axis, base, count, DOSES_DAYS) for count in DOSES)
         elif axis == "days":
             yield from (Case(axis, base, days=days) for days in DAYS)
         else:
-            crowd = WORKERS_PATIENTS * base
-            yield from (Case(axis, crowd, workers=n) for _ in range(ROUNDS) for n in WORKERS)
+            patients = WORKERS_PATIENTS * base
+            yield from (Case(axis, patients, workers=n) for _ in range(ROUNDS) for n in WORKERS)
 
 
-def _measured(case: Case) -> Row:
-    """This process is for one case."""
+def _measure(case: Case) -> Row:
+    """Measure one case, in this process."""
     use_cores(case.workers)
     began = clock.perf_counter()
     prepared = base_case.prepared(case.patients, doses=case.doses, days=case.days)
@@ -151,7 +151,7 @@ def _measured(case: Case) -> Row:
         case=case.name,
         axis=case.axis,
         patients=case.patients,
-        doses=sum(given.period > 0 for given in arm.regimens[0].administrations),
+        doses=sum(dose.period > 0 for dose in arm.regimens[0].administrations),
         days=case.days,
         workers=case.workers,
         rtol=prepared.method.rtol,
@@ -160,7 +160,7 @@ def _measured(case: Case) -> Row:
         ms_per_patient=round(1e3 * simulate_s / case.patients, 4),
         simulate_s=round(simulate_s, 3),
         compile_s=round(first.compile_s, 2),
-        total_s=round(prepare_s + first.whole_s, 2),
+        total_s=round(prepare_s + first.total_s, 2),
         repeats=len(passes),
         peak_memory_mb=peak_memory_mb(),
         failures=first.failures,
@@ -172,32 +172,33 @@ def _measured(case: Case) -> Row:
 def _pass(out: Path, prepared: Prepared) -> Pass:
     began = clock.perf_counter()
     results = run_into(out, prepared)
-    whole_s = clock.perf_counter() - began
+    total_s = clock.perf_counter() - began
     with results:
         ds = results.to_dataset()
         compile_s, wall_s = (float(ds.attrs[key]) for key in ("compile_s", "wall_s"))
         steps = ds["steps"].values
         failures = int((ds["outcome"].values != 0).sum())
-    return Pass(whole_s, compile_s, wall_s - compile_s, steps, failures)
+    return Pass(total_s, compile_s, wall_s - compile_s, steps, failures)
 
 
 def _slowest_to_mean(steps: np.ndarray) -> float:
-    """Steps of the slowest lane of each register times its lanes, over those of all patients.
+    """Ratio of the steps that vector registers take to the steps of all patients.
 
-    A lower bound of what waiting costs: lanes wait for each other at every dose.
+    A register takes the steps of its slowest lane. The ratio is a lower bound of the cost of
+    waiting, because lanes wait for each other at every dose.
     """
-    [of_patients] = steps
+    [by_patient] = steps
     width = register_width()
     taken = sum(
-        of_patients[first : min(first + width, block + BLOCK)].max() * width
-        for block in range(0, len(of_patients), BLOCK)
-        for first in range(block, min(block + BLOCK, len(of_patients)), width)
+        by_patient[first : min(first + width, block + BLOCK)].max() * width
+        for block in range(0, len(by_patient), BLOCK)
+        for first in range(block, min(block + BLOCK, len(by_patient)), width)
     )
-    return float(taken / of_patients.sum())
+    return float(taken / by_patient.sum())
 
 
 def _growth(rows: Sequence[Row]) -> Iterator[Row]:
-    """Cost of a patient against that among 1,000, memory against that of 10,000."""
+    """Ratios of the cost of a patient to that in 1,000, and of memory to that of 10,000."""
     sizes = {line["patients"]: line for line in rows if line["axis"] == "patients"}
     for key, size in {"ms_per_patient": 1_000, "peak_memory_mb": 10_000}.items():
         if size in sizes:
@@ -205,7 +206,7 @@ def _growth(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def _speedup(rows: Sequence[Row]) -> Iterator[Row]:
-    """Each number of workers against one, by the medians of the rounds."""
+    """Ratios of the speed of several workers to that of one, by medians over the rounds."""
     by_workers = {
         count: [line for line in rows if line["axis"] == "workers" and line["workers"] == count]
         for count in WORKERS

@@ -1,15 +1,16 @@
-"""What it costs to cut a run into shards. JSON lines; about 10 minutes on 2 cores.
+"""Overhead of running a trial in shards. JSON lines; about 10 minutes on 2 cores.
 
     .venv/bin/python benchmarks/sharding.py [--seconds 120] [--shards 4]
 
-The main job in shards that last so many seconds each, by the commands that a cluster runs: plan,
-every shard in a process of its own that takes its programs from the cache of the run, and finalize.
-The overhead is all time that is not spent on drawing and simulating patients, as a share of that; a
-scheduler's queue is apart. A first short run measures how many patients that are. At last the
-report of the run, from its store, with its largest memory; it is no part of the overhead.
+The main job runs in shards of about `--seconds` each, by the commands that a cluster runs: plan,
+every shard in a new process that takes its programs from the cache of the run, and finalize. A
+short run determines the number of patients per shard. The overhead is all time other than sampling
+and simulating patients, relative to that; a scheduler's queue is not included. Finally the report
+is made from the store, with its peak memory; it is not part of the overhead.
 
-Plan and finalize count once, so a run of more shards has less of them. The first block is computed
-with the plan: its seconds stand in `plan_s` and in `compute_s`, and `start_s` lacks them.
+Plan and finalize run once, so their share is smaller in a run of more shards. The first block is
+computed with the plan: its seconds are included in `plan_s` and `compute_s`, and missing from
+`start_s`.
 """
 
 from __future__ import annotations
@@ -30,37 +31,37 @@ from qsp.engine.method import Method
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 SHORT = 12_000
-"""Patients of the first run. Of fewer, the first steps of a process make a patient dearer."""
+"""Patients of the short run; with fewer, startup would raise the cost of a patient."""
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run in shards and print one row per run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--shards", type=int, default=4)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     short = _run(SHORT, 1)
     emit(short)
     computed, lasted = (float(str(short[name])) for name in ("compute_s", "shard_s"))
     # The first block of the short run was computed with the plan.
-    beside = lasted - computed * (1.0 - BLOCK / SHORT)
-    size = round((asked.seconds - beside) / computed * SHORT / BLOCK) * BLOCK
-    emit(_run(size * asked.shards, asked.shards))
+    overhead = lasted - computed * (1.0 - BLOCK / SHORT)
+    size = round((arguments.seconds - overhead) / computed * SHORT / BLOCK) * BLOCK
+    emit(_run(size * arguments.shards, arguments.shards))
 
 
 def _run(patients: int, shards: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="qsp-sharding-") as folder:
         run = Path(folder) / "run"
         size = -(-patients // shards)
-        plan_s, _ = _spent(
+        plan_s, _ = _run_command(
             "plan", CONFIG, "--patients", patients, "--shards-of", size, "--out", run
         )
         plan = read_plan(run)
-        shards_s = [_spent("shard", run, number)[0] for number in plan.shards]
-        finalize_s, _ = _spent("finalize", run)
-        report_s, report_mb = _spent("report", run)
-        known = [receipts.read_receipt(plan, number) for number in plan.shards]
-        seconds = [receipt.seconds for receipt in known if receipt is not None]
+        shards_s = [_run_command("shard", run, number)[0] for number in plan.shards]
+        finalize_s, _ = _run_command("finalize", run)
+        report_s, report_mb = _run_command("report", run)
+        shard_receipts = [receipts.read_receipt(plan, number) for number in plan.shards]
+        seconds = [receipt.seconds for receipt in shard_receipts if receipt is not None]
         stored = sum(path.stat().st_size for path in plan.store.path.rglob("*") if path.is_file())
     computed = sum(one["compute"] for one in seconds)
     total = plan_s + sum(shards_s) + finalize_s
@@ -87,15 +88,15 @@ def _run(patients: int, shards: int) -> Row:
     )
 
 
-def _spent(*words: object) -> tuple[float, float]:
-    """Seconds that a command takes, and the most memory it has [MB]."""
+def _run_command(*words: object) -> tuple[float, float]:
+    """Run a command of `qsp` and return its seconds and its peak memory [MB]."""
     began = clock.perf_counter()
     command = [sys.executable, "-m", "qsp", *map(str, words)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{command} ended with {process.returncode}")
+        raise RuntimeError(f"{command} failed with exit status {process.returncode}")
     return clock.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
 
 

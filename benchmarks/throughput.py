@@ -1,11 +1,11 @@
-"""Patients a second in the main job: by backend, chunk, workers, precision. JSON lines.
+"""Patients per second in the main job, by backend, chunk, workers and precision. JSON lines.
 
     .venv/bin/python benchmarks/throughput.py [--patients 256] [--repeats 3]
 
-Each repeat simulates every patient in every arm for 84 days without trajectories; compilation is
-apart. The median is the figure to quote; `load` says how busy the machine was. Widths are compared
-on one worker, precisions at the tolerance that both can hold. Each row comes from a process of its
-own; on an accelerator it uses all there are.
+Each repeat simulates every patient in every arm for 84 days without trajectories. Figures are
+medians over the repeats, without compilation; `load` is the load average of the machine. Chunk
+sizes are compared on one worker, precisions at a tolerance that float32 can satisfy. Each row comes
+from a new process; on accelerators it uses all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import base_case
 import jax
-from apart import measured, use_cores
+from isolated import run_isolated, use_cores
 from rows import Row, emit, per_core, row
 
 from qsp.engine import batch
@@ -27,23 +27,24 @@ from qsp.engine.method import Method
 from qsp.engine.workers import all_workers
 from qsp.run import Prepared, Request, prepare
 
-WIDTHS = (32, 64, 128)
-"""Lanes of a chunk by XLA; native ones wait only for the others of a vector register."""
+CHUNK_SIZES = (32, 64, 128)
+"""Simulations per chunk by XLA, which run in step; native code runs a vector register in step."""
 PRECISIONS: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
 LOOSE = 1e-4
-"""Relative tolerance where precisions are compared."""
+"""Relative tolerance for the comparison of precisions."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """How the trial is computed.
+    """Settings of one measurement.
 
     Args:
-        patients: How many, in each arm.
-        repeats: Of the simulation.
-        chunk_size: Patients of a chunk.
-        workers: Cores; None for all that there is.
-        precision: Of all arithmetic.
+        patients: Number of patients in each arm.
+        repeats: Number of simulations.
+        chunk_size: Patients per chunk.
+        workers: Number of cores; None for all.
+        precision: Precision of all arithmetic.
+        backend: Backend that computes the chunks.
         rtol: Relative tolerance.
     """
 
@@ -57,37 +58,37 @@ class Case:
 
     @property
     def method(self) -> Method:
-        """How the trial is integrated."""
+        """Method of integration."""
         return Method(rtol=self.rtol, precision=self.precision, backend=self.backend)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all cases and print one row per case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        emit(_measured(Case(**json.loads(asked.one))))
+    arguments = parser.parse_args()
+    if arguments.one:
+        emit(_measure(Case(**json.loads(arguments.one))))
         return
-    for case in _cases(Case(asked.patients, asked.repeats)):
-        emit(measured(__file__, dataclasses.asdict(case)))
+    for case in _cases(Case(arguments.patients, arguments.repeats)):
+        emit(run_isolated(__file__, dataclasses.asdict(case)))
 
 
 def _cases(base: Case) -> Iterator[Case]:
     is_cpu = jax.devices()[0].platform == "cpu"
-    for width in WIDTHS:
+    for chunk_size in CHUNK_SIZES:
         one = 1 if is_cpu else None
-        yield dataclasses.replace(base, chunk_size=width, workers=one, backend="xla")
+        yield dataclasses.replace(base, chunk_size=chunk_size, workers=one, backend="xla")
     for workers in range(1, len(all_workers()) + 1 if is_cpu else 1):
         yield dataclasses.replace(base, workers=workers)
     for precision in PRECISIONS:
         yield dataclasses.replace(base, precision=precision, rtol=LOOSE, backend="xla")
 
 
-def _measured(case: Case) -> Row:
-    """This process is for one case."""
+def _measure(case: Case) -> Row:
+    """Measure one case, in this process."""
     use_cores(case.workers)
     batch.CHUNK_SIZE = case.chunk_size
     prepared = prepare(Request(base_case.CONFIG, [f"patients={case.patients}"]))
