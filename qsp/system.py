@@ -21,7 +21,7 @@ from qsp.interventions import (
     supportive_bolus,
     supportive_rates,
 )
-from qsp.model.cytokines import IL6, spared_by_steroid
+from qsp.model.cytokines import IL6, steroid_factor
 from qsp.model.effects import no_effects
 from qsp.model.interleukin1 import il1
 from qsp.model.severity import NORMAL_TEMPERATURE, fever, hazard, inflammation
@@ -162,7 +162,7 @@ class System(eqx.Module):
     def snapshot(self, x: State, p: Parameters) -> Snapshot:
         """Return the values of a trajectory."""
         m, now = x.model, effects(x.supportive, p.supportive)
-        making = m.cytokines.myeloid * spared_by_steroid(now, p.model.cytokines)
+        making = m.cytokines.myeloid * steroid_factor(now, p.model.cytokines)
         return Snapshot(
             drug_central=m.drug.soluble[BLOOD],
             cytokines=m.cytokines.blood,

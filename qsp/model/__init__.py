@@ -1,4 +1,4 @@
-"""The whole model on one page: parameters, state, and the derivative of the state.
+"""The model on one page: parameters, state, and the derivative of the state.
 
 ::
 
@@ -7,16 +7,13 @@
     T cells <--- traffic, margination     +---> release ---> cytokines ---> severity of CRS
     targets <--- growth, killing
 
-The derivative has the type of the state: an equation that is forgotten is an error, not a zero.
-Each mechanism has a file of its own, in reading order: `tissues`, `disposition`, `binding`,
-`synapse`, `engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`,
-`severity`. Units inside: day, L, nmol, million cells, pg/mL.
+The derivative has the type of the state, so a missing equation is an error rather than a zero. Each
+mechanism has its own module, in reading order: `tissues`, `disposition`, `binding`, `synapse`,
+`engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`, `severity`.
+Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
-Labels such as "TCE-42 (d), S3" cite the sections and amendments of the description this model was
-built from, TCE-42.
-
-Source: TCE-42 restates and joins published mechanisms (Hosseini2020, Li2022, Chen2019, Poels2025,
-Bender2024, Frey2010).
+Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,
+Bender2024, Frey2010]. Each module states its equations and what is assumed.
 """
 
 from typing import Any
@@ -25,14 +22,21 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk, receptors
-from qsp.model.cytokines import CXCL10, IL10, CytokineParameters, Cytokines, cytokine_rates, quiet
+from qsp.model.cytokines import (
+    CXCL10,
+    IL10,
+    CytokineParameters,
+    Cytokines,
+    cytokine_baseline,
+    cytokine_rates,
+)
 from qsp.model.disposition import (
     DispositionParameters,
     Dosing,
     Drug,
     Turnover,
     central_after_bolus,
-    drug_free,
+    drug_baseline,
     drug_rates,
 )
 from qsp.model.effects import Effects, no_effects
@@ -40,13 +44,13 @@ from qsp.model.engagement import Contact, EngagementParameters, contact, killing
 from qsp.model.interleukin1 import Interleukin1Parameters
 from qsp.model.release import Release, ReleaseParameters, release_rates, secretion
 from qsp.model.severity import SeverityParameters, inflammation, severity_rate
-from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, gap
+from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, contact_gap
 from qsp.model.t_cells import (
     AbstractRecruitment,
     TCellParameters,
     TCells,
     Threshold,
-    resting_pool,
+    t_cell_baseline,
     t_cell_fluxes,
     t_cell_rates,
     within_reach,
@@ -56,18 +60,18 @@ from qsp.model.targets import (
     Logistic,
     TargetParameters,
     Targets,
+    target_baseline,
     target_fluxes,
     target_rates,
-    untreated,
 )
 from qsp.model.tissues import TissueParameters
-from qsp.model.traffic import TrafficParameters, arriving, margination_rate
+from qsp.model.traffic import TrafficParameters, margination_rate, net_arrival
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
 
 class Parameters(eqx.Module):
-    """One patient with one molecule."""
+    """Parameters of one patient treated with one molecule."""
 
     tissues: TissueParameters
     disposition: DispositionParameters
@@ -84,20 +88,20 @@ class Parameters(eqx.Module):
 
 
 class State(eqx.Module):
-    """One patient at one moment."""
+    """State of one patient at one time."""
 
     drug: Drug
-    bridges: Any  # the state of the binding form, None for the closed form
+    bridges: Any  # state of `ModelStructure.synapse`; None for `Equilibrium`
     t_cells: TCells
     targets: Targets
     release: Release
     cytokines: Cytokines
-    margination: Scalar = quantity("1", "Activation of endothelium that draws T cells out of blood")
-    severity: Scalar = quantity("1", "CRS severity: index of fever and inflammation")
+    margination: Scalar = quantity("1", "Margination of T cells: activation of endothelium")
+    severity: Scalar = quantity("1", "CRS severity index")
 
 
 class ModelStructure(eqx.Module):
-    """The choices of structure, fixed at compilation."""
+    """Structural choices of the model, fixed at compilation."""
 
     synapse: AbstractSynapse = Equilibrium()
     recruitment: AbstractRecruitment = Threshold()
@@ -105,7 +109,7 @@ class ModelStructure(eqx.Module):
 
 
 class Algebraic(eqx.Module):
-    """What follows from the state algebraically."""
+    """Quantities that follow from the state without a differential equation."""
 
     receptors: Receptors
     bulk: Bulk
@@ -114,32 +118,44 @@ class Algebraic(eqx.Module):
     bridges: PerKindTissue = quantity(
         "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue")
     )
-    killing: PerKindTissue = quantity("Mcell/day", "Targets killed", dims=("kind", "tissue"))
-    secreting: PerTissue = quantity("Mcell", "Secreting cells seen from blood", dims=("tissue",))
+    killing: PerKindTissue = quantity(
+        "Mcell/day", "Killing rate of target cells", dims=("kind", "tissue")
+    )
+    secreting: PerTissue = quantity(
+        "Mcell",
+        "Secreting T cells, weighted by the share of their release that reaches blood",
+        dims=("tissue",),
+    )
 
 
 def algebraic(x: State, p: Parameters, structure: ModelStructure) -> Algebraic:
-    """Binding, bridges, contacts, killing and secretion of a state."""
+    """Binding, bridges, contacts, killing and secretion of a state.
+
+    Args:
+        x: State.
+        p: Parameters.
+        structure: Structural choices.
+    """
     t_cells, targets = x.t_cells.total, x.targets.viable
-    here = receptors(t_cells, targets, p.binding, p.tissues)
+    receptor = receptors(t_cells, targets, p.binding, p.tissues)
     drug = bulk(
         x.drug.soluble,
         x.drug.soluble_target,
         x.drug.competitor,
-        here,
+        receptor,
         p.binding,
         arms=structure.synapse.arms,
     )
-    around = gap(drug.free, x.drug.competitor, p.binding)
-    bridges = structure.synapse.bridges(x.bridges, around, p.binding, p.synapse)
+    gap = contact_gap(drug.free, x.drug.competitor, p.binding)
+    bridges = structure.synapse.bridges(x.bridges, gap, p.binding, p.synapse)
     among_targets = within_reach(x.t_cells, p.t_cells).total
-    meeting = contact(bridges, targets, among_targets, p.engagement, p.synapse)
+    contacts = contact(bridges, targets, among_targets, p.engagement, p.synapse)
     return Algebraic(
-        receptors=here,
+        receptors=receptor,
         bulk=drug,
-        gap=around,
+        gap=gap,
         bridges=bridges,
-        contact=meeting,
+        contact=contacts,
         killing=killing(
             bridges,
             targets,
@@ -148,14 +164,14 @@ def algebraic(x: State, p: Parameters, structure: ModelStructure) -> Algebraic:
             p.engagement,
             p.synapse,
         ),
-        secreting=secretion(x.t_cells.activated, meeting.touching, p.release),
+        secreting=secretion(x.t_cells.activated, contacts.touching, p.release),
     )
 
 
 def rates(
     time: Scalar,
     x: State,
-    given: Dosing,
+    dosing: Dosing,
     p: Parameters,
     effects: Effects,
     structure: ModelStructure,
@@ -163,23 +179,26 @@ def rates(
     """Derivative of the state.
 
     Args:
-        time: Days since the first dose of the molecule.
+        time: Time since the first dose of the molecule [day].
         x: State.
-        given: Drug that enters now.
+        dosing: Rates of infusion.
         p: Parameters.
-        effects: Supportive drugs at this moment.
-        structure: Structure.
+        effects: Effects of the supportive drugs at this time.
+        structure: Structural choices.
+
+    Returns:
+        Derivative of each state, in its unit per day.
     """
-    now = algebraic(x, p, structure)
+    a = algebraic(x, p, structure)
     x_t, rise = x.t_cells, x.cytokines.blood - p.cytokines.baseline
 
     target_flux = target_fluxes(
-        x.targets, now.killing, x.drug.competitor, p.targets, structure.growth
+        x.targets, a.killing, x.drug.competitor, p.targets, structure.growth
     )
     d_targets = target_rates(target_flux)
 
-    t_flux = t_cell_fluxes(x_t, now.contact, effects, structure.recruitment, p.t_cells)
-    moved = arriving(
+    t_flux = t_cell_fluxes(x_t, a.contact, effects, structure.recruitment, p.t_cells)
+    arrival = net_arrival(
         x_t,
         p.t_cells.baseline,
         x.margination,
@@ -187,7 +206,7 @@ def rates(
         p.cytokines.baseline[CXCL10],
         p.traffic,
     )
-    d_t_cells = t_cell_rates(t_flux, moved)
+    d_t_cells = t_cell_rates(t_flux, arrival)
 
     target_deaths = target_flux.killing + target_flux.depletion
     t_deaths = t_flux.death_activated + t_flux.death_post
@@ -201,47 +220,55 @@ def rates(
         drug=drug_rates(
             time,
             x.drug,
-            given,
-            now.bulk,
-            now.receptors,
+            dosing,
+            a.bulk,
+            a.receptors,
             turnover,
             p.disposition,
             p.binding,
             p.tissues,
         ),
-        bridges=structure.synapse.rates(x.bridges, now.gap, p.binding, p.synapse),
+        bridges=structure.synapse.rates(x.bridges, a.gap, p.binding, p.synapse),
         t_cells=d_t_cells,
         margination=margination_rate(x.margination, x.release.transit_2, p.traffic),
         targets=d_targets,
-        release=release_rates(x.release, now.secreting, rise[IL10], effects, p.release),
+        release=release_rates(x.release, a.secreting, rise[IL10], effects, p.release),
         cytokines=cytokine_rates(x.cytokines, x.release.transit_2, effects, p.cytokines),
         severity=severity_rate(x.severity, x.cytokines.blood, effects, p.severity),
     )
 
 
 def baseline(p: Parameters, structure: ModelStructure) -> State:
-    """The patient before treatment: stationary but for the growth of the tumor."""
+    """State before treatment: a steady state except for the growth of the tumor."""
     zero = jnp.zeros_like(p.traffic.k_on)
     return State(
-        drug=drug_free(p.disposition),
+        drug=drug_baseline(p.disposition),
         bridges=structure.synapse.initial(p.binding),
-        t_cells=resting_pool(p.t_cells),
+        t_cells=t_cell_baseline(p.t_cells),
         margination=zero,
-        targets=untreated(p.targets),
+        targets=target_baseline(p.targets),
         release=Release(zero, zero, zero),
-        cytokines=quiet(p.cytokines),
+        cytokines=cytokine_baseline(p.cytokines),
         severity=inflammation(p.cytokines.baseline, no_effects(), p.severity),
     )
 
 
 def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, structure: ModelStructure) -> State:
-    """The state after boluses into plasma and into the SC depot [nmol]."""
-    here = receptors(x.t_cells.total, x.targets.viable, p.binding, p.tissues)
+    """State just after boluses into plasma and into the SC depot.
 
-    def at(soluble: PerTissue) -> Bulk:
+    Args:
+        x: State before the boluses.
+        iv: Intravenous bolus [nmol].
+        sc: Subcutaneous bolus, before bioavailability [nmol].
+        p: Parameters.
+        structure: Structural choices.
+    """
+    receptor = receptors(x.t_cells.total, x.targets.viable, p.binding, p.tissues)
+
+    def equilibrium(soluble: PerTissue) -> Bulk:
         target, competitor = x.drug.soluble_target, x.drug.competitor
-        return bulk(soluble, target, competitor, here, p.binding, arms=structure.synapse.arms)
+        return bulk(soluble, target, competitor, receptor, p.binding, arms=structure.synapse.arms)
 
-    soluble = central_after_bolus(x.drug.soluble, iv, at, p.disposition, p.tissues)
+    soluble = central_after_bolus(x.drug.soluble, iv, equilibrium, p.disposition, p.tissues)
     depot = x.drug.depot + p.disposition.bioavailability * sc
     return eqx.tree_at(lambda x: (x.drug.soluble, x.drug.depot), x, (soluble, depot))

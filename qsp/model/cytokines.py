@@ -1,20 +1,21 @@
-"""Myeloid activation and the cytokines in blood (TCE-42 (f), A10).
+"""Activation of myeloid cells and the cytokines in blood.
 
 ::
 
     release --> IFN-gamma, TNF-alpha, IL-2 --> myeloid cells --> IL-6, IL-10, TNF-alpha
                 IFN-gamma --> CXCL10              ^ | |             ^
                                       tolerance --+ | +--> IL-1 ----+
-                                                    +-- IL-10 holds back
+                                                    +-- IL-10 (inhibits)
 
-Cytokines are pooled in blood and share one axis in memory; the equations name each.
+Assumed: one well-mixed pool of cytokines in blood. The cytokines share one array axis; the
+production term of each is written separately.
 """
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from qsp.model.effects import Effects
-from qsp.model.interleukin1 import il6_left
+from qsp.model.interleukin1 import il6_factor
 from qsp.typing import PerCytokine, Scalar
 from qsp.units import quantity
 
@@ -23,35 +24,47 @@ IFN_GAMMA, TNF_ALPHA, IL2, IL6, IL10, CXCL10 = range(6)
 
 
 class CytokineParameters(eqx.Module):
-    """Production by the release (per Mcell) or by myeloid cells (per fraction active), and loss."""
+    """Production by T cells (per Mcell) and by active myeloid cells, loss, and potencies."""
 
-    baseline: PerCytokine = quantity("pg/mL", "Cytokine before treatment", dims=("cytokine",))
-    k_loss: PerCytokine = quantity("1/day", "Loss", dims=("cytokine",))
-    p_IFN: Scalar = quantity("pg/mL/day/Mcell", "IFN-gamma from T cells")
-    p_TNF: Scalar = quantity("pg/mL/day/Mcell", "TNF-alpha from T cells")
-    p_TNF_myeloid: Scalar = quantity("pg/mL/day", "TNF-alpha from myeloid cells")
-    p_IL2: Scalar = quantity("pg/mL/day/Mcell", "IL-2 from T cells")
-    p_IL6: Scalar = quantity("pg/mL/day", "IL-6 from myeloid cells")
-    p_IL10: Scalar = quantity("pg/mL/day", "IL-10 from myeloid cells")
-    p_IL10_T: Scalar = quantity("pg/mL/day/Mcell", "IL-10 from T cells")
-    p_CXCL10: Scalar = quantity("pg/mL/day", "CXCL10 at high IFN-gamma")
-    IFN50_CXCL10: Scalar = quantity("pg/mL", "IFN-gamma rise at half-maximum CXCL10")
-    k_IL6_receptor: Scalar = quantity("1/day", "Loss of IL-6 through its receptor")
-    k_IL6_bound: Scalar = quantity("1/day", "Loss of IL-6 that an antibody holds")
-    share_IL1: Scalar = quantity("1", "Part of the IL-6 of myeloid cells that IL-1 makes them make")
-    k_myeloid_on: Scalar = quantity("1/day", "Activation of myeloid cells")
-    k_myeloid_off: Scalar = quantity("1/day", "Deactivation of myeloid cells")
-    f_tolerant: Scalar = quantity("1", "Fraction of deactivated cells that turn tolerant")
-    k_recovery: Scalar = quantity("1/day", "Recovery from tolerance")
-    IFN50: Scalar = quantity("pg/mL", "IFN-gamma rise that half activates myeloid cells")
-    TNF50: Scalar = quantity("pg/mL", "TNF-alpha rise that half activates myeloid cells")
-    contact50: Scalar = quantity("Mcell", "Release that half activates myeloid cells by contact")
-    IL10_50: Scalar = quantity("pg/mL", "IL-10 rise that halves myeloid activation")
-    steroid_myeloid: Scalar = quantity("1", "Maximum inhibition of myeloid cells by a steroid")
+    baseline: PerCytokine = quantity(
+        "pg/mL", "Cytokine concentration before treatment", dims=("cytokine",)
+    )
+    k_loss: PerCytokine = quantity("1/day", "Elimination rate of a cytokine", dims=("cytokine",))
+    p_IFN: Scalar = quantity("pg/mL/day/Mcell", "Production of IFN-gamma by T cells")
+    p_TNF: Scalar = quantity("pg/mL/day/Mcell", "Production of TNF-alpha by T cells")
+    p_TNF_myeloid: Scalar = quantity("pg/mL/day", "Production of TNF-alpha by myeloid cells")
+    p_IL2: Scalar = quantity("pg/mL/day/Mcell", "Production of IL-2 by T cells")
+    p_IL6: Scalar = quantity("pg/mL/day", "Production of IL-6 by myeloid cells")
+    p_IL10: Scalar = quantity("pg/mL/day", "Production of IL-10 by myeloid cells")
+    p_IL10_T: Scalar = quantity("pg/mL/day/Mcell", "Production of IL-10 by T cells")
+    p_CXCL10: Scalar = quantity("pg/mL/day", "Maximum production of CXCL10")
+    IFN50_CXCL10: Scalar = quantity(
+        "pg/mL", "Rise of IFN-gamma at half-maximum production of CXCL10"
+    )
+    k_IL6_receptor: Scalar = quantity("1/day", "Elimination rate of IL-6 by its receptor")
+    k_IL6_bound: Scalar = quantity("1/day", "Elimination rate of IL-6 bound to an antibody")
+    share_IL1: Scalar = quantity("1", "Share of the IL-6 of myeloid cells that depends on IL-1")
+    k_myeloid_on: Scalar = quantity("1/day", "Maximum rate of activation of myeloid cells")
+    k_myeloid_off: Scalar = quantity("1/day", "Deactivation rate of myeloid cells")
+    f_tolerant: Scalar = quantity("1", "Fraction of deactivated myeloid cells that become tolerant")
+    k_recovery: Scalar = quantity("1/day", "Recovery rate of myeloid cells from tolerance")
+    IFN50: Scalar = quantity(
+        "pg/mL", "Rise of IFN-gamma at half-maximum activation of myeloid cells"
+    )
+    TNF50: Scalar = quantity(
+        "pg/mL", "Rise of TNF-alpha at half-maximum activation of myeloid cells"
+    )
+    contact50: Scalar = quantity(
+        "Mcell", "Release drive at half-maximum activation of myeloid cells by contact"
+    )
+    IL10_50: Scalar = quantity("pg/mL", "Rise of IL-10 that halves the stimulus of myeloid cells")
+    steroid_myeloid: Scalar = quantity(
+        "1", "Maximum inhibition of myeloid cells by glucocorticoids"
+    )
 
 
 class Cytokines(eqx.Module):
-    """Cytokines in blood and the cells that make them."""
+    """Cytokines in blood and the states of the myeloid cells."""
 
     blood: PerCytokine = quantity("pg/mL", "Cytokine in blood", dims=("cytokine",))
     myeloid: Scalar = quantity("1", "Active fraction of myeloid cells")
@@ -61,25 +74,27 @@ class Cytokines(eqx.Module):
 def cytokine_rates(
     x: Cytokines, release: Scalar, effects: Effects, p: CytokineParameters
 ) -> Cytokines:
-    """Myeloid activation, tolerance, and the six cytokines; TCE-42 (f).
+    """Activation and tolerance of myeloid cells, and production and loss of the six cytokines.
 
-    Differs from TCE-42: an antibody against IL-6 keeps it from all other loss, and IL-1 stands
-    behind a share of the IL-6 of myeloid cells (`interleukin1`, assumed).
+    IFN-gamma, TNF-alpha and contact activate resting myeloid cells; IL-10 and steroids inhibit
+    them; a fraction of the deactivated cells is tolerant for a time. Cytokines act by their rise
+    above baseline. The IL-6 receptor clears IL-6, so that blocking it (il6r_free < 1) raises the
+    measured IL-6.
 
-    The IL-6 receptor clears IL-6: blocking it (il6r_free < 1) raises what is measured. IL-10 acts
-    by its rise (A10).
+    Assumed: IL-6 on an antibody is lost only as the complex; a share of the IL-6 of myeloid cells
+    depends on IL-1 (`interleukin1`).
 
     Args:
         x: State.
-        release: Release that reaches blood [Mcell].
-        effects: Supportive drugs.
+        release: Release drive that reaches blood [Mcell].
+        effects: Effects of the supportive drugs.
         p: Parameters.
     """
     rise = x.blood - p.baseline
-    ifn_seen = rise[IFN_GAMMA] * (1.0 - effects.jak)
-    uninhibited = spared_by_steroid(effects, p)
+    ifn_signal = rise[IFN_GAMMA] * (1.0 - effects.jak)
+    uninhibited = steroid_factor(effects, p)
     signal = (
-        ifn_seen / p.IFN50 + rise[TNF_ALPHA] / p.TNF50 * effects.tnf_free + release / p.contact50
+        ifn_signal / p.IFN50 + rise[TNF_ALPHA] / p.TNF50 * effects.tnf_free + release / p.contact50
     )
     stimulus = signal * uninhibited / (1.0 + rise[IL10] / p.IL10_50)
 
@@ -95,27 +110,27 @@ def cytokine_rates(
             p.p_IFN * release,
             p.p_TNF * release + p.p_TNF_myeloid * myeloid,
             p.p_IL2 * release,
-            p.p_IL6 * myeloid * il6_left(effects.il1r_free, p.share_IL1) + baseline_il6,
+            p.p_IL6 * myeloid * il6_factor(effects.il1r_free, p.share_IL1) + baseline_il6,
             p.p_IL10 * x.myeloid + p.p_IL10_T * release,
-            p.p_CXCL10 * ifn_seen / (p.IFN50_CXCL10 + ifn_seen) * uninhibited,
+            p.p_CXCL10 * ifn_signal / (p.IFN50_CXCL10 + ifn_signal) * uninhibited,
         ]
     )
     free, bound = effects.il6_free * x.blood[IL6], (1.0 - effects.il6_free) * x.blood[IL6]
     loss_il6 = p.k_loss[IL6] * free + p.k_IL6_receptor * effects.il6r_free * free
-    own_loss = (p.k_loss * rise).at[IL6].set(loss_il6 + p.k_IL6_bound * bound)
+    loss = (p.k_loss * rise).at[IL6].set(loss_il6 + p.k_IL6_bound * bound)
     return Cytokines(
-        blood=production - own_loss,
+        blood=production - loss,
         myeloid=activation - deactivation,
         tolerant=p.f_tolerant * deactivation - recovery,
     )
 
 
-def spared_by_steroid(effects: Effects, p: CytokineParameters) -> Scalar:
-    """What a steroid leaves of the activity of myeloid cells; exactly 1 without one."""
+def steroid_factor(effects: Effects, p: CytokineParameters) -> Scalar:
+    """Activity of myeloid cells under a steroid, relative to that without; exactly 1 without."""
     return 1.0 - p.steroid_myeloid * effects.steroid
 
 
-def quiet(p: CytokineParameters) -> Cytokines:
-    """Before treatment."""
+def cytokine_baseline(p: CytokineParameters) -> Cytokines:
+    """State before treatment: cytokines at baseline, all myeloid cells resting."""
     zero = jnp.zeros_like(p.p_IFN)
     return Cytokines(blood=p.baseline, myeloid=zero, tolerant=zero)

@@ -1,4 +1,4 @@
-r"""Disposition of the drug (TCE-42 (c), A2-A4, S4, S8).
+r"""Disposition of the drug: absorption, distribution, elimination and uptake by receptors.
 
 ::
 
@@ -7,16 +7,20 @@ r"""Disposition of the drug (TCE-42 (c), A2-A4, S4, S8).
                                            |  \-> linear clearance (constant or falling with time)
                                            +-- lymphoid, tumor, skin  (free drug, receptors)
 
-The conserved quantity is all drug of a tissue: free, on soluble target, on receptors. Its balance
-is divided by phi = d(all)/d(soluble), less what receptors take up or release as cells come and go::
+The balance is that of all drug in a tissue: free, on soluble target and on receptors. Dividing it
+by phi = d(all)/d(soluble) gives the rate of the soluble concentration, with terms for the drug that
+receptors take up or release as cells arrive, divide and die::
 
     phi*dC/dt = inflow - elimination - internalization
                 - occupancy*(receptors gained) + (1 - lost_on_death)*occupancy*(receptors that die)
 
-A migrating cell leaves its drug behind and binds anew. With mechanistic clearance, drug on a dying
-cell goes with the cell into a sink that only grows (lost_on_death = 1). A time-varying clearance is
-fitted to plasma data and contains the loss with target cells, so drug on a dying cell returns to
-solution (lost_on_death = 0): only dosing and that clearance change the amount in the body.
+Assumed: a migrating cell leaves its drug in the tissue and binds drug again at its destination.
+With mechanistic clearance, drug on a dying cell is lost with the cell (lost_on_death = 1). A
+time-varying clearance is fitted to plasma data and already contains target-mediated loss, so that
+nothing is internalized and drug on a dying cell returns to solution (lost_on_death = 0): only
+dosing and that clearance change the amount in the body.
+
+Sources: time-varying clearance [Bender2024]; soluble target [Hibma2026].
 """
 
 from collections.abc import Callable
@@ -30,66 +34,74 @@ from qsp.model.tissues import BLOOD, TissueParameters
 from qsp.typing import PerTissue, Scalar
 from qsp.units import quantity
 
-_NEWTON = 16
+_NEWTON_STEPS = 16
 
 
 class DispositionParameters(eqx.Module):
     """Pharmacokinetics of one molecule in one patient.
 
-    The vectors over tissues are zero at blood.
+    Arrays with a tissue axis are zero in blood.
     """
 
     CL_base: Scalar = quantity("L/day", "Clearance at the first dose")
     CL_ss: Scalar = quantity("L/day", "Clearance at steady state")
-    half_life_CL: Scalar = quantity("day", "Half-life of the change of clearance")
-    V1: Scalar = quantity("L", "Central volume")
-    V2: Scalar = quantity("L", "Peripheral volume")
+    half_life_CL: Scalar = quantity("day", "Half-life of the change in clearance")
+    V1: Scalar = quantity("L", "Central volume of distribution")
+    V2: Scalar = quantity("L", "Peripheral volume of distribution")
     Q: Scalar = quantity("L/day", "Intercompartmental clearance")
-    ka: Scalar = quantity("1/day", "Absorption from the depot")
-    bioavailability: Scalar = quantity("1", "Bioavailability after SC dosing")
-    k_lymph: Scalar = quantity("1/day", "Passage of each lymph transit")
-    k_exchange: PerTissue = quantity("1/day", "Exchange of a tissue with plasma", dims=("tissue",))
-    partition: PerTissue = quantity("1", "Tissue to plasma ratio", dims=("tissue",))
-    k_soluble: Scalar = quantity("1/day", "Turnover of the soluble target")
+    ka: Scalar = quantity("1/day", "Absorption rate from the subcutaneous depot")
+    bioavailability: Scalar = quantity("1", "Bioavailability after subcutaneous dosing")
+    k_lymph: Scalar = quantity("1/day", "Transit rate of each lymph compartment")
+    k_exchange: PerTissue = quantity(
+        "1/day", "Exchange rate of a tissue with plasma", dims=("tissue",)
+    )
+    partition: PerTissue = quantity(
+        "1", "Ratio of interstitial to plasma concentration at equilibrium", dims=("tissue",)
+    )
+    k_soluble: Scalar = quantity("1/day", "Turnover rate of the soluble target")
     soluble_target: PerTissue = quantity("nmol/L", "Soluble target at baseline", dims=("tissue",))
-    competitor: Scalar = quantity("nmol/L", "Competitor for the target when the simulation starts")
-    k_competitor: Scalar = quantity("1/day", "Loss of the competitor")
+    competitor: Scalar = quantity(
+        "nmol/L", "Competitor for the target at the start of the simulation"
+    )
+    k_competitor: Scalar = quantity("1/day", "Elimination rate of the competitor")
     lost_on_death: Scalar = quantity("1", "Share of the drug on dying cells that is lost with them")
-    V_competitor: Scalar = quantity("L", "Volume of the competitor where it is given")
-    competitor_per_mass: Scalar = quantity("nmol/mg", "Amount of the competitor in its mass")
+    V_competitor: Scalar = quantity("L", "Volume of distribution of an administered competitor")
+    competitor_per_mass: Scalar = quantity("nmol/mg", "Amount per mass of the competitor")
 
 
 class Drug(eqx.Module):
-    """Where the drug is, and what became of it."""
+    """Drug in its compartments, and the amounts eliminated so far."""
 
-    depot: Scalar = quantity("nmol", "SC depot")
-    lymph_1: Scalar = quantity("nmol", "First lymph transit")
-    lymph_2: Scalar = quantity("nmol", "Second lymph transit")
+    depot: Scalar = quantity("nmol", "Drug in the subcutaneous depot")
+    lymph_1: Scalar = quantity("nmol", "Drug in the first lymph compartment")
+    lymph_2: Scalar = quantity("nmol", "Drug in the second lymph compartment")
     soluble: PerTissue = quantity(
-        "nmol/L", "Drug in solution: plasma, and interstitium of the tissues", dims=("tissue",)
+        "nmol/L", "Drug in solution, in plasma or in the interstitium of a tissue", dims=("tissue",)
     )
-    peripheral: Scalar = quantity("nmol/L", "Peripheral compartment")
+    peripheral: Scalar = quantity("nmol/L", "Drug in the peripheral compartment")
     soluble_target: PerTissue = quantity(
-        "nmol/L", "Soluble target, bound or free", dims=("tissue",)
+        "nmol/L", "Soluble target, bound and free", dims=("tissue",)
     )
     competitor: Scalar = quantity("nmol/L", "Competitor for the target")
-    eliminated: Scalar = quantity("nmol", "Eliminated by linear clearance")
-    internalized: Scalar = quantity("nmol", "Internalized with receptors")
-    died: Scalar = quantity("nmol", "Lost on cells that died")
+    eliminated: Scalar = quantity("nmol", "Cumulative amount eliminated by linear clearance")
+    internalized: Scalar = quantity("nmol", "Cumulative amount internalized with receptors")
+    died: Scalar = quantity("nmol", "Cumulative amount lost with dying cells")
 
 
 class Dosing(eqx.Module):
-    """Drug that enters now: rates of infusion."""
+    """Rates of infusion."""
 
-    iv: Scalar = quantity("nmol/day", "Into plasma")
-    sc: Scalar = quantity("nmol/day", "Into the SC depot, before bioavailability")
-    competitor: Scalar = quantity("mg/day", "Antibody against the target, into plasma")
+    iv: Scalar = quantity("nmol/day", "Infusion into plasma")
+    sc: Scalar = quantity(
+        "nmol/day", "Infusion into the subcutaneous depot, before bioavailability"
+    )
+    competitor: Scalar = quantity("mg/day", "Infusion of a competing antibody into plasma")
 
 
 class Turnover(eqx.Module):
-    """Receptors that come and that die with their cells [nmol/L/day].
+    """Rates at which receptors are gained and die with their cells [nmol/L/day].
 
-    Those that come are births, and arrivals less departures.
+    Gained receptors are those of cells produced and of net arrivals.
     """
 
     gained: Receptors
@@ -97,15 +109,25 @@ class Turnover(eqx.Module):
 
 
 def clearance(time: Scalar, p: DispositionParameters) -> Scalar:
-    """CL_ss + (CL_base - CL_ss)*exp(-ln2*t/HL), t since the first dose; [Bender24]."""
+    """Clearance that changes exponentially with time since the first dose [Bender2024].
+
+    CL = CL_ss + (CL_base - CL_ss)*exp(-ln2*t/half_life_CL).
+
+    Args:
+        time: Time since the first dose, t [day].
+        p: Pharmacokinetics.
+
+    Returns:
+        Clearance [L/day].
+    """
     decay = jnp.exp(-jnp.log(2.0) * time / p.half_life_CL)
     return p.CL_ss + (p.CL_base - p.CL_ss) * decay
 
 
-def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
+def drug_rates(  # noqa: PLR0913 - every term of the balance by name
     time: Scalar,
     x: Drug,
-    given: Dosing,
+    dosing: Dosing,
     bulk: Bulk,
     receptor: Receptors,
     turnover: Turnover,
@@ -113,15 +135,15 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
     b: BindingParameters,
     tissues: TissueParameters,
 ) -> Drug:
-    """Balance of the drug; TCE-42 (c) with A3, A4.
+    """Mass balance of the drug in depot, lymph, plasma, peripheral compartment and tissues.
 
     Args:
-        time: Days since the first dose.
+        time: Time since the first dose [day].
         x: Drug.
-        given: Infusions.
-        bulk: Its equilibrium with receptors and soluble target.
-        receptor: Receptors in bulk.
-        turnover: Their gain and death.
+        dosing: Rates of infusion.
+        bulk: Binding equilibrium of the drug.
+        receptor: Receptors in the tissue volumes.
+        turnover: Gain and death of receptors.
         p: Pharmacokinetics.
         b: Binding.
         tissues: Volumes.
@@ -137,25 +159,25 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
         + b.k_int_target * (bulk.occupancy_target * receptor.target).sum(0)
     )
     d_soluble_target = p.k_soluble * (p.soluble_target - x.soluble_target)
-    given_competitor = p.competitor_per_mass * given.competitor / p.V_competitor
-    d_competitor = given_competitor - p.k_competitor * x.competitor
-    taken_up = tissues.volume * (
-        on_receptors(bulk, turnover.gained)
-        + bulk.capacity * bulk.free_per_target * d_soluble_target
+    infused_competitor = p.competitor_per_mass * dosing.competitor / p.V_competitor
+    d_competitor = infused_competitor - p.k_competitor * x.competitor
+    uptake = tissues.volume * (
+        drug_on_receptors(bulk, turnover.gained)
+        + bulk.bound_per_free * bulk.free_per_target * d_soluble_target
         + bulk.bound_per_competitor * d_competitor
     )
-    on_dying = tissues.volume * on_receptors(bulk, turnover.died)
+    on_dying = tissues.volume * drug_on_receptors(bulk, turnover.died)
     lost = p.lost_on_death * on_dying
 
-    central = given.iv + absorbed - elimination - to_peripheral - into_tissue.sum(0)
+    central = dosing.iv + absorbed - elimination - to_peripheral - into_tissue.sum(0)
     inflow = into_tissue.at[BLOOD].add(central)
     volume = tissues.volume.at[BLOOD].set(p.V1)
-    phi = volume + tissues.volume * bulk.capacity * bulk.free_per_soluble
+    phi = volume + tissues.volume * bulk.bound_per_free * bulk.free_per_soluble
     return Drug(
-        depot=p.bioavailability * given.sc - absorption,
+        depot=p.bioavailability * dosing.sc - absorption,
         lymph_1=absorption - transit,
         lymph_2=transit - absorbed,
-        soluble=(inflow - internalization - taken_up + on_dying - lost) / phi,
+        soluble=(inflow - internalization - uptake + on_dying - lost) / phi,
         peripheral=to_peripheral / p.V2,
         soluble_target=d_soluble_target,
         competitor=d_competitor,
@@ -165,59 +187,67 @@ def drug_rates(  # noqa: PLR0913 - what a balance needs, by name
     )
 
 
-def on_receptors(bulk: Bulk, receptor: Receptors) -> PerTissue:
-    """Drug that given receptors hold [nmol/L], or take up per day where a rate is given."""
+def drug_on_receptors(bulk: Bulk, receptor: Receptors) -> PerTissue:
+    """Drug bound to receptors at the occupancy of the bulk.
+
+    Args:
+        bulk: Binding equilibrium.
+        receptor: Receptors [nmol/L], or their rate of change [nmol/L/day].
+
+    Returns:
+        Bound drug [nmol/L], or its rate of change [nmol/L/day]; (tissue,).
+    """
     return bulk.occupancy_cd3 * receptor.cd3 + (bulk.occupancy_target * receptor.target).sum(0)
 
 
 def central_after_bolus(
     soluble: PerTissue,
     dose: Scalar,
-    at: Callable[[PerTissue], Bulk],
+    equilibrium: Callable[[PerTissue], Bulk],
     p: DispositionParameters,
     tissues: TissueParameters,
 ) -> PerTissue:
-    """Soluble drug after an IV bolus, receptors in blood at equilibrium at once.
+    """Soluble drug after an IV bolus that equilibrates at once with the receptors in blood.
 
-    All drug of the plasma rises by the dose: V1*C + V_b*bound(C) = before + dose. Newton from the
-    left of the root, where the left side is concave, never overshoots; `_NEWTON` steps reach
-    rounding.
+    Solves V1*C + V_b*bound(C) = amount before + dose for C. The left side is concave, so Newton's
+    method started below the root converges without overshoot; `_NEWTON_STEPS` steps reach rounding
+    error.
 
     Args:
-        soluble (tissue,): Soluble drug before [nmol/L].
+        soluble: Soluble drug before the bolus [nmol/L]; (tissue,).
         dose: Bolus [nmol].
-        at: Equilibrium as a function of the soluble drug.
+        equilibrium: Binding equilibrium as a function of the soluble drug.
         p: Pharmacokinetics.
         tissues: Volumes.
+
+    Returns:
+        Soluble drug after the bolus [nmol/L]; (tissue,).
     """
     V_b = tissues.volume[BLOOD]
 
     def content(soluble: PerTissue) -> tuple[Scalar, Scalar]:
-        bulk = at(soluble)
+        bulk = equilibrium(soluble)
         amount = p.V1 * soluble[BLOOD] + V_b * bulk.bound[BLOOD]
-        return amount, p.V1 + V_b * bulk.capacity[BLOOD] * bulk.free_per_soluble[BLOOD]
+        return amount, p.V1 + V_b * bulk.bound_per_free[BLOOD] * bulk.free_per_soluble[BLOOD]
 
-    wanted = content(soluble)[0] + dose
+    after = content(soluble)[0] + dose
 
     def newton(_: int, soluble: PerTissue) -> PerTissue:
         amount, slope = content(soluble)
-        return soluble.at[BLOOD].add((wanted - amount) / slope)
+        return soluble.at[BLOOD].add((after - amount) / slope)
 
-    return jax.lax.fori_loop(0, _NEWTON, newton, soluble)
+    return jax.lax.fori_loop(0, _NEWTON_STEPS, newton, soluble)
 
 
 def total_drug(x: Drug, bulk: Bulk, p: DispositionParameters, tissues: TissueParameters) -> Scalar:
-    """All drug ever absorbed or still in the depot, sinks included [nmol].
-
-    Constant between doses (T18).
-    """
+    """Amount of drug in the body and in the cumulative sinks [nmol]; constant between doses."""
     volume = tissues.volume.at[BLOOD].set(p.V1)
     in_body = (volume * x.soluble + tissues.volume * bulk.bound).sum(0) + p.V2 * x.peripheral
     return x.depot + x.lymph_1 + x.lymph_2 + in_body + x.eliminated + x.internalized + x.died
 
 
-def drug_free(p: DispositionParameters) -> Drug:
-    """Before the first dose."""
+def drug_baseline(p: DispositionParameters) -> Drug:
+    """State before the first dose: no drug, soluble target and competitor at baseline."""
     zero = jnp.zeros_like(p.V1)
     return Drug(
         depot=zero,

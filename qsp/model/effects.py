@@ -1,7 +1,7 @@
-"""What supportive drugs do to the model, as numbers between 0 and 1.
+"""Effects of supportive drugs on the model, as numbers between 0 and 1.
 
-The model does not know which drug does it: `qsp.interventions` computes these from its own
-pharmacokinetics.
+`qsp.interventions` computes them from the pharmacokinetics of each supportive drug; the equations
+of the model depend on the effects alone, not on the drug.
 """
 
 import equinox as eqx
@@ -12,7 +12,7 @@ from qsp.units import quantity
 
 
 class Effects(eqx.Module):
-    """Effects at one moment."""
+    """Effects of supportive drugs at one time."""
 
     steroid: Scalar = quantity("1", "Glucocorticoid effect, as a fraction of its maximum")
     jak: Scalar = quantity("1", "Fraction of JAK signaling inhibited")
@@ -20,11 +20,13 @@ class Effects(eqx.Module):
     tnf_free: Scalar = quantity("1", "Fraction of TNF-alpha not neutralized")
     il6_free: Scalar = quantity("1", "Fraction of IL-6 not bound by an antibody")
     il1r_free: Scalar = quantity("1", "Fraction of the effect of IL-1 not blocked")
-    kinase: Scalar = quantity("1", "Fraction of release inhibited, killing spared")
+    kinase: Scalar = quantity(
+        "1", "Fraction of cytokine release inhibited, without loss of killing"
+    )
 
 
 def no_effects() -> Effects:
-    """A patient without supportive drugs."""
+    """Effects without supportive drugs."""
     zero, one = jnp.asarray(0.0), jnp.asarray(1.0)
     return Effects(
         steroid=zero,

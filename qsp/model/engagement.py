@@ -1,8 +1,9 @@
-"""Encounters between T cells and target cells, and what bridges make of them (TCE-42 (a), (b)).
+"""Contacts between T cells and target cells, and their effects through bridges.
 
-How often cells meet depends on their numbers (`Contact`); what a meeting does depends on the
-bridges in its synapse (two Hill curves). Killing needs far fewer bridges than activation: the
-window that step-up dosing uses.
+The fraction of cells in contact depends on cell numbers (`Contact`); activation and killing per
+contact depend on the bridges in the synapse (one Hill curve each). Killing needs far fewer bridges
+than activation; step-up dosing makes use of this window. Factors of cell ratios as in
+[Hosseini2020].
 """
 
 import equinox as eqx
@@ -14,29 +15,44 @@ from qsp.units import quantity
 
 
 class EngagementParameters(eqx.Module):
-    """Constants of encounter and killing."""
+    """Constants of contact and killing."""
 
     k_T: PerTissue = quantity(
-        "1", "Target cells per T cell at which half the T cells touch one", dims=("tissue",)
+        "1",
+        "Target cells per T cell at which half of the T cells are in contact",
+        dims=("tissue",),
     )
-    k_K: Scalar = quantity("1", "Effectors per target cell at which half the targets are attacked")
+    k_K: Scalar = quantity(
+        "1", "Effector cells per target cell at which half of the targets are attacked"
+    )
     weight_post: Scalar = quantity(
-        "1", "Killing by a post-activated cell, relative to an activated one"
+        "1", "Killing by a post-activated T cell, relative to an activated one"
     )
-    k_kill: PerKindTissue = quantity("1/day", "Maximum rate of killing", dims=("kind", "tissue"))
+    k_kill: PerKindTissue = quantity("1/day", "Maximum killing rate", dims=("kind", "tissue"))
 
 
 class Contact(eqx.Module):
-    """Fractions of cells in contact, and contacts weighted by what their bridges do."""
+    """Fraction of T cells in contact, and contacts weighted by the effect of their bridges."""
 
-    touching: PerTissue = quantity("1", "T cells in contact with a target", dims=("tissue",))
-    activating: PerTissue = quantity("1", "Contact times activation", dims=("tissue",))
-    killing: PerTissue = quantity("1", "Contact times killing", dims=("tissue",))
+    touching: PerTissue = quantity(
+        "1", "Fraction of T cells in contact with a target cell", dims=("tissue",)
+    )
+    activating: PerTissue = quantity(
+        "1", "Fraction in contact times activation per contact", dims=("tissue",)
+    )
+    killing: PerTissue = quantity(
+        "1", "Fraction in contact times killing per contact", dims=("tissue",)
+    )
     stimulation: PerTissue = quantity("1", "Activation per contact", dims=("tissue",))
 
 
 def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKindTissue:
-    """h_kill = beta / (beta50 + beta); TCE-42 (a)."""
+    """Killing effect of the bridges of one synapse, h_kill = beta / (beta50_kill + beta).
+
+    Args:
+        bridges: Bridges per synapse, beta [molecule/synapse]; (kind, tissue).
+        s: Potency of a synapse.
+    """
     return bridges / (s.beta50_kill + bridges)
 
 
@@ -47,13 +63,13 @@ def contact(
     p: EngagementParameters,
     s: SynapseParameters,
 ) -> Contact:
-    """Contacts of T cells with targets: p = N/(N + k_T*T) per kind; TCE-42 (b).
+    """Fraction of T cells in contact with each kind of target, N/(sum(N) + k_T*T), and its effects.
 
     Args:
-        bridges (kind, tissue): Bridges per synapse [molecule/synapse].
-        targets (kind, tissue): Target cells [Mcell].
-        t_cells (tissue,): T cells of all states within reach [Mcell].
-        p: Contact constants.
+        bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).
+        targets: Target cells, N [Mcell]; (kind, tissue).
+        t_cells: T cells of all states within reach of targets, T [Mcell]; (tissue,).
+        p: Constants of contact.
         s: Potency of a synapse.
     """
     per_kind = targets * numerics.reciprocal(targets.sum(0) + p.k_T * t_cells)
@@ -75,9 +91,20 @@ def killing(
     p: EngagementParameters,
     s: SynapseParameters,
 ) -> PerKindTissue:
-    """Targets killed [Mcell/day]: k*q*h_kill*N with q = E/(E + k_K*N), E = A + w*X.
+    """Killing rate of target cells: k_kill*q*h_kill*N, q = E/(E + k_K*sum(N)), E = A + w*X.
 
-    Source: TCE-42 (b), A9.
+    Assumed: only activated (A) and post-activated (X) T cells kill.
+
+    Args:
+        bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).
+        targets: Target cells, N [Mcell]; (kind, tissue).
+        activated: Activated T cells, A [Mcell]; (tissue,).
+        post_activated: Post-activated T cells, X [Mcell]; (tissue,).
+        p: Constants of killing, with w the weight of post-activated cells.
+        s: Potency of a synapse.
+
+    Returns:
+        Killing rate [Mcell/day]; (kind, tissue).
     """
     effectors = activated + p.weight_post * post_activated
     attacked = numerics.ratio(effectors, effectors + p.k_K * targets.sum(0))

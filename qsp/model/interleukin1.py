@@ -1,4 +1,4 @@
-"""IL-1 in blood, at balance with the myeloid cells that make it. Assumed; not in TCE-42.
+"""IL-1 in blood, at quasi-steady state with the myeloid cells that produce it (assumed).
 
 ::
 
@@ -6,25 +6,25 @@
                         |            ^
                       loss       anakinra
 
-As a state it would follow ``d IL1/dt = p_IL1 * myeloid - k_IL1 * (IL1 - baseline)``. It is lost
-within minutes (half-life 20 minutes, assumed), myeloid cells come and go in hours, and IL-6 takes
-hours to follow them. So it stands where that balance holds, without a state of its own::
+The balance of IL-1 is ``d IL1/dt = p_IL1 * myeloid - k_IL1 * (IL1 - baseline)``. IL-1 is lost
+within minutes (half-life 20 minutes, assumed), whereas myeloid cells and IL-6 change over hours, so
+that IL-1 is at quasi-steady state and needs no state variable::
 
     IL1 = baseline + p_IL1 * myeloid / k_IL1
 
-The IL-6 it makes myeloid cells make is in proportion to its rise and to the receptors that are
-free: there is far too little IL-1 to fill them. With all myeloid cells active it rises by
-``p_IL1 / k_IL1``, and a share s of their IL-6 (`cytokines.share_IL1`) is made because of it::
+The IL-6 that depends on IL-1 is proportional to the rise of IL-1 and to the fraction of free IL-1
+receptors: concentrations of IL-1 are far below saturation of the receptor. With all myeloid cells
+active the rise is ``p_IL1 / k_IL1`` and causes a share s (`cytokines.share_IL1`) of their IL-6::
 
-    IL-6 made = p_IL6 * ((1 - s) * myeloid + s * free * (IL1 - baseline) / (p_IL1 / k_IL1))
-              = p_IL6 * myeloid * (1 - s * (1 - free))
+    production of IL-6 = p_IL6 * ((1 - s) * myeloid + s * free * (IL1 - baseline) / (p_IL1 / k_IL1))
+                       = p_IL6 * myeloid * (1 - s * (1 - free))
 
-Production and loss cancel: they set the IL-1 that is shown, the share alone what IL-6 loses under
-anakinra. Integrated as a state, IL-1 gives peaks of IL-6 within 1 % of these and 20 minutes later
-(60 mg of mosunetuzumab; a half-life of an hour would make it 6 %).
+Production and loss of IL-1 cancel: they set the reported IL-1, whereas the share alone sets the
+reduction of IL-6 by anakinra. With IL-1 integrated as a state, peaks of IL-6 differ by less than
+1 % and are 20 minutes later (60 mg of mosunetuzumab; 6 % with a half-life of one hour).
 
-Left out: fever, endothelium and further myeloid cells that IL-1 acts on; its loss through the
-receptor, so that anakinra does not raise it.
+Not modeled: effects of IL-1 on fever, endothelium and further myeloid cells, and receptor-mediated
+loss of IL-1, so that anakinra does not raise IL-1.
 """
 
 import equinox as eqx
@@ -34,18 +34,18 @@ from qsp.units import quantity
 
 
 class Interleukin1Parameters(eqx.Module):
-    """Production by myeloid cells (per fraction active), and loss."""
+    """Production of IL-1 by active myeloid cells, and its loss."""
 
-    baseline: Scalar = quantity("pg/mL", "IL-1 before treatment")
-    p_IL1: Scalar = quantity("pg/mL/day", "IL-1 from myeloid cells")
-    k_IL1: Scalar = quantity("1/day", "Loss of IL-1")
+    baseline: Scalar = quantity("pg/mL", "IL-1 concentration before treatment")
+    p_IL1: Scalar = quantity("pg/mL/day", "Production of IL-1 by myeloid cells")
+    k_IL1: Scalar = quantity("1/day", "Elimination rate of IL-1")
 
 
 def il1(myeloid: Scalar, p: Interleukin1Parameters) -> Scalar:
-    """IL-1 in blood at balance: baseline + p_IL1 * myeloid / k_IL1.
+    """IL-1 in blood at quasi-steady state: baseline + p_IL1 * myeloid / k_IL1.
 
     Args:
-        myeloid: Active fraction of myeloid cells, less what a steroid holds back.
+        myeloid: Active fraction of myeloid cells times their activity under a steroid [1].
         p: Parameters.
 
     Returns:
@@ -54,11 +54,14 @@ def il1(myeloid: Scalar, p: Interleukin1Parameters) -> Scalar:
     return p.baseline + p.p_IL1 * myeloid / p.k_IL1
 
 
-def il6_left(il1r_free: Scalar, share: Scalar) -> Scalar:
-    """Part of the IL-6 of myeloid cells that is made: 1 - s * (1 - free), exactly 1 without a drug.
+def il6_factor(il1r_free: Scalar, share: Scalar) -> Scalar:
+    """Production of IL-6 relative to that without IL-1 blockade: 1 - s * (1 - free).
 
     Args:
-        il1r_free: Fraction of the effect of IL-1 not blocked.
-        share: Part of the IL-6 that IL-1 makes them make.
+        il1r_free: Fraction of the effect of IL-1 not blocked [1]; 1 without a blocker.
+        share: Share of the IL-6 of myeloid cells that depends on IL-1, s [1].
+
+    Returns:
+        Factor [1]; exactly 1 without a blocker.
     """
     return 1.0 - share * (1.0 - il1r_free)

@@ -1,10 +1,8 @@
 """Release of cytokines by activated T cells, weighted by tissue and delayed.
 
-Source: TCE-42 (f), S1, S5, A10.
-
-Each activated cell in contact with a target secretes; what reaches blood depends on the tissue.
-The release is held back by its own past (release memory, washed out over days), by IL-10 and by
-steroids, and passes two transits.
+Each activated cell in contact with a target secretes; the share that reaches blood depends on the
+tissue. Release is inhibited by past release (desensitization, a memory that fades over days), by
+IL-10, by steroids and by kinase inhibitors, and passes two transit compartments.
 """
 
 import equinox as eqx
@@ -15,30 +13,39 @@ from qsp.units import quantity
 
 
 class ReleaseParameters(eqx.Module):
-    """Transport and feedback of the release."""
+    """Transport and feedback of cytokine release."""
 
     weight: PerTissue = quantity(
-        "1", "Share of a secreting cell that reaches blood", dims=("tissue",)
+        "1", "Share of the release of a tissue that reaches blood", dims=("tissue",)
     )
-    k_transit: Scalar = quantity("1/day", "Passage of each transit")
-    CA50: Scalar = quantity("Mcell*day", "Cumulative release at which release falls to half")
-    k_CA: Scalar = quantity("1/day", "Wash-out of the release memory")
-    IL10_50: Scalar = quantity("pg/mL", "IL-10 above baseline that halves release")
-    steroid_release: Scalar = quantity("1", "Maximum inhibition of release by a steroid")
+    k_transit: Scalar = quantity("1/day", "Transit rate of each release compartment")
+    CA50: Scalar = quantity("Mcell*day", "Release memory at which release is halved")
+    k_CA: Scalar = quantity("1/day", "Loss rate of the release memory")
+    IL10_50: Scalar = quantity("pg/mL", "Rise of IL-10 that halves release")
+    steroid_release: Scalar = quantity("1", "Maximum inhibition of release by glucocorticoids")
 
 
 class Release(eqx.Module):
-    """Drive on its way to blood."""
+    """Release drive in transit to blood, and the release memory."""
 
-    transit_1: Scalar = quantity("Mcell", "Drive in the first transit")
-    transit_2: Scalar = quantity("Mcell", "Drive in the second transit, which acts")
-    memory: Scalar = quantity("Mcell*day", "Cumulative release remembered")
+    transit_1: Scalar = quantity("Mcell", "Release drive in the first transit compartment")
+    transit_2: Scalar = quantity("Mcell", "Release drive in the second transit compartment")
+    memory: Scalar = quantity("Mcell*day", "Release memory: cumulative release with loss")
 
 
 def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -> PerTissue:
-    """Secreting cells seen from blood [Mcell]: w*A*p, without a second Hill factor.
+    """Secreting T cells weighted by the share of their release that reaches blood, w*A*p.
 
-    Source: TCE-42 (b), S1.
+    Assumed: secretion per activated cell in contact does not depend on the number of bridges, which
+    already act on activation.
+
+    Args:
+        activated: Activated T cells, A [Mcell]; (tissue,).
+        touching: Fraction of T cells in contact with a target, p [1]; (tissue,).
+        p: Parameters, with the weights w.
+
+    Returns:
+        Weighted secreting cells [Mcell]; (tissue,).
     """
     return p.weight * activated * touching
 
@@ -46,22 +53,22 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 def release_rates(
     x: Release, secreting: PerTissue, il10_rise: Scalar, effects: Effects, p: ReleaseParameters
 ) -> Release:
-    """Drive D, transits and memory; TCE-42 (f).
+    """Release drive D, its two transit compartments, and the release memory.
 
-    The memory is fed by D, not by its delayed copy (A10). Differs from TCE-42: a kinase
-    inhibitor holds release back too.
+    D = sum(secreting) * uninhibited / ((1 + (memory/CA50)^2) * (1 + il10_rise/IL10_50)).
+    The memory accumulates D itself, not the delayed drive.
 
     Args:
         x: State.
-        secreting (tissue,): Secreting cells seen from blood [Mcell].
+        secreting: Secreting T cells from `secretion` [Mcell]; (tissue,).
         il10_rise: IL-10 above baseline [pg/mL].
-        effects: Supportive drugs.
+        effects: Effects of the supportive drugs.
         p: Parameters.
     """
-    desensitized = 1.0 + (x.memory / p.CA50) ** 2
-    suppressed = 1.0 + il10_rise / p.IL10_50
-    inhibited = (1.0 - p.steroid_release * effects.steroid) * (1.0 - effects.kinase)
-    drive = secreting.sum(0) * inhibited / (desensitized * suppressed)
+    desensitization = 1.0 + (x.memory / p.CA50) ** 2
+    suppression = 1.0 + il10_rise / p.IL10_50
+    uninhibited = (1.0 - p.steroid_release * effects.steroid) * (1.0 - effects.kinase)
+    drive = secreting.sum(0) * uninhibited / (desensitization * suppression)
     forward = p.k_transit * x.transit_1
     return Release(
         transit_1=p.k_transit * drive - forward,

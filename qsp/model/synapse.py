@@ -1,17 +1,16 @@
-"""Trimers in a synapse: bridges CD3 : drug : target between one T cell and one target cell.
+"""Trimers in a synapse: CD3-drug-target bridges between one T cell and one target cell.
 
-Source: TCE-42 (a), 4.2, A1, A14.
-
-Receptors stand at their surface density inside a 15 nm gap, so that a bridge depends on the
-receptors of the two cells and on the free drug around them, not on how many cells a tissue holds::
+Receptors are confined to a contact gap of 15 nm at their surface density, so that the number of
+bridges depends on the receptors of the two cells and on the free drug around them, not on the
+number of cells in the tissue::
 
     CD3 + drug <-> CD3.drug          K_3           CD3.drug + target <-> trimer     K_T / alpha
     target + drug <-> target.drug    K_T           target.drug + CD3 <-> trimer     K_3 / alpha
 
-Three forms share one interface (`initial`, `rates`, `bridges`): the closed equilibrium (default),
-the same with one relaxing state for slow arms, and the kinetic scheme itself, the reference for
-the other two. A molecule with two target arms (2:1) uses the same closed form with `refinements` >
-0.
+Three forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed form (default);
+`Relaxed`, which follows the closed form with one rate per synapse, for slowly dissociating arms;
+and `Kinetic`, the full scheme, the reference for the other two. A molecule with two target arms
+(2:1) uses the first two with `refinements` > 0.
 """
 
 from abc import abstractmethod
@@ -27,54 +26,73 @@ from qsp.units import quantity
 
 
 class SynapseParameters(eqx.Module):
-    """What makes bridges, and how many make an effect."""
+    """Formation of bridges, and the number of bridges needed for an effect."""
 
-    alpha: Scalar = quantity("1", "Cross-linking efficiency, calibrated to potency")
-    area: Scalar = quantity("um^2/synapse", "Contact area")
-    beta50_act: Scalar = quantity("molecule/synapse", "Bridges at half-maximum activation")
-    hill_act: Scalar = quantity("1", "Steepness of activation")
-    beta50_kill: Scalar = quantity("molecule/synapse", "Bridges at half-maximum killing")
-    k_off_CD3: Scalar = quantity("1/day", "Dissociation from CD3")
-    k_off_target: Scalar = quantity("1/day", "Dissociation from the target")
-    k_relax_min: Scalar = quantity("1/day", "Slowest relaxation of bridges")
-    k_relax_max: Scalar = quantity("1/day", "Fastest relaxation of bridges")
+    alpha: Scalar = quantity("1", "Cross-linking efficiency, calibrated to potency in vitro")
+    area: Scalar = quantity("um^2/synapse", "Contact area of a synapse")
+    beta50_act: Scalar = quantity(
+        "molecule/synapse", "Bridges per synapse at half-maximum activation"
+    )
+    hill_act: Scalar = quantity("1", "Hill coefficient of activation")
+    beta50_kill: Scalar = quantity(
+        "molecule/synapse", "Bridges per synapse at half-maximum killing"
+    )
+    k_off_CD3: Scalar = quantity("1/day", "Dissociation rate from CD3")
+    k_off_target: Scalar = quantity("1/day", "Dissociation rate from the target")
+    k_relax_min: Scalar = quantity("1/day", "Lower bound of the relaxation rate of bridges")
+    k_relax_max: Scalar = quantity("1/day", "Upper bound of the relaxation rate of bridges")
 
 
 class Gap(eqx.Module):
-    """What a synapse meets at one moment."""
+    """Drug and receptors in the contact gap of a synapse."""
 
     receptors: Receptors
     free: PerTissue = quantity("nmol/L", "Free drug", dims=("tissue",))
-    K_T: Scalar = quantity("nmol/L", "Dissociation constant of one target arm, competitor included")
+    K_T: Scalar = quantity(
+        "nmol/L", "Apparent dissociation constant of one target arm under competition"
+    )
 
 
-def gap(free: PerTissue, competitor: Scalar, p: BindingParameters) -> Gap:
-    """Surroundings of a synapse in each tissue."""
+def contact_gap(free: PerTissue, competitor: Scalar, p: BindingParameters) -> Gap:
+    """Drug and receptors in the contact gap of a synapse in each tissue.
+
+    Assumed: the free concentration in the gap equals that of the tissue.
+
+    Args:
+        free: Free drug [nmol/L]; (tissue,).
+        competitor: Competitor for the target [nmol/L].
+        p: Affinities and receptor densities.
+    """
     return Gap(free=free, K_T=arm_affinity(competitor, p), receptors=gap_receptors(p))
 
 
-def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 0) -> PerKindTissue:
-    """Trimers in the gap at equilibrium, as a concentration [nmol/L]; TCE-42 4.2 and A14.
+def trimers(
+    gap: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 0
+) -> PerKindTissue:
+    """Concentration of trimers in the contact gap at equilibrium.
 
-    With t the free target, a drug sits on n*c*t/K_T single and (n-1)*chi*c*t^2/K_T^2 double arms,
-    and CD3 (free: r) joins either with weight alpha*c*r/K_3 in place of c::
+    With t the free target, drug without CD3 is bound by one arm, n*c*t/K_T, or by two arms,
+    (n-1)*chi*c*t^2/K_T^2. Free CD3 (r) binds either form, with weight alpha*c*r/K_3 in place of c::
 
         targets  r_T = t*v + m*Tri        v = 1 + n*c/K_T + 2*(n-1)*chi*c*t/K_T^2
         CD3      r_3 = r*u + Tri          u = 1 + c/K_3
         Tri = a*r*t                       a = alpha*c/K_3 * (n/K_T + (n-1)*chi*t/K_T^2)
 
-    m is the mean number of targets in a trimer. For n = 1 nothing depends on t and the quadratic
-    is exact. For n = 2 t is refined a fixed number of times. Differs from TCE-42 (a): each
-    doubly bound drug takes two targets, hence the factor 2 in v and m > 1.
+    m is the mean number of targets in a trimer. For n = 1, v, a and m do not depend on t and the
+    quadratic is exact. For n = 2, t is found by a fixed number of iterations. A drug bound by two
+    arms occupies two targets, hence the factor 2 in v and m > 1.
 
     Args:
-        at: Free drug and receptors in the gap.
-        alpha: Cross-linking efficiency.
+        gap: Free drug and receptors in the gap.
+        alpha: Cross-linking efficiency [1].
         p: Affinities and valency.
-        refinements: Updates of the free target; 0 takes chi as 0, exact for valency 1.
+        refinements: Iterations for the free target; 0 sets chi to 0, which is exact for valency 1.
+
+    Returns:
+        Trimers [nmol/L]; (kind, tissue).
     """
-    c, K_T = numerics.positive_concentration(at.free), at.K_T
-    r3, rT = at.receptors.cd3, at.receptors.target
+    c, K_T = numerics.positive_concentration(gap.free), gap.K_T
+    r3, rT = gap.receptors.cd3, gap.receptors.target
     if not refinements:
         return _without_cross_arm(c, r3, rT, alpha, p.valency, p.KD_CD3, K_T)
     n, cis = p.valency, (p.valency - 1.0) * p.chi / K_T
@@ -88,12 +106,12 @@ def trimers(at: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 
         tri = 2.0 * r3 * rT / (s + jnp.sqrt(s * s - 4.0 * m * r3 * rT))
         return tri, (rT - m * tri) / v
 
-    # Start from the target that is free without T cells, itself a quadratic in t.
+    # Start from the free target without T cells, the root of a quadratic in t.
     b = 1.0 + n * c / K_T
     t = 2.0 * rT / (b + jnp.sqrt(b * b + 8.0 * c / K_T * cis * rT))
     tri, free = quadratic(t)
     for _ in range(refinements):
-        # The geometric mean damps the alternation.
+        # The geometric mean damps oscillation of the iteration.
         tri, free = quadratic(numerics.geometric_mean(t, free))
         t = numerics.geometric_mean(t, free)
     return tri
@@ -108,7 +126,7 @@ def _without_cross_arm(  # noqa: PLR0913
     K_3: Scalar,
     K_T: Scalar,
 ) -> PerKindTissue:
-    """The quadratic for chi = 0 (or n = 1): t drops out of u*v/a."""
+    """Trimers for chi = 0 or n = 1, where u*v/a does not depend on t."""
     s = r3 + rT + (K_3 + c) * (K_T + n * c) / (alpha * n * c)
     return 2.0 * r3 * rT / (s + jnp.sqrt(s * s - 4.0 * r3 * rT))
 
@@ -116,17 +134,17 @@ def _without_cross_arm(  # noqa: PLR0913
 def per_synapse(
     concentration: PerKindTissue, p: BindingParameters, s: SynapseParameters
 ) -> PerKindTissue:
-    """Bridges of one synapse from their concentration in the gap, by its area; TCE-42 (a)."""
+    """Bridges per synapse [molecule/synapse] from their concentration in the gap [nmol/L]."""
     return concentration * p.density_per_concentration * s.area
 
 
 class AbstractSynapse(eqx.Module):
-    """How bridges follow the drug: a state or none, its rates, and the bridges it means."""
+    """Dynamics of bridges: an optional state, its rates, and the bridges it implies."""
 
     @property
     @abstractmethod
     def arms(self) -> int:
-        """2 where the arms of one molecule may hold two targets on a cell, otherwise 1."""
+        """2 if the arms of one molecule can bind two targets on a cell, otherwise 1."""
 
     @abstractmethod
     def initial(self, p: BindingParameters) -> Any:
@@ -134,17 +152,17 @@ class AbstractSynapse(eqx.Module):
 
     @abstractmethod
     def bridges(
-        self, state: Any, at: Gap, p: BindingParameters, s: SynapseParameters
+        self, state: Any, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
-        """Bridges per synapse [molecule/synapse], (kind, tissue)."""
+        """Bridges per synapse [molecule/synapse]; (kind, tissue)."""
 
     @abstractmethod
-    def rates(self, state: Any, at: Gap, p: BindingParameters, s: SynapseParameters) -> Any:
-        """Derivative of the state."""
+    def rates(self, state: Any, gap: Gap, p: BindingParameters, s: SynapseParameters) -> Any:
+        """Derivative of the state, per day."""
 
 
 class Equilibrium(AbstractSynapse):
-    """Bridges at equilibrium with the drug at every moment (default). No state."""
+    """Bridges always at equilibrium with the drug (default); no state."""
 
     refinements: int = eqx.field(static=True, default=0)
 
@@ -156,16 +174,16 @@ class Equilibrium(AbstractSynapse):
         return None
 
     def bridges(
-        self, state: None, at: Gap, p: BindingParameters, s: SynapseParameters
+        self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
-        return per_synapse(trimers(at, s.alpha, p, refinements=self.refinements), p, s)
+        return per_synapse(trimers(gap, s.alpha, p, refinements=self.refinements), p, s)
 
-    def rates(self, state: None, at: Gap, p: BindingParameters, s: SynapseParameters) -> None:
+    def rates(self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters) -> None:
         return None
 
 
 class Bridges(eqx.Module):
-    """Relaxing bridges."""
+    """State of `Relaxed`."""
 
     per_synapse: PerKindTissue = quantity(
         "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue")
@@ -173,10 +191,10 @@ class Bridges(eqx.Module):
 
 
 class Relaxed(AbstractSynapse):
-    """Bridges that follow their equilibrium at the off-rate of the slow arm; TCE-42 4.2.
+    """Bridges that relax to their equilibrium at the rate of the slow target arm.
 
-    k = k_off*(1 + c/K_T) within bounds: the tight arms of tebentafusp and teclistamab need hours
-    at low drug.
+    The rate k = k_off_target*(1 + c/K_T) is clipped to [k_relax_min, k_relax_max]. At low drug, the
+    tight arms of tebentafusp and teclistamab take hours to equilibrate.
     """
 
     refinements: int = eqx.field(static=True, default=0)
@@ -189,33 +207,39 @@ class Relaxed(AbstractSynapse):
         return Bridges(jnp.zeros_like(p.copies_target))
 
     def bridges(
-        self, state: Bridges, at: Gap, p: BindingParameters, s: SynapseParameters
+        self, state: Bridges, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
         return state.per_synapse
 
-    def rates(self, state: Bridges, at: Gap, p: BindingParameters, s: SynapseParameters) -> Bridges:
-        equilibrium = Equilibrium(self.refinements).bridges(None, at, p, s)
+    def rates(
+        self, state: Bridges, gap: Gap, p: BindingParameters, s: SynapseParameters
+    ) -> Bridges:
+        equilibrium = Equilibrium(self.refinements).bridges(None, gap, p, s)
         k = numerics.bounded(
-            s.k_off_target * (1.0 + at.free / at.K_T), s.k_relax_min, s.k_relax_max
+            s.k_off_target * (1.0 + gap.free / gap.K_T), s.k_relax_min, s.k_relax_max
         )
         return Bridges(k * (equilibrium - state.per_synapse))
 
 
 class Complexes(eqx.Module):
-    """Bound species in the gap."""
+    """State of `Kinetic`: complexes in the contact gap."""
 
-    cd3_drug: PerKindTissue = quantity("nmol/L", "CD3.drug", dims=("kind", "tissue"))
-    target_drug: PerKindTissue = quantity("nmol/L", "Target.drug", dims=("kind", "tissue"))
-    trimer: PerKindTissue = quantity("nmol/L", "Trimer", dims=("kind", "tissue"))
+    cd3_drug: PerKindTissue = quantity("nmol/L", "Drug bound to CD3 only", dims=("kind", "tissue"))
+    target_drug: PerKindTissue = quantity(
+        "nmol/L", "Drug bound to the target only", dims=("kind", "tissue")
+    )
+    trimer: PerKindTissue = quantity(
+        "nmol/L", "Drug bound to CD3 and target", dims=("kind", "tissue")
+    )
 
 
 class Kinetic(AbstractSynapse):
-    """Every binding step with its own rate, for 1:1 molecules only.
+    """Kinetic scheme with every binding step, for 1:1 molecules only.
 
-    The equations are stiff (rates to 1e5 per hour) and need an implicit solver.
+    The equations are stiff (rates up to 1e5 per hour) and need an implicit solver.
 
-    The drug in the gap is held at its tissue concentration. Detailed balance fixes the
-    second on-rates: both paths to the trimer end in Tri = alpha*c*r*t/(K_3*K_T).
+    Assumed: free drug in the gap is at the concentration of the tissue. Detailed balance fixes the
+    on-rates of the second step: both paths lead to trimer = alpha*c*r*t/(K_3*K_T) at equilibrium.
     """
 
     @property
@@ -227,22 +251,22 @@ class Kinetic(AbstractSynapse):
         return Complexes(zero, zero, zero)
 
     def bridges(
-        self, state: Complexes, at: Gap, p: BindingParameters, s: SynapseParameters
+        self, state: Complexes, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
         return per_synapse(state.trimer, p, s)
 
     def rates(
-        self, state: Complexes, at: Gap, p: BindingParameters, s: SynapseParameters
+        self, state: Complexes, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> Complexes:
-        c, K_3, K_T = at.free, p.KD_CD3, at.K_T
-        r = at.receptors.cd3 - state.cd3_drug - state.trimer
-        t = at.receptors.target - state.target_drug - state.trimer
-        on_cd3 = s.k_off_CD3 * (r * c / K_3 - state.cd3_drug)
-        on_target = s.k_off_target * (t * c / K_T - state.target_drug)
-        target_joins = s.k_off_target * (s.alpha * state.cd3_drug * t / K_T - state.trimer)
-        cd3_joins = s.k_off_CD3 * (s.alpha * state.target_drug * r / K_3 - state.trimer)
+        c, K_3, K_T = gap.free, p.KD_CD3, gap.K_T
+        r = gap.receptors.cd3 - state.cd3_drug - state.trimer
+        t = gap.receptors.target - state.target_drug - state.trimer
+        cd3_binding = s.k_off_CD3 * (r * c / K_3 - state.cd3_drug)
+        target_binding = s.k_off_target * (t * c / K_T - state.target_drug)
+        trimer_by_target = s.k_off_target * (s.alpha * state.cd3_drug * t / K_T - state.trimer)
+        trimer_by_cd3 = s.k_off_CD3 * (s.alpha * state.target_drug * r / K_3 - state.trimer)
         return Complexes(
-            cd3_drug=on_cd3 - target_joins,
-            target_drug=on_target - cd3_joins,
-            trimer=target_joins + cd3_joins,
+            cd3_drug=cd3_binding - trimer_by_target,
+            target_drug=target_binding - trimer_by_cd3,
+            trimer=trimer_by_target + trimer_by_cd3,
         )

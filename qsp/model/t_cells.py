@@ -1,13 +1,14 @@
-"""T cells: resting, activated, post-activated (TCE-42 (d), A6, A13, S3, S7, flaw 1).
+"""T cells in three states: resting, activated and post-activated.
 
 ::
 
     resting --activation--> activated --k_AX--> post-activated --k_XR--> resting
                                 ^----- f_re -----'   ^ expansion
 
-Activated cells secrete and kill; post-activated ones kill and divide, secrete little, and slowly
-come back. A share of the resting cells of a tumor is excluded: it stays in the stroma, meets no
-target and is not recruited, while those once activated move among the targets.
+Activated cells secrete cytokines, kill and drive expansion. Post-activated cells kill and divide,
+do not secrete, and slowly return to rest. A share of the resting cells of a tumor is excluded:
+these cells stay in the stroma, are not in contact with targets and are not recruited, whereas
+activated and post-activated cells are all among the targets.
 """
 
 from abc import abstractmethod
@@ -26,22 +27,30 @@ class TCellParameters(eqx.Module):
     """Rates of activation, turnover and expansion."""
 
     baseline: PerTissue = quantity("Mcell", "T cells before treatment", dims=("tissue",))
-    k_act: Scalar = quantity("1/day", "Maximum rate of activation")
-    f_act: PerTissue = quantity("1", "Activation relative to blood", dims=("tissue",))
+    k_act: Scalar = quantity("1/day", "Maximum activation rate of resting T cells")
+    f_act: PerTissue = quantity("1", "Activation rate relative to blood", dims=("tissue",))
     excluded: PerTissue = quantity(
-        "1", "Share of resting T cells kept away from target cells", dims=("tissue",)
+        "1", "Share of resting T cells out of reach of target cells", dims=("tissue",)
     )
-    threshold_width: Scalar = quantity("1", "Rounding of the recruitment threshold, per T cell")
-    steroid_act: Scalar = quantity("1", "Maximum inhibition of activation by a steroid")
-    f_re: Scalar = quantity("1", "Reactivation of post-activated cells, relative to resting ones")
-    k_AX: Scalar = quantity("1/day", "Activated to post-activated")
-    k_XR: Scalar = quantity("1/day", "Post-activated to resting")
-    d_A: Scalar = quantity("1/day", "Death of activated cells")
-    d_X: Scalar = quantity("1/day", "Death of post-activated cells")
-    g_A: Scalar = quantity("1/day", "Expansion driven by activated cells")
-    g_X: Scalar = quantity("1/day", "Expansion of post-activated cells")
-    expansion_limit: PerTissue = quantity("1", "T cells at most, per baseline", dims=("tissue",))
-    k_home: PerTissue = quantity("1/day", "Return of the whole pool to baseline", dims=("tissue",))
+    threshold_width: Scalar = quantity(
+        "1", "Width of the smoothed recruitment threshold, as a fraction of the T cells"
+    )
+    steroid_act: Scalar = quantity("1", "Maximum inhibition of activation by glucocorticoids")
+    f_re: Scalar = quantity(
+        "1", "Activation rate of post-activated T cells, relative to resting ones"
+    )
+    k_AX: Scalar = quantity("1/day", "Rate from activated to post-activated T cells")
+    k_XR: Scalar = quantity("1/day", "Rate from post-activated to resting T cells")
+    d_A: Scalar = quantity("1/day", "Death rate of activated T cells")
+    d_X: Scalar = quantity("1/day", "Death rate of post-activated T cells")
+    g_A: Scalar = quantity("1/day", "Expansion rate per activated T cell")
+    g_X: Scalar = quantity("1/day", "Expansion rate per post-activated T cell")
+    expansion_limit: PerTissue = quantity(
+        "1", "Number of T cells at which expansion stops, relative to baseline", dims=("tissue",)
+    )
+    k_home: PerTissue = quantity(
+        "1/day", "Homeostatic rate of return of the whole T-cell pool to baseline", dims=("tissue",)
+    )
 
 
 class TCells(eqx.Module):
@@ -57,7 +66,7 @@ class TCells(eqx.Module):
 
 
 def within_reach(x: TCells, p: TCellParameters) -> TCells:
-    """T cells among target cells: all but the resting ones that are excluded; TCE-42, flaw 1."""
+    """T cells among target cells: all except the excluded share of the resting ones [Mcell]."""
     return TCells(
         resting=(1.0 - p.excluded) * x.resting,
         activated=x.activated,
@@ -66,24 +75,27 @@ def within_reach(x: TCells, p: TCellParameters) -> TCells:
 
 
 class AbstractRecruitment(eqx.Module):
-    """How stimulation recruits resting cells."""
+    """Recruitment of resting T cells by stimulation."""
 
     @abstractmethod
     def __call__(
         self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
     ) -> PerTissue:
-        """Resting to activated [Mcell/day].
+        """Flux from resting to activated T cells.
 
         Args:
             x: T cells within reach of targets.
-            contact: Their contacts.
-            rate (tissue,): Rate of activation at full stimulation [1/day].
+            contact: Contacts of T cells with targets.
+            rate: Activation rate at full stimulation [1/day]; (tissue,).
             p: Parameters.
+
+        Returns:
+            Flux [Mcell/day]; (tissue,).
         """
 
 
 class MassAction(AbstractRecruitment):
-    """Every resting cell in contact may be activated: any dose recruits the whole pool in time."""
+    """Recruitment proportional to resting cells: any dose recruits the whole pool in time."""
 
     def __call__(
         self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
@@ -92,11 +104,12 @@ class MassAction(AbstractRecruitment):
 
 
 class Threshold(AbstractRecruitment):
-    """Only the increase of stimulation over what was met before recruits (default); TCE-42 S7.
+    """Recruitment by stimulation in excess of earlier stimulation (default).
 
-    The fraction h of the pool has a threshold below the stimulation; those beyond the A + X
-    already recruited respond. The value without drug is subtracted, so that no drug recruits
-    nobody.
+    Cells differ in their thresholds of activation: at a stimulation h the fraction h of the pool
+    responds, of which A + X (activated and post-activated cells) are already recruited, and the
+    excess h*(R + A + X) - (A + X) is recruited from the resting cells. The smoothed value without
+    drug is subtracted, so that recruitment is exactly zero without drug.
     """
 
     def __call__(
@@ -109,15 +122,15 @@ class Threshold(AbstractRecruitment):
 
 
 class TCellFluxes(eqx.Module):
-    """Every process of T cells other than traffic, once."""
+    """Fluxes of T cells within each tissue; traffic is in `traffic`."""
 
     activation: PerTissue = quantity("Mcell/day", "Resting to activated", dims=("tissue",))
     reactivation: PerTissue = quantity("Mcell/day", "Post-activated to activated", dims=("tissue",))
     contraction: PerTissue = quantity("Mcell/day", "Activated to post-activated", dims=("tissue",))
     reversion: PerTissue = quantity("Mcell/day", "Post-activated to resting", dims=("tissue",))
-    expansion: PerTissue = quantity("Mcell/day", "Division", dims=("tissue",))
+    expansion: PerTissue = quantity("Mcell/day", "Expansion by division", dims=("tissue",))
     homeostasis: PerTissue = quantity(
-        "Mcell/day", "Return of the pool to baseline", dims=("tissue",)
+        "Mcell/day", "Homeostatic return of the pool to baseline", dims=("tissue",)
     )
     death_activated: PerTissue = quantity("Mcell/day", "Death of activated cells", dims=("tissue",))
     death_post: PerTissue = quantity("Mcell/day", "Death of post-activated cells", dims=("tissue",))
@@ -126,44 +139,62 @@ class TCellFluxes(eqx.Module):
 def t_cell_fluxes(
     x: TCells, contact: Contact, effects: Effects, recruit: AbstractRecruitment, p: TCellParameters
 ) -> TCellFluxes:
-    """Fluxes between the states of T cells; TCE-42 (d).
+    """Fluxes between the states of T cells, expansion, homeostasis and death.
 
-    Expansion is spared by JAK inhibition (A13).
+    Steroids inhibit activation. Assumed: JAK inhibition does not inhibit expansion; homeostasis
+    adds resting cells and acts on the T cells of the whole body.
+
+    Args:
+        x: T cells.
+        contact: Contacts of T cells with targets.
+        effects: Effects of the supportive drugs.
+        recruit: Form of recruitment.
+        p: Parameters.
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
-    room = numerics.positive_part(1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline))
-    growth = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
+    below_limit = numerics.positive_part(
+        1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline)
+    )
+    division = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
     return TCellFluxes(
         activation=recruit(within_reach(x, p), contact, rate, p),
         reactivation=p.f_re * rate * contact.activating * x.post_activated,
         contraction=p.k_AX * x.activated,
         reversion=p.k_XR * x.post_activated,
-        expansion=growth * room,
+        expansion=division * below_limit,
         homeostasis=p.k_home * (p.baseline.sum(0) - x.total.sum(0)),
         death_activated=p.d_A * x.activated,
         death_post=p.d_X * x.post_activated,
     )
 
 
-def t_cell_rates(flux: TCellFluxes, arriving: TCells) -> TCells:
-    """Balance of the fluxes and of traffic; TCE-42 (d)."""
+def t_cell_rates(flux: TCellFluxes, arrival: TCells) -> TCells:
+    """Balance of the fluxes within each tissue and of traffic.
+
+    Args:
+        flux: Fluxes within each tissue.
+        arrival: Net arrival from other tissues [Mcell/day].
+
+    Returns:
+        Rates [Mcell/day].
+    """
     return TCells(
-        resting=-flux.activation + flux.reversion + flux.homeostasis + arriving.resting,
+        resting=-flux.activation + flux.reversion + flux.homeostasis + arrival.resting,
         activated=flux.activation
         + flux.reactivation
         - flux.contraction
         - flux.death_activated
-        + arriving.activated,
+        + arrival.activated,
         post_activated=flux.contraction
         - flux.reactivation
         - flux.reversion
         + flux.expansion
         - flux.death_post
-        + arriving.post_activated,
+        + arrival.post_activated,
     )
 
 
-def resting_pool(p: TCellParameters) -> TCells:
-    """T cells before treatment: all resting."""
-    none = jnp.zeros_like(p.baseline)
-    return TCells(resting=p.baseline, activated=none, post_activated=none)
+def t_cell_baseline(p: TCellParameters) -> TCells:
+    """State before treatment: all T cells resting."""
+    zero = jnp.zeros_like(p.baseline)
+    return TCells(resting=p.baseline, activated=zero, post_activated=zero)

@@ -1,9 +1,9 @@
-"""Target cells: normal, malignant, antigen-low, in each tissue (TCE-42 (e), A9, S10).
+"""Target cells in each tissue: normal, malignant and antigen-low.
 
 Normal B cells turn over in blood and lymphoid tissue and exchange between them; melanocytes turn
-over in the skin; the tumor and its antigen-low (or poorly infiltrated) clone grow together, towards
-one capacity or into a linear phase. All have the same equation, with rate zero where a process is
-absent.
+over in the skin. The malignant clone and its antigen-low (or poorly infiltrated) clone grow
+together, towards a common capacity or into a linear phase. All kinds and tissues follow the same
+equation, with a rate of zero where a process is absent.
 """
 
 from abc import abstractmethod
@@ -22,43 +22,51 @@ class TargetParameters(eqx.Module):
     baseline: PerKindTissue = quantity(
         "Mcell", "Target cells before treatment", dims=("kind", "tissue")
     )
-    k_home: PerKindTissue = quantity("1/day", "Return to baseline", dims=("kind", "tissue"))
-    k_growth: PerKindTissue = quantity("1/day", "Growth rate", dims=("kind", "tissue"))
-    capacity: PerTissue = quantity("Mcell", "Tumor cells at most", dims=("tissue",))
+    k_home: PerKindTissue = quantity(
+        "1/day", "Homeostatic rate of return of target cells to baseline", dims=("kind", "tissue")
+    )
+    k_growth: PerKindTissue = quantity(
+        "1/day", "Exponential growth rate of target cells", dims=("kind", "tissue")
+    )
+    capacity: PerTissue = quantity(
+        "Mcell", "Carrying capacity for tumor cells in logistic growth", dims=("tissue",)
+    )
     linear_growth: PerTissue = quantity(
-        "Mcell/day", "Growth at most, where growth turns linear", dims=("tissue",)
+        "Mcell/day", "Maximum growth of the tumor in the linear phase", dims=("tissue",)
     )
     k_exchange: PerKindTissue = quantity(
-        "1/day", "Exit from blood into a tissue", dims=("kind", "tissue")
+        "1/day", "Rate of exit of target cells from blood into a tissue", dims=("kind", "tissue")
     )
     blood_ratio: PerKindTissue = quantity(
-        "1", "Cells in blood per cell in the tissue, at baseline", dims=("kind", "tissue")
+        "1", "Target cells in blood per cell in the tissue, at baseline", dims=("kind", "tissue")
     )
     k_depletion: PerTissue = quantity(
-        "1/day", "Death of normal target cells by the competitor, at most", dims=("tissue",)
+        "1/day",
+        "Maximum rate of depletion of normal target cells by the competitor",
+        dims=("tissue",),
     )
     depletion50: Scalar = quantity("nmol/L", "Competitor at half-maximum depletion")
-    k_clear: Scalar = quantity("1/day", "Clearance of killed tumor cells")
-    density: Scalar = quantity("Mcell/L", "Cells per volume of tumor")
+    k_clear: Scalar = quantity("1/day", "Clearance rate of killed tumor cells")
+    density: Scalar = quantity("Mcell/L", "Cell density of the tumor")
 
 
 class Targets(eqx.Module):
-    """Target cells, and tumor cells killed but not yet cleared."""
+    """Target cells, and killed tumor cells that are not yet cleared."""
 
-    viable: PerKindTissue = quantity("Mcell", "Target cells", dims=("kind", "tissue"))
+    viable: PerKindTissue = quantity("Mcell", "Viable target cells", dims=("kind", "tissue"))
     dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared")
 
 
 class AbstractGrowth(eqx.Module):
-    """How target cells multiply while nothing kills them."""
+    """Growth law of target cells."""
 
     @abstractmethod
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """Growth [Mcell/day]."""
+        """Growth [Mcell/day] for viable cells [Mcell]; (kind, tissue)."""
 
 
 class Logistic(AbstractGrowth):
-    """Exponential growth of all clones towards one capacity (default); TCE-42 (e)."""
+    """Logistic growth of all tumor clones towards a common capacity (default)."""
 
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
         """k*N*(1 - N_tumor/capacity) [Mcell/day]."""
@@ -66,37 +74,37 @@ class Logistic(AbstractGrowth):
 
 
 class Simeoni(AbstractGrowth):
-    """Exponential growth that turns linear, for myeloma (Simeoni2004; TCE-42 (e)).
+    """Exponential growth with a transition to linear growth, for myeloma [Simeoni2004].
 
-    The tumor as a whole grows by k*N / (1 + (k*N/linear)^psi)^(1/psi), each clone by its share:
-    exponentially while k*N is far below `linear`, by `linear` a day far above it.
+    The whole tumor grows by k*N / (1 + (k*N/linear)^psi)^(1/psi), and each clone by its share of
+    that: exponentially while k*N is far below `linear_growth`, linearly far above it.
     """
 
-    psi: int = eqx.field(static=True, default=20)  # sharpness of the turn, as published
+    psi: int = eqx.field(static=True, default=20)  # sharpness of the transition [Simeoni2004]
 
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """k*N, held down to `linear_growth` for the whole tumor [Mcell/day]."""
+        """k*N, limited to `linear_growth` for the whole tumor [Mcell/day]."""
         exponential = p.k_growth * viable
-        excess = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
-        # With the larger side factored out, no power overflows.
-        small, large = jnp.minimum(excess, 1.0), jnp.maximum(excess, 1.0)
-        turn = (small / large) ** self.psi
-        return exponential / (large * (1.0 + turn) ** (1.0 / self.psi))
+        ratio = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
+        # Factor out the larger of 1 and the ratio, so that no power overflows.
+        small, large = jnp.minimum(ratio, 1.0), jnp.maximum(ratio, 1.0)
+        power = (small / large) ** self.psi
+        return exponential / (large * (1.0 + power) ** (1.0 / self.psi))
 
 
 class TargetFluxes(eqx.Module):
-    """Every process of target cells, once."""
+    """Fluxes of target cells."""
 
     growth: PerKindTissue = quantity("Mcell/day", "Growth", dims=("kind", "tissue"))
     homeostasis: PerKindTissue = quantity(
-        "Mcell/day", "Return to baseline", dims=("kind", "tissue")
+        "Mcell/day", "Homeostatic return to baseline", dims=("kind", "tissue")
     )
     arrival: PerKindTissue = quantity(
         "Mcell/day", "Net arrival from blood", dims=("kind", "tissue")
     )
-    killing: PerKindTissue = quantity("Mcell/day", "Killing", dims=("kind", "tissue"))
+    killing: PerKindTissue = quantity("Mcell/day", "Killing by T cells", dims=("kind", "tissue"))
     depletion: PerKindTissue = quantity(
-        "Mcell/day", "Death by the competitor", dims=("kind", "tissue")
+        "Mcell/day", "Depletion by the competitor", dims=("kind", "tissue")
     )
     clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells")
 
@@ -108,26 +116,33 @@ def target_fluxes(
     p: TargetParameters,
     grow: AbstractGrowth,
 ) -> TargetFluxes:
-    """Fluxes of target cells; TCE-42 (e).
+    """Fluxes of target cells: growth, homeostasis, exchange, killing, depletion and clearance.
 
-    Differs from TCE-42: an antibody that competes for the target may kill the normal cells that
-    have it, as obinutuzumab does with B cells.
+    An antibody that competes for the target may also deplete the normal cells that express it, as
+    obinutuzumab depletes B cells (Emax in its concentration; assumed).
+
+    Args:
+        x: Target cells.
+        killing: Killing rate by T cells [Mcell/day]; (kind, tissue).
+        competitor: Competitor for the target [nmol/L].
+        p: Parameters.
+        grow: Growth law.
     """
-    depleted = p.k_depletion * (competitor / (p.depletion50 + competitor)) * x.viable[NORMAL]
+    depletion = p.k_depletion * (competitor / (p.depletion50 + competitor)) * x.viable[NORMAL]
     in_blood = x.viable[:, BLOOD, None]
-    leaving_blood = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
+    into_tissue = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
     return TargetFluxes(
         growth=grow(x.viable, p),
         homeostasis=p.k_home * (p.baseline - x.viable),
-        arrival=leaving_blood.at[:, BLOOD].add(-leaving_blood.sum(1)),
+        arrival=into_tissue.at[:, BLOOD].add(-into_tissue.sum(1)),
         killing=killing,
-        depletion=jnp.zeros_like(x.viable).at[NORMAL].set(depleted),
+        depletion=jnp.zeros_like(x.viable).at[NORMAL].set(depletion),
         clearance=p.k_clear * x.dying,
     )
 
 
 def target_rates(flux: TargetFluxes) -> Targets:
-    """Balance of the fluxes; TCE-42 (e)."""
+    """Balance of the fluxes [Mcell/day]; killed tumor cells enter the pool of dying cells."""
     killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum(0)
     return Targets(
         viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing - flux.depletion,
@@ -136,10 +151,10 @@ def target_rates(flux: TargetFluxes) -> Targets:
 
 
 def tumor_volume(x: Targets, p: TargetParameters) -> Scalar:
-    """Volume of the tumor, dying cells included [L]; TCE-42 (e)."""
+    """Volume of the tumor, including dying cells [L]."""
     return (x.viable[TUMOR_KINDS, TUMOR].sum(0) + x.dying) / p.density
 
 
-def untreated(p: TargetParameters) -> Targets:
-    """Target cells before treatment."""
+def target_baseline(p: TargetParameters) -> Targets:
+    """State before treatment: target cells at baseline, no dying cells."""
     return Targets(viable=p.baseline, dying=jnp.zeros_like(p.density))

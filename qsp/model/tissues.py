@@ -1,4 +1,4 @@
-"""The two axes of the model: tissues, and kinds of target cell.
+"""The two array axes of the model: tissues, and kinds of target cell.
 
 ::
 
@@ -6,9 +6,9 @@
             ├── tumor    (the marrow in leukemia and myeloma)
             └── skin
 
-A quantity that differs between tissues is one array with a tissue axis, a process that is absent
-in a tissue has rate zero there, and no equation asks which tissue it is in. Target cells have an
-axis of kinds before it.
+A quantity that differs between tissues is an array with a tissue axis. A process that is absent in
+a tissue has a rate of zero there, so that all tissues follow the same equations. Quantities of
+target cells have an axis of kinds before the tissue axis.
 """
 
 import equinox as eqx
@@ -24,8 +24,8 @@ TUMOR_KINDS = slice(MALIGNANT, ANTIGEN_LOW + 1)
 
 
 class TissueParameters(eqx.Module):
-    """Volumes in which drug and receptors meet; constant during a run (TCE-42 A5)."""
+    """Volumes of distribution of drug and receptors; assumed constant in time."""
 
     volume: PerTissue = quantity(
-        "L", "Blood volume; interstitial volume of the other tissues", dims=("tissue",)
+        "L", "Volume of blood, or interstitial volume of a tissue", dims=("tissue",)
     )

@@ -1,8 +1,8 @@
-"""Size below which each state does not matter: the absolute tolerances, a tree like the state.
+"""Absolute tolerances of the states for the error control of a solver.
 
-Cells 1e-6 of the pool they belong to, cytokines 1e-3 pg/mL (TCE-42 4.4); drug 1e-6 nmol/L,
-bridges 1e-5 of those at half-maximum killing and fractions 1e-7 (assumed). Sinks are sums that
-nothing depends on: they never bound a step.
+Cells: 1e-6 of their pool; cytokines: 1e-3 pg/mL; drug: 1e-6 nmol/L; bridges: 1e-5 of those at
+half-maximum killing; fractions and indices: 1e-7 (all assumed). No other state depends on the
+cumulative sinks of the drug, so they have an infinite tolerance and never limit a step.
 """
 
 import jax
@@ -16,19 +16,19 @@ from qsp.model.t_cells import TCells
 from qsp.model.targets import Targets
 from qsp.model.tissues import TUMOR, TUMOR_KINDS
 
-CELLS = 1e-6
+CELLS = 1e-6  # fraction of the pool
 CYTOKINE = 1e-3  # pg/mL
-DRUG = 1e-6  # nmol/L, and nmol for depots
+DRUG = 1e-6  # nmol/L, or nmol for amounts
 FRACTION = 1e-7
-SMALLEST_POOL = 1.0  # Mcell: tolerance of an empty pool
+SMALLEST_POOL = 1.0  # Mcell: pool size that sets the tolerance of an empty pool
 
 
 def negligible(x: State, p: Parameters) -> State:
-    """Absolute tolerance of each state, in its unit."""
-    pool = CELLS * jnp.maximum(p.t_cells.baseline, SMALLEST_POOL)
+    """Absolute tolerance of each state, in its unit, as a tree like the state."""
+    t_cells = CELLS * jnp.maximum(p.t_cells.baseline, SMALLEST_POOL)
     targets = CELLS * jnp.maximum(p.targets.baseline, SMALLEST_POOL)
     drive = CELLS * jnp.maximum(p.traffic.S50, SMALLEST_POOL)
-    never, drug = jnp.full_like(drive, jnp.inf), jnp.full_like(drive, DRUG)
+    unlimited, drug = jnp.full_like(drive, jnp.inf), jnp.full_like(drive, DRUG)
     fraction = jnp.full_like(drive, FRACTION)
     cytokine = jnp.full_like(p.cytokines.baseline, CYTOKINE)
     return State(
@@ -40,14 +40,14 @@ def negligible(x: State, p: Parameters) -> State:
             peripheral=drug,
             soluble_target=jnp.full_like(x.drug.soluble_target, DRUG),
             competitor=drug,
-            eliminated=never,
-            internalized=never,
-            died=never,
+            eliminated=unlimited,
+            internalized=unlimited,
+            died=unlimited,
         ),
         bridges=jax.tree.map(
             lambda leaf: jnp.full_like(leaf, 1e-5 * p.synapse.beta50_kill), x.bridges
         ),
-        t_cells=TCells(pool, pool, pool),
+        t_cells=TCells(t_cells, t_cells, t_cells),
         margination=fraction,
         targets=Targets(viable=targets, dying=targets[TUMOR_KINDS, TUMOR].sum(0)),
         release=Release(drive, drive, drive),

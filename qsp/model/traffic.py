@@ -1,8 +1,9 @@
-"""Traffic of T cells between blood and tissues, and margination (TCE-42 (d), S3).
+"""Traffic of T cells between blood and tissues, and margination.
 
-Cells leave blood for tissue k at e_k, faster when endothelium is activated (margination) and, into
-tumor and skin, when CXCL10 is up; they return at the rate that keeps the untreated baseline.
-Activated and post-activated cells move twice as fast, both ways.
+T cells leave blood for tissue k at the rate k_exit, which activation of the endothelium
+(margination) increases, as does a rise of CXCL10 for tumor and skin. They return at the rate that
+balances the baseline before treatment. Activated and post-activated cells move faster by the factor
+`mobility` in both directions. Margination after [Li2022, Hosseini2020].
 """
 
 import equinox as eqx
@@ -16,20 +17,26 @@ from qsp.units import quantity
 
 
 class TrafficParameters(eqx.Module):
-    """Rates of exchange with blood; zero in the blood slot."""
+    """Rates of exchange with blood; arrays with a tissue axis are zero in blood."""
 
-    k_exit: PerTissue = quantity("1/day", "Exit from blood into a tissue", dims=("tissue",))
-    margination: Scalar = quantity("1", "Gain of exit at full margination")
-    k_on: Scalar = quantity("1/day", "Onset of margination")
-    k_off: Scalar = quantity("1/day", "Decay of margination")
-    S50: Scalar = quantity("Mcell", "Cytokine drive at half-maximum margination")
-    chemotaxis: PerTissue = quantity("1", "Gain of exit at high CXCL10", dims=("tissue",))
+    k_exit: PerTissue = quantity(
+        "1/day", "Rate of exit of T cells from blood into a tissue", dims=("tissue",)
+    )
+    margination: Scalar = quantity("1", "Relative increase of exit at full margination")
+    k_on: Scalar = quantity("1/day", "Maximum rate of onset of margination")
+    k_off: Scalar = quantity("1/day", "Rate of decay of margination")
+    S50: Scalar = quantity("Mcell", "Release drive at half-maximum onset of margination")
+    chemotaxis: PerTissue = quantity(
+        "1", "Maximum relative increase of exit by CXCL10", dims=("tissue",)
+    )
     EC50_CXCL10: Scalar = quantity("pg/mL", "CXCL10 at half-maximum chemotaxis")
-    mobility: Scalar = quantity("1", "Speed of activated and post-activated cells")
-    retention: Scalar = quantity("1", "Slowing of return at full margination")
+    mobility: Scalar = quantity(
+        "1", "Traffic of activated and post-activated T cells, relative to resting ones"
+    )
+    retention: Scalar = quantity("1", "Relative slowing of return at full margination")
 
 
-def arriving(
+def net_arrival(
     x: TCells,
     baseline: PerTissue,
     marginated: Scalar,
@@ -37,17 +44,18 @@ def arriving(
     cxcl10_0: Scalar,
     p: TrafficParameters,
 ) -> TCells:
-    """Net arrival of T cells in each tissue [Mcell/day]; blood gives what the tissues get.
-
-    Source: TCE-42 (d).
+    """Net arrival of T cells in each tissue; the sum over blood and tissues is zero.
 
     Args:
         x: T cells.
-        baseline (tissue,): T cells before treatment [Mcell].
-        marginated: Margination, between 0 and 1.
-        cxcl10: CXCL10 [pg/mL].
-        cxcl10_0: Its baseline.
-        p: Rates.
+        baseline: T cells before treatment [Mcell]; (tissue,).
+        marginated: Margination, from 0 to 1.
+        cxcl10: CXCL10 in blood [pg/mL].
+        cxcl10_0: CXCL10 before treatment [pg/mL].
+        p: Parameters.
+
+    Returns:
+        Net arrival of each state of T cells [Mcell/day]; (tissue,).
     """
     attraction = 1.0 + p.chemotaxis * (cxcl10 - cxcl10_0) / (p.EC50_CXCL10 + cxcl10)
     k_exit = jnp.where(baseline > 0.0, p.k_exit, 0.0)  # no traffic with a tissue without T cells
@@ -66,8 +74,14 @@ def arriving(
 
 
 def margination_rate(marginated: Scalar, drive: Scalar, p: TrafficParameters) -> Scalar:
-    """k_on*z/(S50 + z)*(1 - MAR) - k_off*MAR, driven by the delayed cytokine drive z.
+    """Rate of margination M: k_on*z/(S50 + z)*(1 - M) - k_off*M.
 
-    Source: TCE-42 (d), S3.
+    Args:
+        marginated: Margination, M, from 0 to 1.
+        drive: Delayed release drive, z [Mcell].
+        p: Parameters.
+
+    Returns:
+        Rate [1/day].
     """
     return p.k_on * drive / (p.S50 + drive) * (1.0 - marginated) - p.k_off * marginated
