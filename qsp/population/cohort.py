@@ -1,4 +1,4 @@
-"""A cohort: who is treated. Disease, cells, tumor, antigens and covariates, from a file."""
+"""Cohorts: disease, cells, tumor, antigens and covariates of the patients, read from a file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _HEADER = ("extends", "covariates", "growth", *_TEXTS)
 
 @dataclasses.dataclass(frozen=True)
 class Cohort:
-    """Who is treated.
+    """Description of the patients of a trial.
 
     Args:
-        name: Name of its file.
-        title: For people.
-        disease: In a word.
+        name: Name of the file without suffix.
+        title: Title for reports.
+        disease: Short name of the disease.
         response_criteria: ``lugano`` or ``recist``.
-        card: Whom it represents, what it rests on, and what it is not valid for.
-        growth: Of the tumor: ``logistic``, or ``simeoni`` (exponential, then linear).
-        covariates: Description of the covariates, as in the file.
-        parameters: Its entries; first those of the file it extends.
-        files: Its file, after those that it extends.
+        card: Text on the patients represented, the data behind the values, and limits of use.
+        growth: Growth law of the tumor, ``logistic`` or ``simeoni`` (exponential, then linear).
+        covariates: Distributions of the covariates, as in the file.
+        parameters: Entries of the files, those of extended files first.
+        files: Paths of the files, those of extended files first.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Cohort:
 
 
 def read_cohort(path: Path) -> Cohort:
-    """A cohort from its file.
+    """Read a cohort from a TOML file and the files it extends.
 
     Raises:
-        ConfigError: If the file breaks a rule.
+        ConfigError: If a file breaks a rule.
     """
     return _read(path, ())
 
@@ -55,14 +55,14 @@ def read_cohort(path: Path) -> Cohort:
 def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     if path.resolve() in extending:
         rule = "extends must name a file that does not extend this one"
-        raise ConfigError(extending[-1].name, rule, repr(path.name), "Break the circle")
+        raise ConfigError(extending[-1].name, rule, repr(path.name), "Remove one of the extends")
     table, where = read_toml(path), path.name
     parameters = parameter_file(table, where, header=_HEADER)
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
         texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
         covariates, files, before = dict(base.covariates), base.parameters, base.files
-        if "mixtures" in table:  # mixtures of the file itself, even none, stand for those before
+        if "mixtures" in table:  # mixtures of a file, even an empty list, replace inherited ones
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
         texts, covariates, files, before = {"growth": "logistic"}, {}, (), ()

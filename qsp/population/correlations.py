@@ -1,7 +1,7 @@
-"""Correlations between patients: independent normal draws become correlated ones.
+"""Correlations of parameters between patients, imposed on independent normal draws.
 
-Correlated names form groups; within a group the draws are mixed by the Cholesky factor of its
-matrix, in the order of the files, so that a name keeps its draw when one is added after it.
+Correlated names form groups. The draws of a group are multiplied by the Cholesky factor of its
+correlation matrix in the order of the files, so that a later name does not change earlier draws.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from qsp.molecules import Correlation
 def correlated(
     draws: Mapping[str, np.ndarray], correlations: Iterable[Correlation]
 ) -> dict[str, np.ndarray]:
-    """Draws with the correlations asked for.
+    """Impose correlations on independent draws.
 
     Args:
         draws: Independent standard normal draws (patient,) by name, in the order of the files.
-        correlations: Between names that are among the draws.
+        correlations: Correlations between names of the draws.
+
+    Returns:
+        Standard normal draws (patient,) by name, with the given correlations.
 
     Raises:
         PopulationError: If a matrix of correlations is not positive definite.
@@ -32,7 +35,8 @@ def correlated(
         factor = _factor(group, correlations)
         mixed = np.zeros_like(np.stack([draws[name] for name in group]))
         for i in range(len(group)):
-            for j in range(i + 1):  # sums in a fixed order, so that bits do not depend on the batch
+            # Sum in a fixed order, so that the bits do not depend on the number of patients.
+            for j in range(i + 1):
                 mixed[i] += factor[i, j] * draws[group[j]]
         out |= dict(zip(group, mixed, strict=True))
     return out
@@ -61,31 +65,31 @@ def _factor(group: Sequence[str], correlations: Sequence[Correlation]) -> np.nda
     try:
         return np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
-        rule = f"the correlations of {', '.join(group)} must be possible together"
-        todo = "Weaken one, or add those that are missing"
-        raise PopulationError(file, rule, "not positive definite", todo) from None
+        rule = f"the correlation matrix of {', '.join(group)} must be positive definite"
+        todo = "Reduce a correlation, or add the missing ones"
+        raise PopulationError(file, rule, "not", todo) from None
 
 
 def check_correlations(
     correlations: Iterable[Correlation], varying: Iterable[str], known: Iterable[str]
 ) -> tuple[Correlation, ...]:
-    """Correlations of names that vary, each pair once; the last file that names a pair wins.
+    """Select the correlations of values that vary; the last file with a pair takes precedence.
 
     Args:
-        correlations: From all files, in order.
-        varying: Names that vary between patients here.
-        known: Every name the files give.
+        correlations: Correlations of all files, in order.
+        varying: Names of values that vary between patients.
+        known: Names of all values in the files.
 
     Raises:
-        ConfigError: If a name is not a value of any file.
+        ConfigError: If a name is not that of a value in the files.
     """
     varying, known = set(varying), set(known)
     found: dict[frozenset[str], Correlation] = {}
     for item in correlations:
         for name in item.between:
             if name not in known:
-                todo = f"{suggest(name, known)} A correlation is between given values".strip()
-                rule = f"{name} must be the path of a given value"
+                todo = f"{suggest(name, known)} Correlate values that the files give".strip()
+                rule = f"{name} must be the path of a value in the files"
                 raise ConfigError(f"{item.file}: correlations", rule, "unknown", todo)
         if varying.issuperset(item.between):
             found[frozenset(item.between)] = item

@@ -1,4 +1,4 @@
-"""Covariates of the user's own patients, from a CSV file."""
+"""Covariates of individual patients, read from a CSV file."""
 
 from __future__ import annotations
 
@@ -15,47 +15,54 @@ from qsp.population.covariates import UNITS
 from qsp.population.plausible import COVARIATE_LIMITS
 
 SHORT = {"wt": "body_weight", "ht": "height", "bsa": "body_surface"}
-"""What NONMEM data sets, and the exported tables, call covariates."""
+"""Covariate names of NONMEM data sets and of the exported tables."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CovariateTable:
-    """Covariates of the user's patients, by id; NaN where a cell is empty."""
+    """Covariates of individual patients.
+
+    Args:
+        ids: Patient numbers (patient,).
+        values: Covariates (patient,) by name in the units of `UNITS`, sex as 0 (male) or 1
+            (female); NaN for an empty cell.
+        file: Name of the file.
+    """
 
     ids: np.ndarray
     values: Mapping[str, np.ndarray]
     file: str
 
-    def among(self, ids: np.ndarray) -> CovariateTable:
-        """Those of some patients, where a part of a run is simulated."""
-        here = np.isin(self.ids, ids)
-        values = {name: column[here] for name, column in self.values.items()}
-        return CovariateTable(self.ids[here], values, self.file)
+    def subset(self, ids: np.ndarray) -> CovariateTable:
+        """Rows of the patients with these numbers."""
+        rows = np.isin(self.ids, ids)
+        values = {name: column[rows] for name, column in self.values.items()}
+        return CovariateTable(self.ids[rows], values, self.file)
 
-    def of(self, ids: np.ndarray) -> dict[str, np.ndarray]:
-        """Values (patient,) by name for these patients, NaN for those not in the file.
+    def values_for(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Values (patient,) by name for these patients, NaN for patients not in the file.
 
         Raises:
             ConfigError: If the file has patients that are not in the run.
         """
         position = {int(number): i for i, number in enumerate(ids)}
-        strangers = [int(number) for number in self.ids if int(number) not in position]
-        if strangers:
-            rule = "every id of the file must be a patient of the run"
+        unknown = [int(number) for number in self.ids if int(number) not in position]
+        if unknown:
+            rule = "every id in the file must be that of a patient in the run"
             todo = f"The run has {len(ids)} patients, from {ids.min()} to {ids.max()}"
-            raise ConfigError(self.file, rule, f"id {strangers[0]}", todo)
-        at = np.array([position[int(number)] for number in self.ids], int)
+            raise ConfigError(self.file, rule, str(unknown[0]), todo)
+        rows = np.array([position[int(number)] for number in self.ids], int)
         out = {}
         for name, column in self.values.items():
             out[name] = np.full(len(ids), np.nan)
-            out[name][at] = column
+            out[name][rows] = column
         return out
 
 
 def read_covariates(path: Path) -> CovariateTable:
-    """Covariates from a CSV file.
+    """Read covariates from a CSV file.
 
-    Its columns are id and any of body_weight or WT [kg], body_surface or BSA [m^2], height or HT
+    The columns are id and any of body_weight or WT [kg], body_surface or BSA [m^2], height or HT
     [m], age [year] and sex.
 
     Raises:
@@ -68,18 +75,19 @@ def read_covariates(path: Path) -> CovariateTable:
         raise ConfigError(name, "the file must exist", "missing", "Check its path") from None
     except (OSError, UnicodeDecodeError):
         rule = "the file must be a text file"
-        raise ConfigError(name, rule, "not readable as one", "Save it as CSV") from None
+        raise ConfigError(name, rule, "unreadable", "Save it as CSV in UTF-8") from None
     header = [_column(cell) for cell in lines[0]] if lines else []
     _check_header(header, name)
     numbered = [(i + 1, line) for i, line in enumerate(lines) if i and any(c.strip() for c in line)]
     if not numbered:
-        raise ConfigError(name, "the file must have patients", "empty", "Add a line for each")
-    ids: dict[int, None] = {}  # in the order of the file
+        todo = "Add one line per patient"
+        raise ConfigError(name, "the file must have patients", "empty", todo)
+    ids: dict[int, None] = {}  # an ordered set
     columns = {key: [] for key in header if key != "id"}
     for number, line in numbered:
         where = f"{name}: line {number}"
         if len(line) != len(header):
-            rule = f"a line must have {len(header)} cells"
+            rule = f"the number of cells must be {len(header)}"
             raise ConfigError(where, rule, len(line), "Check the commas")
         cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
         ids[_id(cells["id"], ids, where)] = None
@@ -97,12 +105,12 @@ def _column(cell: str) -> str:
 def _check_header(header: list[str], name: str) -> None:
     known = ("id", *UNITS, "sex")
     if "id" not in header:
-        rule = "the first line must name the column id"
-        raise ConfigError(name, rule, "without it", f"Columns here: {', '.join(known)}")
+        rule = "the column id must be in the first line"
+        raise ConfigError(name, rule, "missing", f"Known columns: {', '.join(known)}")
     for column in header:
         if column not in known:
-            todo = f"{suggest(column, known)} Columns here: {', '.join(known)}".strip()
-            todo += "; remove what is none of them"
+            todo = f"{suggest(column, known)} Known columns: {', '.join(known)}".strip()
+            todo += "; remove all other columns"
             raise ConfigError(name, f"{column} must be a known column", "unknown", todo)
         if header.count(column) > 1:
             raise ConfigError(name, "a column must appear once", f"{column!r} twice", "Remove one")
@@ -124,7 +132,7 @@ def _cell(key: str, text: str, where: str) -> float:
         codes = {"male": 0.0, "m": 0.0, "0": 0.0, "female": 1.0, "f": 1.0, "1": 1.0}
         if text.lower() not in codes:
             rule = "sex must be male or female"
-            raise ConfigError(where, rule, repr(text), "0 and 1, m and f are understood too")
+            raise ConfigError(where, rule, repr(text), "m and f, or 0 and 1, are accepted too")
         return codes[text.lower()]
     try:
         value = float(text)
@@ -132,7 +140,7 @@ def _cell(key: str, text: str, where: str) -> float:
         value = math.nan
     if not math.isfinite(value) or value <= 0:
         rule = f"{key} must be a positive number in {UNITS[key]}"
-        raise ConfigError(where, rule, repr(text), "Write the number alone")
+        raise ConfigError(where, rule, repr(text), "Write the number without a unit")
     low, high = COVARIATE_LIMITS[key]
     if not low <= value <= high:
         rule = f"{key} must be from {low:g} to {high:g} {UNITS[key]}"

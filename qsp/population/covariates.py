@@ -1,8 +1,8 @@
-"""Covariates of patients, and what they do to pharmacokinetic parameters.
+"""Covariates of patients, and their effects on pharmacokinetic parameters.
 
-Body weight, height, age and sex are drawn as the cohort describes them; body surface follows from
-weight and height (Mosteller1987) unless the cohort gives it. A file of the user may give patients
-their own.
+Body weight, height, age and sex are sampled from the distributions of the cohort. Body surface area
+follows from weight and height [Mosteller1987] unless the cohort has a distribution for it. A
+covariate file may give values for individual patients.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ UNITS: Mapping[str, str] = {
     "body_surface": "m^2",
     "age": "year",
 }
-"""Covariates that are numbers, with their units."""
+"""Numerical covariates and their units."""
 SIZES = ("body_weight", "height", "body_surface")
-"""Covariates that amounts are multiplied by, themselves or what follows from them."""
-FARTHEST = 8.0
-"""Standard deviations beyond which there is one draw in 10^15."""
+"""Covariates that scale doses, directly or through body surface area; they must be positive."""
+MOST_DEVIATIONS = 8.0
+"""Standard deviations that one normal draw in 10^15 exceeds."""
 SEXES = ("male", "female")
 REPORTED = ("body_weight", "body_surface", "age", "sex")
-"""Covariates every patient has; sex as 0 (male) or 1 (female)."""
+"""Covariates of every patient; sex as 0 (male) or 1 (female)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CovariateModel:
-    """What a covariate does to a parameter: (x/reference)^exponent, or 1 + factor at a level."""
+    """Effect of a covariate on a parameter: (x/reference)^exponent, or 1 + factor at a level."""
 
     covariate: str
     reference: float = math.nan
@@ -60,7 +60,7 @@ def covariate_models(entry: Entry) -> tuple[CovariateModel, ...]:
     """Covariate models of an entry.
 
     Raises:
-        ConfigError: If one is malformed.
+        ConfigError: If a model is malformed.
     """
     return tuple(_model(item, f"{entry.where}.covariates") for item in entry.covariates)
 
@@ -75,7 +75,7 @@ def _model(item: Mapping[str, Any], where: str) -> CovariateModel:
     check_keys(item, ("covariate", *keys), where)
     if any(key not in item for key in keys):
         todo = f"Write {' and '.join(keys)}"
-        raise ConfigError(where, f"the model of {name} must be whole", "incomplete", todo)
+        raise ConfigError(where, f"the model of {name} must be complete", "incomplete", todo)
     strength = item[keys[1]]
     if not isinstance(strength, int | float) or (name == "sex" and strength <= -1):
         rule = f"{keys[1]} must be a number" + (" above -1" if name == "sex" else "")
@@ -88,13 +88,19 @@ def _model(item: Mapping[str, Any], where: str) -> CovariateModel:
     reference = parse(item["reference"], UNITS[name], where=where)
     if reference <= 0:
         rule = "reference must be positive"
-        raise ConfigError(where, rule, repr(item["reference"]), "Check it")
+        raise ConfigError(where, rule, repr(item["reference"]), "Check reference")
     return CovariateModel(name, reference, float(strength))
 
 
 @dataclasses.dataclass(frozen=True)
 class CovariateLaw:
-    """How covariates are distributed in a cohort: numbers by name, and the share of women."""
+    """Distribution of the covariates in a cohort.
+
+    Args:
+        numbers: Distributions of the numerical covariates by name.
+        female: Share of women.
+        entries: Entries of the numerical covariates in the cohort's file, by path.
+    """
 
     numbers: Mapping[str, AbstractDistribution]
     female: float
@@ -102,64 +108,68 @@ class CovariateLaw:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is drawn, as paths."""
+        """Paths of the sampled covariates."""
         return tuple(f"covariates.{name}" for name in (*self.numbers, "sex"))
 
     def at(
-        self, draws: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
+        self, draws: Mapping[str, np.ndarray], individual: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Covariates of patients.
 
         Args:
             draws: Standard normal draws (patient,) by path.
-            given: Values of the user (patient,) by name, NaN where he gives none.
+            individual: Values from a covariate file (patient,) by name; NaN for a sampled value.
 
         Returns:
-            (patient,) by name; sex as 0 or 1.
+            Covariates (patient,) by name; sex as 0 or 1.
+
+        Raises:
+            ConfigError: If the file gives a height but the cohort has no distribution of it.
         """
-        for name in given:
+        for name in individual:
             if name == "height" and "height" not in self.numbers:
-                rule = "a covariate must be one the population has"
-                todo = "It gives body_surface itself: give that"
+                rule = "a covariate must be one of the population"
+                todo = "The population has body_surface instead: give that"
                 raise ConfigError("covariates", rule, repr(name), todo)
         found = {name: law.at(draws[f"covariates.{name}"]) for name, law in self.numbers.items()}
         found["sex"] = np.where(draws["covariates.sex"] < quantile(self.female), 1.0, 0.0)
-        found = {name: _given(value, given.get(name)) for name, value in found.items()}
+        found = {name: _either(individual.get(name), value) for name, value in found.items()}
         if "body_surface" not in found:
             surface = mosteller(found["body_weight"], found["height"])
-            found["body_surface"] = _given(surface, given.get("body_surface"))
+            found["body_surface"] = _either(individual.get("body_surface"), surface)
         return found
 
 
 def quantile(share: float) -> float:
-    """Standard normal draw below which a share of patients lies."""
+    """Quantile of the standard normal distribution."""
     if 0.0 < share < 1.0:
         return NormalDist().inv_cdf(share)
     return math.inf if share >= 1.0 else -math.inf
 
 
 def mosteller(body_weight: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Body surface [m^2] from weight [kg] and height [m]: sqrt(cm * kg / 3600); Mosteller1987."""
+    """Body surface area [m^2] from weight [kg] and height [m] [Mosteller1987]."""
     return np.sqrt(100.0 * height * body_weight / 3600.0)
 
 
-def _given(drawn: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-    return drawn if given is None else np.where(np.isnan(given), drawn, given)
+def _either(individual: np.ndarray | None, sampled: np.ndarray) -> np.ndarray:
+    """Individual values, or sampled ones where these are missing."""
+    return sampled if individual is None else np.where(np.isnan(individual), sampled, individual)
 
 
 def _check_positive(numbers: Mapping[str, AbstractDistribution], where: str) -> None:
-    """A patient without weight has no dose: his law must not draw him."""
+    """Check that no sampled body size is zero or negative, because doses may scale with it."""
     for name in (name for name in SIZES if name in numbers):
         law = numbers[name]
-        lowest = float(np.min(law.at(np.array([-FARTHEST, FARTHEST]))))
+        lowest = float(np.min(law.at(np.array([-MOST_DEVIATIONS, MOST_DEVIATIONS]))))
         if not lowest > 0.0:
             rule = f"{name} must be above 0 in every patient"
-            todo = 'Write distribution = "log_normal" with a cv, or give it low and high'
-            raise PopulationError(f"{where}: covariates", rule, f"{lowest:.3g} at worst", todo)
+            todo = 'Write distribution = "log_normal" with a cv, or add low and high'
+            raise PopulationError(f"{where}: covariates", rule, f"as low as {lowest:.3g}", todo)
 
 
 def covariate_law(cohort: Cohort) -> CovariateLaw:
-    """Covariates as the cohort's file describes them.
+    """Distribution of the covariates in a cohort.
 
     Raises:
         ConfigError: If the description breaks a rule.
@@ -175,19 +185,21 @@ def covariate_law(cohort: Cohort) -> CovariateLaw:
     needed = ["body_weight", "age"] + ([] if "body_surface" in table else ["height"])
     missing = [name for name in needed if name not in table] + ([] if sex else ["sex"])
     if missing:
-        rule = f"covariates must have {', '.join(missing)}"
-        todo = f"Add [covariates] {missing[0]}"
-        raise PopulationError(where, rule, "without", todo)
+        rule = f"{', '.join(f'covariates.{name}' for name in missing)} must be given"
+        todo = f"Add {missing[0]} to [covariates]"
+        raise PopulationError(where, rule, "missing", todo)
     check_keys(sex, ("female", "status", "source", "note"), f"{where}: covariates.sex")
     female = parse(sex.get("female", ""), "1", where=f"{where}: covariates.sex.female")
     if not 0.0 <= female <= 1.0:
         rule = "the share of women must lie between 0 and 1"
-        raise PopulationError(f"{where}: covariates.sex", rule, repr(sex["female"]), "Check it")
+        todo = "Check female"
+        raise PopulationError(f"{where}: covariates.sex", rule, repr(sex["female"]), todo)
     entries = parameter_file({"covariates": table}, where).entries
     for name in table:
         if f"covariates.{name}" not in entries:
+            rule = f"the value of {name} must be given"
             todo = f'Write {name} = {{ value = "1 {UNITS[name]}", status = "assumed" }}'
-            raise ConfigError(f"{where}: covariates", f"{name} must have a value", "without", todo)
+            raise ConfigError(f"{where}: covariates", rule, "missing", todo)
     numbers = {
         name: distribution(entries[f"covariates.{name}"], UNITS[name])
         for name in UNITS

@@ -1,25 +1,27 @@
-"""Parameters that follow from others, and values of processes that are absent.
+"""Parameters derived from others, and default values for absent processes.
 
-A parameter given in a file is never derived. Rules, in order (A5, A9, A10, S10 of TCE-42):
+A parameter given in a file is never derived. Rules, in order:
 
 ========================================  =========================================================
-``binding.density_per_concentration``     Avogadro * 15 nm = 9.03e-3 molecule/um^2 per nmol/L
-``binding.amount_per_copy``               1e6 / Avogadro: nmol per (Mcell * molecule/cell)
+``binding.density_per_concentration``     N_A * 15 nm = 9.03e-3 molecule/um^2 per nmol/L
+``binding.amount_per_copy``               1e6 / N_A: nmol per (Mcell * molecule/cell)
 ``targets.baseline.malignant.tumor``      tumor.cells * (1 - tumor.antigen_low)
 ``targets.baseline.antigen_low.tumor``    tumor.cells * tumor.antigen_low
-``targets.k_growth.antigen_low.tumor``    that of the malignant cells
-``engagement.k_kill.antigen_low.tumor``   that of the malignant cells * tumor.antigen_low_kill
-``binding.copies_target``                 antigens.TARGET.copies of the kind, where it has cells
-``binding.area_target``                   cells.area of the kind, where it has cells
+``targets.k_growth.antigen_low.tumor``    value of the malignant cells
+``engagement.k_kill.antigen_low.tumor``   value of the malignant cells * tumor.antigen_low_kill
+``binding.copies_target``                 antigens.TARGET.copies of the kind, in tissues with cells
+``binding.area_target``                   cells.area of the kind, in tissues with cells
 ``disposition.soluble_target``            antigens.TARGET.soluble, antigens.TARGET.k_soluble
 ``tissues.volume.tumor``                  0.24 * (tumor cells / density) + 1e-3 L, at baseline
-``targets.blood_ratio``                   baseline in blood / in the tissue, where they exchange
+``targets.blood_ratio``                   baseline in blood / in the tissue, with exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
-``disposition.CL_base``, half_life_CL     mechanistic clearance: CL_ss, constant
+``disposition.CL_base``, half_life_CL     with mechanistic clearance: CL_ss, constant in time
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
 
-Anything still missing is zero where `ABSENT` allows a process to be absent, and an error otherwise.
+N_A is Avogadro's constant. The interstitial fraction of the tumor (0.24) and the ratio of the two
+IL-10 potencies (5) are assumed. A parameter that is still missing takes the value in `ABSENT` if
+its process may be absent; otherwise it is an error.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ DENSITY_PER_CONCENTRATION = 9.03e-3  # molecule/um^2 per nmol/L: Avogadro * 15 n
 AMOUNT_PER_COPY = 1.0 / 6.022e8  # nmol per (Mcell * molecule/cell): 1e6 / Avogadro
 
 ABSENT: Mapping[str, float] = {
-    # Processes that not every tissue, kind or molecule has.
+    # Processes that are absent in some tissues, kinds of cell or molecules.
     "disposition.k_exchange.blood": 0.0,
     "disposition.partition.blood": 0.0,
     "disposition.soluble_target": 0.0,
@@ -63,7 +65,7 @@ ABSENT: Mapping[str, float] = {
     "targets.k_growth": 0.0,
     "targets.k_exchange": 0.0,
     "targets.blood_ratio": 0.0,
-    # Divisors that nothing depends on while the process they belong to is absent.
+    # Divisors without effect on the results when their process is absent.
     "disposition.V2": 1.0,
     "binding.KD_soluble": 1.0,
     "binding.KD_competitor": 1.0,
@@ -82,29 +84,28 @@ ABSENT: Mapping[str, float] = {
 
 
 def complete(values: Values, *, target: str, clearance: str, where: str) -> dict[str, np.ndarray]:
-    """Every parameter of the system from those given.
+    """Every parameter of the system, from the values of files or of sampled patients.
 
     Args:
-        values: What files and draws give.
-        target: Antigen of the molecule.
-        clearance: Form of its clearance.
-        where: What is assembled, for the message.
+        values: Values by path.
+        target: Target antigen of the molecule.
+        clearance: Form of clearance of the molecule.
+        where: Names of molecule and cohort, for the error message.
 
     Raises:
         PopulationError: If a value is missing.
     """
     v = derive(values, target=target, clearance=clearance)
-    _absent(v)
+    _fill_absent(v)
     missing = [path for path in declared() if path not in v]
     if missing:
         shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if missing[4:] else "")
-        rule = "every parameter must be given"
-        raise PopulationError(where, rule, f"without {shown}", "Add it to a file")
+        raise PopulationError(where, f"{shown} must be given", "missing", "Add it to a file")
     return {path: v[path] for path in declared()}
 
 
 def derive(values: Values, *, target: str, clearance: str) -> dict[str, np.ndarray]:
-    """Values given and what follows from them by the rules above."""
+    """The values, and those derived from them by the rules above; see `complete`."""
     v = {path: np.asarray(value, np.float64) for path, value in values.items()}
     _constants(v)
     _tumor(v)
@@ -129,9 +130,9 @@ def _constants(v: MutableMapping[str, np.ndarray]) -> None:
 def _tumor(v: MutableMapping[str, np.ndarray]) -> None:
     if "tumor.cells" not in v:
         return
-    share = v.get("tumor.antigen_low", np.asarray(0.0))
-    v.setdefault("targets.baseline.malignant.tumor", v["tumor.cells"] * (1.0 - share))
-    v.setdefault("targets.baseline.antigen_low.tumor", v["tumor.cells"] * share)
+    antigen_low = v.get("tumor.antigen_low", np.asarray(0.0))
+    v.setdefault("targets.baseline.malignant.tumor", v["tumor.cells"] * (1.0 - antigen_low))
+    v.setdefault("targets.baseline.antigen_low.tumor", v["tumor.cells"] * antigen_low)
     one = np.asarray(1.0)
     for field, factor in (
         ("targets.k_growth", one),
@@ -142,17 +143,18 @@ def _tumor(v: MutableMapping[str, np.ndarray]) -> None:
 
 
 def _cells(v: MutableMapping[str, np.ndarray], target: str) -> None:
-    """Copies and surfaces of the kinds of cell, in the tissues that hold cells of the kind."""
+    """Copies and surface areas of each kind of cell, in the tissues that have cells of the kind."""
     copies, area = f"antigens.{target}.copies", "cells.area"
-    low = v.get("tumor.antigen_low_copies", np.asarray(1.0))
-    of_clone = {copies: low, area: np.asarray(1.0)}
-    for given, field in ((copies, "binding.copies_target"), (area, "binding.area_target")):
-        if f"{given}.malignant" in v:
-            v.setdefault(f"{given}.antigen_low", of_clone[given] * v[f"{given}.malignant"])
+    relative_copies = v.get("tumor.antigen_low_copies", np.asarray(1.0))
+    of_antigen_low = {copies: relative_copies, area: np.asarray(1.0)}
+    for source, field in ((copies, "binding.copies_target"), (area, "binding.area_target")):
+        if f"{source}.malignant" in v:
+            clone = of_antigen_low[source] * v[f"{source}.malignant"]
+            v.setdefault(f"{source}.antigen_low", clone)
         for kind in KINDS:
             for tissue in TISSUES:
-                if f"{given}.{kind}" in v and f"targets.baseline.{kind}.{tissue}" in v:
-                    v.setdefault(f"{field}.{kind}.{tissue}", v[f"{given}.{kind}"])
+                if f"{source}.{kind}" in v and f"targets.baseline.{kind}.{tissue}" in v:
+                    v.setdefault(f"{field}.{kind}.{tissue}", v[f"{source}.{kind}"])
 
 
 def _soluble(v: MutableMapping[str, np.ndarray], target: str) -> None:
@@ -180,7 +182,7 @@ def _exchange(v: MutableMapping[str, np.ndarray]) -> None:
                 v.setdefault(f"targets.blood_ratio.{kind}.{tissue}", ratio)
 
 
-def _absent(v: MutableMapping[str, np.ndarray]) -> None:
+def _fill_absent(v: MutableMapping[str, np.ndarray]) -> None:
     for path in declared():
         for group, value in ABSENT.items():
             if path == group or path.startswith(f"{group}."):

@@ -1,7 +1,7 @@
-"""Distributions between patients, as functions of a standard normal draw.
+"""Distributions of parameters between patients, as functions of a standard normal draw.
 
-Each maps a draw z to a value, its median at z = 0, so that draws of several parameters can be
-correlated on the normal scale and a patient without variability is the one at z = 0.
+Each maps a draw z to a value, with its median at z = 0, so that parameters can be correlated on the
+normal scale, and z = 0 gives the typical patient.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qsp.units import parse
 
 @dataclasses.dataclass(frozen=True)
 class AbstractDistribution:
-    """Distribution of one quantity between patients, around the value of a typical one."""
+    """Distribution of one quantity between patients, with median `value`."""
 
     value: float
 
@@ -29,8 +29,8 @@ class AbstractDistribution:
 
     @property
     @abstractmethod
-    def words(self) -> str:
-        """For the table of a report; empty where nothing varies."""
+    def description(self) -> str:
+        """Name and spread, for the parameter table of a report; empty without variability."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,18 +38,18 @@ class Fixed(AbstractDistribution):
     """The same value in all patients."""
 
     @property
-    def words(self) -> str:
-        """Nothing varies."""
+    def description(self) -> str:
+        """Empty."""
         return ""
 
     def at(self, z: np.ndarray) -> np.ndarray:
-        """The value."""
+        """value."""
         return np.full_like(z, self.value)
 
 
 @dataclasses.dataclass(frozen=True)
 class LogNormal(AbstractDistribution):
-    """Log-normal around its median; `sd` is that of the logarithm."""
+    """Log-normal distribution with median `value` and standard deviation `sd` of the logarithm."""
 
     sd: float
 
@@ -63,14 +63,14 @@ class LogNormal(AbstractDistribution):
         return math.sqrt(math.expm1(self.sd**2))
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name and CV."""
         return f"log-normal, CV {100 * self.cv:.3g} %"
 
 
 @dataclasses.dataclass(frozen=True)
 class Normal(AbstractDistribution):
-    """Normal; its draws may be impossible, and such patients are marked."""
+    """Normal distribution; patients with impossible values are marked as not plausible."""
 
     sd: float
 
@@ -79,44 +79,44 @@ class Normal(AbstractDistribution):
         return self.value + self.sd * z
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name and SD."""
         return f"normal, SD {self.sd:g}"
 
 
 @dataclasses.dataclass(frozen=True)
 class LogitNormal(AbstractDistribution):
-    """A fraction that is normal on the logit."""
+    """Distribution of a fraction whose logit is normal with standard deviation `sd`."""
 
     sd: float
 
     def at(self, z: np.ndarray) -> np.ndarray:
-        """Logit = logit(value) + sd*z."""
+        """The fraction with logit(fraction) = logit(value) + sd*z."""
         odds = self.value / (1.0 - self.value) * np.exp(self.sd * z)
         return odds / (1.0 + odds)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name and SD."""
-        return f"logit-normal, SD {self.sd:g} on the logit"
+        return f"logit-normal, SD {self.sd:g} of the logit"
 
 
 @dataclasses.dataclass(frozen=True)
 class Bounded(AbstractDistribution):
-    """Another distribution whose draws stop at bounds."""
+    """Another distribution, clipped to bounds."""
 
     inner: AbstractDistribution
     low: float
     high: float
 
     def at(self, z: np.ndarray) -> np.ndarray:
-        """Draws of the inner distribution, at most and at least the bounds."""
+        """Values of the inner distribution, clipped to the bounds."""
         return np.clip(self.inner.at(z), self.low, self.high)
 
     @property
-    def words(self) -> str:
-        """Those of the inner distribution, and the bounds."""
-        return f"{self.inner.words}, from {self.low:g} to {self.high:g}"
+    def description(self) -> str:
+        """Description of the inner distribution, and the bounds."""
+        return f"{self.inner.description}, from {self.low:g} to {self.high:g}"
 
 
 _NAMES = ("log_normal", "normal", "logit_normal")
@@ -126,7 +126,7 @@ def distribution(entry: Entry, unit: str) -> AbstractDistribution:
     """Distribution of an entry in a canonical unit.
 
     Raises:
-        ConfigError: If value or spread break a rule.
+        ConfigError: If the value or the spread breaks a rule.
     """
     value = parse(entry.value, unit, where=entry.where)
     inner = _unbounded(entry, value, unit)
@@ -144,15 +144,16 @@ def _unbounded(entry: Entry, value: float, unit: str) -> AbstractDistribution:
     name = entry.distribution or "log_normal"
     if entry.sd and not entry.distribution:
         todo = f"Write distribution = one of {', '.join(_NAMES)}"
-        raise ConfigError(entry.where, "an sd must come with its distribution", "alone", todo)
+        raise ConfigError(entry.where, "sd must be given with distribution", "alone", todo)
     if name not in _NAMES:
         todo = f"{suggest(name, _NAMES)} Choose one".strip()
         rule = f"distribution must be one of {', '.join(_NAMES)}"
         raise ConfigError(entry.where, rule, repr(name), todo)
     if not entry.cv and not entry.sd:
         if entry.distribution:
+            rule = f"the spread of a {name} distribution must be given"
             todo = 'Write cv = "30 %" or sd'
-            raise ConfigError(entry.where, f"a {name} distribution must have a spread", "", todo)
+            raise ConfigError(entry.where, rule, "missing", todo)
         return Fixed(value)
     if name == "log_normal":
         if entry.sd:
@@ -161,8 +162,9 @@ def _unbounded(entry: Entry, value: float, unit: str) -> AbstractDistribution:
         return LogNormal(_positive(entry, value), sd)
     if name == "logit_normal":
         if not 0.0 < value < 1.0:
-            rule = "a fraction that varies must lie between 0 and 1"
-            raise ConfigError(entry.where, rule, repr(entry.value), "Or give it no spread")
+            rule = "a fraction with a logit_normal distribution must lie between 0 and 1"
+            todo = "Correct the value, or remove its spread"
+            raise ConfigError(entry.where, rule, repr(entry.value), todo)
         return LogitNormal(value, _spread(entry, "sd", "1"))
     if entry.cv:
         return Normal(value, abs(value) * _spread(entry, "cv", "1"))
@@ -171,7 +173,7 @@ def _unbounded(entry: Entry, value: float, unit: str) -> AbstractDistribution:
 
 def _positive(entry: Entry, value: float) -> float:
     if value <= 0.0:
-        todo = "Remove its cv, or give the value without spread"
+        todo = "Correct the value, or remove its spread"
         rule = "the median of a log-normal distribution must be positive"
         raise ConfigError(entry.where, rule, repr(entry.value), todo)
     return value
@@ -180,8 +182,8 @@ def _positive(entry: Entry, value: float) -> float:
 def _spread(entry: Entry, key: str, unit: str) -> float:
     text = getattr(entry, key)
     if not text:
-        rule = f"a {entry.distribution or 'log_normal'} distribution must have {key}"
-        raise ConfigError(entry.where, rule, "without", f"Write {key}")
+        rule = f"{key} of a {entry.distribution or 'log_normal'} distribution must be given"
+        raise ConfigError(entry.where, rule, "missing", f"Write {key}")
     spread = parse(text, unit, where=f"{entry.where}.{key}")
     if spread < 0.0:
         rule = f"{key} must not be negative"

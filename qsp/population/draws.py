@@ -1,8 +1,8 @@
-"""Random draws: one standard normal for each patient and purpose, whatever the run around it.
+"""Random draws: one standard normal number for each patient and named quantity.
 
-``fold_in(fold_in(key(seed), patient), purpose)``: a draw depends on the seed, the number of the
-patient and the name of what is drawn, and on nothing else. Adding a parameter or a patient moves no
-other draw.
+A draw comes from ``fold_in(fold_in(key(seed), patient), purpose)`` and depends only on the seed,
+the number of the patient and the name of the quantity, so that adding a parameter or a patient
+changes no other draw.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import numpy as np
 from qsp.errors import ConfigError
 
 PATIENTS, PURPOSES = 64, 16
-"""Shape of one compiled block: fixed, so that the last bits do not depend on how many are asked."""
+"""Shape of one compiled block; fixed, so that the bits do not depend on the number of patients."""
 
 
 def purpose(name: str) -> int:
-    """Number of a purpose: 31 bits of a checksum of its name, stable between runs and machines."""
+    """Number of a name: 31 bits of its checksum, the same in all runs and on all machines."""
     return zlib.crc32(name.encode()) & 0x7FFFFFFF
 
 
 def check_ids(ids: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Patient numbers as an array.
+    """Check patient numbers and return them as an array.
 
     Raises:
         ConfigError: If a number is negative, too large or given twice.
@@ -51,12 +51,15 @@ def _shown(numbers: np.ndarray) -> str:
 
 
 def normals(seed: int, ids: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Standard normal draws (patient, name).
+    """Standard normal draws.
 
     Args:
-        seed: Of the run.
-        ids: Patient numbers, checked.
-        names: What is drawn.
+        seed: Seed of the run.
+        ids: Patient numbers from `check_ids`.
+        names: Names of the sampled quantities.
+
+    Returns:
+        Draws (patient, name), float64.
     """
     purposes = np.array([purpose(name) for name in names], np.uint32)
     rows = -len(ids) % PATIENTS
@@ -68,25 +71,30 @@ def normals(seed: int, ids: np.ndarray, names: Sequence[str]) -> np.ndarray:
         key = jax.random.key(seed, impl="threefry2x32")
         for i in range(0, len(patients), PATIENTS):
             for j in range(0, len(purposes), PURPOSES):
-                rows_here, columns_here = patients[i : i + PATIENTS], purposes[j : j + PURPOSES]
-                out[i : i + PATIENTS, j : j + PURPOSES] = _block(key, rows_here, columns_here)
+                some_patients, some_purposes = (
+                    patients[i : i + PATIENTS],
+                    purposes[j : j + PURPOSES],
+                )
+                out[i : i + PATIENTS, j : j + PURPOSES] = _block(key, some_patients, some_purposes)
     return out[: len(ids), : len(names)]
 
 
 @functools.cache
 def _cpu() -> Any:
-    """The CPU: patients do not depend on the accelerator that integrates them. None if hidden."""
+    """The CPU device, so that patients do not depend on the accelerator; None if JAX hides it."""
     try:
         return jax.local_devices(backend="cpu")[0]
-    except RuntimeError:  # an installation told to use the accelerator only
+    except RuntimeError:  # JAX is restricted to the accelerator, for example by JAX_PLATFORMS
         return None
 
 
 @jax.jit
 def _block(key: jax.Array, patients: jax.Array, purposes: jax.Array) -> jax.Array:
-    def one(patient: jax.Array, what: jax.Array) -> jax.Array:
+    def one(patient: jax.Array, number: jax.Array) -> jax.Array:
         return jax.random.normal(
-            jax.random.fold_in(jax.random.fold_in(key, patient), what), dtype=jnp.float64
+            jax.random.fold_in(jax.random.fold_in(key, patient), number), dtype=jnp.float64
         )
 
-    return jax.vmap(lambda patient: jax.vmap(lambda what: one(patient, what))(purposes))(patients)
+    return jax.vmap(lambda patient: jax.vmap(lambda number: one(patient, number))(purposes))(
+        patients
+    )

@@ -1,4 +1,4 @@
-"""Mixtures: kinds of patient that exclude each other, such as with and without B cells in blood."""
+"""Mixtures of mutually exclusive kinds of patient, such as with and without B cells in blood."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from qsp.errors import ConfigError, suggest
 from qsp.molecules import Mixture
 from qsp.population.covariates import quantile
 from qsp.population.distributions import AbstractDistribution, distribution
-from qsp.population.table import Row
+from qsp.population.parameter_table import ParameterRow
 
 
 def choices(mixture: Mixture, z: np.ndarray) -> np.ndarray:
-    """Component of each patient (patient,), from standard normal draws."""
+    """Index of the component of each patient (patient,), from standard normal draws (patient,)."""
     shares = np.cumsum([component.weight for component in mixture.components])[:-1]
     bounds = np.array([quantile(float(share)) for share in shares])
     return (z[:, None] >= bounds).sum(1)
@@ -37,8 +37,8 @@ class MixtureLaw:
     """A mixture with the distributions of its components, built once for all patients.
 
     Args:
-        mixture: As its file gives it.
-        laws: By path, the distribution in each component.
+        mixture: Names and weights of the components.
+        laws: Distribution in each component, by path.
     """
 
     mixture: Mixture
@@ -50,10 +50,10 @@ class MixtureLaw:
         return f"mixtures.{self.mixture.name}"
 
     def at(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Values of its parameters (patient,), from the component of each patient.
+        """Values (patient,) of the parameters of the mixture by path.
 
         Args:
-            draws: Standard normal draws (patient,) by path, and that of the component.
+            draws: Standard normal draws (patient,) by path, including that of the component.
         """
         choice = choices(self.mixture, draws[self.draw])
         return {
@@ -62,19 +62,20 @@ class MixtureLaw:
         }
 
 
-def _laws(mixture: Mixture, path: str, row: Row) -> tuple[_Law, ...]:
+def _laws(mixture: Mixture, path: str, row: ParameterRow) -> tuple[_Law, ...]:
     where = f"{mixture.file}: mixture {mixture.name!r}"
     return tuple(_law(part.values.get(path, {}), row, where) for part in mixture.components)
 
 
-def _law(change: Mapping[str, object], row: Row, where: str) -> _Law:
+def _law(change: Mapping[str, object], row: ParameterRow, where: str) -> _Law:
     if not change:
         return _Law(row.law)
     if "factor" in change:
         factor = change["factor"]
         if not isinstance(factor, int | float) or factor < 0 or "cv" in change:
-            rule = "factor must be a number, 0 or more, and stand alone"
-            raise ConfigError(f"{where}, {row.path}", rule, repr(factor), "Write factor = 0.5")
+            rule = "factor must be a number, 0 or more, without cv"
+            todo = "Write for example { factor = 0.5 }"
+            raise ConfigError(f"{where}, {row.path}", rule, repr(factor), todo)
         return _Law(row.law, float(factor))
     entry = dataclasses.replace(row.entry, value=change["median"], file=where)
     if "cv" in change:
@@ -84,40 +85,41 @@ def _law(change: Mapping[str, object], row: Row, where: str) -> _Law:
 
 def check_mixtures(
     mixtures: Iterable[Mixture],
-    rows: Mapping[str, Row],
+    rows: Mapping[str, ParameterRow],
     known: Iterable[str],
-    overruled: Iterable[str],
+    overridden: Iterable[str],
 ) -> tuple[MixtureLaw, ...]:
-    """Mixtures of parameters that matter here, with their distributions.
+    """Check mixtures and build the distributions of their components.
 
     Args:
-        mixtures: From all files.
-        rows: Values for this molecule.
-        known: Every path the files give.
-        overruled: Paths whose value the user gives: it holds for all kinds of patient.
+        mixtures: Mixtures of all files.
+        rows: Rows of the parameter table of the molecule.
+        known: Paths of all values in the files.
+        overridden: Paths of the values that the user overrides; these apply to all components.
 
     Raises:
-        ConfigError: If a mixture names a value no file gives, or one that another mixture has too.
+        ConfigError: If two mixtures have the same name, or a mixture changes a value that no file
+            gives or that another mixture changes too.
     """
-    known, overruled = set(known), set(overruled)
+    known, overridden = set(known), set(overridden)
     found: list[MixtureLaw] = []
     for mixture in mixtures:
         where = f"{mixture.file}: mixture {mixture.name!r}"
         if not mixture.name or any(mixture.name == other.mixture.name for other in found):
-            rule = "a mixture must have a name of its own"
-            raise ConfigError(where, rule, repr(mixture.name), "Name it")
+            rule = "the name of a mixture must be unique"
+            raise ConfigError(where, rule, repr(mixture.name), "Change name")
         for path in sorted(_paths(mixture)):
             if path not in known:
-                todo = f"{suggest(path, known)} A mixture changes given values".strip()
-                rule = f"{path} must be the path of a given value"
+                todo = f"{suggest(path, known)} A mixture changes values of the files".strip()
+                rule = f"{path} must be the path of a value in the files"
                 raise ConfigError(where, rule, "unknown", todo)
             if any(path in _paths(other.mixture) for other in found):
-                rule = "a value must be in one mixture"
-                raise ConfigError(where, rule, f"{path} in two", "Join the mixtures")
-        kept = _paths(mixture) & set(rows) - overruled
-        only = _only(mixture, kept)
-        laws = {path: _laws(only, path, rows[path]) for path in sorted(kept)}
-        found.append(MixtureLaw(only, laws))
+                rule = f"{path} must be in one mixture only"
+                raise ConfigError(where, rule, "in two", "Combine the mixtures")
+        paths = _paths(mixture) & set(rows) - overridden
+        reduced = _restricted(mixture, paths)
+        laws = {path: _laws(reduced, path, rows[path]) for path in sorted(paths)}
+        found.append(MixtureLaw(reduced, laws))
     return tuple(found)
 
 
@@ -125,9 +127,9 @@ def _paths(mixture: Mixture) -> set[str]:
     return {path for component in mixture.components for path in component.values}
 
 
-def _only(mixture: Mixture, kept: set[str]) -> Mixture:
+def _restricted(mixture: Mixture, paths: set[str]) -> Mixture:
     components: Sequence = [
-        dataclasses.replace(part, values={k: v for k, v in part.values.items() if k in kept})
+        dataclasses.replace(part, values={k: v for k, v in part.values.items() if k in paths})
         for part in mixture.components
     ]
     return dataclasses.replace(mixture, components=tuple(components))

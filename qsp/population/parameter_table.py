@@ -1,4 +1,4 @@
-"""The table of parameters of a molecule in a cohort: values, provenance, and how they vary."""
+"""Parameter table of a molecule in a cohort: values, variability between patients, and sources."""
 
 from __future__ import annotations
 
@@ -21,8 +21,17 @@ if typing.TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One given value: canonical, how it varies, and what its file says about it."""
+class ParameterRow:
+    """One value of the files in canonical units, with its variability and its entry.
+
+    Args:
+        path: Path of the parameter.
+        unit: Canonical unit.
+        meaning: Meaning.
+        law: Distribution between patients.
+        covariates: Covariate models.
+        entry: Entry of the file.
+    """
 
     path: str
     unit: str
@@ -33,24 +42,24 @@ class Row:
 
     @property
     def value(self) -> float:
-        """The value as given; the median between patients."""
+        """Value in the file, the median between patients."""
         return self.law.value
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportRow:
-    """One line of the table in a report.
+    """One line of the parameter table in a report.
 
     Args:
-        path: Of the parameter.
-        value: As the file writes it, or computed [unit].
+        path: Path of the parameter.
+        value: Value with unit, from the file or derived.
         unit: Canonical unit.
-        meaning: In words.
-        spread: Between patients, in words.
+        meaning: Meaning.
+        spread: Description of the variability between patients.
         status: ``published``, ``assumed``, ``tuned``, ``user`` or ``derived``.
         source: Key in references.bib.
-        note: Why.
-        file: Where it stands.
+        note: Note of the file.
+        file: Name of the file.
     """
 
     path: str
@@ -66,43 +75,43 @@ class ReportRow:
 
 @dataclasses.dataclass(frozen=True)
 class ParameterTable:
-    """Every value that files give for a molecule in a cohort.
+    """Values of the files for a molecule in a cohort, from `nominal`.
 
     Args:
         molecule: The molecule.
         cohort: The cohort.
-        rows: By path, in the order of the files.
-        covariates: How covariates are distributed.
-        correlations: Between rows or covariates that vary.
-        mixtures: Kinds of patient.
+        rows: Values by path, in the order of the files.
+        covariates: Distribution of the covariates.
+        correlations: Correlations between values or covariates that vary.
+        mixtures: Mixtures of kinds of patient.
     """
 
     molecule: Molecule
     cohort: Cohort
-    rows: Mapping[str, Row]
+    rows: Mapping[str, ParameterRow]
     covariates: CovariateLaw
     correlations: tuple[Correlation, ...]
     mixtures: tuple[MixtureLaw, ...]
 
     @property
-    def given(self) -> dict[str, np.ndarray]:
-        """Values by path as given, without what follows from them."""
+    def values(self) -> dict[str, np.ndarray]:
+        """Values of the files by path, without derived parameters."""
         return {path: np.asarray(row.value) for path, row in self.rows.items()}
 
     def complete(self, values: Values) -> dict[str, np.ndarray]:
-        """Every parameter of the system from values of these rows; `qsp.population.derived`."""
+        """Every parameter of the system from values of these rows, by `derived.complete`."""
         m = self.molecule
         where = f"{m.name} in {self.cohort.name}"
         return complete(values, target=m.target, clearance=m.clearance, where=where)
 
     def nominal(self) -> system.Parameters:
-        """The patient at the values as given, whatever his covariates."""
-        return to_parameters(self.complete(self.given))
+        """Parameters at the values of the files, without covariate effects."""
+        return to_parameters(self.complete(self.values))
 
     def report(self) -> tuple[ReportRow, ...]:
-        """The table for people: given values, then those that follow from them."""
+        """Lines of the table in a report: values of the files, then derived values."""
         m = self.molecule
-        found = derive(self.given, target=m.target, clearance=m.clearance)
+        found = derive(self.values, target=m.target, clearance=m.clearance)
         return (
             *(_report(row) for row in self.rows.values()),
             *(
@@ -113,7 +122,7 @@ class ParameterTable:
         )
 
 
-def _report(row: Row) -> ReportRow:
+def _report(row: ParameterRow) -> ReportRow:
     entry = row.entry
     effects = [f"{model.covariate} model" for model in row.covariates]
     return ReportRow(
@@ -121,7 +130,7 @@ def _report(row: Row) -> ReportRow:
         value=entry.value,
         unit=row.unit,
         meaning=row.meaning,
-        spread="; ".join([word for word in (row.law.words,) if word] + effects),
+        spread="; ".join([text for text in (row.law.description, *effects) if text]),
         status=entry.status,
         source=entry.source,
         note=entry.note,
@@ -130,19 +139,20 @@ def _report(row: Row) -> ReportRow:
 
 
 def _derived(path: str, value: np.ndarray) -> ReportRow:
-    at = declared()[path]
-    text = f"{float(value):.6g}" + ("" if at.unit == "1" else f" {at.unit}")
-    return ReportRow(path, text, at.unit, at.meaning, "", "derived", "", "", "")
+    known = declared()[path]
+    text = f"{float(value):.6g}" + ("" if known.unit == "1" else f" {known.unit}")
+    return ReportRow(path, text, known.unit, known.meaning, "", "derived", "", "", "")
 
 
 def to_parameters(values: Values) -> system.Parameters:
-    """Parameters of the system from every number by path.
+    """Parameters of the system from their values by path.
 
     Args:
-        values: Each () for one patient, or () or (patient,) for many.
+        values: All parameters by path, each () or (patient,).
 
     Returns:
-        Leaves of float64: the axes the field declares, after a patient axis if there is one.
+        Leaves are float64 with the declared axes of their field, after a patient axis if any value
+        has one.
     """
     shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()))
     return _module(system.Parameters, "", values, shape)

@@ -1,9 +1,9 @@
-"""Addresses of parameters: ``path = value``, one number each.
+"""Paths of parameters in files: one number each.
 
-Those of the model follow from its declarations: the path of the field, then its elements
-(``traffic.k_exit.lymphoid``, ``targets.baseline.normal.blood``). Some values are given in a form
-nearer to what is measured and become parameters in `qsp.population.derived`; these inputs are
-declared here.
+Paths follow from the declarations of the model: the path of a field, then the names of its elements
+(``traffic.k_exit.lymphoid``, ``targets.baseline.normal.blood``). Some inputs are closer to
+measurements, such as copies per cell; they are declared here, and `qsp.population.derived` computes
+parameters from them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ELEMENTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class ParameterPath:
-    """One number: its path, canonical unit and meaning."""
+    """Path, canonical unit and meaning of one number."""
 
     path: str
     unit: str
@@ -38,7 +38,7 @@ class ParameterPath:
 
 
 def short(path: str) -> str:
-    """Path of a declared field as files write it: without the leading ``model.``."""
+    """Path of a declared field in files: without the leading ``model.``."""
     return path.removeprefix("model.")
 
 
@@ -50,7 +50,7 @@ def fields() -> Mapping[str, tuple[str, ...]]:
 
 @functools.cache
 def declared() -> Mapping[str, ParameterPath]:
-    """Every number of the parameters of the system, by path."""
+    """All parameters of the system, one number each, by path."""
     found = {}
     for item in declarations(system.Parameters):
         for names in itertools.product(*(ELEMENTS[axis] for axis in item.dims)):
@@ -61,40 +61,50 @@ def declared() -> Mapping[str, ParameterPath]:
 
 
 _TUMOR = (
-    ParameterPath("tumor.cells", "Mcell", "Tumor cells, all clones"),
-    ParameterPath("tumor.antigen_low", "1", "Share of the antigen-low clone"),
-    ParameterPath("tumor.antigen_low_copies", "1", "Copies of the clone, relative to the tumor"),
+    ParameterPath("tumor.cells", "Mcell", "Tumor cells before treatment, all clones"),
+    ParameterPath("tumor.antigen_low", "1", "Share of the antigen-low clone in the tumor cells"),
     ParameterPath(
-        "tumor.antigen_low_kill", "1", "Rate of killing of the clone, relative to the tumor"
+        "tumor.antigen_low_copies",
+        "1",
+        "Target copies per cell of the antigen-low clone, relative to malignant cells",
+    ),
+    ParameterPath(
+        "tumor.antigen_low_kill",
+        "1",
+        "Maximum killing rate of the antigen-low clone, relative to malignant cells",
     ),
 )
 
 
 def _of_antigen(antigen: str) -> Iterator[ParameterPath]:
-    at = f"antigens.{antigen}"
+    prefix = f"antigens.{antigen}"
     for kind in KINDS:
-        yield ParameterPath(f"{at}.copies.{kind}", "molecule/cell", f"{antigen} per cell, {kind}")
+        meaning = f"{antigen} molecules per target cell, {kind}"
+        yield ParameterPath(f"{prefix}.copies.{kind}", "molecule/cell", meaning)
     for tissue in TISSUES:
-        yield ParameterPath(f"{at}.soluble.{tissue}", "nmol/L", f"Soluble {antigen}, {tissue}")
-    yield ParameterPath(f"{at}.k_soluble", "1/day", f"Turnover of soluble {antigen}")
+        yield ParameterPath(f"{prefix}.soluble.{tissue}", "nmol/L", f"Soluble {antigen}, {tissue}")
+    yield ParameterPath(f"{prefix}.k_soluble", "1/day", f"Turnover rate of soluble {antigen}")
 
 
 @functools.cache
 def inputs() -> Mapping[str, ParameterPath]:
-    """Inputs that become parameters, other than those of antigens, by path."""
-    areas = [ParameterPath(f"cells.area.{kind}", "um^2/cell", f"Surface, {kind}") for kind in KINDS]
-    return {address.path: address for address in (*_TUMOR, *areas)}
+    """Inputs from which parameters are derived, other than those of antigens, by path."""
+    areas = [
+        ParameterPath(f"cells.area.{kind}", "um^2/cell", f"Surface area of a target cell, {kind}")
+        for kind in KINDS
+    ]
+    return {item.path: item for item in (*_TUMOR, *areas)}
 
 
-def address(path: str, *, where: str) -> ParameterPath:
-    """The number a path stands for.
+def parameter_path(path: str, *, where: str) -> ParameterPath:
+    """Unit and meaning of a path.
 
     Args:
-        path: Such as ``disposition.V1``.
-        where: File, for the message.
+        path: Path, such as ``disposition.V1``.
+        where: File, for the error message.
 
     Raises:
-        ConfigError: If there is no such number.
+        ConfigError: If the path is unknown.
     """
     antigen = antigen_of(path)
     known = {**declared(), **inputs()}
@@ -106,9 +116,9 @@ def address(path: str, *, where: str) -> ParameterPath:
     if axes:
         names = ".".join(ELEMENTS[axis][0] for axis in axes)
         todo = f"Give its elements, such as {path}.{names}"
-    else:
-        todo = f"{suggest(path, known)} A report lists all paths".strip()
-    raise ConfigError(where, f"{path} must be the path of a number", "unknown", todo)
+        raise ConfigError(where, f"{path} must be the path of one number", "an array", todo)
+    todo = f"{suggest(path, known)} `qsp explain parameters` lists all paths".strip()
+    raise ConfigError(where, f"{path} must be the path of a parameter", "unknown", todo)
 
 
 def antigen_of(path: str) -> str:

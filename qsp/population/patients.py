@@ -1,4 +1,4 @@
-"""A population: parameters with a leading patient axis, covariates and draws."""
+"""Populations: parameters with a leading patient axis, covariates and random effects."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 
 from qsp import system
 from qsp.molecules import Entry
-from qsp.population.assembly import check_clearance, row
 from qsp.population.derived import Values
+from qsp.population.parameter_table import ParameterTable, to_parameters
 from qsp.population.plausible import plausible
-from qsp.population.table import ParameterTable, to_parameters
+from qsp.population.table_from_files import check_clearance, row
 
 
 @dataclasses.dataclass(frozen=True)
 class Population:
-    """Virtual patients of one molecule in one cohort.
+    """Virtual patients of a cohort, treated with one molecule.
 
     Args:
         ids: Patient numbers (patient,).
-        parameters: Leaves of float64 with a leading patient axis.
-        covariates: (patient,) by name: body_weight [kg], body_surface [m^2], age [year] and sex
-            (0 male, 1 female).
-        xi_patient: Standard normal draw of each patient's CRS threshold (patient,).
-        xi_dose: Standard normal draws of his doses (patient, dose period).
+        parameters: Parameters of the system; leaves are float64 with a leading patient axis.
+        covariates: Covariates (patient,) by name: body_weight [kg], body_surface [m^2], age [year]
+            and sex (0 male, 1 female).
+        xi_patient: Standard normal random effect of each patient on the CRS thresholds (patient,).
+        xi_dose: Standard normal random effect of each dose on them (patient, dose period).
         prevalence_weight: Weight of each patient in statistics (patient,).
-        plausible: Whether the parameters are possible (patient,); others are not to be integrated.
-        table: What the parameters were drawn from.
-        drawn: The values drawn, by path, from which the parameters follow.
+        plausible: Whether the parameters are possible (patient,); other patients are not simulated.
+        table: Table from which the parameters were sampled.
+        sampled: Sampled values (patient,) by path, from which the parameters are derived.
     """
 
     ids: np.ndarray
@@ -40,17 +40,19 @@ class Population:
     prevalence_weight: np.ndarray
     plausible: np.ndarray
     table: ParameterTable
-    drawn: Values
+    sampled: Values
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def changed(self, changes: Mapping[str, str], *, where: str) -> Population:
-        """The same patients with some values set in all of them, such as targets taken out.
+        """Return the same patients with some values set in all of them.
+
+        Parameters derived from these values are derived again.
 
         Args:
-            changes: Text with unit by path; what follows from a value follows from the new one.
-            where: File and arm, for messages.
+            changes: Value with unit by path, such as ``{"disposition.V1": "5 L"}``.
+            where: File and arm, for error messages.
 
         Raises:
             ConfigError: If a path is unknown or a value has the wrong unit.
@@ -59,8 +61,8 @@ class Population:
             return self
         rows = [row(Entry(path, text, where, "user")) for path, text in changes.items()]
         check_clearance(self.table.molecule, rows)
-        drawn = dict(self.drawn) | {r.path: np.full(len(self), r.value) for r in rows}
-        values = self.table.complete(drawn)
+        sampled = dict(self.sampled) | {r.path: np.full(len(self), r.value) for r in rows}
+        values = self.table.complete(sampled)
         return dataclasses.replace(
-            self, parameters=to_parameters(values), plausible=plausible(values), drawn=drawn
+            self, parameters=to_parameters(values), plausible=plausible(values), sampled=sampled
         )

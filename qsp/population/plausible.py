@@ -1,4 +1,4 @@
-"""Which draws describe a patient at all: finite, volumes positive, fractions within one."""
+"""Physical limits of parameters: finite, positive volumes, fractions between 0 and 1."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ POSITIVE = (
     "disposition.V_competitor",
     "targets.depletion50",
 )
-"""Parameters, or fields, that divide or count: zero is impossible."""
+"""Parameters, or fields of several, that must be above zero because equations divide by them."""
 
 FRACTIONS = (
     "disposition.bioavailability",
@@ -64,7 +64,7 @@ FRACTIONS = (
     "cytokines.share_IL1",
     "tumor.antigen_low",
 )
-"""Parameters that cannot exceed one."""
+"""Parameters that must lie between zero and one."""
 
 
 COVARIATE_LIMITS: Mapping[str, tuple[float, float]] = {
@@ -73,20 +73,24 @@ COVARIATE_LIMITS: Mapping[str, tuple[float, float]] = {
     "body_surface": (0.7, 3.5),
     "age": (1.0, 110.0),
 }
-"""Smallest and largest value of a patient's covariate [kg, m, m^2, year].
+"""Lower and upper limit of each covariate [kg, m, m^2, year].
 
-The populations are of adults; the limits are wider, and catch cm, pounds and slips of the pen.
+The shipped populations are adults. The limits are wider and detect wrong units (cm, pounds) and
+typing errors.
 """
 
 CHOICES: Mapping[str, tuple[float, ...]] = {"binding.valency": (1.0, 2.0)}
-"""Parameters with few possible values: the equations of binding are those of one or two arms."""
+"""Parameters with a set of allowed values: the binding equations are for one or two target arms."""
 
 
 def plausible(values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Whether each patient's parameters (patient,) are possible.
+    """Whether the parameters of each patient are possible.
 
     Args:
-        values: Every parameter by path, (patient,) or ().
+        values: All parameters by path, each (patient,) or ().
+
+    Returns:
+        Booleans (patient,), or () if all values are ().
     """
     shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()))
     ok = np.ones(shape, bool)
@@ -96,7 +100,7 @@ def plausible(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def possible(path: str, value: np.ndarray) -> np.ndarray:
-    """Whether values (patient,) of one parameter or input are possible."""
+    """Whether values of one parameter or input are possible; Boolean array of the same shape."""
     ok = np.isfinite(value)
     if path in CHOICES:
         return ok & np.isin(value, CHOICES[path])
@@ -108,7 +112,7 @@ def possible(path: str, value: np.ndarray) -> np.ndarray:
 
 
 def rule(path: str) -> str:
-    """What a value must be, in words."""
+    """Rule for the value of a path, to follow "must" in an error message."""
     if path in CHOICES:
         return f"be {' or '.join(f'{choice:g}' for choice in CHOICES[path])}"
     if path in FREE:
@@ -119,5 +123,5 @@ def rule(path: str) -> str:
 
 
 def within(path: str, groups: tuple[str, ...]) -> bool:
-    """Whether a path is one of these parameters, or an element of one of these fields."""
+    """Whether a path is one of these parameters or an element of one of these fields."""
     return any(path == group or path.startswith(f"{group}.") for group in groups)

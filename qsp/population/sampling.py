@@ -1,4 +1,4 @@
-"""Drawing patients: covariates first, then the parameters around what the covariates say."""
+"""Sample virtual patients: covariates first, then parameters given the covariates."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from qsp.population.covariate_file import CovariateTable
 from qsp.population.covariates import REPORTED
 from qsp.population.distributions import Fixed
 from qsp.population.draws import check_ids, normals
+from qsp.population.parameter_table import ParameterTable, to_parameters
 from qsp.population.patients import Population
 from qsp.population.plausible import plausible
-from qsp.population.table import ParameterTable, to_parameters
 
 
 def sample(
@@ -24,55 +24,55 @@ def sample(
     periods: int,
     covariates: CovariateTable | None = None,
 ) -> Population:
-    """Patients of a cohort.
+    """Sample patients.
 
-    A patient depends on the seed and on his number, not on who else is drawn.
+    A patient depends only on the seed and the patient number, not on the other patients.
 
     Args:
-        table: Of a molecule in a cohort.
+        table: Parameter table of a molecule in a cohort.
         ids: Patient numbers, 0 or more.
-        seed: Of the run.
-        periods: Dose periods that get a draw of their own.
-        covariates: The user's, which overrule drawn ones.
+        seed: Seed of the run.
+        periods: Number of dose periods, each with its own random effect on the CRS thresholds.
+        covariates: Covariates of individual patients, in place of sampled ones.
 
     Raises:
         ConfigError: If patient numbers or covariates break a rule.
-        PopulationError: If correlations are not possible together.
+        PopulationError: If a correlation matrix is not positive definite.
     """
     numbers = check_ids(ids)
     varying = [path for path, row in table.rows.items() if not isinstance(row.law, Fixed)]
     in_mixtures = [path for mixture in table.mixtures for path in mixture.laws]
     names = list(dict.fromkeys([*varying, *in_mixtures, *table.covariates.names]))
-    kinds = [mixture.draw for mixture in table.mixtures]
-    of_doses = [f"xi_dose.{period}" for period in range(1, periods + 1)]
-    asked = [*names, *kinds, "xi_patient", *of_doses]
-    z = np.ascontiguousarray(normals(seed, numbers, asked).T)
-    by_name = dict(zip(asked, z, strict=True))
+    components = [mixture.draw for mixture in table.mixtures]
+    doses = [f"xi_dose.{period}" for period in range(1, periods + 1)]
+    all_names = [*names, *components, "xi_patient", *doses]
+    z = np.ascontiguousarray(normals(seed, numbers, all_names).T)
+    by_name = dict(zip(all_names, z, strict=True))
     draws = by_name | correlated({name: by_name[name] for name in names}, table.correlations)
     return _population(
         table,
         numbers,
         draws,
-        given={} if covariates is None else covariates.of(numbers),
-        xi_dose=z[len(asked) - periods :].T.copy(),
+        individual={} if covariates is None else covariates.values_for(numbers),
+        xi_dose=z[len(all_names) - periods :].T.copy(),
     )
 
 
 def typical(table: ParameterTable, *, periods: int) -> Population:
-    """The patient without variability: medians of covariates and values, thresholds without draws.
+    """Population of one typical patient: medians of covariates and values, no random effects.
 
-    Where patients are a mixture he has the value as given, which need not be that of any component.
+    The sex is that of the majority. A parameter of a mixture has the value of its file, which may
+    differ from that of every component.
 
     Args:
-        table: Of a molecule in a cohort.
-        periods: Dose periods.
+        table: Parameter table of a molecule in a cohort.
+        periods: Number of dose periods.
     """
     names = (*table.rows, *table.covariates.names, "xi_patient")
     draws = {name: np.zeros(1) for name in names}
-    # The sex of the majority.
     draws["covariates.sex"] = np.full(1, -np.inf if table.covariates.female > 0.5 else np.inf)
-    one = np.zeros(1, np.int64)
-    return _population(table, one, draws, given={}, xi_dose=np.zeros((1, periods)))
+    ids = np.zeros(1, np.int64)
+    return _population(table, ids, draws, individual={}, xi_dose=np.zeros((1, periods)))
 
 
 def _population(
@@ -80,12 +80,12 @@ def _population(
     ids: np.ndarray,
     draws: Mapping[str, np.ndarray],
     *,
-    given: Mapping[str, np.ndarray],
+    individual: Mapping[str, np.ndarray],
     xi_dose: np.ndarray,
 ) -> Population:
-    covariates = table.covariates.at(draws, given)
-    drawn = _values(table, draws, covariates)
-    values = table.complete(drawn)
+    covariates = table.covariates.at(draws, individual)
+    sampled = _values(table, draws, covariates)
+    values = table.complete(sampled)
     return Population(
         ids=ids,
         parameters=to_parameters(values),
@@ -95,17 +95,18 @@ def _population(
         prevalence_weight=np.ones(len(ids)),
         plausible=plausible(values),
         table=table,
-        drawn=drawn,
+        sampled=sampled,
     )
 
 
 def _values(
     table: ParameterTable, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    still = np.zeros_like(draws["xi_patient"])
+    """Values (patient,) by path: distribution, then mixtures, then covariate models."""
+    zero = np.zeros_like(draws["xi_patient"])
     values = {}
     for path, row in table.rows.items():
-        values[path] = row.law.at(draws.get(path, still))
+        values[path] = row.law.at(draws.get(path, zero))
     for mixture in table.mixtures:
         if mixture.draw in draws:
             values |= mixture.at(draws)

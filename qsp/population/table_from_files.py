@@ -1,7 +1,8 @@
-"""Assembly: shared physiology, molecule and cohort become one table of parameters.
+"""Build the parameter table of a molecule in a cohort from its files.
 
-Files are read in this order; a path given twice is an error unless the later file says that it
-replaces the earlier value, and why. Values of the user come last and overrule without asking.
+Shared physiology, molecule and cohort are read in this order. A path in two files is an error
+unless the later entry has ``replaces = true`` and a note with the reason. Files of the user come
+last and override earlier values without ``replaces``.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from qsp.population.correlations import check_correlations
 from qsp.population.covariates import CovariateLaw, covariate_law, covariate_models
 from qsp.population.distributions import Fixed, distribution
 from qsp.population.mixtures import check_mixtures
-from qsp.population.paths import address, antigen_of
+from qsp.population.parameter_table import ParameterRow, ParameterTable
+from qsp.population.paths import antigen_of, parameter_path
 from qsp.population.plausible import possible, rule, within
-from qsp.population.table import ParameterTable, Row
 from qsp.units import parse
 
 
 def physiology() -> ParameterFile:
-    """What all molecules and diseases share.
+    """Read the parameters shared by all molecules and diseases.
 
     Raises:
         ConfigError: If the file breaks a rule.
@@ -38,7 +39,7 @@ def physiology() -> ParameterFile:
 
 
 def user_file(path: Path) -> ParameterFile:
-    """Values of the user: a file of the same form, which overrules all others.
+    """Read a file of a user, whose values override those of all other files.
 
     Raises:
         ConfigError: If the file breaks a rule.
@@ -49,29 +50,33 @@ def user_file(path: Path) -> ParameterFile:
 def nominal(
     molecule: Molecule, cohort: Cohort, overrides: Iterable[ParameterFile] = ()
 ) -> ParameterTable:
-    """Table of parameters of a molecule in a cohort.
+    """Build the parameter table of a molecule in a cohort.
 
     Args:
         molecule: From `qsp.molecules.load`.
         cohort: From `read_cohort`.
-        overrides: Values of the user, from `user_file`.
+        overrides: Files of the user, from `user_file`.
 
     Raises:
         ConfigError: If a path is unknown or given twice, or a value has the wrong unit.
-        PopulationError: If the cohort does not fit the molecule, or a value is missing.
+        PopulationError: If the cohort lacks the target of the molecule, or a value is missing.
     """
     shipped = (physiology(), molecule.parameters, *cohort.parameters)
     files = (*shipped, *overrides)
-    entries = _overruled(merged(shipped), files[len(shipped) :])
+    user_files = files[len(shipped) :]
+    entries = _overridden(merged(shipped), user_files)
     _check_antigen(molecule, cohort, entries)
-    here = {p: entry for p, entry in entries.items() if antigen_of(p) in ("", molecule.target)}
-    rows = {path: row(entry) for path, entry in here.items()}
+    rows = {
+        path: row(entry)
+        for path, entry in entries.items()
+        if antigen_of(path) in ("", molecule.target)
+    }
     check_clearance(molecule, rows.values())
-    _check_whole(molecule, rows)
+    _check_groups(molecule, rows)
     _check_growth(cohort, rows)
     law = covariate_law(cohort)
     _check_covariates(law, rows.values(), cohort)
-    own = {path for file in files[len(shipped) :] for path in file.entries}
+    overridden = {path for file in user_files for path in file.entries}
     table = ParameterTable(
         molecule=molecule,
         cohort=cohort,
@@ -82,90 +87,94 @@ def nominal(
             varying=(*_varying(rows, files), *law.names),
             known=(*entries, *law.names),
         ),
-        mixtures=check_mixtures([m for file in files for m in file.mixtures], rows, entries, own),
+        mixtures=check_mixtures(
+            [m for file in files for m in file.mixtures], rows, entries, overridden
+        ),
     )
-    table.complete(table.given)  # a missing value is found here
+    table.complete(table.values)  # raises if a value is missing
     return table
 
 
 def merged(files: Sequence[ParameterFile]) -> dict[str, Entry]:
-    """Entries of files in order, each path once.
+    """Entries of all files by path, in the order of the files.
 
     Raises:
-        ConfigError: If a path is unknown, or given twice without a word that it replaces.
+        ConfigError: If a path is unknown, or is in two files without ``replaces = true``.
     """
     entries: dict[str, Entry] = {}
     for file in files:
         for path, entry in file.entries.items():
-            address(path, where=file.name)
+            parameter_path(path, where=file.name)
             if path in entries and not entry.replaces:
                 todo = 'Write replaces = true and the reason as note = "..."'
                 must = "a value must be given once"
-                got = f"given in {entries[path].file} too"
+                got = f"also given in {entries[path].file}"
                 raise ConfigError(entry.where, must, got, todo)
             if path not in entries and entry.replaces:
-                must = "a replacing value must have one to replace"
-                raise ConfigError(entry.where, must, "the first", "Remove replaces")
+                must = "a value with replaces = true must replace a value of an earlier file"
+                raise ConfigError(entry.where, must, "the first one", "Remove replaces")
             entries[path] = entry
     return entries
 
 
-def row(entry: Entry) -> Row:
-    """An entry in canonical units.
+def row(entry: Entry) -> ParameterRow:
+    """Convert an entry to canonical units.
 
     Raises:
-        ConfigError: If path, unit, value, spread or a covariate model break a rule.
+        ConfigError: If path, unit, value, spread or a covariate model breaks a rule.
     """
-    at = address(entry.path, where=entry.file)
-    value = np.asarray(parse(entry.value, at.unit, where=entry.where))
+    known = parameter_path(entry.path, where=entry.file)
+    value = np.asarray(parse(entry.value, known.unit, where=entry.where))
     if not possible(entry.path, value):
         raise ConfigError(entry.where, f"the value must {rule(entry.path)}", repr(entry.value))
-    law = distribution(entry, at.unit)
-    return Row(entry.path, at.unit, at.meaning, law, covariate_models(entry), entry)
+    law = distribution(entry, known.unit)
+    return ParameterRow(entry.path, known.unit, known.meaning, law, covariate_models(entry), entry)
 
 
-def _overruled(
+def _overridden(
     entries: Mapping[str, Entry], overrides: Sequence[ParameterFile]
 ) -> dict[str, Entry]:
+    """Entries with those of the user in place of earlier ones."""
     out = dict(entries)
     for file in overrides:
         for path, entry in file.entries.items():
-            address(path, where=file.name)
-            out[path] = _overruling(entry, out.get(path))
+            parameter_path(path, where=file.name)
+            out[path] = _overriding(entry, out.get(path))
     return out
 
 
 _SPREAD = ("cv", "sd", "distribution", "low", "high")
 
 
-def _overruling(entry: Entry, before: Entry | None) -> Entry:
-    """The user's entry; spread and covariate models stay unless it gives its own."""
+def _overriding(entry: Entry, before: Entry | None) -> Entry:
+    """Entry of the user, with the earlier spread and covariate models unless it has its own."""
     if before is None:
         return entry
-    kept = {}
+    inherited = {}
     if not any(getattr(entry, key) for key in _SPREAD):
-        kept = {key: getattr(before, key) for key in _SPREAD}
+        inherited = {key: getattr(before, key) for key in _SPREAD}
     if not entry.covariates:
-        kept["covariates"] = before.covariates
-    return dataclasses.replace(entry, **kept)
+        inherited["covariates"] = before.covariates
+    return dataclasses.replace(entry, **inherited)
 
 
-def _varying(rows: Mapping[str, Row], files: Iterable[ParameterFile]) -> set[str]:
-    mixed: Iterable[Mixture] = (mixture for file in files for mixture in file.mixtures)
-    in_mixtures = {p for mixture in mixed for part in mixture.components for p in part.values}
+def _varying(rows: Mapping[str, ParameterRow], files: Iterable[ParameterFile]) -> set[str]:
+    """Paths of the values that differ between patients."""
+    mixtures: Iterable[Mixture] = (mixture for file in files for mixture in file.mixtures)
+    in_mixtures = {p for mixture in mixtures for part in mixture.components for p in part.values}
     return {p for p, row in rows.items() if p in in_mixtures or not isinstance(row.law, Fixed)}
 
 
 def _check_antigen(molecule: Molecule, cohort: Cohort, entries: Mapping[str, Entry]) -> None:
     antigens = sorted({antigen_of(path) for path in entries} - {""})
     if molecule.target not in antigens:
-        must = f"antigens must have {molecule.target}, the target of {molecule.name}"
-        got = f"only {', '.join(antigens)}" if antigens else "without any"
+        must = f"the list of antigens must include {molecule.target}, the target of {molecule.name}"
+        got = f"only {', '.join(antigens)}" if antigens else "an empty list"
         todo = f"Choose another population, or add [antigens.{molecule.target}.copies]"
         raise PopulationError(f"{cohort.name}.toml", must, got, todo)
 
 
-_NEEDS: Mapping[str, tuple[str, ...]] = {
+_REQUIRES: Mapping[str, tuple[str, ...]] = {
     "disposition.Q": ("disposition.V2",),
     "disposition.V2": ("disposition.Q",),
     "disposition.ka": ("disposition.bioavailability",),
@@ -174,44 +183,46 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "disposition.soluble_target": ("binding.KD_soluble",),
     "antigens.TARGET.soluble": ("binding.KD_soluble",),
 }
-"""Values that make sense only together; one alone would be taken for a process that is absent."""
+"""Values that each parameter requires: if one is missing, the process would be absent."""
 
 
-def _check_growth(cohort: Cohort, rows: Mapping[str, Row]) -> None:
+def _check_growth(cohort: Cohort, rows: Mapping[str, ParameterRow]) -> None:
     path = "targets.linear_growth.tumor"
     if cohort.growth == "simeoni" and path not in rows:
         todo = 'Write [targets.linear_growth] with tumor = { value = "500 Mcell/day", ... }'
         raise PopulationError(f"{cohort.name}.toml", f"{path} must be given", "missing", todo)
 
 
-def _check_whole(molecule: Molecule, rows: Mapping[str, Row]) -> None:
+def _check_groups(molecule: Molecule, rows: Mapping[str, ParameterRow]) -> None:
+    """Check that the parameters of a process are given together."""
     if "sc" in molecule.routes and "disposition.ka" not in rows:
         must = "disposition.ka must be given for the route sc"
         todo = "Give it and disposition.bioavailability, or remove the route"
         raise ConfigError(molecule.parameters.name, must, "missing", todo)
-    for path, given in rows.items():
+    for path, item in rows.items():
         general = path.replace(f"antigens.{molecule.target}", "antigens.TARGET")
-        for group, needed in _NEEDS.items():
-            missing = [name for name in needed if name not in rows]
+        for group, required in _REQUIRES.items():
+            missing = [name for name in required if name not in rows]
             if within(general, (group,)) and missing:
                 must = f"{missing[0]} must be given with {path}"
-                raise ConfigError(given.entry.file, must, "missing", "Give both, or neither")
+                raise ConfigError(item.entry.file, must, "missing", "Give both, or neither")
 
 
-def _check_covariates(law: CovariateLaw, rows: Iterable[Row], cohort: Cohort) -> None:
-    have = {*law.numbers, "body_surface", "sex"}
-    for given in rows:
-        for model in given.covariates:
-            if model.covariate not in have:
-                must = f"covariates must have {model.covariate}"
-                todo = f"The model of {given.path} needs it"
-                raise PopulationError(f"{cohort.name}.toml", must, "without", todo)
+def _check_covariates(law: CovariateLaw, rows: Iterable[ParameterRow], cohort: Cohort) -> None:
+    available = {*law.numbers, "body_surface", "sex"}
+    for item in rows:
+        for model in item.covariates:
+            if model.covariate not in available:
+                must = f"covariates.{model.covariate} must be given"
+                todo = f"Add it to [covariates]; the covariate model of {item.path} needs it"
+                raise PopulationError(f"{cohort.name}.toml", must, "missing", todo)
 
 
-def check_clearance(molecule: Molecule, rows: Iterable[Row]) -> None:
-    """Refuse values that count target-mediated loss twice.
+def check_clearance(molecule: Molecule, rows: Iterable[ParameterRow]) -> None:
+    """Raise an error for values that would count target-mediated loss twice.
 
-    A published time-varying clearance already holds it; a mechanistic one adds it to a constant.
+    A published time-varying clearance already contains this loss; with mechanistic clearance the
+    model adds it to a constant clearance.
 
     Raises:
         ConfigError: If a row belongs to the form of clearance that the molecule does not have.
@@ -224,8 +235,11 @@ def check_clearance(molecule: Molecule, rows: Iterable[Row]) -> None:
         ),
         "mechanistic": ("disposition.CL_base", "disposition.half_life_CL"),
     }[molecule.clearance]
-    for given in rows:
-        if given.path in wrong and given.value != 0.0:
-            must = f"{given.path} must be absent where clearance is {molecule.clearance}"
-            todo = "Else target-mediated loss counts twice: remove it, or choose the other form"
-            raise ConfigError(given.entry.file, must, repr(given.entry.value), todo)
+    for item in rows:
+        if item.path in wrong and item.value != 0.0:
+            must = f"{item.path} must be absent with {molecule.clearance} clearance"
+            todo = (
+                "Remove it or choose the other form of clearance; together they count "
+                "target-mediated loss twice"
+            )
+            raise ConfigError(item.entry.file, must, repr(item.entry.value), todo)

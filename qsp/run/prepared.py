@@ -90,7 +90,7 @@ class Prepared:
     def of(self, ids: np.ndarray) -> "Prepared":
         """The run of some of its patients, none of whom has doses of his own."""
         trial = dataclasses.replace(self.trial, patients=len(ids))
-        given = self.given and self.given.among(ids)
+        given = self.given and self.given.subset(ids)
         return dataclasses.replace(self, ids=ids, trial=trial, given=given)
 
 
@@ -221,7 +221,7 @@ def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> No
     for arm in trial.arms:
         kinds = {given.kind for regimen in arm.regimens for given in regimen.administrations}
         kinds |= {rescue.kind for rescue in arm.reaction.rescues} if arm.reaction else set()
-        lacking = [path for path in _COMPETITOR_PARAMETERS if path not in table.given]
+        lacking = [path for path in _COMPETITOR_PARAMETERS if path not in table.values]
         if COMPETITOR.name in kinds and lacking:
             rule = f"{COMPETITOR.name} must have its values in the population"
             todo = "Give them in the population or with --parameters; KD 1e9 nmol/L: other target"
@@ -244,7 +244,7 @@ def _growth(table: ParameterTable) -> AbstractGrowth:
 def _synapse(
     molecule: molecules.Molecule, method: Method, table: ParameterTable
 ) -> AbstractSynapse:
-    valency = float(table.given["binding.valency"])
+    valency = float(table.values["binding.valency"])
     refinements = 0 if valency == 1.0 else REFINEMENTS
     if molecule.synapse == "kinetic":
         if valency != 1.0:
