@@ -1,7 +1,8 @@
-"""Shapes, by the names the equations use. Axes: tissue (4) and kind of target cell (3).
+"""Array types by shape. Axes: tissue (4), kind of target cell (3) and cytokine (6).
 
-An equation is written for one patient. The engine computes many at once and gives every array one
-more axis, the last: equations broadcast from the right, and reduce over axes by their number.
+Equations are written for one patient. The engine evaluates them for many patients at once, with an
+additional last axis on every array. Equations therefore broadcast from the right and reduce over
+axes by their index from the left.
 """
 
 from jaxtyping import Array, Float, Int

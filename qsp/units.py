@@ -1,8 +1,8 @@
-"""Units: declared on fields, converted once at the edge, plain floats inside.
+"""Units: declared on the fields of the model, converted once when input is read.
 
 Canonical units are day, L, nmol, million cells (Mcell), pg/mL for cytokines and mg for supportive
-drugs. A field of the model says its unit with `quantity`; a text such as ``"0.5 L/hour"`` becomes
-a float only through `parse`. This is the one module that knows pint.
+drugs. Fields of the model declare their unit with `quantity`; `parse` converts text such as
+``"0.5 L/hour"`` to a float. Only this module uses pint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
-# Our own base dimensions beside the ones of pint; `molecule` counts receptors, `cell` counts cells.
+# Base dimensions in addition to those of pint; `molecule` counts receptors, `cell` counts cells.
 _DEFINITIONS = (
     "cell = [cell]",
     "Mcell = 1e6 * cell",
@@ -33,7 +33,7 @@ _DEFINITIONS = (
 
 @functools.cache
 def _registry() -> pint.UnitRegistry:
-    import pint  # a second of imports that a run on prepared parameters never needs
+    import pint  # imported here because it takes a second and many commands need no units
 
     registry = pint.UnitRegistry(cache_folder=None, on_redefinition="ignore")
     for definition in _DEFINITIONS:
@@ -42,19 +42,19 @@ def _registry() -> pint.UnitRegistry:
 
 
 def parse(text: str, unit: str, *, where: str) -> float:
-    """Number with unit, as text, in a canonical unit.
+    """Convert text with a number and a unit to a number in a canonical unit.
 
     Args:
-        text: Such as ``"0.5 L/hour"``, ``"31 %"`` or ``"40 nmol/L"``; a dimensionless value is a
-            bare number.
-        unit: Unit to convert to, such as ``"L/day"``; ``"1"`` for a dimensionless value.
-        where: File and key, for the message.
+        text: Text such as ``"0.5 L/hour"``, ``"31 %"`` or ``"40 nmol/L"``; a dimensionless value
+            has no unit.
+        unit: Unit of the result, such as ``"L/day"``; ``"1"`` for a dimensionless value.
+        where: File and key, for the error message.
 
     Returns:
         The value in `unit`, finite.
 
     Raises:
-        UnitError: If the text is no number with a unit, or of another dimension.
+        UnitError: If the text is not a number with a unit, or has another dimension.
     """
     match = _NUMBER.match(text) if isinstance(text, str) else None
     if match is None:
@@ -76,18 +76,18 @@ def _factor(written: str, unit: str, *, where: str, got: str) -> float:
             where, f"the value must have a unit ({unit})", repr(got), f'Write "{got} {unit}"'
         )
     try:
-        given = registry.parse_units(_spelled(written))
-    except Exception as error:  # pint raises many kinds for a unit it cannot read
+        parsed = registry.parse_units(_spelled(written))
+    except Exception as error:  # pint raises various exceptions for an unknown unit
         raise UnitError(where, f"the value must have a unit like {unit}", repr(got)) from error
     target = registry.parse_units(_spelled(unit))
-    if given.dimensionality != target.dimensionality:
+    if parsed.dimensionality != target.dimensionality:
         raise UnitError(
             where,
             f"the value must have the dimension of {unit}",
             repr(got),
             f"{written or 'A bare number'} cannot be converted to {unit}",
         )
-    converted = registry.Quantity(1.0, given).to(target)
+    converted = registry.Quantity(1.0, parsed).to(target)
     return float(converted.magnitude)  # pyright: ignore[reportArgumentType]
 
 
@@ -96,23 +96,23 @@ def _spelled(unit: str) -> str:
 
 
 def is_unit(unit: str) -> bool:
-    """Whether a declared unit can be read."""
+    """Whether a text is a unit."""
     try:
         _registry().parse_units(_spelled(unit))
-    except Exception:  # pint raises many kinds for a unit it cannot read
+    except Exception:  # pint raises various exceptions for an unknown unit
         return False
     return True
 
 
 @functools.cache
 def dimensions(unit: str) -> Mapping[str, float]:
-    """Exponent of each base dimension of a unit; of L/day ``{"[length]": 3, "[time]": -1}``."""
+    """Exponents of the base dimensions of a unit: ``{"[length]": 3, "[time]": -1}`` for L/day."""
     exponents = _registry().parse_units(_spelled(unit)).dimensionality
     return {str(name): float(power.real) for name, power in exponents.items()}
 
 
 def rescaling(unit: str, factors: Mapping[str, float]) -> float:
-    """Factor of a number in `unit` when base dimension d is measured in units 1/factors[d]."""
+    """Factor of a number in `unit` if the unit of base dimension d is divided by factors[d]."""
     return math.prod(factors.get(name, 1.0) ** power for name, power in dimensions(unit).items())
 
 
@@ -121,13 +121,13 @@ def rescaling(unit: str, factors: Mapping[str, float]) -> float:
 
 
 def quantity(unit: str, meaning: str, *, dims: tuple[str, ...] = (), source: str = "") -> Any:
-    """Field of a Module that holds a physical quantity.
+    """Declare a field of a Module that holds a physical quantity.
 
     Args:
-        unit: Canonical unit of the plain numbers in the field.
-        meaning: What it is, in one line.
-        dims: Named axes, such as ``("tissue",)``.
-        source: Key of the reference of its equation, where it has one of its own.
+        unit: Canonical unit of the numbers in the field.
+        meaning: Meaning in one line, for parameter tables and `qsp explain`.
+        dims: Names of the axes, such as ``("tissue",)``.
+        source: Key of the reference for its equation, if it differs from that of the module.
     """
     return dataclasses.field(
         metadata={"unit": unit, "meaning": meaning, "dims": dims, "source": source}
@@ -136,7 +136,7 @@ def quantity(unit: str, meaning: str, *, dims: tuple[str, ...] = (), source: str
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """One declared quantity of a Module: its path and what the declaration says."""
+    """Path and declaration of one quantity of a Module."""
 
     path: str
     unit: str
@@ -146,7 +146,7 @@ class Description:
 
 
 def declarations(kind: type) -> Iterator[Description]:
-    """Declared quantities of a Module class and of those it is made of, in reading order."""
+    """Declared quantities of a Module class and its nested Modules, in the order of the fields."""
     hints = _hints(kind)
     for field in dataclasses.fields(kind):
         meta = field.metadata

@@ -1,16 +1,16 @@
-"""What a name of the model means: its unit, its values, and where they come from.
+"""Explain a name of the model: its meaning, unit, values and their sources.
 
 ::
 
     qsp explain synapse.alpha     a parameter, by path or by the end of its path (alpha)
     qsp explain margination       a state
     qsp explain crs_grade         a variable of the results, or an endpoint (incidence)
-    qsp explain release           a mechanism: its idea, its functions, its parameters
+    qsp explain release           a mechanism: description, functions and parameters
     qsp explain mosunetuzumab     a molecule, or a population (nhl)
-    qsp explain parameters        every name of a kind
+    qsp explain parameters        a list of all names of a kind
 
-Everything is read off the declarations of the model and the files of values; nothing is compiled,
-and no text is kept here that could grow stale. A name that means several things has them all told.
+All texts come from the declarations of the model and from the parameter files, so that they are
+always up to date; nothing is compiled. A name with several meanings is explained in each of them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from qsp.explain import catalog, mechanisms, parameters, variables
 from qsp.explain.values import Files, shipped
 
 POPULATIONS = Path("populations")
-"""The folder of populations of a checkout, seen from its root."""
+"""Folder of population files, relative to the root of a checkout."""
 
 
 class Kind(NamedTuple):
-    """A kind of name: all of them, and the lines about one of them (none for an unknown one)."""
+    """A kind of name: a function that lists all names, and one that explains a name.
+
+    The second returns no lines for a name of another kind.
+    """
 
     names: Callable[[Files], Iterable[str]]
     lines: Callable[[str, Files], list[str]]
@@ -46,14 +49,17 @@ KINDS: Mapping[str, Kind] = {
 
 
 def explain(name: str, populations: Path = POPULATIONS) -> list[str]:
-    """Lines about a name.
+    """Explain a name.
 
     Args:
-        name: Of any kind above, or the name of a kind, which lists its names.
-        populations: Folder of population files; what they hold is left out where it is absent.
+        name: Name of any kind in `KINDS`, or a key of `KINDS` for a list of its names.
+        populations: Folder of population files; without it, their values are left out.
+
+    Returns:
+        Lines of text.
 
     Raises:
-        ConfigError: If nothing has that name, with the nearest ones.
+        ConfigError: If the name is unknown; the message suggests similar names.
     """
     files = shipped(populations)
     if name in KINDS:
@@ -62,8 +68,8 @@ def explain(name: str, populations: Path = POPULATIONS) -> list[str]:
     if not sections:
         known = [each for kind in KINDS.values() for each in kind.names(files)]
         endings = (each.rpartition(".")[2] for each in known)
-        todo = suggest(name, dict.fromkeys((*KINDS, *known, *endings)))
+        similar = suggest(name, dict.fromkeys((*KINDS, *known, *endings)))
         rule = "the name must be one of the model, its results, molecules or populations"
-        listed = ", ".join(KINDS)
-        raise ConfigError("explain", rule, repr(name), f"{todo} These list all: {listed}".strip())
+        todo = f"{similar} To list all names of a kind, explain {', '.join(KINDS)}".strip()
+        raise ConfigError("explain", rule, repr(name), todo)
     return [line for section in sections for line in [*section, ""]][:-1]

@@ -1,7 +1,7 @@
-"""The results of a run without numbers: every variable with its axes, unit and name.
+"""A dataset of results without a run, for the axes, unit and name of each variable.
 
-Arrays of zeros take the place of what the engine returns for one patient in one arm, and are
-labeled as any run is. So the variables are those of `qsp.results`, whatever they come to be.
+Arrays of zeros replace the output of the engine for one patient in one arm. `qsp.results` makes a
+dataset of them as for any run, so that the variables are always those of a run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COVARIATES = ("body_weight", "body_surface", "age", "sex")
 
 @functools.cache
 def results() -> xr.Dataset:
-    """One arm, one patient, one dose period, one time: all zero."""
+    """Results of one arm, patient, dose period and time, filled with zeros."""
     one = _zeros(1)
     labels = Labels(
         arms=("arm",),
@@ -46,7 +46,7 @@ def results() -> xr.Dataset:
 
 
 def _simulations() -> SimulationResult:
-    """What the engine returns: two rows, of the time before the first dose and after it."""
+    """Output of the engine with two rows: the time before the first dose, and one dose period."""
     rows, tissues = _zeros(2), _zeros(2, len(TISSUES))
     peaks = Peaks(cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows)
     reductions = Reductions(
@@ -95,5 +95,5 @@ def _snapshot(*axes: int) -> Snapshot:
 
 
 def _zeros(*axes: int) -> Any:
-    """Zeros (arm, patient, ...) in numpy, where the engine has arrays of jax."""
+    """NumPy array of zeros (arm, patient, ...) in place of a JAX array."""
     return np.zeros((1, 1, *axes))

@@ -1,4 +1,4 @@
-"""Molecules and populations: who they are, and every value of their files."""
+"""Explain molecules and populations: description, and every value of their files."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from qsp.molecules import ParameterFile
 
 
 def molecules(files: Files) -> list[str]:
-    """Molecules of the package."""
+    """Names of the molecules."""
     return list(files.molecules)
 
 
 def molecule_lines(name: str, files: Files) -> list[str]:
-    """A molecule: target, format, routes, and its values."""
+    """Target, format, routes, potency and values of a molecule; empty for another name."""
     if name not in files.molecules:
         return []
     m = files.molecules[name]
     return [
         f"Molecule {m.title}: {m.format}, against {m.target}",
         f"  molecular weight {m.molecular_weight:g} kDa; routes {', '.join(m.routes)}",
-        f"  clearance {m.clearance}; bridges in the synapse {m.synapse}",
+        f"  clearance: {m.clearance}; bridges in the synapse: {m.synapse}",
         *potency_lines(m, files),
         *_values(m.parameters),
     ]
 
 
 def populations(files: Files) -> list[str]:
-    """Populations at hand."""
+    """Names of the populations."""
     return list(files.cohorts)
 
 
 def population_lines(name: str, files: Files) -> list[str]:
-    """A population: its card, and the values of its file."""
+    """Description and values of a population; empty for another name."""
     if name not in files.cohorts:
         return []
     cohort = files.cohorts[name]
     return [
         f"Population {cohort.title} ({cohort.disease}; response by {cohort.response_criteria})",
-        *([stands] if (stands := surrogate(cohort.disease, cohort.response_criteria)) else []),
+        *([caveat] if (caveat := surrogate(cohort.disease, cohort.response_criteria)) else []),
         *cohort.card.strip().splitlines(),
         *_values(cohort.parameters[-1]),
     ]
@@ -47,10 +47,10 @@ def population_lines(name: str, files: Files) -> list[str]:
 
 def _values(file: ParameterFile) -> list[str]:
     width = max(map(len, file.entries), default=0)
-    own = [f"  {path:<{width}}  {line(entry)}" for path, entry in file.entries.items()]
-    kinds = [
+    entries = [f"  {path:<{width}}  {line(entry)}" for path, entry in file.entries.items()]
+    mixtures = [
         f"  mixture {m.name}: "
         + ", ".join(f"{part.name} {100 * part.weight:g} %" for part in m.components)
         for m in file.mixtures
     ]
-    return [f"Values of {file.name}", *own, *kinds]
+    return [f"Values of {file.name}", *entries, *mixtures]

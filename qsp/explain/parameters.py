@@ -1,4 +1,4 @@
-"""Parameters: by path, by element, or by the end of a path; with every value that a file gives."""
+"""Explain parameters, by their path or by the end of their path, with the values of all files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from qsp.explain.values import Files, line
 from qsp.population.derived import ABSENT
-from qsp.population.paths import ELEMENTS, address, antigen_of, declared, fields, inputs
+from qsp.population.paths import ELEMENTS, antigen_of, declared, fields, inputs, parameter_path
 
 
 def names(files: Files) -> list[str]:
-    """Paths of the parameters of the model, then of what becomes one: tumor, cells, antigens."""
-    of_antigens = (entry.path for entry in files.entries if antigen_of(entry.path))
-    return list(dict.fromkeys((*fields(), *inputs(), *of_antigens)))
+    """Paths of the parameters of the model, then of the inputs for tumor, cells and antigens."""
+    antigens = (entry.path for entry in files.entries if antigen_of(entry.path))
+    return list(dict.fromkeys((*fields(), *inputs(), *antigens)))
 
 
 def lines(name: str, files: Files) -> list[str]:
-    """Every parameter whose path is the name or ends with it; elements only where no field does."""
+    """Every parameter whose path is the name or ends with it; elements only if no field matches."""
     for known in (names(files), list(declared())):
         found = [path for path in known if path == name] or [
             path for path in known if path.endswith(f".{name}")
@@ -33,7 +33,7 @@ def of_group(group: str, files: Files) -> list[str]:
 
 
 def block(path: str, files: Files) -> Iterator[str]:
-    """What a parameter is, then a line for each value."""
+    """Title of a parameter, then one line for each value."""
     yield _title(path)
     entries = list(files.of(path))
     places = [f"{e.path[len(path) + 1 :]} {e.file}".strip() for e in entries]
@@ -45,17 +45,17 @@ def block(path: str, files: Files) -> Iterator[str]:
 
 
 def _title(path: str) -> str:
-    """Path, axes, unit and meaning."""
+    """Path, axes, unit and meaning of a parameter."""
     axes = fields().get(path, ())
-    first = address(".".join([path, *(ELEMENTS[axis][0] for axis in axes)]), where="explain")
+    first = parameter_path(".".join([path, *(ELEMENTS[axis][0] for axis in axes)]), where="explain")
     meaning = first.meaning.rsplit(", ", len(axes))[0]
     shown = f" ({', '.join(axes)})" if axes else ""
     return f"Parameter {path}{shown} [{first.unit}]: {meaning}"
 
 
 def _without_entry(path: str) -> str:
-    follows = "No file gives it: it follows from other values"
+    derived = "in no file: derived from other values"
     for group, value in ABSENT.items():
         if f"{path}.".startswith(f"{group}."):
-            return f"{follows}, or is {value:g} where what it belongs to is absent."
-    return f"{follows}."
+            return f"{derived}, or {value:g} if its process is absent"
+    return derived

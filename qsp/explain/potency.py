@@ -1,8 +1,8 @@
-"""Potency of a molecule: the drug at which a synapse is half-activated, beside the in vitro EC50.
+"""Potency of a molecule: free drug at half-maximum effect in a synapse, and the EC50 in vitro.
 
-A potency has two numbers, alpha and beta50 (TCE-42 S6), which only together mean a concentration.
-With a tight target arm its affinity, not alpha, sets that concentration, and a full dose may lie
-beyond the hook.
+Two parameters, alpha and beta50, together determine this concentration. With a tight target arm it
+depends on the affinity rather than on alpha, and a full dose may lie beyond the maximum of the
+bell-shaped curve (hook effect).
 """
 
 from __future__ import annotations
@@ -17,43 +17,44 @@ from qsp.engine.precision import double
 from qsp.errors import ConfigError, PopulationError
 from qsp.explain.values import Files
 from qsp.model import Parameters
-from qsp.model.synapse import gap, per_synapse, trimers
+from qsp.model.synapse import contact_gap, per_synapse, trimers
 from qsp.model.tissues import KINDS, TISSUES
 from qsp.molecules import Molecule
 from qsp.population import Cohort, nominal
 
 _RANGE = np.logspace(-8.0, 5.0, 1301)
-"""Free drug searched [nmol/L]."""
+"""Grid of free drug [nmol/L]."""
 
 _REFINEMENTS = 8
+"""Iterations of `trimers` for a molecule with two target arms."""
 
 
 def potency_lines(molecule: Molecule, files: Files) -> list[str]:
-    """Free drug at half effect in each shipped population that has the target, and in vitro."""
-    known = [
+    """Free drug at half-maximum effect in each population with the target, and in vitro."""
+    measured = [
         f"  in vitro, {effect}: {entry.value}; {entry.status}, {entry.source or entry.note}"
         for effect, entry in molecule.in_vitro.items()
     ]
     simulated = [line for cohort in files.cohorts.values() for line in _in_cohort(molecule, cohort)]
-    lines = [*simulated, *(known or ["  in vitro: no EC50 on file"])]
-    return ["Free drug at half effect in a synapse, bridges at equilibrium", *lines]
+    lines = [*simulated, *(measured or ["  in vitro: no EC50 on file"])]
+    return ["Free drug at half-maximum effect in a synapse, bridges at equilibrium", *lines]
 
 
 def _in_cohort(molecule: Molecule, cohort: Cohort) -> Iterator[str]:
-    """Lines of the nominal patient; none where the population lacks the target."""
+    """Lines for the nominal patient, one per target density; none if the target is absent."""
     try:
         model = nominal(molecule, cohort).nominal().model
-    except (ConfigError, PopulationError):  # a population of other molecules
+    except (ConfigError, PopulationError):  # the population does not fit the molecule
         return
     bridges = bridges_at(_RANGE, model)
     copies = np.asarray(model.binding.copies_target)
     density = copies / np.asarray(model.binding.area_target)
     shown: set[float] = set()
     for kind, tissue in zip(*np.nonzero(copies * np.asarray(model.targets.baseline)), strict=True):
-        same = float(density[kind, tissue])
-        if same in shown:
+        surface = float(density[kind, tissue])
+        if surface in shown:
             continue
-        shown.add(same)
+        shown.add(surface)
         halves = {
             effect: half_effect(_RANGE, bridges[:, kind, tissue], float(beta50))
             for effect, beta50 in (
@@ -61,26 +62,43 @@ def _in_cohort(molecule: Molecule, cohort: Cohort) -> Iterator[str]:
                 ("killing", model.synapse.beta50_kill),
             )
         }
-        told = ", ".join(f"{effect} {_ng_per_ml(c, molecule)}" for effect, c in halves.items())
+        text = ", ".join(f"{effect} {_ng_per_ml(c, molecule)}" for effect, c in halves.items())
         cell = f"{KINDS[kind]} cell in {TISSUES[tissue]} ({copies[kind, tissue]:.3g} copies)"
-        yield f"  {cohort.name}, {cell}: {told}"
+        yield f"  {cohort.name}, {cell}: {text}"
 
 
 def bridges_at(free: np.ndarray, model: Parameters) -> np.ndarray:
-    """Bridges per synapse (drug, kind, tissue) at each concentration of free drug [nmol/L]."""
+    """Bridges per synapse at equilibrium with free drug.
+
+    Args:
+        free: Free drug [nmol/L]; (drug,).
+        model: Parameters of one patient.
+
+    Returns:
+        Bridges [molecule/synapse]; (drug, kind, tissue).
+    """
     p, s = model.binding, model.synapse
     with double():
         refinements = 0 if p.valency == 1.0 else _REFINEMENTS
 
         def bridges(c: jax.Array) -> jax.Array:
-            around = gap(jnp.full(len(TISSUES), c), jnp.zeros(()), p)
-            return per_synapse(trimers(around, s.alpha, p, refinements=refinements), p, s)
+            gap = contact_gap(jnp.full(len(TISSUES), c), jnp.zeros(()), p)
+            return per_synapse(trimers(gap, s.alpha, p, refinements=refinements), p, s)
 
         return np.asarray(jax.vmap(bridges)(jnp.asarray(free)))
 
 
 def half_effect(free: np.ndarray, bridges: np.ndarray, beta50: float) -> float:
-    """Lowest free drug at which the bridges reach beta50, by interpolation; nan if none does."""
+    """Lowest free drug [nmol/L] at which bridges reach beta50, interpolated in logarithms.
+
+    Args:
+        free: Increasing free drug [nmol/L]; (drug,).
+        bridges: Bridges per synapse [molecule/synapse]; (drug,).
+        beta50: Bridges at half-maximum effect [molecule/synapse].
+
+    Returns:
+        Free drug, or NaN if the bridges never cross beta50 within the grid.
+    """
     reached = np.flatnonzero(bridges >= beta50)
     if not len(reached) or reached[0] == 0:
         return float("nan")
@@ -90,5 +108,5 @@ def half_effect(free: np.ndarray, bridges: np.ndarray, beta50: float) -> float:
 
 def _ng_per_ml(free: float, molecule: Molecule) -> str:
     if np.isnan(free):
-        return "never half"
+        return "never reached"
     return f"{free * molecule.molecular_weight:.3g} ng/mL"

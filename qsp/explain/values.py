@@ -1,4 +1,4 @@
-"""The values that files give: shared physiology, every molecule, every population at hand."""
+"""Values of all parameter files: shared physiology, molecules and populations."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from qsp.molecules import Entry, Molecule, load, names
 from qsp.population import Cohort, read_cohort
-from qsp.population.assembly import physiology
+from qsp.population.table_from_files import physiology
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """Every file of values.
+    """All parameter files.
 
     Args:
-        molecules: By name.
-        cohorts: By name; empty where there is no folder of populations.
-        entries: All entries, those of the physiology first.
+        molecules: Molecules by name.
+        cohorts: Cohorts by name; empty without a folder of populations.
+        entries: Entries of all files, those of the shared physiology first.
     """
 
     molecules: Mapping[str, Molecule]
@@ -26,15 +26,15 @@ class Files:
     entries: tuple[Entry, ...]
 
     def of(self, path: str) -> Iterator[Entry]:
-        """Entries of a path, or of the elements of a field."""
+        """Entries of a path, or of the elements of an array at that path."""
         return (e for e in self.entries if e.path == path or e.path.startswith(f"{path}."))
 
 
 def shipped(populations: Path) -> Files:
-    """Read all files.
+    """Read all parameter files.
 
     Args:
-        populations: Folder of population files; it may be absent.
+        populations: Folder of population files; it may be missing.
 
     Raises:
         ConfigError: If a file breaks a rule.
@@ -51,7 +51,7 @@ def shipped(populations: Path) -> Files:
 
 
 def line(entry: Entry) -> str:
-    """An entry in a line, such as ``5.49 L, sd 0.313; published, Bender2024``."""
+    """One-line text of an entry, such as ``5.49 L, sd 0.313; published, Bender2024``."""
     spread = [f"{key} {getattr(entry, key)}" for key in ("cv", "sd") if getattr(entry, key)]
     spread += [f"{model.get('covariate')} model" for model in entry.covariates]
     value = ", ".join([entry.value, *spread])

@@ -1,4 +1,4 @@
-"""States of the model, variables of the results, and endpoints made of them."""
+"""Explain states of the model, variables of the results, and endpoints."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ def state_lines(name: str, _: Files) -> list[str]:
 
 
 def results(_: Files) -> list[str]:
-    """Variables of the results."""
+    """Names of the variables of the results."""
     return [str(name) for name in blank.results().data_vars]
 
 
 def result_lines(name: str, _: Files) -> list[str]:
-    """A variable of the results."""
+    """Axes, unit, meaning and codes of a variable of the results; empty for another name."""
     known = blank.results().data_vars
     if name not in known:
         return []
     found = known[name]
     about = f"{name}{_axes(found.dims)} [{found.attrs['units']}]: {found.attrs['long_name']}"
-    told = [f"Result {about}"]
+    text = [f"Result {about}"]
     if "flag_meanings" in found.attrs:
-        words = found.attrs["flag_meanings"].split()
-        told += [
-            f"  {code}: {word}"
-            for code, word in zip(found.attrs["flag_values"], words, strict=True)
+        meanings = found.attrs["flag_meanings"].split()
+        text += [
+            f"  {code}: {meaning}"
+            for code, meaning in zip(found.attrs["flag_values"], meanings, strict=True)
         ]
-    return told
+    return text
 
 
 def endpoints(_: Files) -> list[str]:
-    """Endpoints, by the names of their functions."""
+    """Names of the endpoints, those of their functions."""
     return [endpoint.__name__ for endpoint in ENDPOINTS]
 
 
 def endpoint_lines(name: str, _: Files) -> list[str]:
-    """An endpoint: what it is, how it is computed and from what."""
+    """Unit, meaning, definition and inputs of an endpoint; empty for another name."""
     meanings = {each.__name__: cast(Any, each).meaning for each in ENDPOINTS}
     if name not in meanings:
         return []
     meaning = meanings[name]
-    told = [
+    text = [
         f"Endpoint {name} [{meaning.units}]: {meaning.long_name}",
         f"  {meaning.definition}",
         f"  from: {', '.join(meaning.needs)}",
     ]
-    return told + ([f"  source: {meaning.source}"] if meaning.source else [])
+    return text + ([f"  source: {meaning.source}"] if meaning.source else [])
 
 
 def _axes(dims: Iterable[object]) -> str:
