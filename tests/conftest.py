@@ -30,7 +30,7 @@ LONG = (
     *("behavior/test_twin.py", "cluster/test_submit.py", "run/test_rules.py", "run/test_blocks.py"),
     *("engine/test_backends.py", "behavior/test_targets.py", "engine/test_gradients.py"),
     *("run/test_command_line.py", "report/test_page.py", "engine/test_whole_model.py"),
-    *("cluster/test_finalize.py", "behavior/test_flaws.py", "engine/test_decisions.py"),
+    *("cluster/test_finalize.py", "behavior/test_corrections.py", "engine/test_decisions.py"),
     *("behavior/test_population.py", "plots/test_figures.py", "endpoints/test_blocks.py"),
     *("engine/test_rkc2.py", "engine/test_rock.py", "model/test_lanes.py", "cluster/test_shard.py"),
 )

@@ -1,4 +1,4 @@
-"""Free drug at half effect: against the closed form far below the affinities, and its limits."""
+"""Free drug at half-maximum effect: closed form at low drug, interpolation, and `qsp explain`."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def model_of(molecule, cohort):
     return table.nominal().model
 
 
-def test_bridges_at_low_drug_are_the_product_of_the_receptors():
-    """Far below both affinities Tri = alpha*c*R3*RT/(K3*KT)."""
+def test_bridges_at_low_drug_are_proportional_to_both_receptors():
+    """Trimers are alpha*c*R3*RT/(K3*KT) far below both dissociation constants."""
     model = model_of("mosunetuzumab", "nhl")
     free = np.array([1e-7, 2e-7])
     p, s = model.binding, model.synapse
@@ -33,15 +33,15 @@ def test_bridges_at_low_drug_are_the_product_of_the_receptors():
     np.testing.assert_allclose(got, expected, rtol=1e-3)
 
 
-def test_half_effect_is_where_the_bridges_reach_beta50():
+def test_half_effect_is_the_drug_at_which_bridges_reach_beta50():
     free = np.logspace(-3, 3, 601)
     assert half_effect(free, 10.0 * free, 5.0) == pytest.approx(0.5, rel=1e-6)
     bell = free / (1.0 + free) ** 2
     assert half_effect(free, bell, 0.2) == pytest.approx((3.0 - 5.0**0.5) / 2.0, rel=1e-3)
-    assert np.isnan(half_effect(free, bell, 0.3))  # beyond the hook: never
+    assert np.isnan(half_effect(free, bell, 0.3))  # above the maximum of the curve
 
 
-def test_explain_puts_in_vitro_values_beside(tmp_path):
+def test_explain_compares_potency_with_in_vitro_values(tmp_path):
     text = "\n".join(explain("blinatumomab", POPULATIONS))
     assert "nhl_blinatumomab, normal cell in blood" in text
     assert "in vitro, activation: 0.1 ng/mL; published, Hosseini2020" in text

@@ -1,7 +1,7 @@
-"""Populations under one list of doses, many lists through one compiled program.
+"""Runs of populations, many arms in one compiled program.
 
-The system keeps, beside the reductions of a run, how far below zero each state fell, in units of
-its absolute tolerance.
+In addition to the reductions of a run, the largest negative value of each state is recorded, in
+units of its absolute tolerance.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from qsp.system import DOSE_KINDS, System
 from tests.scenarios import Dose, beside_everything, events
 
 
-class Watching(System):
-    """The system of the package, watching how far each state falls below zero."""
+class RecordsNegative(System):
+    """The system of the package, which also records how far each state falls below zero."""
 
     def ends(self, x: system.State, p: system.Parameters) -> tuple[Any, jax.Array]:
         extremes, secreting = super().ends(x, p)
@@ -37,7 +37,7 @@ class Watching(System):
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """Patients, and what each is given."""
+    """Patients and their doses."""
 
     people: Population
     doses: tuple[Dose, ...]
@@ -45,8 +45,8 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True)
-class Crowd:
-    """What became of an arm: reductions (patient, dose_period, ...) and last states."""
+class ArmResult:
+    """Result of an arm: reductions (patient, dose_period, ...) and final states."""
 
     arm: Arm
     reductions: Any
@@ -63,7 +63,7 @@ class Crowd:
         return np.max([self.peak(name, period) for period in range(1, periods + 1)], axis=0)
 
     def rate(self, period: int, grade: int = 1) -> float:
-        """Share of patients with CRS of a grade or worse that belongs to a dose period."""
+        """Share of patients with CRS of a grade or worse in a dose period."""
         return float(np.mean(np.asarray(self.reductions.crossing.grade)[:, period - 1] >= grade))
 
     def worst(self, grade: int = 1) -> float:
@@ -79,7 +79,7 @@ class Crowd:
 
     @property
     def below_zero(self) -> Mapping[str, float]:
-        """Furthest fall below zero of each state in any patient, in units of its tolerance."""
+        """Largest negative value of each state in any patient, in units of its tolerance."""
         below = self.reductions.extreme[1]
         return {
             jax.tree_util.keystr(path): float(np.max(leaf))
@@ -87,23 +87,23 @@ class Crowd:
         }
 
 
-def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> dict[str, Crowd]:
-    """Solve every patient of every arm at the default tolerance.
+def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> dict[str, ArmResult]:
+    """Simulate every patient of every arm at the default tolerance.
 
     Args:
-        arms: By name.
-        structure: Choices of structure; by default those of the package.
+        arms: Arms by name.
+        structure: Structural choices of the model; by default those of the package.
     """
-    watching = Watching(structure or ModelStructure())
+    recording = RecordsNegative(structure or ModelStructure())
     sims = [_simulations(arm) for arm in arms.values()]
     together = beside_everything(jax.tree.map(lambda *leaves: np.concatenate(leaves), *sims))
-    result, _ = simulate(Batch(together, ()), watching, Method(), kinds=len(DOSE_KINDS))
+    result, _ = simulate(Batch(together, ()), recording, Method(), kinds=len(DOSE_KINDS))
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
     parts = [
         slice(last - len(arm.people), last) for arm, last in zip(arms.values(), cuts, strict=True)
     ]
     return {
-        name: Crowd(
+        name: ArmResult(
             arm=arm,
             reductions=jax.tree.map(
                 lambda leaf, part=part: leaf[part, 1:], result.periods.reductions

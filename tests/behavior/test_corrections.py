@@ -1,8 +1,8 @@
-"""The known flaws of the prototype, each with its cure and without.
+"""Corrections of an early prototype of the model.
 
-The cure passes a criterion that its absence fails.
-The response half of flaw 1 is in test_population.py, 6 in test_kinetic.py, 8 in
-test_mass_balance.py.
+Each criterion is met with the correction and missed with the form of the prototype. Further
+corrections are tested in test_population.py (response), test_kinetic.py (slow target arms) and
+test_mass_balance.py (sinks).
 """
 
 from pathlib import Path
@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import pytest
 
 from qsp.model import ModelStructure
-from qsp.model.synapse import Equilibrium, Relaxed, gap
+from qsp.model.synapse import Equilibrium, Relaxed, contact_gap
 from qsp.model.t_cells import MassAction
 from qsp.model.tissues import BLOOD, MALIGNANT, NORMAL, SKIN, TUMOR
 from tests.scenarios import Scenario, Subject, mosunetuzumab, solve
 
 DRUGS = Path(__file__).parent / "drugs"
 PER_HOUR = 24.0
-# Seven of ten patients have few B cells (model.md S2).
+# 70 % of the patients have few B cells.
 FEW_B_CELLS = {
     "targets.baseline.normal.blood": 10.0,
     "targets.baseline.normal.lymphoid": 0.2 * 30_000.0,
@@ -59,20 +59,20 @@ def courses(double_precision):
     first_step = blinatumomab.iv([0], [5e-3 * 1.88 * 7], 168)
     return solve(
         {
-            "exclusion, cure": Scenario(nhl.patient(), full, 7),
-            "exclusion, flaw": Scenario(nhl.patient(ALL_WITHIN_REACH), full, 7),
-            "absorption, cure": Scenario(nhl.patient(FEW_B_CELLS), under_skin, 14),
-            "absorption, flaw": Scenario(
+            "exclusion, corrected": Scenario(nhl.patient(), full, 7),
+            "exclusion, prototype": Scenario(nhl.patient(ALL_WITHIN_REACH), full, 7),
+            "absorption, corrected": Scenario(nhl.patient(FEW_B_CELLS), under_skin, 14),
+            "absorption, prototype": Scenario(
                 nhl.patient(FEW_B_CELLS | FAST_ABSORPTION), under_skin, 14
             ),
-            "exchange, cure": Scenario(nhl.patient(FEW_B_CELLS), step_up, 21),
-            "exchange, flaw": Scenario(nhl.patient(FEW_B_CELLS | SLOW_EXCHANGE), step_up, 21),
-            "release, cure": Scenario(blinatumomab.patient(), first_step, 7),
-            "release, flaw": Scenario(blinatumomab.patient(PROTOTYPE_RELEASE), first_step, 7),
-            "soluble, cure": Scenario(teclistamab.patient(), steps, 13),
-            "soluble, flaw": Scenario(teclistamab.patient(NO_SOLUBLE_BCMA), steps, 13),
-            "competitor, cure": Scenario(nhl.patient(OBINUTUZUMAB), nhl.iv([0], [2.5]), 7),
-            "competitor, flaw": Scenario(nhl.patient(), nhl.iv([0], [2.5]), 7),
+            "exchange, corrected": Scenario(nhl.patient(FEW_B_CELLS), step_up, 21),
+            "exchange, prototype": Scenario(nhl.patient(FEW_B_CELLS | SLOW_EXCHANGE), step_up, 21),
+            "release, corrected": Scenario(blinatumomab.patient(), first_step, 7),
+            "release, prototype": Scenario(blinatumomab.patient(PROTOTYPE_RELEASE), first_step, 7),
+            "soluble, corrected": Scenario(teclistamab.patient(), steps, 13),
+            "soluble, prototype": Scenario(teclistamab.patient(NO_SOLUBLE_BCMA), steps, 13),
+            "competitor, corrected": Scenario(nhl.patient(OBINUTUZUMAB), nhl.iv([0], [2.5]), 7),
+            "competitor, prototype": Scenario(nhl.patient(), nhl.iv([0], [2.5]), 7),
         }
     )
 
@@ -83,8 +83,8 @@ def relaxed(double_precision):
     weekly = tebentafusp.iv((0, 7, 14, 21), (0.02, 0.03, 0.068, 0.068), 0.25)
     return solve(
         {
-            "melanocytes, cure": Scenario(tebentafusp.patient(), weekly, 28),
-            "melanocytes, flaw": Scenario(tebentafusp.patient(PROTOTYPE_SKIN), weekly, 28),
+            "melanocytes, corrected": Scenario(tebentafusp.patient(), weekly, 28),
+            "melanocytes, prototype": Scenario(tebentafusp.patient(PROTOTYPE_SKIN), weekly, 28),
             **recruiting(),
         },
         structure=ModelStructure(synapse=Relaxed()),
@@ -99,7 +99,7 @@ def mass_action(double_precision):
 
 
 def recruiting():
-    """A steady infusion: repeated, stepped up, and with targets that nothing removes."""
+    """Continuous infusions: repeated, stepped up, and with targets that are not killed."""
     blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
 
     def two_weeks(first, second, changes=None):
@@ -113,58 +113,62 @@ def recruiting():
     }
 
 
-def test_flaw_1_resting_t_cells_of_the_stroma_join_late(courses):
-    """60 mg: fewer than 5 % of the tumor's T cells recruited at 12 h; more with all in reach."""
-    cure, flaw = (courses[f"exclusion, {form}"] for form in ("cure", "flaw"))
-    share = [run.at(recruited(run, TUMOR), 0.5) for run in (cure, flaw)]
+def test_resting_t_cells_of_the_stroma_are_recruited_late(courses):
+    """60 mg: less than 5 % of the tumor T cells recruited at 12 h; more if all are within reach."""
+    corrected, prototype = (courses[f"exclusion, {form}"] for form in ("corrected", "prototype"))
+    share = [run.at(recruited(run, TUMOR), 0.5) for run in (corrected, prototype)]
     assert share[0] < 0.05 < share[1], f"recruited {share}"
 
 
-def test_flaw_2_il6_after_an_injection_is_late(courses):
+def test_il6_after_subcutaneous_dosing_is_late(courses):
     """60 mg SC: IL-6 peaks after 24 h; before, with fast absorption and no lymph transits."""
-    hours = [courses[f"absorption, {form}"].peak_hours("il6") for form in ("cure", "flaw")]
-    assert 24.0 < hours[0] < 72.0, f"with the cure at {hours[0]:.0f} h"
-    assert hours[1] < 24.0, f"without it at {hours[1]:.0f} h"
+    hours = [
+        courses[f"absorption, {form}"].peak_hours("il6") for form in ("corrected", "prototype")
+    ]
+    assert 24.0 < hours[0] < 72.0, f"corrected at {hours[0]:.0f} h"
+    assert hours[1] < 24.0, f"prototype at {hours[1]:.0f} h"
 
 
-def test_flaw_3_the_first_full_dose_acts_within_a_day(courses):
+def test_il6_of_the_first_full_dose_peaks_within_a_day(courses):
     """1/2/60 mg: IL-6 of the full dose peaks at 4-20 h, later with the prototype's exchange."""
-    hours = [courses[f"exchange, {form}"].peak_hours("il6", 3) for form in ("cure", "flaw")]
-    assert 4.0 < hours[0] < 20.0, f"with the cure at {hours[0]:.0f} h"
-    assert hours[1] > 20.0, f"without it at {hours[1]:.0f} h"
+    hours = [
+        courses[f"exchange, {form}"].peak_hours("il6", 3) for form in ("corrected", "prototype")
+    ]
+    assert 4.0 < hours[0] < 20.0, f"corrected at {hours[0]:.0f} h"
+    assert hours[1] > 20.0, f"prototype at {hours[1]:.0f} h"
 
 
-def test_flaw_4_the_first_step_of_blinatumomab_is_half_of_the_prototype(courses):
-    """5 ug/m2/day: IL-6 peak at most half of the 849 pg/mL that were 2 times too high."""
-    peaks = [courses[f"release, {form}"].peak("il6") for form in ("cure", "flaw")]
-    assert peaks[0] <= 849.0 / 2.0, f"with the cure {peaks[0]:.0f} pg/mL"
-    assert peaks[1] > 849.0 / 2.0, f"without it {peaks[1]:.0f} pg/mL"
+def test_il6_of_the_first_step_of_blinatumomab_is_half_of_the_prototype(courses):
+    """5 ug/m2/day: IL-6 peak at most half of 849 pg/mL, which was twofold too high."""
+    peaks = [courses[f"release, {form}"].peak("il6") for form in ("corrected", "prototype")]
+    assert peaks[0] <= 849.0 / 2.0, f"corrected {peaks[0]:.0f} pg/mL"
+    assert peaks[1] > 849.0 / 2.0, f"prototype {peaks[1]:.0f} pg/mL"
 
 
-def test_flaw_5_half_of_the_melanocytes_survive_tebentafusp(relaxed):
-    """20/30/68/68 ug: over half of the melanocytes at all times, less at the prototype's rate."""
-    left = []
-    for form in ("cure", "flaw"):
+def test_half_of_the_melanocytes_survive_tebentafusp(relaxed):
+    """20/30/68/68 ug: over half of the melanocytes always alive; less in the prototype."""
+    surviving = []
+    for form in ("corrected", "prototype"):
         cells = relaxed[f"melanocytes, {form}"].state.model.targets.viable[:, NORMAL, SKIN]
-        left.append(cells.min() / cells[0])
-    assert left[1] < 0.5, f"without the cure {left[1]:.2f}"
-    assert left[0] > 0.5, f"with the cure {left[0]:.2f}"
+        surviving.append(cells.min() / cells[0])
+    assert surviving[1] < 0.5, f"prototype {surviving[1]:.2f}"
+    assert surviving[0] > 0.5, f"corrected {surviving[0]:.2f}"
 
 
-def test_flaw_7_soluble_target_spares_the_second_dose_from_the_first(courses):
+def test_soluble_target_shifts_il6_to_the_second_dose(courses):
     """Teclistamab-like: IL-6 of dose 2 over dose 1 at least twice that without soluble BCMA."""
-    runs = [courses[f"soluble, {form}"] for form in ("cure", "flaw")]
+    runs = [courses[f"soluble, {form}"] for form in ("corrected", "prototype")]
     second_over_first = [run.peak("il6", 2) / run.peak("il6", 1) for run in runs]
     assert second_over_first[0] >= 2.0 * second_over_first[1], second_over_first
 
 
-def test_flaw_7_a_competitor_for_the_target_lowers_release(courses):
-    """500 nmol/L obinutuzumab left in plasma: first-dose IL-6 of 2.5 mg at most half."""
-    peaks = [courses[f"competitor, {form}"].peak("il6") for form in ("cure", "flaw")]
+def test_competitor_for_the_target_lowers_release(courses):
+    """With 500 nmol/L obinutuzumab in plasma, first-dose IL-6 of 2.5 mg is at most half."""
+    peaks = [courses[f"competitor, {form}"].peak("il6") for form in ("corrected", "prototype")]
     assert peaks[0] <= 0.5 * peaks[1], peaks
 
 
-def test_flaw_7_a_second_target_arm_bridges_at_lower_drug():
+def test_second_target_arm_forms_bridges_at_lower_drug():
     """2:1 against 1:1 with the same arms: more than twice the bridges far below the affinity."""
     model = jax.tree.map(jnp.asarray, mosunetuzumab().patient().model)
     s = model.synapse
@@ -172,8 +176,8 @@ def test_flaw_7_a_second_target_arm_bridges_at_lower_drug():
     def bridges(valency):
         arms = (jnp.asarray(valency), jnp.asarray(0.1))
         b = eqx.tree_at(lambda b: (b.valency, b.chi), model.binding, arms)
-        here = gap(jnp.full(4, 0.01), jnp.zeros(()), b)
-        return float(Equilibrium(refinements=8).bridges(None, here, b, s)[MALIGNANT, TUMOR])
+        in_gap = contact_gap(jnp.full(4, 0.01), jnp.zeros(()), b)
+        return float(Equilibrium(refinements=8).bridges(None, in_gap, b, s)[MALIGNANT, TUMOR])
 
     assert bridges(2.0) > 2.2 * bridges(1.0)
 
@@ -184,22 +188,22 @@ def recruited(course, tissue=BLOOD):
     return ((cells.activated + cells.post_activated) / cells.total)[:, tissue]
 
 
-def test_threshold_a_steady_drug_recruits_once(relaxed, mass_action):
-    """S7: steady drug and targets recruit little more in week 2; with mass action ever more.
+def test_threshold_recruits_once_under_constant_drug(relaxed, mass_action):
+    """Constant drug and targets recruit few further cells in week 2; mass action recruits more.
 
-    Killing and division are off: they change the stimulation and the share by themselves.
+    Killing and division are off because they change the stimulation and the recruited share.
     """
-    grown = []
+    ratios = []
     for courses in (relaxed, mass_action):
         course = courses["steady"]
         share = recruited(course)
-        grown.append(course.at(share, 14) / course.at(share, 7))
-    assert grown[0] < 1.1, f"threshold {grown[0]:.2f}"
-    assert grown[1] > 1.3, f"mass action {grown[1]:.2f}"
+        ratios.append(course.at(share, 14) / course.at(share, 7))
+    assert ratios[0] < 1.1, f"threshold {ratios[0]:.2f}"
+    assert ratios[1] > 1.3, f"mass action {ratios[1]:.2f}"
 
 
-def test_threshold_a_step_releases_more_than_a_repeat(relaxed, mass_action):
-    """S7: threefold in week 2 gives 1.5 times the IL-6 of a repeat; not with mass action."""
+def test_threshold_releases_more_after_a_step_than_after_a_repeated_dose(relaxed, mass_action):
+    """A threefold rate in week 2 gives 1.5 times the IL-6 of a repeat; not with mass action."""
     gain = [
         courses["step"].peak("il6", 2) / courses["repeat"].peak("il6", 2)
         for courses in (relaxed, mass_action)

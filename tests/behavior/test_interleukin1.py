@@ -1,8 +1,8 @@
-"""IL-1 stands at balance with the myeloid cells that make it. Here it is a state beside it.
+"""IL-1 at quasi-steady state, compared with IL-1 as a state variable.
 
-The twin says how many myeloid cells are active after 60 mg of mosunetuzumab. Anakinra, IL-1 and
-IL-6 are integrated on top of that by SciPy, IL-1 with its own production and loss; nothing that
-comes before IL-6 depends on either.
+The twin gives the active myeloid cells after 60 mg of mosunetuzumab. With these as input, SciPy
+integrates anakinra, IL-1 and IL-6, with production and loss of IL-1; nothing upstream of IL-6
+depends on them.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from tests.scenarios import HOUR, Dose, Scenario, mosunetuzumab, solve
 
 DAYS = 3.0
 TWICE_A_DAY = tuple(Dose("anakinra", 0.5 * i - 2 * HOUR, 100.0) for i in range(6))
-ENOUGH = tuple(Dose("anakinra", 0.5 * i - 2 * HOUR, 1e9) for i in range(6))
-DRUGS = {"alone": (), "anakinra": TWICE_A_DAY, "without IL-1": ENOUGH}
+FULL_BLOCKADE = tuple(Dose("anakinra", 0.5 * i - 2 * HOUR, 1e9) for i in range(6))
+DRUGS = {"alone": (), "anakinra": TWICE_A_DAY, "without IL-1": FULL_BLOCKADE}
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,13 @@ def courses(double_precision):
 
 @pytest.fixture(scope="module")
 def active(courses):
-    """Active fraction of myeloid cells over time, by the twin."""
-    of = courses["alone"].scenario
-    events = [twin.Event(d.time, "iv", d.amount, d.duration) for d in of.doses]
+    """Active fraction of myeloid cells over time, from the twin."""
+    scenario = courses["alone"].scenario
+    events = [twin.Event(d.time, "iv", d.amount, d.duration) for d in scenario.doses]
     times = np.linspace(0.0, DAYS, 601)
-    return CubicSpline(times, twin.simulate(twin_parameters(of.parameters), events, times)["My"])
+    return CubicSpline(
+        times, twin.simulate(twin_parameters(scenario.parameters), events, times)["My"]
+    )
 
 
 def il6_with_il1_as_a_state(course, active):
@@ -60,11 +62,11 @@ def il6_with_il1_as_a_state(course, active):
         ]
 
     y = np.array([0.0, 0.0, float(i.baseline), baseline])
-    given = [(dose.time, dose.amount) for dose in course.scenario.doses if dose.kind == "anakinra"]
-    edges = [*(time for time, _ in given), DAYS] if given else [0.0, DAYS]
+    doses = [(dose.time, dose.amount) for dose in course.scenario.doses if dose.kind == "anakinra"]
+    edges = [*(time for time, _ in doses), DAYS] if doses else [0.0, DAYS]
     times, rows = [], []
     for n, (left, right) in enumerate(zip(edges, edges[1:], strict=False)):
-        y[0] += given[n][1] if given else 0.0
+        y[0] += doses[n][1] if doses else 0.0
         grid = np.linspace(left, right, 400)
         out = solve_ivp(
             slope, (left, right), y, "LSODA", t_eval=grid, rtol=1e-9, atol=1e-9, max_step=0.01
@@ -76,7 +78,7 @@ def il6_with_il1_as_a_state(course, active):
 
 
 @pytest.mark.parametrize("drug", DRUGS)
-def test_il1_as_a_state_gives_the_same_peak_of_il6(drug, courses, active):
+def test_il1_as_a_state_variable_gives_the_same_peak_of_il6(drug, courses, active):
     """Within 2 % and half an hour, with and without anakinra."""
     course = courses[drug]
     when, height, _ = il6_with_il1_as_a_state(course, active)
@@ -84,15 +86,15 @@ def test_il1_as_a_state_gives_the_same_peak_of_il6(drug, courses, active):
     assert course.peak_hours("il6") == pytest.approx(when / HOUR, abs=0.5)
 
 
-def test_with_every_receptor_blocked_half_of_the_il6_is_left(courses):
-    """The share of IL-1, of the rise above baseline."""
+def test_full_il1_blockade_lowers_il6_by_the_share_of_il1(courses):
+    """The rise of IL-6 above baseline falls by the share that depends on IL-1."""
     share = float(courses["alone"].scenario.parameters.model.cytokines.share_IL1)
     rises = [courses[name].peak("il6") - 3.0 for name in ("without IL-1", "alone")]
     assert rises[0] / rises[1] == pytest.approx(1.0 - share, rel=1e-5)
 
 
-def test_il1_rises_with_myeloid_cells_from_its_baseline(courses):
-    """Shown at all times; anakinra blocks its receptor and leaves its level."""
+def test_il1_follows_myeloid_cells_from_its_baseline(courses):
+    """At all times; anakinra blocks the receptor and does not change the concentration."""
     course = courses["alone"]
     p = course.scenario.parameters.model.interleukin1
     myeloid, level = course.state.model.cytokines.myeloid, np.asarray(course.shown.il1)

@@ -1,6 +1,6 @@
-"""T18 of the model description: drug given is drug found, with sinks that only grow.
+"""Mass balance of the drug: total drug equals the dose, and sinks never decrease.
 
-Total drug is counted by the reference implementation, from the states of the package.
+The reference implementation computes total drug from the states of the package.
 """
 
 import jax
@@ -19,7 +19,7 @@ NO_CLEARANCE = {"disposition.CL_base": 0.0, "disposition.CL_ss": 0.0}
 @pytest.fixture(scope="module")
 def courses(double_precision):
     nhl, blinatumomab = mosunetuzumab(), Subject.of("blinatumomab", "nhl_blinatumomab")
-    busy = {
+    all_processes = {
         "binding.k_int_CD3": 1.584,
         "binding.k_int_target": 0.24,
         "disposition.lost_on_death": 1.0,
@@ -40,15 +40,15 @@ def courses(double_precision):
     return solve(
         {
             "step-up": Scenario(nhl.patient(), steps),
-            "everything": Scenario(nhl.patient(busy), (*steps, *under_skin, bolus)),
+            "everything": Scenario(nhl.patient(all_processes), (*steps, *under_skin, bolus)),
             "continuous": Scenario(blinatumomab.patient(), continuous, 28),
             "no clearance": Scenario(nhl.patient(NO_CLEARANCE), steps),
         }
     )
 
 
-def given(course):
-    """Drug given so far, at each time [nmol]; of an injection what is absorbed."""
+def administered(course):
+    """Cumulative dose at each time [nmol], times bioavailability for injections."""
     p = course.scenario.parameters.model.disposition
     total = np.zeros(len(course.times))
     for dose in course.scenario.doses:
@@ -62,8 +62,8 @@ def given(course):
     return total
 
 
-def found(course, without=()):
-    """All drug at each time [nmol], sinks included."""
+def total_drug(course, without=()):
+    """Total drug at each time [nmol], including the sinks."""
     p = twin_parameters(course.scenario.parameters)
     states = [
         twin_state(jax.tree.map(lambda leaf, i=i: leaf[i], course.state))
@@ -74,17 +74,17 @@ def found(course, without=()):
 
 
 @pytest.mark.parametrize("regimen", ["step-up", "everything", "continuous"])
-def test_T18_drug_given_is_drug_found(regimen, courses):
-    """Free, bound, absorbed and lost drug add up to what was given, to 1e-6, at all times."""
+def test_total_drug_equals_the_dose(regimen, courses):
+    """Free, bound, absorbed and eliminated drug add up to the dose, to 1e-6, at all times."""
     course = courses[regimen]
-    wanted = given(course)
-    assert wanted[-1] > 0.0
-    assert found(course) == pytest.approx(wanted, rel=1e-6, abs=1e-6 * wanted[-1])
+    expected = administered(course)
+    assert expected[-1] > 0.0
+    assert total_drug(course) == pytest.approx(expected, rel=1e-6, abs=1e-6 * expected[-1])
 
 
 @pytest.mark.parametrize("regimen", ["step-up", "everything", "continuous"])
-def test_T18_sinks_only_grow(regimen, courses):
-    """Drug eliminated, internalized, or lost with dead cells never comes back."""
+def test_sinks_never_decrease(regimen, courses):
+    """Drug eliminated, internalized or lost with dying cells does not return."""
     drug = courses[regimen].state.model.drug
     for sink in SINKS:
         amount = getattr(drug, sink)
@@ -93,20 +93,22 @@ def test_T18_sinks_only_grow(regimen, courses):
     assert (drug.died[-1] > 0.0) == (lost > 0.0)
 
 
-def test_without_clearance_the_drug_on_dying_cells_stays_in_the_body(courses):
+def test_without_clearance_drug_on_dying_cells_stays_in_the_body(courses):
     """Time-varying clearance contains the loss with target cells: at CL = 0 nothing is lost.
 
     Free and bound drug, without the sinks, add up to the doses while nearly all B cells die.
     """
     course = courses["no clearance"]
     assert course.b_cells[-1] < 0.05
-    wanted = given(course)
-    assert found(course, without=SINKS) == pytest.approx(wanted, rel=1e-6, abs=1e-6 * wanted[-1])
+    expected = administered(course)
+    assert total_drug(course, without=SINKS) == pytest.approx(
+        expected, rel=1e-6, abs=1e-6 * expected[-1]
+    )
 
 
 @pytest.mark.parametrize("sink", SINKS)
-def test_flaw_8_the_balance_fails_without_a_sink(sink, courses):
-    """Leave out any one sink, and drug is missing by far more than 1e-6."""
+def test_balance_fails_without_any_one_sink(sink, courses):
+    """Without one of the sinks, the missing drug is far more than 1e-6 of the dose."""
     course = courses["everything"]
-    missing = given(course)[-1] - found(course, without=(sink,))[-1]
-    assert missing > 1e-4 * given(course)[-1]
+    missing = administered(course)[-1] - total_drug(course, without=(sink,))[-1]
+    assert missing > 1e-4 * administered(course)[-1]

@@ -1,6 +1,6 @@
-"""T1-T8, T13, T14 of the model description: what doses do to the nominal patient.
+"""Effects of regimens in the nominal patient.
 
-Mosunetuzumab in lymphoma with 500 Mcell B cells in blood and 30,000 in lymphoid tissue.
+Mosunetuzumab in lymphoma, with 500 Mcell B cells in blood and 30,000 Mcell in lymphoid tissue.
 """
 
 import equinox as eqx
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.model.synapse import Equilibrium, gap
+from qsp.model.synapse import Equilibrium, contact_gap
 from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR
 from tests.scenarios import HOUR, Scenario, Subject, mosunetuzumab, solve
 
@@ -17,9 +17,9 @@ WEEKS = (0, 7, 14, 21, 42, 63)
 LENGTHS = (4, 4, 4, 2, 2, 2)
 BELOW_HOOK = (0.2, 0.4, 0.8, 1.6, 2.8, 6.7, 20.0, 30.0)
 INTERVALS = (7, 14, 21, 42)
-NOTHING = 1e-6
-"""What may appear in a state that is zero before treatment, in its own unit."""
-NOBODY_BORN_OR_DEAD = {
+NEGLIGIBLE = 1e-6
+"""Tolerance of a state that is zero before treatment, in the unit of the state."""
+NO_DIVISION_OR_DEATH = {
     **{f"t_cells.{rate}": 0.0 for rate in ("g_A", "g_X", "d_A", "d_X")},
     "t_cells.k_home.lymphoid": 0.0,
 }
@@ -44,7 +44,7 @@ def courses(double_precision):
             "untreated tebentafusp": Scenario(tebentafusp.patient(), days=60),
             "flat": Scenario(patient, nhl.iv(WEEKS, (60, 60, 60, 60, 30, 30), LENGTHS)),
             "step_up": Scenario(patient, step_up),
-            "closed": Scenario(nhl.patient(NOBODY_BORN_OR_DEAD), step_up),
+            "closed": Scenario(nhl.patient(NO_DIVISION_OR_DEATH), step_up),
             "20 mg flat": Scenario(patient, nhl.iv([0, 7], [20, 20]), 14),
             "6.7 mg twice": Scenario(patient, nhl.iv([0, 7], [6.7, 6.7]), 14),
             "1.6 then 20 mg": Scenario(patient, nhl.iv([0, 7], [1.6, 20]), 14),
@@ -62,8 +62,8 @@ def logistic(time, first, growth, capacity):
 
 
 @pytest.mark.parametrize("molecule", ["mosunetuzumab", "blinatumomab", "tebentafusp"])
-def test_T01_an_untreated_patient_stays_as_he_is_but_for_a_logistic_tumor(molecule, courses):
-    """60 days without drug: every state within 1 %, the tumor on its own logistic solution."""
+def test_untreated_patient_is_at_steady_state_except_for_logistic_tumor_growth(molecule, courses):
+    """60 days without drug: every state within 1 %, the tumor on the logistic solution."""
     course = courses[f"untreated {molecule}"]
     tumor = course.state.model.targets.viable[:, MALIGNANT:, TUMOR].sum(1)
     p = course.scenario.parameters.model.targets
@@ -76,64 +76,64 @@ def test_T01_an_untreated_patient_stays_as_he_is_but_for_a_logistic_tumor(molecu
     resting = eqx.tree_at(lambda x: x.model.targets.viable, course.state, others)
     for path, values in jax.tree_util.tree_leaves_with_path(resting):
         change = np.abs(values - values[0])
-        assert np.all(change <= 0.01 * np.abs(values[0]) + NOTHING), jax.tree_util.keystr(path)
+        assert np.all(change <= 0.01 * np.abs(values[0]) + NEGLIGIBLE), jax.tree_util.keystr(path)
 
 
-def test_T02_cytokines_of_a_first_dose_come_in_order_and_go(courses):
-    """60 mg: TNF-alpha before IL-6, IFN-gamma before CXCL10, IL-6 at 4-16 h, a fifth at 72 h."""
+def test_cytokines_of_a_first_dose_peak_in_order_and_decline(courses):
+    """60 mg: TNF-alpha before IL-6, IFN-gamma before CXCL10, IL-6 at 4-16 h, below 20 % at 72 h."""
     course = courses["flat"]
     hours = {name: course.peak_hours(name) for name in ("tnf_alpha", "il6", "ifn_gamma", "cxcl10")}
-    shown = ", ".join(f"{name} at {hour:.1f} h" for name, hour in hours.items())
-    assert hours["tnf_alpha"] < hours["il6"], shown
-    assert hours["ifn_gamma"] < hours["cxcl10"], shown
-    assert 4.0 <= hours["il6"] <= 16.0, shown
+    peaks = ", ".join(f"{name} at {hour:.1f} h" for name, hour in hours.items())
+    assert hours["tnf_alpha"] < hours["il6"], peaks
+    assert hours["ifn_gamma"] < hours["cxcl10"], peaks
+    assert 4.0 <= hours["il6"] <= 16.0, peaks
     assert course.at(course.cytokine("il6"), 3.0) < 0.2 * course.peak("il6")
 
 
 @pytest.mark.parametrize("regimen", ["1 mg twice", "20 mg flat", "60 mg twice"])
-def test_T03_the_same_dose_a_week_later_releases_half_at_most(regimen, courses):
-    """IL-6 peak of the second dose at most half of the first."""
+def test_the_same_dose_a_week_later_releases_at_most_half(regimen, courses):
+    """IL-6 peak of the second dose is at most half of that of the first."""
     course = courses[regimen]
     assert course.peak("il6", 2) <= 0.5 * course.peak("il6", 1)
 
 
-def test_T04_flat_dosing_doubles_the_largest_il6(courses):
-    """60 mg flat against 1/2/60 mg without steroid: largest IL-6 at least 2 times as high."""
+def test_flat_dosing_doubles_the_largest_il6(courses):
+    """60 mg flat against 1/2/60 mg without steroid: largest IL-6 at least doubled."""
     ratio = courses["flat"].largest("il6") / courses["step_up"].largest("il6")
     assert ratio >= 2.0, f"ratio {ratio:.2f}"
 
 
-def test_T04_flat_and_step_up_dosing_end_alike(courses):
-    """Same drug exposure from day 42 within 25 %, same tumor at day 84 within 15 % points."""
+def test_flat_and_step_up_dosing_have_similar_late_exposure_and_response(courses):
+    """Exposure from day 42 within 25 %, tumor volume at day 84 within 15 percentage points."""
     flat, step_up = courses["flat"], courses["step_up"]
     late = [course.reductions.area.drug[4:6].sum() for course in (flat, step_up)]
     assert late[0] == pytest.approx(late[1], rel=0.25)
     assert flat.at(flat.volume, 84) == pytest.approx(step_up.at(step_up.volume, 84), abs=0.15)
 
 
-def test_T05_dividing_a_dose_lowers_il6_and_stepping_lowers_it_more(courses):
+def test_fractionation_lowers_il6_and_step_up_dosing_lowers_it_more(courses):
     """Largest IL-6: 20 mg flat above 6.7 mg twice above 1.6 then 20 mg."""
     regimens = ("20 mg flat", "6.7 mg twice", "1.6 then 20 mg")
     largest = [courses[regimen].largest("il6") for regimen in regimens]
     assert largest[0] > largest[1] > largest[2], largest
 
 
-def test_T06_first_dose_il6_rises_with_the_dose_up_to_the_hook(courses):
-    """IL-6 peak of one dose rises from 0.2 mg until plasma passes sqrt(K3*KT)."""
+def test_first_dose_il6_rises_with_the_dose_below_the_maximum_of_bridges(courses):
+    """IL-6 peak of one dose rises from 0.2 mg as long as plasma is below sqrt(K3*KT)."""
     runs = [courses[f"{mg} mg"] for mg in BELOW_HOOK]
     b = runs[0].scenario.parameters.model.binding
     assert max(run.reductions.peak.drug[0] for run in runs) < np.sqrt(b.KD_CD3 * b.KD_target)
     assert np.all(np.diff([run.peak("il6") for run in runs]) > 0.0)
 
 
-def test_T06_bridges_over_drug_are_a_bell_around_the_geometric_mean_of_affinities():
-    """Bridges rise with the drug to sqrt(K3*KT) and fall beyond, exactly."""
+def test_bridges_are_highest_at_the_geometric_mean_of_the_affinities():
+    """Bridges rise with the drug up to sqrt(K3*KT) and fall above."""
     p = jax.tree.map(jnp.asarray, mosunetuzumab().patient().model)
     top = float(np.sqrt(p.binding.KD_CD3 * p.binding.KD_target))
     drug = top * np.exp(np.linspace(-6.0, 6.0, 4 * 601 + 4).reshape(-1, 4))
     bridges = [
         Equilibrium().bridges(
-            None, gap(jnp.asarray(c), jnp.zeros(()), p.binding), p.binding, p.synapse
+            None, contact_gap(jnp.asarray(c), jnp.zeros(()), p.binding), p.binding, p.synapse
         )
         for c in drug
     ]
@@ -145,7 +145,7 @@ def test_T06_bridges_over_drug_are_a_bell_around_the_geometric_mean_of_affinitie
     assert np.all(np.diff(bell[highest:]) < 0.0)
 
 
-def test_T07_t_cells_leave_blood_and_return_within_a_week(courses):
+def test_t_cells_leave_blood_and_return_within_a_week(courses):
     """A step dose: nadir at 6-36 h below 0.6 of baseline, above 0.8 by day 7."""
     course = courses["step_up"]
     first_week = course.between(course.t_cells, 0.0, 7.0)
@@ -155,22 +155,22 @@ def test_T07_t_cells_leave_blood_and_return_within_a_week(courses):
     assert course.at(course.t_cells, 7.0) > 0.8
 
 
-def test_T07_traffic_neither_makes_nor_loses_t_cells(courses):
-    """Where no cell is born or dies the T cells of the body stay as many, whatever moves."""
+def test_traffic_conserves_t_cells(courses):
+    """Without division and death, the number of T cells in the body is constant."""
     course = courses["closed"]
     cells = course.state.model.t_cells.total
-    assert np.ptp(cells[:, 0]) > 0.5 * cells[0, 0]  # they do move
+    assert np.ptp(cells[:, 0]) > 0.5 * cells[0, 0]  # T cells do leave blood
     assert cells.sum(1) == pytest.approx(np.full(len(cells), cells[0].sum()), rel=1e-6)
 
 
-def test_T08_b_cells_leave_blood_within_two_days_of_a_full_dose(courses):
+def test_b_cells_are_depleted_in_blood_within_two_days_of_a_full_dose(courses):
     """60 mg: below 20 % at 24 h, below 10 % at 48 h."""
     course = courses["flat"]
     assert course.at(course.b_cells, 1.0) < 0.20
     assert course.at(course.b_cells, 2.0) < 0.10
 
 
-def test_T13_under_the_skin_everything_is_lower_and_later(courses):
+def test_subcutaneous_peaks_are_lower_and_later(courses):
     """60 mg SC against IV: Cmax and IL-6 peak lower and later."""
     iv, sc = courses["flat"], courses["60 mg SC"]
 
@@ -184,7 +184,7 @@ def test_T13_under_the_skin_everything_is_lower_and_later(courses):
     assert sc.peak_hours("il6") > iv.peak_hours("il6")
 
 
-def test_T14_the_second_dose_releases_more_the_longer_the_interval(courses):
-    """20 mg twice: IL-6 peak of the second dose rises from 7 over 14 and 21 to 42 days apart."""
+def test_second_dose_releases_more_after_a_longer_interval(courses):
+    """20 mg twice, 7, 14, 21 or 42 days apart: IL-6 peak of the second dose rises."""
     peaks = [courses[f"20 mg, {days} d apart"].peak("il6", 2) for days in INTERVALS]
     assert np.all(np.diff(peaks) > 0.0), peaks

@@ -1,4 +1,4 @@
-"""T12, T15, T16, T20, T21 of the model description: what targets and bridges do to release."""
+"""Effects of target cells, receptors and bridges on cytokine release."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from qsp.model import ModelStructure
 from qsp.model.severity import logistic
-from qsp.model.synapse import Equilibrium, Relaxed, gap
+from qsp.model.synapse import Equilibrium, Relaxed, contact_gap
 from qsp.model.tissues import KINDS, MALIGNANT, NORMAL, SKIN, TISSUES, TUMOR
 from tests.scenarios import HOUR, Scenario, Subject, mosunetuzumab, solve
 
@@ -41,15 +41,15 @@ def courses(double_precision):
     def blina(changes, mg):
         return Scenario(blinatumomab.patient(changes), blinatumomab.iv([0], [mg], 168.0), 14)
 
-    nothing = NO_TARGET | NO_CD3
+    no_receptor = NO_TARGET | NO_CD3
     return solve(
         {
             "whole": mosun({}),
             "depleted": mosun(DEPLETED),
-            "no receptor, mosunetuzumab, low": mosun(nothing, 1.0),
-            "no receptor, mosunetuzumab, high": mosun(nothing, 60.0),
-            "no receptor, blinatumomab, low": blina(nothing, 0.5),
-            "no receptor, blinatumomab, high": blina(nothing, 30.0),
+            "no receptor, mosunetuzumab, low": mosun(no_receptor, 1.0),
+            "no receptor, mosunetuzumab, high": mosun(no_receptor, 60.0),
+            "no receptor, blinatumomab, low": blina(no_receptor, 0.5),
+            "no receptor, blinatumomab, high": blina(no_receptor, 30.0),
             "no target": mosun(NO_TARGET),
             "no CD3": mosun(NO_CD3),
             "no cross-linking": mosun({"synapse.alpha": 1e-15}),
@@ -73,12 +73,12 @@ def skin(double_precision):
 
 
 def released(course):
-    """Cytokine source of the first dose by tissue [Mcell*day]."""
+    """Release drive of the first dose by tissue, integrated [Mcell*day]."""
     return np.asarray(course.reductions.flow_area[0])
 
 
-def test_T12_depletion_of_b_cells_lowers_the_first_dose_il6(courses):
-    """B cells at 2 % in blood and 15 % in lymphoid tissue: IL-6 peak of 60 mg down."""
+def test_depletion_of_b_cells_lowers_first_dose_il6(courses):
+    """With 2 % of B cells in blood and 15 % in lymphoid tissue, the IL-6 peak of 60 mg is lower."""
     assert courses["depleted"].peak("il6") < courses["whole"].peak("il6")
 
 
@@ -87,8 +87,8 @@ def test_T12_depletion_of_b_cells_lowers_the_first_dose_il6(courses):
     raises=AssertionError,
     reason="lymphoid tissue has 30 times the T cells of the tumor",
 )
-def test_T12_what_depletion_leaves_is_driven_by_the_tumor(courses):
-    """After depletion the tumor is the main source of cytokines."""
+def test_after_depletion_of_b_cells_the_tumor_is_the_main_source_of_cytokines(courses):
+    """The tumor has more than half of the release after depletion."""
     by_tissue = released(courses["depleted"])
     share = by_tissue[TUMOR] / by_tissue.sum()
     assert share > 0.5, f"share of the tumor {share:.2f}"
@@ -97,23 +97,23 @@ def test_T12_what_depletion_leaves_is_driven_by_the_tumor(courses):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="IL-6 saturates: what the tumor releases is enough for half of it",
+    reason="IL-6 saturates: the release from the tumor suffices for half of it",
 )
-def test_T15_without_skin_targets_most_of_tebentafusp_il6_goes(skin):
-    """20 ug tebentafusp without melanocytes: IL-6 peak down by over 80 %."""
+def test_without_skin_targets_il6_of_tebentafusp_falls_by_80_percent(skin):
+    """20 ug tebentafusp without melanocytes: IL-6 peak lower by over 80 %."""
     fall = 1.0 - skin["off"].peak("il6") / skin["on"].peak("il6")
     assert fall > 0.8, f"falls by {100 * fall:.0f} %"
 
 
-def test_T15_skin_is_the_main_source_of_tebentafusp_cytokines(skin):
-    """With melanocytes, the skin gives most of the cytokine source of the first dose."""
+def test_skin_is_the_main_source_of_cytokines_of_tebentafusp(skin):
+    """With melanocytes, skin has most of the release of the first dose."""
     by_tissue = released(skin["on"])
     assert by_tissue[SKIN] > 0.5 * by_tissue.sum(), by_tissue
     assert released(skin["off"])[SKIN] == 0.0
 
 
-def test_T15_the_skin_does_not_change_early_killing_of_the_tumor(skin):
-    """With and without melanocytes as many tumor cells killed in 8 h and alive on day 2, to 1 %."""
+def test_skin_targets_do_not_change_early_killing_of_the_tumor(skin):
+    """Tumor cells killed in 8 h and alive on day 2 agree to 1 % with and without melanocytes."""
     targets = [skin[name].state.model.targets for name in ("on", "off")]
     killed = [skin["on"].at(x.dying, 8 * HOUR) for x in targets]
     assert killed[0] > 0.1
@@ -123,8 +123,8 @@ def test_T15_the_skin_does_not_change_early_killing_of_the_tumor(skin):
 
 
 @pytest.mark.parametrize("molecule", ["mosunetuzumab", "blinatumomab"])
-def test_T16_without_receptors_pharmacokinetics_are_linear(molecule, courses):
-    """No copies of CD3 and target: 60 times the dose, 60 times the drug everywhere, to 1e-6."""
+def test_pharmacokinetics_are_linear_without_receptors(molecule, courses):
+    """Without CD3 and target, 60 times the dose gives 60 times the drug everywhere, to 1e-6."""
     low, high = (courses[f"no receptor, {molecule}, {dose}"] for dose in ("low", "high"))
     assert high.state.model.drug.soluble[1:, :].min() > 0.0
     for name in ("soluble", "peripheral", "eliminated"):
@@ -133,8 +133,8 @@ def test_T16_without_receptors_pharmacokinetics_are_linear(molecule, courses):
 
 
 @pytest.mark.parametrize("missing", ["no target", "no CD3", "no cross-linking"])
-def test_T16_T20_without_bridges_nothing_happens(missing, courses):
-    """No target, no CD3, or alpha to 0: no activation, no cytokine, no killing."""
+def test_no_effect_without_bridges(missing, courses):
+    """Without target, CD3 or cross-linking: no activation, no cytokine, no killing."""
     course = courses[missing]
     state, first = course.state.model, course.scenario.parameters.model
     assert course.reductions.peak.drug[0] > 10.0
@@ -150,27 +150,27 @@ def test_T16_T20_without_bridges_nothing_happens(missing, courses):
     assert np.all(np.diff(course.volume) > 0.0)
 
 
-def test_T20_strong_cross_linking_bridges_all_of_the_scarcer_receptor():
-    """Alpha to infinity: as many bridges as the scarcer receptor allows; alpha to 0: none."""
+def test_strong_cross_linking_bridges_all_of_the_scarcer_receptor():
+    """For large alpha, bridges equal the scarcer receptor; for small alpha they vanish."""
     p = jax.tree.map(jnp.asarray, mosunetuzumab().patient().model)
     b, s = p.binding, p.synapse
-    here = gap(jnp.array([20.0, 8.0, 5.0, 7.0]), jnp.zeros(()), b)
+    in_gap = contact_gap(jnp.array([20.0, 8.0, 5.0, 7.0]), jnp.zeros(()), b)
     density = jnp.minimum(b.copies_CD3 / b.area_t_cell, b.copies_target / b.area_target)
     scarcer = np.asarray(density * s.area)
 
     def bridges(alpha):
         linked = eqx.tree_at(lambda s: s.alpha, s, jnp.asarray(alpha))
-        return np.asarray(Equilibrium().bridges(None, here, b, linked))
+        return np.asarray(Equilibrium().bridges(None, in_gap, b, linked))
 
     ladder = np.array([bridges(alpha) for alpha in (1e-18, 1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e12)])
-    there = scarcer > 0.0
-    assert np.all(np.diff(ladder[:, there], axis=0) > 0.0)
+    present = scarcer > 0.0
+    assert np.all(np.diff(ladder[:, present], axis=0) > 0.0)
     assert ladder[-1] == pytest.approx(scarcer, rel=1e-6)
     assert ladder[0].max() < 1e-9 * scarcer.max()
 
 
-def test_T21_soluble_target_lowers_the_crs_of_the_first_dose(courses):
-    """Elranatamab-like, 12 mg SC: the more soluble BCMA, the lower severity and both links."""
+def test_soluble_target_lowers_the_crs_of_the_first_dose(courses):
+    """Elranatamab-like, 12 mg SC: severity and both links fall with soluble BCMA."""
     runs = [courses[f"soluble {concentration}"] for concentration in SOLUBLE]
     severity = runs[0].scenario.parameters.model.severity
     peaks = [run.reductions.peak.severity[0] for run in runs]

@@ -1,6 +1,6 @@
-"""The package against the twin, an implementation that shares only the model description with it.
+"""Agreement of the package with the twin, an independent implementation of the same equations.
 
-Between them the scenarios exercise every process: step-up infusions, injections with lymph
+Together the scenarios use every process: step-up infusions, injections with lymph
 transits, boluses, tocilizumab, dexamethasone, JAK inhibitor, anti-TNF, soluble target, competitor,
 mechanistic clearance, relaxing bridges and mass-action recruitment. Both solve at 1e-9.
 """
@@ -24,11 +24,11 @@ from tests.reference.adapter import twin_parameters, twin_state
 from tests.scenarios import HOUR, Dose, Scenario, Subject, mosunetuzumab, solve
 
 RELATIVE, OF_SCALE = 1e-4, 1e-8
-OF_TWIN_KINDS = ("iv", "sc", "toci", "dex", "jak", "anti_tnf")
-TARGET = dict(zip(DOSE_KINDS[: len(OF_TWIN_KINDS)], OF_TWIN_KINDS, strict=True))
-"""Names of doses in the twin, which has not the last four."""
+TWIN_KINDS = ("iv", "sc", "toci", "dex", "jak", "anti_tnf")
+TARGET = dict(zip(DOSE_KINDS[: len(TWIN_KINDS)], TWIN_KINDS, strict=True))
+"""Names of the doses in the twin, which lacks the last four."""
 RELAXED_MASS_ACTION = ModelStructure(synapse=Relaxed(), recruitment=MassAction())
-OF_TWIN = {"recruitment": "mass_action", "relaxation": True}
+TWIN_OPTIONS = {"recruitment": "mass_action", "relaxation": True}
 SINKS_OF_LOSS = {
     "binding.k_int_CD3": 1.584,
     "binding.k_int_target": 0.24,
@@ -96,7 +96,7 @@ def relaxed(double_precision):
 
 
 def reference(course, **options):
-    """The same scenario by the twin."""
+    """Results of the twin for the same scenario."""
     events = [
         twin.Event(dose.time, TARGET[dose.kind], dose.amount, dose.duration)
         for dose in course.scenario.doses
@@ -106,8 +106,8 @@ def reference(course, **options):
     )
 
 
-def agree(name, ours, theirs):
-    """|difference| within 1e-4 of the reference and 1e-8 of its scale."""
+def assert_agrees(name, ours, theirs):
+    """The difference is within 1e-4 of the reference plus 1e-8 of its largest value."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, name
     scale = np.abs(theirs).max()
@@ -117,15 +117,15 @@ def agree(name, ours, theirs):
     assert excess[worst] <= 0.0, f"{where}: {ours[worst]:.9g}, twin {theirs[worst]:.9g}"
 
 
-def agree_everywhere(course, other):
-    """Every state at every time, the final one with it, and what a run shows."""
-    at = [
+def assert_all_agree(course, other):
+    """Every state at every time, the final state, and the variables of the results."""
+    states = [
         twin_state(jax.tree.map(lambda leaf, i=i: leaf[i], course.state))
         for i in range(len(course.times))
     ]
     for name in twin.STATES:
         if name != "beta_r" or course.state.model.bridges is not None:
-            agree(name, [state[name] for state in at], other[name])
+            assert_agrees(name, [state[name] for state in states], other[name])
     final = twin_state(course.final)
     for name in set(twin.STATES) - {"beta_r"}:
         scale = np.abs(other[name]).max()
@@ -133,33 +133,35 @@ def agree_everywhere(course, other):
             name
         )
     shown = course.shown
-    agree("drug_central", shown.drug_central, other["C"][:, 0])
-    agree("crs_severity", shown.crs_severity, other["F"])
+    assert_agrees("drug_central", shown.drug_central, other["C"][:, 0])
+    assert_agrees("crs_severity", shown.crs_severity, other["F"])
     cytokines = [other[name] for name in ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")]
-    agree("cytokines", shown.cytokines, np.stack(cytokines, axis=1))
-    agree("t_cells_blood", shown.t_cells_blood, (other["R"] + other["A"] + other["X"])[:, 0])
-    agree("b_cells_blood", shown.b_cells_blood, other["N"][:, 0, 0])
-    agree("tumor_volume", 1000.0 * shown.tumor_volume, other["V_tum"])
+    assert_agrees("cytokines", shown.cytokines, np.stack(cytokines, axis=1))
+    assert_agrees(
+        "t_cells_blood", shown.t_cells_blood, (other["R"] + other["A"] + other["X"])[:, 0]
+    )
+    assert_agrees("b_cells_blood", shown.b_cells_blood, other["N"][:, 0, 0])
+    assert_agrees("tumor_volume", 1000.0 * shown.tumor_volume, other["V_tum"])
     weight = course.scenario.parameters.model.release.weight
-    agree("secreting", course.record.secreting, weight * other["S"])
+    assert_agrees("secreting", course.record.secreting, weight * other["S"])
 
 
 @pytest.mark.parametrize("name", list(scenarios()))
 def test_package_and_twin_agree(name, courses):
     """Every state and output at all times, closed form and threshold recruitment."""
-    agree_everywhere(courses[name], reference(courses[name]))
+    assert_all_agree(courses[name], reference(courses[name]))
 
 
 @pytest.mark.parametrize("name", list(relaxed_scenarios()))
 def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxed):
-    """Every state and output at all times, the other forms of both."""
-    agree_everywhere(relaxed[name], reference(relaxed[name], **OF_TWIN))
+    """Every state and output at all times, with the other forms of both."""
+    assert_all_agree(relaxed[name], reference(relaxed[name], **TWIN_OPTIONS))
 
 
 @pytest.fixture(scope="module")
 def patient(double_precision):
-    """A patient with every process on that both implementations have."""
-    # The twin's competitor kills nothing.
+    """A patient with every process of both implementations active."""
+    # The competitor of the twin does not deplete cells.
     k_depletion = complete().model.targets.k_depletion
     p = eqx.tree_at(lambda p: p.model.targets.k_depletion, complete(), jnp.zeros_like(k_depletion))
     only_lymphoid = jnp.zeros(4).at[LYMPHOID].set(0.0042)
@@ -167,8 +169,8 @@ def patient(double_precision):
     return dataclasses.replace(p, model=dataclasses.replace(p.model, t_cells=t_cells))
 
 
-def without_own_drugs(x):
-    """A state without the drugs that the twin has not."""
+def without_other_drugs(x):
+    """A state without the drugs that the twin lacks."""
     names = ("siltuximab", "anakinra", "kinase_inhibitor")
     drugs = lambda x: [getattr(x.supportive, name) for name in names]  # noqa: E731
     return eqx.tree_at(drugs, x, jax.tree.map(jnp.zeros_like, drugs(x)))
@@ -176,16 +178,18 @@ def without_own_drugs(x):
 
 @pytest.mark.parametrize("form", ["closed, threshold", "relaxed, mass action"])
 def test_derivatives_agree_at_random_states(form, patient):
-    """dx/dt of 60 random states during treatment, with every drug running in, agrees to 1e-9."""
+    """Derivatives at 60 random states, with infusions of every drug, agree to 1e-9."""
     structure, options = (
-        (ModelStructure(), {}) if form == "closed, threshold" else (RELAXED_MASS_ACTION, OF_TWIN)
+        (ModelStructure(), {})
+        if form == "closed, threshold"
+        else (RELAXED_MASS_ACTION, TWIN_OPTIONS)
     )
     system, rng = System(structure), np.random.default_rng(7)
-    given, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
-    rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(given)))
-    inputs: dict[str, float] = dict(zip(TARGET.values(), given, strict=True))
+    infusion, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
+    rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(infusion)))
+    inputs: dict[str, float] = dict(zip(TARGET.values(), infusion, strict=True))
     for _ in range(60):
-        time, x = rng.uniform(0.0, 60.0), without_own_drugs(busy(patient, system, rng))
+        time, x = rng.uniform(0.0, 60.0), without_other_drugs(busy(patient, system, rng))
         ours = twin_state(rates(jnp.asarray(time), x))
         theirs = twin.derivative(time, twin_state(x), p, inputs=inputs, **options)
         for name in twin.STATES:

@@ -8,13 +8,13 @@ from tests.model import patient
 
 @pytest.fixture(scope="session")
 def typical(strict_types):
-    """The patient without variability."""
+    """Parameters of the typical patient."""
     return patient.typical()
 
 
 @pytest.fixture(scope="session")
 def complete(strict_types):
-    """The same with every process on."""
+    """Parameters with every process active."""
     return patient.complete()
 
 

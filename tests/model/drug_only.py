@@ -1,7 +1,7 @@
-"""The disposition of the drug as a system of its own: cells and cytokines are left out.
+"""A system of drug disposition alone, without dynamics of cells and cytokines.
 
-With receptors the cells stand still at given numbers; without, the pharmacokinetics is linear and
-has closed-form answers.
+Receptors are constant; without receptors the pharmacokinetics are linear and have closed-form
+solutions.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from qsp.model.disposition import (
     Drug,
     Turnover,
     central_after_bolus,
-    drug_free,
+    drug_baseline,
     drug_rates,
     total_drug,
 )
@@ -41,10 +41,10 @@ class Parameters(eqx.Module):
 
 
 class DrugOnly(eqx.Module):
-    """Seen by the engine; the signal is nothing and every peak is the central concentration."""
+    """System for the engine: no CRS signal, and the central concentration in place of each peak."""
 
     def initial(self, p: Parameters) -> Drug:
-        return drug_free(p.disposition)
+        return drug_baseline(p.disposition)
 
     def negligible(self, x: Drug, p: Parameters) -> Drug:
         return eqx.tree_at(
@@ -57,22 +57,22 @@ class DrugOnly(eqx.Module):
         return bulk(x.soluble, x.soluble_target, x.competitor, p.receptors, p.binding)
 
     def rates(self, time: Array, x: Drug, p: Parameters, infusion: Array) -> Drug:
-        still = Receptors(jnp.zeros_like(p.receptors.cd3), jnp.zeros_like(p.receptors.target))
+        no_change = Receptors(jnp.zeros_like(p.receptors.cd3), jnp.zeros_like(p.receptors.target))
         return drug_rates(
             time,
             x,
             Dosing(infusion[0], infusion[1], jnp.zeros(())),
             self.bulk(x, p),
             p.receptors,
-            Turnover(still, still),
+            Turnover(no_change, no_change),
             p.disposition,
             p.binding,
             p.tissues,
         )
 
     def bolus(self, x: Drug, p: Parameters, amount: Array) -> Drug:
-        at = lambda soluble: self.bulk(eqx.tree_at(lambda x: x.soluble, x, soluble), p)  # noqa: E731
-        soluble = central_after_bolus(x.soluble, amount[0], at, p.disposition, p.tissues)
+        equilibrium = lambda soluble: self.bulk(eqx.tree_at(lambda x: x.soluble, x, soluble), p)  # noqa: E731
+        soluble = central_after_bolus(x.soluble, amount[0], equilibrium, p.disposition, p.tissues)
         depot = x.depot + p.disposition.bioavailability * amount[1]
         return eqx.tree_at(lambda x: (x.soluble, x.depot), x, (soluble, depot))
 
@@ -92,9 +92,9 @@ class DrugOnly(eqx.Module):
         return x, total_drug(x, self.bulk(x, p), p.disposition, p.tissues)
 
 
-def regimen(*given: tuple[float, int, float, float]) -> Events:
-    """Events of one lane from (time, kind, amount, duration), one dose period each."""
-    rows = [(*dose, n) for n, dose in enumerate(given, 1)]
+def regimen(*doses: tuple[float, int, float, float]) -> Events:
+    """Events of one simulation from (time, kind, amount, duration), each in its own dose period."""
+    rows = [(*dose, n) for n, dose in enumerate(doses, 1)]
     rows += [(np.inf, -1, 0.0, 0.0, 0)] * (EVENTS - len(rows))
     time, kind, amount, duration, period = map(np.array, zip(*rows, strict=True))
     rate = np.divide(amount, duration, out=np.zeros(EVENTS), where=duration > 0)
@@ -102,8 +102,8 @@ def regimen(*given: tuple[float, int, float, float]) -> Events:
 
 
 def run(sims: list[tuple[Parameters, Events]], grid: Any, end: float) -> SimulationResult:
-    """Trajectories on a grid at a tolerance of 1e-10."""
-    solved = [
+    """Solve simulations at a tolerance of 1e-10, with states saved on a grid."""
+    simulations = [
         Simulation(
             jax.tree.map(np.asarray, p),
             events,
@@ -113,6 +113,6 @@ def run(sims: list[tuple[Parameters, Events]], grid: Any, end: float) -> Simulat
         )
         for p, events in sims
     ]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *solved)
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *simulations)
     batch = Batch(stacked, (np.asarray(grid),))
     return simulate(batch, DrugOnly(), Method(rtol=1e-10), kinds=KINDS)[0]

@@ -1,4 +1,4 @@
-"""Patients and states for tests of the equations: typical, and with nothing absent."""
+"""Parameters and states for tests of the equations."""
 
 import dataclasses
 import functools
@@ -18,8 +18,8 @@ from qsp.model.release import Release
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import TCells
 from qsp.model.targets import Targets
-from qsp.population.assembly import nominal
 from qsp.population.cohort import read_cohort
+from qsp.population.table_from_files import nominal
 from qsp.system import Parameters, State, System
 
 POPULATIONS = Path(__file__).parents[2] / "populations"
@@ -31,13 +31,13 @@ def _table(molecule: str, cohort: str) -> Any:
 
 
 def typical(molecule: str = "mosunetuzumab", cohort: str = "nhl") -> Parameters:
-    """The patient without variability."""
+    """Parameters of the typical patient."""
     return jax.tree.map(jnp.asarray, _table(molecule, cohort).nominal())
 
 
 @functools.cache
 def complete() -> Parameters:
-    """The typical patient with every process on: no rate, copy number or cell count is zero."""
+    """Typical parameters with every process active: no rate, copy or cell number is zero."""
 
     def fill(p: Parameters, where: Any, value: Any) -> Parameters:
         return eqx.tree_at(where, p, jnp.broadcast_to(jnp.asarray(value), where(p).shape))
@@ -75,7 +75,7 @@ def complete() -> Parameters:
 
 
 def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
-    """A random state during treatment: every entry well above zero, far from the guards."""
+    """A random state during treatment, with every entry well above the numerical guards."""
 
     def around(scale: Any, low: float = 0.3, high: float = 1.5) -> jax.Array:
         scale = np.asarray(scale)
@@ -130,7 +130,7 @@ def units(module: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def with_each(module: Any, change: Any, path: str = "") -> Any:
-    """A Module with `change(path, unit, value)` in place of every quantity."""
+    """Replace every quantity of a Module by `change(path, unit, value)`."""
     changes = {}
     for field in dataclasses.fields(module):
         value, name = getattr(module, field.name), f"{path}{field.name}"

@@ -1,4 +1,4 @@
-"""Every equation takes lanes as the last axis of all its arrays, and gives what it gives alone."""
+"""Equations accept a last axis of patients on all arrays, with the same results as one by one."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def sims(strict_types):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_the_system_with_lanes_last_is_that_of_each_lane(name, sims):
+def test_a_last_axis_of_patients_gives_the_results_of_each_patient(name, sims):
     p, time, infusion = sims
     system, rng = System(FORMS[name]), np.random.default_rng(2)
     one = busy(complete(), system, rng)

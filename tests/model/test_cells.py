@@ -1,4 +1,4 @@
-"""T cells and target cells: what is conserved, what recruits, and rest without drug."""
+"""T cells and target cells: conservation, recruitment, killing, and steady state without drug."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ from qsp.model.t_cells import (
 )
 from qsp.model.targets import Logistic, Simeoni, target_fluxes, target_rates, tumor_volume
 from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
-from qsp.model.traffic import arriving
+from qsp.model.traffic import net_arrival
 from qsp.system import System
 from tests.model import patient
 from tests.model.patient import busy, units
@@ -42,9 +42,9 @@ FORMS = {
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_traffic_moves_cells_and_makes_none(seed, complete):
+def test_traffic_conserves_cells(seed, complete):
     p, x = complete.model, busy(complete, System(), np.random.default_rng(seed)).model
-    moved = arriving(
+    arrival = net_arrival(
         x.t_cells,
         p.t_cells.baseline,
         x.margination,
@@ -53,27 +53,27 @@ def test_traffic_moves_cells_and_makes_none(seed, complete):
         p.traffic,
     )
     for name in ("resting", "activated", "post_activated"):
-        flux = np.asarray(getattr(moved, name))
+        flux = np.asarray(getattr(arrival, name))
         assert flux.sum() == pytest.approx(0.0, abs=1e-12 * np.abs(flux).sum())
         assert np.all(flux != 0.0)
 
 
-def test_margination_and_chemotaxis_draw_cells_out_of_blood(complete):
+def test_margination_and_chemotaxis_increase_exit_from_blood(complete):
     p, rest = complete.model, complete.model.t_cells.baseline
     none = jnp.zeros(4)
 
     def into_tissues(marginated, cxcl10):
         x = TCells(rest, none, none)
         level, zero = jnp.asarray(cxcl10), jnp.asarray(150.0)
-        moved = arriving(x, rest, jnp.asarray(marginated), level, zero, p.traffic)
-        return np.asarray(moved.resting)
+        arrival = net_arrival(x, rest, jnp.asarray(marginated), level, zero, p.traffic)
+        return np.asarray(arrival.resting)
 
     assert into_tissues(0.0, 150.0) == pytest.approx(np.zeros(4), abs=1e-9)
-    drawn = into_tissues(1.0, 150.0)
-    assert drawn[BLOOD] < 0.0 < drawn[1:].min()
+    marginated = into_tissues(1.0, 150.0)
+    assert marginated[BLOOD] < 0.0 < marginated[1:].min()
     out = np.asarray(p.traffic.k_exit) * float(rest[BLOOD])
-    # ten times as many leave, a third as many return
-    assert drawn[1:] == pytest.approx(out[1:] * (10.0 - 1.0 / 3.0))
+    # tenfold exit, a third of the return
+    assert marginated[1:] == pytest.approx(out[1:] * (10.0 - 1.0 / 3.0))
     attracted = into_tissues(0.0, 2150.0)
     gain = np.asarray(p.traffic.chemotaxis) * 2000.0 / 4150.0
     assert attracted[1:] == pytest.approx(out[1:] * gain[1:], abs=1e-8)
@@ -84,9 +84,9 @@ def test_activated_cells_move_faster(complete):
     x = TCells(none, 0.1 * rest.at[BLOOD].multiply(3.0), 0.1 * rest.at[BLOOD].multiply(3.0))
     slow = dataclasses.replace(x, resting=x.activated)
     zero = jnp.asarray(150.0)
-    moved = arriving(slow, rest, jnp.asarray(0.3), zero, zero, p.traffic)
-    assert np.asarray(moved.activated) == pytest.approx(2.0 * np.asarray(moved.resting))
-    assert np.asarray(moved.post_activated) == pytest.approx(2.0 * np.asarray(moved.resting))
+    arrival = net_arrival(slow, rest, jnp.asarray(0.3), zero, zero, p.traffic)
+    assert np.asarray(arrival.activated) == pytest.approx(2.0 * np.asarray(arrival.resting))
+    assert np.asarray(arrival.post_activated) == pytest.approx(2.0 * np.asarray(arrival.resting))
 
 
 # === recruitment ===============================================================================
@@ -110,7 +110,7 @@ cells = st.floats(0.0, 1e6)
     touching=st.floats(0.0, 1.0),
     h=st.floats(0.0, 1.0),
 )
-def test_threshold_recruits_some_of_the_resting_cells_at_most(
+def test_threshold_recruits_between_none_and_all_resting_cells(
     resting, activated, post, touching, h
 ):
     p = patient.complete().model.t_cells
@@ -122,29 +122,29 @@ def test_threshold_recruits_some_of_the_resting_cells_at_most(
 
 @pytest.mark.parametrize("rule", [Threshold(), MassAction()])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_no_stimulation_recruits_nobody(rule, share, complete):
+def test_recruitment_is_zero_without_stimulation(rule, share, complete):
     pool = complete.model.t_cells.baseline
     x = TCells((1.0 - share) * pool, 0.4 * share * pool, 0.6 * share * pool)
     flux = rule(x, stimulus(0.9, 0.0), jnp.full(4, 18.0), complete.model.t_cells)
     assert np.all(np.asarray(flux) == 0.0)
 
 
-def test_full_stimulation_of_a_fresh_pool_is_mass_action(complete):
-    """With every threshold passed both rules recruit the resting pool; they differ below that."""
+def test_both_rules_agree_at_full_stimulation_of_a_resting_pool(complete):
+    """Above all thresholds, both rules recruit the resting pool; they differ below."""
     p, none = complete.model.t_cells, jnp.zeros(4)
     x, rate = TCells(p.baseline, none, none), jnp.full(4, 18.0)
-    gradual, at_once = (
+    threshold, mass_action = (
         rule(x, stimulus(0.8, 1.0), rate, p) for rule in (Threshold(), MassAction())
     )
-    # at zero recruited the rounding is ln 2 of 2 % of the pool
-    assert np.asarray(gradual / at_once) == pytest.approx(
+    # for an unrecruited pool, smoothing reduces recruitment by ln 2 of 2 % of the pool
+    assert np.asarray(threshold / mass_action) == pytest.approx(
         np.full(4, 1 - 0.02 * np.log(2)), rel=1e-9
     )
-    assert np.asarray(at_once) == pytest.approx(18.0 * 0.8 * np.asarray(p.baseline))
+    assert np.asarray(mass_action) == pytest.approx(18.0 * 0.8 * np.asarray(p.baseline))
 
 
-def test_a_pool_recruited_to_its_stimulation_responds_no_more(complete):
-    """Step-up dosing: the same stimulation again recruits nobody, a stronger one only the rest."""
+def test_repeated_stimulation_recruits_no_further_cells(complete):
+    """Step-up dosing: the same stimulation recruits none, a stronger one only the difference."""
     p = complete.model.t_cells
     x = TCells(0.5 * p.baseline, 0.1 * p.baseline, 0.4 * p.baseline)
     sharp = dataclasses.replace(p, threshold_width=jnp.asarray(1e-4))
@@ -156,15 +156,15 @@ def test_a_pool_recruited_to_its_stimulation_responds_no_more(complete):
     assert np.all(np.asarray(MassAction()(x, stimulus(1.0, 0.4), rate, sharp)) > 0.0)
 
 
-def test_recruitment_is_never_more_than_what_rests(complete):
+def test_recruitment_is_limited_by_resting_cells(complete):
     p = complete.model.t_cells
     x = TCells(0.01 * p.baseline, 0.99 * p.baseline, jnp.zeros(4))
     flux = Threshold()(x, stimulus(1.0, 1.0), jnp.full(4, 18.0), p)
     assert np.all(np.asarray(flux) <= 18.0 * np.asarray(x.resting))
 
 
-def test_excluded_cells_are_neither_met_nor_recruited(complete):
-    """Half of the resting cells excluded is half of the resting cells; activated ones count."""
+def test_excluded_cells_have_no_contact_and_are_not_recruited(complete):
+    """Excluding half equals a pool with half of the resting cells; activated cells all count."""
     p = complete.model.t_cells
     x = TCells(p.baseline, 0.1 * p.baseline, 0.1 * p.baseline)
     half = dataclasses.replace(p, excluded=jnp.full(4, 0.5))
@@ -177,14 +177,14 @@ def test_excluded_cells_are_neither_met_nor_recruited(complete):
 
     none = dataclasses.replace(p, excluded=jnp.zeros(4))
     assert activation(x, half) == pytest.approx(activation(near, none), rel=1e-12)
-    everyone = dataclasses.replace(p, excluded=jnp.ones(4))
-    assert np.all(activation(x, everyone) <= 0.0)
+    all_excluded = dataclasses.replace(p, excluded=jnp.ones(4))
+    assert np.all(activation(x, all_excluded) <= 0.0)
 
 
 # === balance of T cells =========================================================================
 
 
-def test_t_cells_change_by_division_death_and_homeostasis_only(complete, rng):
+def test_number_of_t_cells_changes_by_expansion_death_and_homeostasis_only(complete, rng):
     p, x = complete.model.t_cells, busy(complete, System(), rng).model.t_cells
     none = TCells(*[jnp.zeros(4)] * 3)
     flux = t_cell_fluxes(x, stimulus(0.7, 0.6), no_effects(), Threshold(), p)
@@ -194,7 +194,7 @@ def test_t_cells_change_by_division_death_and_homeostasis_only(complete, rng):
     assert all(np.all(np.asarray(value) != 0.0) for _, _, value in units(flux))
 
 
-def test_expansion_ends_at_its_limit(complete):
+def test_expansion_stops_at_its_limit(complete):
     p = complete.model.t_cells
     limit = np.asarray(p.expansion_limit * p.baseline)
     for share, expected in ((0.5, 0.5), (2.0, 0.0)):
@@ -204,7 +204,7 @@ def test_expansion_ends_at_its_limit(complete):
         assert growth == pytest.approx(np.full(4, expected), abs=1e-4)
 
 
-def test_a_steroid_slows_activation_and_no_jak_inhibitor_slows_expansion(complete, rng):
+def test_steroid_inhibits_activation_and_jak_inhibitor_does_not_inhibit_expansion(complete, rng):
     p, x = complete.model.t_cells, busy(complete, System(), rng).model.t_cells
 
     def fluxes(**effect):
@@ -222,7 +222,7 @@ def test_a_steroid_slows_activation_and_no_jak_inhibitor_slows_expansion(complet
 # === targets ====================================================================================
 
 
-def test_exchange_of_targets_conserves_them(complete, rng):
+def test_exchange_conserves_target_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
     flux = target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), complete.model.targets, Logistic())
     arrival = np.asarray(flux.arrival)
@@ -230,7 +230,7 @@ def test_exchange_of_targets_conserves_them(complete, rng):
     assert np.all(arrival[:, 1:] != 0.0)
 
 
-def test_killed_tumor_cells_are_dying_cells(complete, rng):
+def test_killed_tumor_cells_become_dying_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
     kills = jnp.asarray(rng.uniform(1.0, 9.0, (3, 4)))
     flux = target_fluxes(x, kills, jnp.zeros(()), complete.model.targets, Logistic())
@@ -244,7 +244,7 @@ def test_killed_tumor_cells_are_dying_cells(complete, rng):
     assert gained == pytest.approx(float(kills[TUMOR_KINDS, TUMOR].sum()), rel=1e-9)
 
 
-def test_both_clones_grow_towards_one_capacity(complete):
+def test_both_clones_share_one_capacity(complete):
     p = complete.model.targets
     viable = p.baseline.at[1, TUMOR].set(0.7e6).at[2, TUMOR].set(0.3e6)
     x = dataclasses.replace(
@@ -254,8 +254,8 @@ def test_both_clones_grow_towards_one_capacity(complete):
     assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
 
 
-def test_growth_turns_from_exponential_to_linear(complete):
-    """Simeoni: k*N far below the linear rate, the linear rate far above; clones by their share."""
+def test_simeoni_growth_changes_from_exponential_to_linear(complete):
+    """k*N far below the linear rate, the linear rate far above; each clone by its share."""
     p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
 
     def growth(cells):
@@ -269,14 +269,14 @@ def test_growth_turns_from_exponential_to_linear(complete):
     assert growth(cells).sum() < 500.0
 
 
-def test_growth_has_a_finite_gradient_everywhere(complete):
+def test_simeoni_growth_has_a_finite_gradient(complete):
     p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
     for cells in (0.0, 1.0, 2e4, 1e12):
         slope = jax.grad(lambda v: Simeoni()(v, p).sum())(jnp.full((3, 4), cells))
         assert np.isfinite(slope).all(), cells
 
 
-def test_tumor_volume_counts_dying_cells(complete):
+def test_tumor_volume_includes_dying_cells(complete):
     p = complete.model.targets
     x = model.baseline(complete.model, model.ModelStructure()).targets
     x = dataclasses.replace(x, dying=jnp.asarray(1000.0))
@@ -284,14 +284,14 @@ def test_tumor_volume_counts_dying_cells(complete):
     assert float(tumor_volume(x, p)) == pytest.approx(tumor / 1e6)
 
 
-def test_killing_is_shared_by_the_targets_that_effectors_meet(complete, rng):
-    """More targets per effector mean fewer kills per target, and no effector means none."""
+def test_killing_per_target_falls_with_targets_per_effector(complete, rng):
+    """More targets per effector cell give fewer kills per target; no effector cells, no kills."""
     e, s = complete.model.engagement, complete.model.synapse
     bridges, some = jnp.full((3, 4), 50.0), jnp.asarray(rng.uniform(10, 99, (3, 4)))
 
     def per_target(targets, activated):
-        fighting = jnp.full(4, activated)
-        return np.asarray(killing(bridges, targets, fighting, jnp.zeros(4), e, s) / targets)
+        effectors = jnp.full(4, activated)
+        return np.asarray(killing(bridges, targets, effectors, jnp.zeros(4), e, s) / targets)
 
     few, many = per_target(some, 100.0), per_target(10 * some, 100.0)
     assert np.all(many < few)
@@ -299,20 +299,20 @@ def test_killing_is_shared_by_the_targets_that_effectors_meet(complete, rng):
     assert np.all(per_target(some, 0.0) == 0.0)
 
 
-def test_half_the_t_cells_touch_a_target_at_k_t_targets_per_t_cell(complete):
+def test_half_of_the_t_cells_are_in_contact_at_k_t_targets_per_t_cell(complete):
     e, s = complete.model.engagement, complete.model.synapse
     t_cells = jnp.full(4, 100.0)
     targets = jnp.zeros((3, 4)).at[0].set(e.k_T * t_cells)
-    met = contact(jnp.full((3, 4), 1e12), targets, t_cells, e, s)
-    assert np.asarray(met.touching) == pytest.approx(np.full(4, 0.5))
-    assert np.asarray(met.stimulation) == pytest.approx(np.ones(4))
-    assert np.asarray(met.killing) == pytest.approx(np.full(4, 0.5))
+    contacts = contact(jnp.full((3, 4), 1e12), targets, t_cells, e, s)
+    assert np.asarray(contacts.touching) == pytest.approx(np.full(4, 0.5))
+    assert np.asarray(contacts.stimulation) == pytest.approx(np.ones(4))
+    assert np.asarray(contacts.killing) == pytest.approx(np.full(4, 0.5))
 
 
-def test_tissue_without_cells_is_quiet(complete):
+def test_contacts_are_zero_in_a_tissue_without_cells(complete):
     e, s = complete.model.engagement, complete.model.synapse
-    met = contact(jnp.full((3, 4), 50.0), jnp.zeros((3, 4)), jnp.zeros(4), e, s)
-    assert all(np.all(np.asarray(value) == 0.0) for _, _, value in units(met))
+    contacts = contact(jnp.full((3, 4), 50.0), jnp.zeros((3, 4)), jnp.zeros(4), e, s)
+    assert all(np.all(np.asarray(value) == 0.0) for _, _, value in units(contacts))
 
 
 # === before treatment ===========================================================================
@@ -332,7 +332,7 @@ def derivative(name):
         ("tebentafusp", "uveal_melanoma"),
     ],
 )
-def test_an_untreated_patient_rests_but_for_the_tumor(name, molecule, cohort):
+def test_untreated_patient_is_at_steady_state_except_for_the_tumor(name, molecule, cohort):
     p = patient.typical(molecule, cohort)
     x = System(FORMS[name]).initial(p)
     dx = derivative(name)(jnp.asarray(0.0), x, p, jnp.zeros(6))
@@ -341,7 +341,7 @@ def test_an_untreated_patient_rests_but_for_the_tumor(name, molecule, cohort):
     resting = eqx.tree_at(lambda dx: dx.model.targets.viable, dx, growth * (np.abs(growth) < 1e-6))
     size = {path: float(np.max(np.abs(value))) for path, _, value in units(x)}
     for path, _, rate in units(resting):
-        # the guard leaves 1e-12 nmol/L of drug, and with it next to no bridges
+        # the numerical guard leaves 1e-12 nmol/L of drug and a negligible number of bridges
         guard = 1e-3 if path.startswith("model.bridges") else 0.0
         assert float(np.max(np.abs(rate))) <= 1e-10 * max(size[path], 1.0) + guard, path
     assert np.count_nonzero(np.abs(growth) >= 1e-6) == np.count_nonzero(growth[TUMOR_KINDS, TUMOR])

@@ -1,7 +1,7 @@
-"""Derivatives of the rates are finite for every molecule in each population it is run in.
+"""Derivatives of the rates are finite for every shipped molecule in its populations.
 
 Implicit solvers and gradients of endpoints need them: one NaN in the Jacobian fails every patient.
-The rates themselves may be finite where a derivative is not, as at the root of zero.
+Rates can be finite where a derivative is not, for example the square root at zero.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def pairs():
-    """One config for each molecule and population that the shipped configs join."""
+    """One shipped config for each pair of molecule and population."""
     found = {}
     for file in sorted(CONFIGS.rglob("*.toml")):
         config = load(file)
@@ -47,7 +47,7 @@ def treated(system, p):
 
 
 def without_drug(system, p):
-    """All drug and the competitor have been lost since the treatment."""
+    """All drug and the competitor have been eliminated after treatment."""
     x = treated(system, p)
     drug = jax.tree.map(jnp.zeros_like, x.model.drug)
     return dataclasses.replace(x, model=dataclasses.replace(x.model, drug=drug))
@@ -61,7 +61,7 @@ def without_targets(system, p):
 
 
 def below_zero(system, p):
-    """A state that a solver may try on the way to zero."""
+    """A slightly negative state, as a solver may try it."""
     return jax.tree.map(lambda leaf: jnp.full_like(leaf, -1e-9), treated(system, p))
 
 
@@ -76,13 +76,13 @@ def names(tree):
 
 @functools.cache
 def derivatives(system: System):
-    """Compiled: rates, their Jacobian in forward mode, and the gradient of their sum in reverse.
+    """Compile rates, their forward-mode Jacobian, and the reverse-mode gradient of their sum.
 
-    By states and parameters. Molecules of one structure share the program. One derivative that is
-    not finite makes the gradient of the sum so too.
+    Derivatives are with respect to states and parameters. Molecules of one structure share the
+    program. A derivative that is not finite makes the gradient of the sum not finite.
     """
 
-    def of(x, p):
+    def compute(x, p):
         at, tree = ravel_pytree((x, p))
         infusion = jnp.ones(len(DOSE_KINDS))
 
@@ -93,7 +93,7 @@ def derivatives(system: System):
         gradient = jax.grad(lambda variables: rates(variables).sum())
         return rates(at), jax.jacfwd(rates)(at), gradient(at)
 
-    return jax.jit(of)
+    return jax.jit(compute)
 
 
 @functools.cache
@@ -107,19 +107,19 @@ def typical(pair):
 @pytest.mark.parametrize("pair", PAIRS)
 def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_types):
     system, p = typical(pair)
-    # Without weak types, which would be another program.
+    # Remove weak types, which would compile another program.
     x = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state(system, p))
     rates, jacobian, gradient = map(np.asarray, derivatives(system)(x, p))
     assert np.isfinite(rates).all()
     rows, variables = names(x), names((x, p))
-    lost = [(rows[i], variables[j]) for i, j in np.argwhere(~np.isfinite(jacobian))]
-    assert not lost, f"{len(lost)} derivatives, the first are {lost[:5]}"
-    lost = [variables[j] for j in np.flatnonzero(~np.isfinite(gradient))]
-    assert not lost, f"by {len(lost)} variables, the first are {lost[:5]}"
+    bad = [(rows[i], variables[j]) for i, j in np.argwhere(~np.isfinite(jacobian))]
+    assert not bad, f"{len(bad)} derivatives, the first are {bad[:5]}"
+    bad = [variables[j] for j in np.flatnonzero(~np.isfinite(gradient))]
+    assert not bad, f"by {len(bad)} variables, the first are {bad[:5]}"
 
 
-def test_the_shipped_configs_have_every_molecule_and_both_shipped_forms(strict_types):
-    """Among them is a molecule with two target arms, whose bridges take the root of zero."""
+def test_shipped_configs_cover_every_molecule_and_synapse_form(strict_types):
+    """They include a molecule with two target arms, whose bridges have a square root at zero."""
     assert {pair.split("-")[0] for pair in PAIRS} == set(molecules.names())
     synapses = [typical(pair)[0].structure.synapse for pair in PAIRS]
     assert all(form in synapses for form in (Equilibrium(), Equilibrium(REFINEMENTS), Relaxed()))

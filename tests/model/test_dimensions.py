@@ -1,8 +1,9 @@
-"""The equations follow when base units are rescaled at random.
+"""Dimensional analysis: the equations are invariant under a change of base units.
 
 Every parameter, state and infusion is rescaled by its declared unit; the derivative must rescale by
-the unit of the state over time. A missing volume, a rate added to a number, or a unit declared
-wrongly breaks this. A wrong factor without dimension does not: the independent twin is for those.
+the unit of the state over time. This detects a missing volume, a rate added to a number, and a
+wrongly declared unit. It does not detect a wrong dimensionless factor; comparison with the
+independent twin does.
 """
 
 import functools
@@ -34,7 +35,7 @@ SYSTEMS = {
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
 }
-# Not part of the derivative in the closed form; each is checked below by what it is used in.
+# Not part of the derivative in the closed form; tested below with the quantities that use them.
 UNUSED = {
     "model.interleukin1.baseline",
     "model.interleukin1.p_IL1",
@@ -61,7 +62,7 @@ def random_factors(rng: np.random.Generator) -> dict[str, float]:
 
 
 def rescaled(module: Any, factors: Mapping[str, float], *, per_day: bool = False) -> Any:
-    """All quantities of a Module in other base units; `per_day` for a derivative."""
+    """Convert all quantities of a Module to other base units; `per_day` for a derivative."""
     rate = factors["[time]"] if per_day else 1.0
     return with_each(module, lambda path, unit, v: v * (rescaling(unit, factors) / rate))
 
@@ -89,7 +90,7 @@ def patient(name: str, rng: np.random.Generator) -> tuple:
 
 
 def both_ways(name: str, seed: int, factors: Mapping[str, float], f: Callable) -> tuple[Any, Any]:
-    """The derivative in other units, and the derivative computed in other units."""
+    """The derivative computed in other units, and the derivative converted to these units."""
     p, x, infusion = patient(name, np.random.default_rng(seed))
     time = jnp.asarray(11.0)
     expected = rescaled(f(time, x, p, infusion), factors, per_day=True)
@@ -104,7 +105,7 @@ def both_ways(name: str, seed: int, factors: Mapping[str, float], f: Callable) -
 
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("seed", range(5))
-def test_derivative_follows_its_declared_units(name, seed):
+def test_derivative_rescales_with_random_base_units(name, seed):
     factors = random_factors(np.random.default_rng(100 + seed))
     got, expected = both_ways(name, seed, factors, derivative(name))
     worst = {path: d for path, d in deviation(got, expected).items() if not d < 1e-9}
@@ -112,21 +113,21 @@ def test_derivative_follows_its_declared_units(name, seed):
 
 
 @pytest.mark.parametrize("base", ALL)
-def test_derivative_follows_each_base_unit(base):
+def test_derivative_rescales_with_each_base_unit(base):
     factors = {**dict.fromkeys(ALL, 1.0), base: 1.7}
     got, expected = both_ways("closed form", 0, factors, derivative("closed form"))
     assert max(deviation(got, expected).values()) < 1e-9
 
 
-def test_no_entry_of_the_derivative_is_zero_here():
+def test_every_entry_of_the_derivative_is_tested():
     for name in SYSTEMS:
         p, x, infusion = patient(name, np.random.default_rng(0))
         dx = derivative(name)(jnp.asarray(11.0), x, p, infusion)
         assert all(np.all(np.asarray(value) != 0.0) for _, _, value in units(dx))
 
 
-def test_a_number_without_unit_in_any_equation_is_found():
-    """Mutation: 1e-3 of the derivative is added to one entry at a time without being rescaled."""
+def test_a_number_without_unit_in_any_equation_is_detected():
+    """Mutation: 1e-3 of one entry of the derivative is added to it without rescaling."""
     p, x, infusion = patient("closed form", np.random.default_rng(0))
     factors = random_factors(np.random.default_rng(1))
     f = derivative("closed form")
@@ -143,14 +144,14 @@ def test_a_number_without_unit_in_any_equation_is_found():
         assert {path for path, d in found.items() if d > 1e-5} == {name}
 
 
-def test_a_unit_declared_wrongly_is_found_for_every_parameter():
-    """Mutation: one parameter at a time keeps its number when the units change."""
+def test_a_wrong_unit_of_any_parameter_is_detected():
+    """Mutation: one parameter at a time is not rescaled."""
     p, x, infusion = patient("closed form", np.random.default_rng(2))
     factors = random_factors(np.random.default_rng(3))
     f, time = derivative("closed form"), jnp.asarray(11.0)
     expected = rescaled(f(time, x, p, infusion), factors, per_day=True)
     dx = rescaled(x, factors)
-    unseen = set()
+    undetected = set()
     for name, unit, _ in units(p):
         if not set(dimensions(unit)) & set(ALL):
             continue
@@ -161,12 +162,12 @@ def test_a_unit_declared_wrongly_is_found_for_every_parameter():
         scaled = infusion * doses(factors, per_day=True)
         got = f(time * factors["[time]"], dx, with_each(p, all_but_one), scaled)
         if max(deviation(got, expected).values()) < 1e-6:
-            unseen.add(name)
-    assert unseen == UNUSED
+            undetected.add(name)
+    assert undetected == UNUSED
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_what_follows_from_a_state_has_its_declared_units(name):
+def test_algebraic_quantities_have_their_declared_units(name):
     p, x, _ = patient(name, np.random.default_rng(4))
     factors = random_factors(np.random.default_rng(5))
     algebraic = jax.jit(lambda x, p: model.algebraic(x.model, p.model, SYSTEMS[name].structure))
@@ -175,7 +176,7 @@ def test_what_follows_from_a_state_has_its_declared_units(name):
 
 
 @pytest.mark.parametrize("name", ["closed form", "two target arms"])
-def test_baseline_and_bolus_follow_their_declared_units(name):
+def test_baseline_and_bolus_have_their_declared_units(name):
     p, x, amount = patient(name, np.random.default_rng(6))
     factors = random_factors(np.random.default_rng(7))
     bolus, initial = jax.jit(SYSTEMS[name].bolus), SYSTEMS[name].initial
@@ -186,7 +187,7 @@ def test_baseline_and_bolus_follow_their_declared_units(name):
     assert max(zero_where_zero.values()) < 1e-9
 
 
-def test_links_to_crs_il1_and_tumor_volume_have_their_units():
+def test_links_to_crs_il1_and_tumor_volume_have_their_declared_units():
     p, x, _ = patient("closed form", np.random.default_rng(8))
     factors = random_factors(np.random.default_rng(9))
     q, y = rescaled(p, factors), rescaled(x, factors)

@@ -1,4 +1,4 @@
-"""The equations know neither units nor labels nor files: importing them imports none of it."""
+"""Importing the equations imports no packages for units, labels or files."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ FORBIDDEN = ("pint", "xarray", "matplotlib", "pydantic", "netCDF4", "rich", "typ
 @pytest.mark.parametrize(
     "modules", ["qsp.model, qsp.interventions, qsp.system", "qsp.engine.batch, qsp.system"]
 )
-def test_importing_the_equations_imports_no_units_labels_or_figures(modules):
+def test_importing_the_equations_imports_no_other_layer(modules):
     code = f"import sys, {modules}; print(*set({FORBIDDEN}) & set(sys.modules), sep=',')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
-def test_importing_the_package_changes_no_setting_of_jax():
+def test_importing_the_package_does_not_change_jax_settings():
     code = (
         "import jax; before = dict(jax.config.values); import qsp.system, qsp.engine.batch;"
         "print({k for k, v in jax.config.values.items() if before.get(k) != v})"

@@ -1,4 +1,4 @@
-"""Each guard at the edge it protects, where value and gradient are finite, and away from it."""
+"""Each numerical guard at its singular point (finite value and gradient) and away from it."""
 
 import jax
 import jax.numpy as jnp
@@ -24,19 +24,19 @@ def test_every_guard_is_tested_here():
     assert guards == tested | {"geometric_mean", "positive_part", "capped", "bounded"}
 
 
-def test_ratio_of_nothing_to_nothing_is_zero_with_finite_gradient():
+def test_ratio_of_zero_to_zero_is_zero_with_finite_gradient():
     value, gradients = value_and_gradients(numerics.ratio, 0.0, 0.0)
     assert value == 0.0
     assert gradients == [pytest.approx(1 / numerics.TINY), 0.0]
 
 
-def test_ratio_is_bare_away_from_zero():
+def test_ratio_is_unguarded_away_from_zero():
     value, gradients = value_and_gradients(numerics.ratio, 3.0, 4.0)
     assert value == pytest.approx(0.75, rel=1e-11)
     assert gradients == pytest.approx([1 / 4, -3 / 16], rel=1e-11)
 
 
-def test_reciprocal_of_nothing_is_finite_and_bare_away_from_zero():
+def test_reciprocal_of_zero_is_finite_and_unguarded_away_from_zero():
     value, gradients = value_and_gradients(numerics.reciprocal, 0.0)
     assert value == 1.0 / numerics.TINY
     assert np.isfinite(gradients).all()
@@ -77,7 +77,7 @@ def test_hill_and_all_its_gradients_are_zero_without_bridges(n):
 
 
 @pytest.mark.parametrize("n", [1.0, 1.78])
-def test_hill_of_a_state_below_zero_is_that_of_zero(n):
+def test_hill_of_a_negative_state_is_zero(n):
     value, gradients = value_and_gradients(numerics.hill, -1e-9, 50.0, n)
     assert 0.0 <= value < numerics.SMALLEST
     assert np.isfinite(gradients).all()
@@ -129,12 +129,12 @@ def test_softplus_gain_is_the_difference_of_two_softplus(x, low):
     assert np.isfinite(slopes).all()
 
 
-def test_softplus_gain_over_nothing_is_exactly_zero():
+def test_softplus_gain_is_exactly_zero_at_its_lower_end():
     for low in (-50.0, -1.3, 0.0):
         assert float(numerics.softplus_gain(*map(jnp.asarray, (low, low, 0.7)))) == 0.0
 
 
-def test_positive_part_is_smooth_at_zero_and_exact_beyond():
+def test_positive_part_is_smooth_at_zero_and_exact_elsewhere():
     value, gradients = value_and_gradients(numerics.positive_part, 0.0)
     assert (value, gradients) == (pytest.approx(0.005), [pytest.approx(0.5)])
     high, slope_high = value_and_gradients(numerics.positive_part, 0.5)
@@ -145,7 +145,7 @@ def test_positive_part_is_smooth_at_zero_and_exact_beyond():
     assert 0.0 < slope_low[0] < 2e-4
 
 
-def test_capped_takes_the_slope_of_the_smaller_and_half_of_both_at_the_edge():
+def test_capped_has_the_slope_of_the_smaller_argument_and_half_of_both_at_the_kink():
     assert value_and_gradients(numerics.capped, 1.0, 2.0) == (1.0, [1.0, 0.0])
     assert value_and_gradients(numerics.capped, 3.0, 2.0) == (2.0, [0.0, 1.0])
     value, gradients = value_and_gradients(numerics.capped, 2.0, 2.0)
@@ -153,7 +153,7 @@ def test_capped_takes_the_slope_of_the_smaller_and_half_of_both_at_the_edge():
     assert sum(gradients) == 1.0
 
 
-def test_bounded_keeps_the_value_within_and_its_gradient_finite():
+def test_bounded_clips_the_value_and_keeps_the_gradient_finite():
     edges = {0.5: (1.0, 0.0), 2.0: (2.0, 1.0), 9.0: (3.0, 0.0)}
     for x, (expected, slope) in edges.items():
         value, gradients = value_and_gradients(numerics.bounded, x, 1.0, 3.0)
@@ -165,7 +165,7 @@ def test_bounded_keeps_the_value_within_and_its_gradient_finite():
         assert 0.0 <= gradients[0] <= 1.0
 
 
-def test_a_guard_costs_less_than_the_tolerance_of_any_run():
+def test_guard_of_a_ratio_is_below_the_tolerance_of_a_run():
     for cells in (0.1, 1.0, 1e5):
         guarded = float(numerics.ratio(jnp.asarray(cells), jnp.asarray(cells)))
         assert abs(guarded - 1.0) <= 1e-10

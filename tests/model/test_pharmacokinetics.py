@@ -1,4 +1,4 @@
-"""Pharmacokinetics without receptors against closed forms, to 1e-6."""
+"""Pharmacokinetics without receptors against closed-form solutions, to 1e-6."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ IV, SC = 0, 1
 
 @pytest.fixture(scope="session")
 def linear(typical):
-    """No receptors, no tissues, constant clearance, no peripheral compartment."""
+    """Parameters without receptors, tissues and peripheral compartment, with constant clearance."""
     m = typical.model
     disposition = dataclasses.replace(
         m.disposition,
@@ -39,7 +39,7 @@ def changed(p, **values):
 
 @pytest.fixture(scope="session")
 def linear_runs(linear):
-    """Every linear case in one program: name to concentration over time and to the whole result."""
+    """Results of all linear cases by name, solved in one program."""
     two = changed(linear, Q=1.46)
     tissue = changed(two, k_exchange=jnp.array([0.0, 34.8, 16.3, 0.72]))
     falling = changed(linear, CL_base=1.08, half_life_CL=5.0)
@@ -74,16 +74,16 @@ def chain(p, start, infusion=None, stop=np.inf):
     d = p.disposition
     V1, V2, Q, CL = (float(v) for v in (d.V1, d.V2, d.Q, d.CL_ss))
     ka, kl = float(d.ka), float(d.k_lymph)
-    A = np.zeros((6, 6))  # amounts, then a constant one for the infusion
+    A = np.zeros((6, 6))  # amounts, and a constant of one for the infusion
     A[0, 0], A[1, 0], A[1, 1], A[2, 1], A[2, 2], A[3, 2] = -ka, ka, -kl, kl, -kl, kl
     A[3, 3], A[3, 4], A[4, 3], A[4, 4] = -(CL + Q) / V1, Q / V2, Q / V1, -Q / V2
-    given = A.copy()
+    with_infusion = A.copy()
     if infusion is not None:
-        given[:5, 5] = infusion
+        with_infusion[:5, 5] = infusion
     x0 = np.array([*start, 1.0])
 
     def at(t):
-        x = expm(given * min(t, stop)) @ x0
+        x = expm(with_infusion * min(t, stop)) @ x0
         return (expm(A * max(t - stop, 0.0)) @ x)[3] / V1
 
     return np.array([at(t) for t in GRID])
@@ -99,7 +99,7 @@ def test_one_compartment_bolus_decays_exponentially(concentration, linear):
     assert concentration("one compartment bolus") == pytest.approx(expected, rel=1e-6)
 
 
-def test_one_compartment_infusion_rises_to_and_falls_from_its_end(concentration, linear):
+def test_one_compartment_infusion_peaks_at_its_end(concentration, linear):
     V1, CL = float(linear.disposition.V1), float(linear.disposition.CL_ss)
     k, rate = CL / V1, 100.0 / 3.0
     during = rate / CL * (1.0 - np.exp(-k * np.minimum(GRID, 3.0)))
@@ -108,7 +108,7 @@ def test_one_compartment_infusion_rises_to_and_falls_from_its_end(concentration,
 
 
 @pytest.mark.parametrize("route", ["bolus", "infusion"])
-def test_two_compartments(route, concentration, linear):
+def test_two_compartments_follow_the_matrix_exponential(route, concentration, linear):
     two = changed(linear, Q=1.46)
     if route == "bolus":
         expected = chain(two, 100.0 * INTO_CENTRAL)
@@ -118,7 +118,9 @@ def test_two_compartments(route, concentration, linear):
 
 
 @pytest.mark.parametrize("route", ["subcutaneous", "subcutaneous infusion"])
-def test_depot_and_two_lymph_transits(route, concentration, linear):
+def test_depot_and_two_lymph_compartments_follow_the_matrix_exponential(
+    route, concentration, linear
+):
     two, available = changed(linear, Q=1.46), 100.0 * float(linear.disposition.bioavailability)
     if route == "subcutaneous":
         expected = chain(two, available * INTO_DEPOT)
@@ -128,7 +130,7 @@ def test_depot_and_two_lymph_transits(route, concentration, linear):
 
 
 @pytest.mark.parametrize("route", ["bolus", "infusion"])
-def test_clearance_that_falls_with_time(route, concentration, linear):
+def test_time_varying_clearance_follows_its_integral(route, concentration, linear):
     V1, CL_ss = float(linear.disposition.V1), float(linear.disposition.CL_ss)
     a = np.log(2.0) / 5.0
 
@@ -148,7 +150,7 @@ def test_clearance_that_falls_with_time(route, concentration, linear):
     assert concentration(name) == pytest.approx(expected, rel=1e-6)
 
 
-def test_double_doses_give_double_concentrations_everywhere(linear_runs):
+def test_concentrations_are_proportional_to_the_dose(linear_runs):
     once = linear_runs["several"].saved[0][0]
     twice = linear_runs["several, twice"].saved[0][0]
     for single, double in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
@@ -162,29 +164,29 @@ def test_doses_superpose(concentration):
 
 
 def test_area_under_the_curve_is_dose_over_clearance(linear_runs, linear):
-    """What was eliminated is clearance times area, and all of the dose in time."""
+    """The eliminated amount is clearance times area."""
     result = linear_runs["two compartments infusion"]
     area, CL = result.periods.reductions.area[1], float(linear.disposition.CL_ss)
     assert float(result.final.eliminated) == pytest.approx(CL * float(area), rel=1e-7)
 
 
-def test_tissues_come_to_their_partition(linear_runs, linear):
-    """Fast tissues follow the plasma at their ratio, all the closer the slower the plasma falls."""
+def test_tissues_approach_their_partition_ratio(linear_runs, linear):
+    """Tissues with fast exchange follow plasma at their partition ratio."""
     drug = linear_runs["several"].saved[0][0]
     ratio = drug.soluble[-1] / drug.soluble[-1, 0]
     assert ratio[1:3] == pytest.approx(np.asarray(linear.disposition.partition)[1:3], rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["several", "subcutaneous infusion", "falling clearance infusion"])
-def test_drug_given_is_drug_found_at_every_time(name, linear_runs, linear):
+def test_total_drug_is_the_dose_at_all_times(name, linear_runs, linear):
     available = float(linear.disposition.bioavailability)
     total = linear_runs[name].saved[0][1]
-    given = {
+    administered = {
         "several": 80.0 * np.minimum(GRID / 0.2, 1.0) + (GRID >= 7) * (30.0 + available * 50.0),
         "subcutaneous infusion": available * 100.0 * np.minimum(GRID / 3.0, 1.0),
         "falling clearance infusion": 100.0 * np.minimum(GRID / 3.0, 1.0),
     }[name]
-    assert total == pytest.approx(given, rel=1e-9, abs=1e-9)
+    assert total == pytest.approx(administered, rel=1e-9, abs=1e-9)
 
 
 def test_peak_and_trough_of_a_bolus(linear_runs, linear):
@@ -196,8 +198,8 @@ def test_peak_and_trough_of_a_bolus(linear_runs, linear):
     assert float(last) == pytest.approx(100.0 / V1 * np.exp(-CL / V1 * END), rel=1e-7)
 
 
-def test_receptors_bring_loss_that_saturates(typical, linear):
-    """With internalization the apparent clearance is highest at the lowest dose."""
+def test_target_mediated_elimination_saturates(typical, linear):
+    """The internalized share of the dose falls with the dose."""
     m = typical.model
     binding = dataclasses.replace(
         m.binding, k_int_target=jnp.asarray(0.5), KD_target=jnp.asarray(1.0)
@@ -208,5 +210,5 @@ def test_receptors_bring_loss_that_saturates(typical, linear):
     result = run([(p, regimen((0.0, IV, dose, 0.0))) for dose in doses], GRID, END)
     share = np.asarray(result.final.internalized) / doses
     assert share[0] > share[1] > share[2] > 0.0
-    found = np.asarray(result.saved[0][1])
-    assert found == pytest.approx(np.tile(np.array(doses)[:, None], len(GRID)), rel=1e-8)
+    total = np.asarray(result.saved[0][1])
+    assert total == pytest.approx(np.tile(np.array(doses)[:, None], len(GRID)), rel=1e-8)

@@ -1,4 +1,4 @@
-"""Trimers: the closed form against root finds of the equilibrium and against the kinetic scheme."""
+"""Closed form of the trimers against numerical root finding and the kinetic scheme."""
 
 import itertools
 from typing import cast
@@ -12,14 +12,14 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from qsp.model.binding import Receptors
-from qsp.model.synapse import Equilibrium, Gap, Kinetic, Relaxed, gap, per_synapse, trimers
+from qsp.model.synapse import Equilibrium, Gap, Kinetic, Relaxed, contact_gap, per_synapse, trimers
 
-DENSITY = 9.03e-3  # molecules/um^2 that make 1 nmol/L in the gap
+DENSITY = 9.03e-3  # molecules/um^2 equal to 1 nmol/L in the contact gap
 CD3 = 6e4 / 150.0 / DENSITY
 
 
 def root_find(c, K_3, K_T, alpha, chi, r_T, valency, r_3=CD3):
-    """Trimers from the balances of CD3 and target, solved for the free target in ln t."""
+    """Trimers from the mass balances of CD3 and target, solved for ln t with t the free target."""
     single, double = valency / K_T, (valency - 1.0) * chi / K_T**2
 
     def trimer(t):
@@ -37,7 +37,7 @@ def root_find(c, K_3, K_T, alpha, chi, r_T, valency, r_3=CD3):
 
 
 def grid(*chi):
-    """Drug, K_3, K_T, alpha, chi and target over all that molecules may be."""
+    """Combinations of drug, K_3, K_T, alpha, chi and target over the plausible ranges."""
     c, copies = np.logspace(-4, 4, 9), np.array([300.0, 1e4, 1e6])
     axes = c, (1.0, 40.0, 1000.0), (0.01, 1.0, 70.0), (1e-3, 1.0, 100.0), chi
     return np.array(list(itertools.product(*axes, copies / 500.0 / DENSITY)))
@@ -51,8 +51,10 @@ def closed_form(points, binding, valency, refinements, r_3=CD3):
             binding,
             (K_3, K_T, chi, jnp.asarray(valency)),
         )
-        here = Gap(free=c[None], K_T=K_T, receptors=Receptors(jnp.full((1,), r_3), r_T[None, None]))
-        return trimers(here, alpha, p, refinements=refinements)[0, 0]
+        in_gap = Gap(
+            free=c[None], K_T=K_T, receptors=Receptors(jnp.full((1,), r_3), r_T[None, None])
+        )
+        return trimers(in_gap, alpha, p, refinements=refinements)[0, 0]
 
     rows = np.column_stack([points, np.broadcast_to(r_3, len(points))])
     return np.asarray(jax.jit(jax.vmap(at))(jnp.asarray(rows)))
@@ -64,7 +66,7 @@ def worst(points, binding, valency, refinements):
 
 
 def test_one_target_arm_is_exact(complete):
-    # The guard adds 1e-12 to a drug of 1e-4 nmol/L: 1e-8.
+    # The numerical guard adds 1e-12 to a drug of 1e-4 nmol/L, a relative error of 1e-8.
     assert worst(grid(0.0), complete.model.binding, 1.0, 0) < 2e-8
 
 
@@ -80,17 +82,17 @@ def test_two_target_arms_without_cross_arm_binding_are_exact(refinements, comple
 
 
 @pytest.mark.parametrize("chi", [1e-12, 1e-10])
-def test_two_target_arms_as_chi_vanishes(chi, complete):
+def test_two_target_arms_are_exact_as_chi_goes_to_zero(chi, complete):
     assert worst(grid(chi), complete.model.binding, 2.0, 8) < 1e-6
 
 
 @pytest.mark.parametrize(("refinements", "tolerance"), [(3, 0.05), (8, 5e-3), (16, 1e-4)])
-def test_two_target_arms_are_within_five_percent(refinements, tolerance, complete):
+def test_two_target_arms_converge_with_refinements(refinements, tolerance, complete):
     points = grid(0.01, 1.0, 10.0, 1000.0)
     assert worst(points, complete.model.binding, 2.0, refinements) < tolerance
 
 
-def test_both_arms_play_the_same_part_in_a_one_to_one_bridge(complete):
+def test_one_to_one_bridge_is_symmetric_in_both_arms(complete):
     points = grid(0.0)
     c, K_3, K_T, alpha, chi, r_T = points.T
     mirror = np.column_stack([c, K_T, K_3, alpha, chi, np.full(c.shape, CD3)])
@@ -100,7 +102,7 @@ def test_both_arms_play_the_same_part_in_a_one_to_one_bridge(complete):
 
 
 @pytest.mark.parametrize(("K_3", "K_T"), [(40.0, 70.0), (1000.0, 0.024), (0.3, 200.0)])
-def test_hook_is_highest_at_the_geometric_mean_of_the_affinities(K_3, K_T, complete):
+def test_bridges_are_highest_at_the_geometric_mean_of_the_affinities(K_3, K_T, complete):
     c = np.sqrt(K_3 * K_T) * np.exp(np.linspace(-8, 8, 4001))
     points = np.column_stack(
         [c, *(np.full(c.shape, v) for v in (K_3, K_T, 0.003, 0.0, 60.0 / DENSITY))]
@@ -113,49 +115,51 @@ def test_hook_is_highest_at_the_geometric_mean_of_the_affinities(K_3, K_T, compl
 
 
 @pytest.mark.parametrize("valency", [1.0, 2.0])
-def test_bridges_never_exceed_either_receptor_and_vanish_without_drug(valency, complete):
+def test_bridges_are_limited_by_receptors_and_negligible_without_drug(valency, complete):
     points = grid(0.0, 10.0)
     height = closed_form(points, complete.model.binding, valency, 8)
     assert np.all(height >= 0.0)
     assert np.all(height <= np.minimum(CD3, points[:, 5]) * (1 + 1e-12))
-    # What the guard leaves at zero drug does not matter beside a beta50 of 8 or more.
-    bare = np.array([[0.0, 40.0, K_T, 0.003, 1.0, 1e5 / 300 / DENSITY] for K_T in (5.0, 70.0)])
-    left = closed_form(bare, complete.model.binding, valency, 8) * DENSITY * 30.0
+    # Bridges left by the guard at zero drug are negligible relative to a beta50 of 8 or more.
+    without_drug = np.array(
+        [[0.0, 40.0, K_T, 0.003, 1.0, 1e5 / 300 / DENSITY] for K_T in (5.0, 70.0)]
+    )
+    left = closed_form(without_drug, complete.model.binding, valency, 8) * DENSITY * 30.0
     assert np.all((left >= 0.0) & (left < 1e-4))
 
 
 @pytest.mark.parametrize("refinements", [0, 6])
-def test_no_target_is_no_bridge_with_a_finite_gradient(refinements, complete):
+def test_bridges_are_zero_without_target_and_have_a_finite_gradient(refinements, complete):
     valency = jnp.asarray(2.0 if refinements else 1.0)
     p = eqx.tree_at(lambda p: p.valency, complete.model.binding, valency)
 
     def total(r_T):
-        around = Receptors(jnp.full((1,), CD3), r_T)
-        here = Gap(free=jnp.full((1,), 20.0), K_T=p.KD_target, receptors=around)
-        return trimers(here, jnp.asarray(0.003), p, refinements=refinements).sum()
+        receptor = Receptors(jnp.full((1,), CD3), r_T)
+        in_gap = Gap(free=jnp.full((1,), 20.0), K_T=p.KD_target, receptors=receptor)
+        return trimers(in_gap, jnp.asarray(0.003), p, refinements=refinements).sum()
 
     none, few = jnp.zeros((1, 1)), jnp.full((1, 1), 1e-6)
     value, gradient = jax.value_and_grad(total)(none)
     assert float(value) == 0.0
-    # Few targets are far from saturation: bridges rise in proportion.
+    # At few targets, far from saturation, bridges are proportional to targets.
     slope = float(total(few)) / float(few[0, 0])
     assert float(gradient[0, 0]) == pytest.approx(slope, rel=1e-6)
     assert float(jax.jacfwd(total)(none)[0, 0]) == pytest.approx(slope, rel=1e-6)
 
 
-def test_a_synapse_holds_density_times_area(complete):
+def test_bridges_per_synapse_are_density_times_area(complete):
     p, s = complete.model.binding, complete.model.synapse
     got = per_synapse(jnp.full((3, 4), 100.0), p, s)
     assert np.asarray(got) == pytest.approx(np.full((3, 4), 100.0 * DENSITY * 30.0))
 
 
 def surroundings(p, c=20.0):
-    return gap(jnp.array([c, 0.4 * c, 0.3 * c, 0.1 * c]), jnp.asarray(3.0), p)
+    return contact_gap(jnp.array([c, 0.4 * c, 0.3 * c, 0.1 * c]), jnp.asarray(3.0), p)
 
 
-def test_kinetic_scheme_rests_at_the_closed_form(complete):
+def test_kinetic_scheme_reaches_the_closed_form(complete):
     b, s = complete.model.binding, complete.model.synapse
-    here, form = surroundings(b), Kinetic()
+    in_gap, form = surroundings(b), Kinetic()
     state, tree = jax.tree.flatten(form.initial(b))
     size = [leaf.size for leaf in state]
 
@@ -168,32 +172,32 @@ def test_kinetic_scheme_rests_at_the_closed_form(complete):
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(rates(state))])
 
     def rates(state):
-        return form.rates(state, here, b, s)
+        return form.rates(state, in_gap, b, s)
 
     options = {"method": "BDF", "rtol": 1e-9, "atol": 1e-12}
     run = solve_ivp(lambda t, y: np.asarray(flow(unpack(y))), (0, 30.0), np.zeros(36), **options)
-    resting = form.bridges(unpack(run.y[:, -1]), here, b, s)
-    closed = Equilibrium().bridges(None, here, b, s)
+    resting = form.bridges(unpack(run.y[:, -1]), in_gap, b, s)
+    closed = Equilibrium().bridges(None, in_gap, b, s)
     assert np.asarray(resting) == pytest.approx(np.asarray(closed), rel=1e-6)
     assert float(closed.min()) > 1e-3
 
 
-def test_relaxed_bridges_go_to_the_closed_form_at_the_off_rate_within_its_bounds(complete):
+def test_relaxed_bridges_approach_the_closed_form_at_the_bounded_off_rate(complete):
     b, s = complete.model.binding, complete.model.synapse
     form = Relaxed()
     for c, expected in ((1e-3, None), (1e5, s.k_relax_max)):
-        here = surroundings(b, c)
-        closed = Equilibrium().bridges(None, here, b, s)
+        in_gap = surroundings(b, c)
+        closed = Equilibrium().bridges(None, in_gap, b, s)
         assert np.all(
-            np.asarray(form.rates(type(form.initial(b))(closed), here, b, s).per_synapse) == 0
+            np.asarray(form.rates(type(form.initial(b))(closed), in_gap, b, s).per_synapse) == 0
         )
-        rate = form.rates(form.initial(b), here, b, s).per_synapse / closed
+        rate = form.rates(form.initial(b), in_gap, b, s).per_synapse / closed
         K_T = 70.0 * (1.0 + 3.0 / 4.0)
-        free = np.asarray(here.free) / K_T
+        free = np.asarray(in_gap.free) / K_T
         bare = float(s.k_off_target) * (1.0 + free) if expected is None else float(expected)
         assert np.asarray(rate) == pytest.approx(np.broadcast_to(bare, (3, 4)), rel=1e-12)
     slow = eqx.tree_at(lambda s: s.k_off_target, s, jnp.asarray(0.01))
-    here = surroundings(b, 1e-3)
-    rate = form.rates(form.initial(b), here, b, slow).per_synapse
-    closed = Equilibrium().bridges(None, here, b, slow)
+    in_gap = surroundings(b, 1e-3)
+    rate = form.rates(form.initial(b), in_gap, b, slow).per_synapse
+    closed = Equilibrium().bridges(None, in_gap, b, slow)
     assert np.asarray(rate / closed) == pytest.approx(np.full((3, 4), float(s.k_relax_min)))

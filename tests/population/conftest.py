@@ -1,4 +1,4 @@
-"""Tables of the shipped files."""
+"""Parameter tables of shipped molecules in shipped populations."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 # ruff: noqa: E501 - a case is one line, like a row of a table
-"""Whatever is wrong with a file of parameters or covariates is said in one line.
+"""Errors in parameter and covariate files are reported in one line.
 
-Each case changes one thing in a shipped file or in a small one of the user; `bad_files.golden.txt`
-holds the exact message of each: a message is read before it is accepted.
+Each case changes one thing in a shipped file or in a small file of a user. `bad_files.golden.txt`
+holds the exact message of each case; review the difference after regenerating it.
 """
 
 import re
@@ -34,44 +34,44 @@ KA = (
 
 CASES: dict[str, tuple[str, str, str]] = {
     # === molecule ===
-    "molecule is no TOML": ("molecule.toml", 'target = "CD20"', "target = CD20"),
+    "molecule is not TOML": ("molecule.toml", 'target = "CD20"', "target = CD20"),
     "unknown key in a molecule": ("molecule.toml", "routes = [", "roots = ["),
-    "disease in a molecule": ("molecule.toml", "[synapse]", "[targets]"),
+    "table of the population in a molecule": ("molecule.toml", "[synapse]", "[targets]"),
     "target missing": ("molecule.toml", 'target = "CD20"\n', ""),
     "unknown clearance": ("molecule.toml", "time_varying", "time-varying"),
     "unknown form of the synapse": ("molecule.toml", '"equilibrium"', '"closed"'),
-    "unknown effect in vitro": ("molecule.toml", "[in_vitro]\nactivation", "[in_vitro]\nactivity"),
-    "effect in vitro in another unit": ("molecule.toml", '"130 ng/mL"', '"130 nmol/L"'),
+    "unknown in vitro effect": ("molecule.toml", "[in_vitro]\nactivation", "[in_vitro]\nactivity"),
+    "in vitro effect in another unit": ("molecule.toml", '"130 ng/mL"', '"130 nmol/L"'),
     "unknown growth": ("people.toml", 'disease =', 'growth = "gompertz"\ndisease ='),
-    "linear growth without its rate": ("people.toml", 'disease =', 'growth = "simeoni"\ndisease ='),
+    "Simeoni growth without the linear rate": ("people.toml", 'disease =', 'growth = "simeoni"\ndisease ='),
     "unknown route": ("molecule.toml", '["iv", "sc"]', '["iv", "oral"]'),
     "weight without unit": ("molecule.toml", "146 kDa", "146"),
     "value without unit": ("molecule.toml", "1.46 L/day", "1.46"),
-    "value of another dimension": ("molecule.toml", "1.46 L/day", "1.46 L"),
+    "value with another dimension": ("molecule.toml", "1.46 L/day", "1.46 L"),
     "value is a bare number": ("molecule.toml", '"1.46 L/day"', "1.46"),
-    "value is no table": ("molecule.toml", Q, "Q = 1.46"),
+    "value is not a table": ("molecule.toml", Q, "Q = 1.46"),
     "unknown key of a value": ("molecule.toml", 'Q = { value = "1.46 L/day", source', 'Q = { value = "1.46 L/day", sources'),
     "status missing": ("molecule.toml", Q, 'Q = { value = "1.46 L/day" }'),
     "unknown status": ("molecule.toml", Q, Q.replace("published", "guessed")),
     "published without source": ("molecule.toml", Q, Q.replace('source = "Bender2024", ', "")),
-    "tuned without reason": ("molecule.toml", Q, Q.replace("published", "tuned")),
+    "tuned without note": ("molecule.toml", Q, Q.replace("published", "tuned")),
     "unknown parameter": ("molecule.toml", "KD_target =", "KD_targt ="),
     "element missing": ("molecule.toml", Q, Q + '\nk_exchange = { value = "1 1/day", status = "assumed" }'),
     "affinity missing": ("molecule.toml", KD + "\n", ""),
-    "second volume without exchange": ("molecule.toml", Q, ""),
+    "second volume without intercompartmental clearance": ("molecule.toml", Q, ""),
     "route without absorption": ("molecule.toml", KA, ""),
     "soluble target without affinity": ("people.toml", "[cells.area]", '[antigens.CD20.soluble]\nblood = { value = "8 nmol/L", status = "assumed" }\n\n[cells.area]'),
-    "both forms of clearance": ("molecule.toml", "[binding]", '[binding]\nk_int_CD3 = { value = "1 1/day", status = "assumed" }'),
-    "time-varying values, mechanistic": ("molecule.toml", '"time_varying"', '"mechanistic"'),
+    "internalization with time-varying clearance": ("molecule.toml", "[binding]", '[binding]\nk_int_CD3 = { value = "1 1/day", status = "assumed" }'),
+    "time-varying values with mechanistic clearance": ("molecule.toml", '"time_varying"', '"mechanistic"'),
     "shared value given again": ("molecule.toml", Q, Q + '\nk_lymph = { value = "1 1/day", status = "assumed" }'),
-    "replaces without reason": ("molecule.toml", Q, Q + '\nk_lymph = { value = "1 1/day", status = "assumed", replaces = true }'),
+    "replaces without note": ("molecule.toml", Q, Q + '\nk_lymph = { value = "1 1/day", status = "assumed", replaces = true }'),
     "replaces nothing": ("molecule.toml", Q, Q.replace('status = "published"', 'status = "published", replaces = true, note = "new"')),
     "unknown covariate": ("molecule.toml", 'covariate = "body_weight", reference = "78 kg", exponent = 0.737', 'covariate = "weight", reference = "78 kg", exponent = 0.737'),
     "covariate without reference": ("molecule.toml", 'reference = "78 kg", exponent = 0.737', "exponent = 0.737"),
     "unknown level of sex": ("molecule.toml", 'level = "female", factor = -0.128', 'level = "woman", factor = -0.128'),
     "correlation of one": ("molecule.toml", PAIR, PAIR.replace("0.88", "1.0")),
     "correlation of an unknown value": ("molecule.toml", PAIR, PAIR.replace("V1", "V3")),
-    "correlations that exclude each other": (
+    "correlations not positive definite": (
         "molecule.toml",
         PAIR,
         '\n[[correlations]]\n'.join(
@@ -93,31 +93,31 @@ CASES: dict[str, tuple[str, str, str]] = {
     "weights of a mixture": ("people.toml", "weight = 0.3", "weight = 0.4"),
     "mixture of an unknown value": ("people.toml", B_CELLS, B_CELLS.replace("normal.blood", "normal.bood")),
     "component with median and factor": ("people.toml", B_CELLS, B_CELLS.replace("{ ", "{ factor = 2.0, ")),
-    "median in another unit": ("people.toml", "600 Mcell", "600 L"),
+    "median of a mixture in another unit": ("people.toml", "600 Mcell", "600 L"),
     "covariate missing": ("people.toml", 'age = { value = "63 year", distribution', 'ages = { value = "63 year", distribution'),
     "sex missing": ("people.toml", 'sex = { female = "35.3 %", source = "Bender2024", status = "published" }', ""),
     "share of women": ("people.toml", "35.3 %", "135.3 %"),
-    "weight that may be none": ("people.toml", 'cv = "22 %", low = "37 kg", high = "163 kg"', 'distribution = "normal", sd = "18 kg"'),
+    "weight that may be negative": ("people.toml", 'cv = "22 %", low = "37 kg", high = "163 kg"', 'distribution = "normal", sd = "18 kg"'),
     "extends itself": ("people.toml", 'title = "Rel', 'extends = "people.toml"\ntitle = "Rel'),
     "extends nothing": ("people.toml", 'title = "Rel', 'extends = "mhl.toml"\ntitle = "Rel'),
-    # === the user's own ===
-    "unknown path of the user": ("user.toml", "V1 =", "Vd ="),
+    # === files of a user ===
+    "unknown path in a user file": ("user.toml", "V1 =", "Vd ="),
     "valency of three arms": ("user.toml", "[disposition]", '[binding]\nvalency = "3"\n[disposition]'),
     "negative volume": ("user.toml", 'value = "5 L", cv = "20 %"', 'value = "-5 L"'),
-    "unit of the user": ("user.toml", "5 L", "5 mg"),
+    "wrong unit in a user file": ("user.toml", "5 L", "5 mg"),
     "unknown distribution": ("user.toml", 'cv = "20 %"', 'cv = "20 %", distribution = "lognormal"'),
     "two spreads": ("user.toml", 'cv = "20 %"', 'cv = "20 %", sd = "1 L"'),
     "unknown column": ("patients.csv", "body_weight", "weight"),
-    "no ids": ("patients.csv", "id,", "ids,"),
+    "no id column": ("patients.csv", "id,", "ids,"),
     "id twice": ("patients.csv", "1,80", "0,80"),
-    "id is no number": ("patients.csv", "1,80", "B,80"),
-    "weight is no number": ("patients.csv", "1,80", "1,80 kg"),
+    "id is not a number": ("patients.csv", "1,80", "B,80"),
+    "weight is not a number": ("patients.csv", "1,80", "1,80 kg"),
     "weight is negative": ("patients.csv", "1,80", "1,-80"),
-    "weight of no patient": ("patients.csv", "1,80", "1,600"),
+    "weight out of range": ("patients.csv", "1,80", "1,600"),
     "height in cm": ("patients.csv", "body_weight,age,sex\n0,70", "height,age,sex\n0,175"),
-    "age of no patient": ("patients.csv", "80,60", "80,600"),
-    "surface of no patient": ("patients.csv", "body_weight,age,sex\n0,70", "BSA,age,sex\n0,5.2"),
-    "sex is neither": ("patients.csv", "female", "w"),
+    "age out of range": ("patients.csv", "80,60", "80,600"),
+    "body surface out of range": ("patients.csv", "body_weight,age,sex\n0,70", "BSA,age,sex\n0,5.2"),
+    "unknown sex": ("patients.csv", "female", "w"),
     "cell missing": ("patients.csv", "1,80,60,female", "1,80,60"),
     "patient not in the run": ("patients.csv", "1,80", "17,80"),
     "no patients": ("patients.csv", "0,70,50,male\n1,80,60,female\n", ""),
@@ -134,14 +134,14 @@ GOLDEN = golden()
 
 @pytest.fixture
 def run(tmp_path) -> Callable[[], None]:
-    """Everything that reads the files in the folder, up to a sample."""
+    """A function that reads the files in the folder and samples patients."""
 
     def read() -> None:
         molecule = molecules.load(tmp_path / "molecule.toml")
         cohort = read_cohort(tmp_path / "people.toml")
-        own = [user_file(tmp_path / "user.toml")]
+        overrides = [user_file(tmp_path / "user.toml")]
         covariates = read_covariates(tmp_path / "patients.csv")
-        table = nominal(molecule, cohort, own)
+        table = nominal(molecule, cohort, overrides)
         sample(table, range(4), seed=1, periods=1, covariates=covariates)
 
     for name, text in SHIPPED.items():
@@ -161,7 +161,7 @@ def test_unchanged_files_are_accepted(run):
     run()
 
 
-def test_every_case_changes_something_and_has_one_message():
+def test_every_case_changes_a_file_and_has_a_golden_message():
     assert set(GOLDEN) == set(CASES)
     for file, old, _ in CASES.values():
         assert old in SHIPPED[file]
@@ -173,7 +173,7 @@ def test_message(name, tmp_path, run):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_message_is_one_line_in_the_same_words(name):
+def test_messages_have_rule_value_and_remedy_in_one_line(name):
     text = GOLDEN[name]
     assert " must " in text
     assert ", but is " in text

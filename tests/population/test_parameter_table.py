@@ -1,4 +1,4 @@
-"""From files to the parameters of the system."""
+"""Parameter tables built from files, and the parameters of the system derived from them."""
 
 import jax
 import numpy as np
@@ -15,12 +15,12 @@ from qsp.units import declarations
 LN2 = np.log(2.0)
 
 
-def own(text: str, tmp_path):
+def user_values(text: str, tmp_path):
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     return user_file(tmp_path / "mine.toml")
 
 
-def test_every_leaf_is_double_and_has_the_axes_of_its_field(table):
+def test_every_leaf_is_float64_with_the_axes_of_its_field(table):
     parameters = table.nominal()
     assert isinstance(parameters, system.Parameters)
     sizes = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4}
@@ -33,7 +33,7 @@ def test_every_leaf_is_double_and_has_the_axes_of_its_field(table):
         assert np.isfinite(leaf).all()
 
 
-def test_addresses_are_the_declared_elements():
+def test_paths_are_the_declared_elements():
     count = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4}
     total = sum(int(np.prod([count[axis] for axis in axes])) for axes in fields().values())
     assert len(declared()) == total
@@ -90,29 +90,29 @@ def test_skin_targets_of_tebentafusp(tebentafusp):
     np.testing.assert_allclose(p.binding.area_target[0, 3], 800)
 
 
-def test_population_takes_the_antigen_of_the_molecule(blinatumomab, mosunetuzumab):
+def test_population_uses_the_antigen_of_the_molecule(blinatumomab, mosunetuzumab):
     p = blinatumomab.nominal().model
     np.testing.assert_allclose(p.binding.copies_target[0], [25000, 25000, 0, 0])
     assert not [path for path in blinatumomab.rows if "CD20" in path]
     assert not [path for path in mosunetuzumab.rows if "CD19" in path]
 
 
-def test_extended_population_replaces_and_keeps(blinatumomab):
-    given = blinatumomab.given
-    assert given["targets.baseline.normal.blood"] == 1000
-    assert given["t_cells.baseline.blood"] == 2500
-    assert given["t_cells.baseline.lymphoid"] == 150000
+def test_extended_population_replaces_and_inherits_values(blinatumomab):
+    values = blinatumomab.values
+    assert values["targets.baseline.normal.blood"] == 1000
+    assert values["t_cells.baseline.blood"] == 2500
+    assert values["t_cells.baseline.lymphoid"] == 150000
     assert blinatumomab.mixtures == ()
 
 
-def test_derived_value_given_in_a_file_stays(mosunetuzumab):
-    values = mosunetuzumab.given | {"tissues.volume.tumor": np.asarray(0.35)}
+def test_value_in_a_file_is_not_derived(mosunetuzumab):
+    values = mosunetuzumab.values | {"tissues.volume.tumor": np.asarray(0.35)}
     assert mosunetuzumab.complete(values)["tissues.volume.tumor"] == 0.35
 
 
-def test_no_targets_means_no_ratio(mosunetuzumab):
-    nothing = {f"targets.baseline.normal.{tissue}": 0.0 for tissue in ("blood", "lymphoid")}
-    p = to_parameters(mosunetuzumab.complete(mosunetuzumab.given | nothing)).model
+def test_blood_ratio_is_zero_without_targets(mosunetuzumab):
+    no_targets = {f"targets.baseline.normal.{tissue}": 0.0 for tissue in ("blood", "lymphoid")}
+    p = to_parameters(mosunetuzumab.complete(mosunetuzumab.values | no_targets)).model
     assert np.isfinite(p.targets.blood_ratio).all()
     assert p.targets.blood_ratio.max() == 0
 
@@ -122,65 +122,65 @@ def test_soluble_target_of_an_antigen(mosunetuzumab):
         "antigens.CD20.soluble.blood": 8.3,
         "antigens.CD20.k_soluble": 0.4,
     }
-    p = to_parameters(mosunetuzumab.complete(mosunetuzumab.given | soluble)).model
+    p = to_parameters(mosunetuzumab.complete(mosunetuzumab.values | soluble)).model
     np.testing.assert_allclose(p.disposition.soluble_target, [8.3, 0, 0, 0])
     assert p.disposition.k_soluble == 0.4
 
 
-def test_absent_values_are_declared_parameters():
+def test_default_values_are_of_declared_parameters():
     known = {*declared(), *fields()}
     assert set(ABSENT) <= known
 
 
-def test_many_patients_have_a_leading_axis(mosunetuzumab):
-    values = mosunetuzumab.given | {"disposition.V1": np.array([4.0, 5.0, 6.0])}
+def test_parameters_of_many_patients_have_a_leading_axis(mosunetuzumab):
+    values = mosunetuzumab.values | {"disposition.V1": np.array([4.0, 5.0, 6.0])}
     p = to_parameters(mosunetuzumab.complete(values))
     assert {leaf.shape[0] for leaf in jax.tree.leaves(p)} == {3}
     np.testing.assert_array_equal(p.model.disposition.V1, [4.0, 5.0, 6.0])
     assert p.model.targets.baseline.shape == (3, 3, 4)
 
 
-def test_user_overrules_and_keeps_the_spread(mosunetuzumab, tmp_path):
+def test_user_value_overrides_and_inherits_the_spread(mosunetuzumab, tmp_path):
     text = '[disposition]\nV1 = "4 L"\nV2 = { value = "7 L", cv = "0 %" }\n'
-    file = own(text, tmp_path)
+    file = user_values(text, tmp_path)
     table = nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [file])
-    assert table.given["disposition.V1"] == 4.0
+    assert table.values["disposition.V1"] == 4.0
     assert table.rows["disposition.V1"].law.sd == mosunetuzumab.rows["disposition.V1"].law.sd
     assert len(table.rows["disposition.V1"].covariates) == 2
     assert table.rows["disposition.V2"].law.sd == 0.0
     assert table.rows["disposition.V1"].entry.status == "user"
 
 
-def test_value_of_the_user_holds_for_every_kind_of_patient(mosunetuzumab, tmp_path):
-    file = own('[targets.baseline.normal]\nblood = "900 Mcell"\n', tmp_path)
+def test_user_value_applies_to_all_components_of_a_mixture(mosunetuzumab, tmp_path):
+    file = user_values('[targets.baseline.normal]\nblood = "900 Mcell"\n', tmp_path)
     table = nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [file])
     assert set(table.mixtures[0].laws) == {"targets.baseline.normal.lymphoid"}
 
 
-def test_unknown_path_names_the_nearest(mosunetuzumab, tmp_path):
-    file = own('[traffic.k_exit]\nlymphiod = "1 1/day"\n', tmp_path)
+def test_error_for_an_unknown_path_suggests_a_similar_one(mosunetuzumab, tmp_path):
+    file = user_values('[traffic.k_exit]\nlymphiod = "1 1/day"\n', tmp_path)
     with pytest.raises(ConfigError, match=r"traffic\.k_exit\.lymphoid"):
         nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [file])
 
 
-def test_missing_value_is_named(mosunetuzumab):
-    values = {k: v for k, v in mosunetuzumab.given.items() if k != "disposition.V1"}
-    with pytest.raises(PopulationError, match=r"without disposition\.V1"):
+def test_error_names_a_missing_value(mosunetuzumab):
+    values = {k: v for k, v in mosunetuzumab.values.items() if k != "disposition.V1"}
+    with pytest.raises(PopulationError, match=r"disposition\.V1 must be given"):
         mosunetuzumab.complete(values)
 
 
-def test_molecule_in_a_population_without_its_antigen(tebentafusp, mosunetuzumab):
-    with pytest.raises(PopulationError, match="antigens must have gp100"):
+def test_error_if_a_population_lacks_the_antigen_of_the_molecule(tebentafusp, mosunetuzumab):
+    with pytest.raises(PopulationError, match="antigens must include gp100"):
         nominal(tebentafusp.molecule, mosunetuzumab.cohort)
 
 
-def test_physiology_alone_is_no_patient():
+def test_physiology_alone_is_incomplete():
     values = {path: 1.0 for path in physiology().entries}
     with pytest.raises(PopulationError, match="and .* more"):
         complete(values, target="CD20", clearance="time_varying", where="test")
 
 
-def test_report_lists_given_and_derived_values(table):
+def test_report_lists_values_of_files_and_derived_values(table):
     rows = {row.path: row for row in table.report()}
     assert set(table.rows) <= set(rows)
     assert rows["tissues.volume.tumor"].status == "derived"
@@ -188,14 +188,14 @@ def test_report_lists_given_and_derived_values(table):
     assert {row.status for row in rows.values()} == {"published", "assumed", "tuned", "derived"}
 
 
-def test_unused_entries_do_not_pass_silently(mosunetuzumab):
+def test_unknown_entry_is_an_error(mosunetuzumab):
     table = {"disposition": {"V3": {"value": "1 L", "status": "assumed"}}}
     file = parameter_file(table, "mine.toml")
-    with pytest.raises(ConfigError, match=r"disposition\.V3 must be the path of a number"):
+    with pytest.raises(ConfigError, match=r"disposition\.V3 must be the path of a parameter"):
         nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [file])
 
 
-def test_molecule_names():
+def test_error_for_an_unknown_molecule_suggests_a_similar_one():
     assert {"mosunetuzumab", "tebentafusp", "blinatumomab"} <= set(molecules.names())
     with pytest.raises(ConfigError, match="Did you mean 'mosunetuzumab'"):
         molecules.load("mosunetuzumap")

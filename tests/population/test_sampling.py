@@ -1,4 +1,4 @@
-"""Patients drawn from a cohort."""
+"""Virtual patients sampled from a parameter table."""
 
 import dataclasses
 
@@ -53,7 +53,7 @@ def test_every_shipped_patient_is_plausible(table):
     assert sample(table, np.arange(3000), seed=2, periods=1).plausible.all()
 
 
-# === a patient is the same whatever the run around it =========================================
+# === a patient does not depend on the run =====================================================
 
 
 @settings(max_examples=20)
@@ -67,19 +67,19 @@ def test_patient_does_not_depend_on_the_batch(mosunetuzumab, people, ids):
         np.testing.assert_array_equal(value, people.covariates[name][ids])
 
 
-def test_more_dose_periods_move_nothing(mosunetuzumab, people):
+def test_more_dose_periods_change_no_parameter(mosunetuzumab, people):
     some = sample(mosunetuzumab, MANY[:50], seed=1, periods=9)
     assert equal(some.parameters, picked(people, slice(50)))
     np.testing.assert_array_equal(some.xi_dose[:, :6], people.xi_dose[:50])
 
 
-def test_another_seed_is_another_population(mosunetuzumab, people):
+def test_another_seed_gives_other_patients(mosunetuzumab, people):
     other = sample(mosunetuzumab, MANY[:50], seed=2, periods=6)
     v1 = other.parameters.model.disposition.V1
     assert not np.any(v1 == people.parameters.model.disposition.V1[:50])
 
 
-def test_value_that_begins_to_vary_moves_no_other(mosunetuzumab, people, tmp_path):
+def test_an_added_spread_changes_no_other_value(mosunetuzumab, people, tmp_path):
     (tmp_path / "mine.toml").write_text(
         '[binding]\nKD_CD3 = { value = "40 nmol/L", cv = "50 %" }\n'
     )
@@ -87,18 +87,18 @@ def test_value_that_begins_to_vary_moves_no_other(mosunetuzumab, people, tmp_pat
     changed = nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [file])
     some = sample(changed, MANY[:50], seed=1, periods=6)
     assert np.std(some.parameters.model.binding.KD_CD3) > 1.0
-    for path, value in some.drawn.items():
+    for path, value in some.sampled.items():
         if path != "binding.KD_CD3":
-            np.testing.assert_array_equal(value, people.drawn[path][:50], err_msg=path)
+            np.testing.assert_array_equal(value, people.sampled[path][:50], err_msg=path)
 
 
-def test_draws_of_thresholds_are_standard_normal(people):
+def test_random_effects_on_thresholds_are_standard_normal(people):
     draws = np.column_stack([people.xi_patient, people.xi_dose])
     np.testing.assert_allclose(draws.mean(0), 0, atol=0.05)
     np.testing.assert_allclose(np.cov(draws.T), np.eye(7), atol=0.06)
 
 
-# === known answers ============================================================================
+# === distributions ============================================================================
 
 
 @pytest.mark.parametrize(
@@ -113,15 +113,15 @@ def test_draws_of_thresholds_are_standard_normal(people):
     ],
 )
 def test_median_and_spread(people, path, median, cv):
-    drawn = people.drawn[path]
-    assert np.median(drawn) == pytest.approx(median, rel=0.06)
-    sd = np.log(drawn).std()
+    values = people.sampled[path]
+    assert np.median(values) == pytest.approx(median, rel=0.06)
+    sd = np.log(values).std()
     assert np.sqrt(np.expm1(sd**2)) == pytest.approx(cv, rel=0.08)
 
 
-def test_fixed_values_are_the_same_in_all(people):
+def test_fixed_values_are_the_same_in_all_patients(people):
     for path in ("synapse.beta50_act", "binding.KD_target", "disposition.Q"):
-        assert np.ptp(people.drawn[path]) == 0
+        assert np.ptp(people.sampled[path]) == 0
 
 
 @pytest.mark.parametrize(
@@ -139,28 +139,28 @@ def test_fixed_values_are_the_same_in_all(people):
 )
 def test_correlation(people, one, other, value):
     def unexplained(path):
-        """Logarithm of the draw without what covariates do."""
+        """Logarithm of the sampled value minus the covariate effects."""
         models = people.table.rows[path].covariates
         effects = [model.effect(people.covariates) for model in models]
-        return np.log(people.drawn[path]) - sum(np.log(effect) for effect in effects)
+        return np.log(people.sampled[path]) - sum(np.log(effect) for effect in effects)
 
     found = np.corrcoef(unexplained(one), unexplained(other))[0, 1]
     assert found == pytest.approx(value, abs=0.04)
 
 
 def test_mixture_of_b_cells(people):
-    blood = people.drawn["targets.baseline.normal.blood"]
-    lymphoid = people.drawn["targets.baseline.normal.lymphoid"]
+    blood = people.sampled["targets.baseline.normal.blood"]
+    lymphoid = people.sampled["targets.baseline.normal.lymphoid"]
     # log-normal CV 150 %: sd of the logarithm 1.086. P(x < 80) is 0.972 around 10, 0.032 around 600
     assert np.mean(blood < 80) == pytest.approx(0.7 * 0.9722 + 0.3 * 0.0318, abs=0.02)
-    depleted = blood < 5  # all but certainly of the first component
+    depleted = blood < 5  # nearly always the first component
     assert np.median(lymphoid[depleted]) < 0.3 * 30000
     assert np.median(lymphoid[blood > 2000]) > 30000
     assert np.median(blood[lymphoid < 4000]) < 20
 
 
 def test_antigen_low_clone(people):
-    share = people.drawn["tumor.antigen_low"]
+    share = people.sampled["tumor.antigen_low"]
     low, middle, high = np.quantile(share, [0.05, 0.5, 0.95])
     assert middle == pytest.approx(0.01, rel=0.1)
     assert low < 1e-3
@@ -171,7 +171,7 @@ def test_antigen_low_clone(people):
     )
 
 
-def test_what_follows_from_draws_follows_in_each_patient(people):
+def test_derived_values_follow_in_each_patient(people):
     p = people.parameters.model
     tumor = p.targets.baseline[:, 1:, 2].sum(1)
     np.testing.assert_allclose(p.tissues.volume[:, 2], 0.24 * tumor / 1e6 + 1e-3)
@@ -202,7 +202,7 @@ def test_heavier_patients_clear_faster_and_women_slower(people):
     names = ("disposition.CL_ss", "disposition.V1", "disposition.V2")
     design = np.column_stack([np.ones(len(people)), np.log(c["body_weight"] / 78), c["sex"]])
     found = {
-        name: np.linalg.lstsq(design, np.log(people.drawn[name]), rcond=None)[0] for name in names
+        name: np.linalg.lstsq(design, np.log(people.sampled[name]), rcond=None)[0] for name in names
     }
     np.testing.assert_allclose([found[n][1] for n in names], [0.549, 0.433, 0.737], atol=0.06)
     expected = [np.log(1 - 0.128), np.log(1 - 0.126), 0.0]
@@ -212,12 +212,12 @@ def test_heavier_patients_clear_faster_and_women_slower(people):
 def test_clearance_of_blinatumomab_follows_body_surface(blinatumomab):
     some = sample(blinatumomab, np.arange(4000), seed=1, periods=1)
     surface = np.log(some.covariates["body_surface"] / 1.876)
-    slope, level = np.polyfit(surface, np.log(some.drawn["disposition.CL_ss"]), 1)
+    slope, level = np.polyfit(surface, np.log(some.sampled["disposition.CL_ss"]), 1)
     assert slope == pytest.approx(0.62, abs=0.15)
     assert np.exp(level) == pytest.approx(2.22 * 24, rel=0.03)
 
 
-def test_covariates_of_the_user_overrule(mosunetuzumab, people, tmp_path):
+def test_covariates_of_a_file_override_sampled_ones(mosunetuzumab, people, tmp_path):
     (tmp_path / "mine.csv").write_text("id,body_weight,sex\n2,120,female\n0,,male\n")
     mine = read_covariates(tmp_path / "mine.csv")
     some = sample(mosunetuzumab, [0, 1, 2], seed=1, periods=6, covariates=mine)
@@ -230,11 +230,13 @@ def test_covariates_of_the_user_overrule(mosunetuzumab, people, tmp_path):
     before = people.covariates
     effect = (120 / before["body_weight"][2]) ** 0.737
     np.testing.assert_allclose(
-        some.drawn["disposition.V2"][2], effect * people.drawn["disposition.V2"][2]
+        some.sampled["disposition.V2"][2], effect * people.sampled["disposition.V2"][2]
     )
 
 
-def test_body_surface_follows_a_given_weight_unless_given(mosunetuzumab, people, tmp_path):
+def test_body_surface_follows_the_weight_of_a_file_unless_in_the_file(
+    mosunetuzumab, people, tmp_path
+):
     (tmp_path / "mine.csv").write_text("id,body_weight,body_surface\n0,120,\n1,120,1.5\n")
     mine = read_covariates(tmp_path / "mine.csv")
     some = sample(mosunetuzumab, [0, 1], seed=1, periods=1, covariates=mine)
@@ -243,7 +245,7 @@ def test_body_surface_follows_a_given_weight_unless_given(mosunetuzumab, people,
     assert ratio == pytest.approx(np.sqrt(120 / people.covariates["body_weight"][0]))
 
 
-# === the typical patient, arms, impossible draws ==============================================
+# === typical patient, changes of an arm, impossible values ====================================
 
 
 def test_typical_patient_has_no_variability(table):
@@ -253,47 +255,47 @@ def test_typical_patient_has_no_variability(table):
     np.testing.assert_array_equal(one.xi_patient, [0.0])
     for path, row in table.rows.items():
         if not row.covariates:
-            assert one.drawn[path] == pytest.approx(row.value, rel=1e-12)
+            assert one.sampled[path] == pytest.approx(row.value, rel=1e-12)
     assert one.plausible.all()
 
 
-def test_typical_patient_of_mosunetuzumab_is_the_reference(mosunetuzumab):
+def test_typical_patient_of_mosunetuzumab_has_the_reference_covariates(mosunetuzumab):
     one = typical(mosunetuzumab, periods=1)
     assert one.covariates["body_weight"] == 78.0
     assert one.covariates["sex"] == 0.0
     assert one.parameters.model.disposition.CL_ss == pytest.approx(0.584)
-    assert one.drawn["targets.baseline.normal.blood"] == pytest.approx(500)
+    assert one.sampled["targets.baseline.normal.blood"] == pytest.approx(500)
 
 
-def test_arm_changes_all_patients_and_what_follows(tebentafusp):
+def test_changes_of_an_arm_apply_to_all_patients_and_derived_values(tebentafusp):
     some = sample(tebentafusp, np.arange(40), seed=1, periods=1)
     without = some.changed({"targets.baseline.normal.skin": "0 Mcell"}, where="test.toml: arms.a")
     skin = without.parameters.model.targets.baseline[:, 0, 3]
     np.testing.assert_array_equal(skin, 0.0)
     assert (some.parameters.model.targets.baseline[:, 0, 3] > 0).all()
-    rest = dict(without.drawn)
-    rest["targets.baseline.normal.skin"] = some.drawn["targets.baseline.normal.skin"]
+    rest = dict(without.sampled)
+    rest["targets.baseline.normal.skin"] = some.sampled["targets.baseline.normal.skin"]
     assert equal(to_parameters(tebentafusp.complete(rest)), some.parameters)
     assert some.changed({}, where="test") is some
 
 
-def test_arm_with_another_tumor_has_another_volume(mosunetuzumab):
+def test_change_of_tumor_cells_changes_the_tumor_volume(mosunetuzumab):
     some = sample(mosunetuzumab, [1, 2], seed=1, periods=1)
     bigger = some.changed({"tumor.cells": "2e5 Mcell"}, where="test.toml: arms.a")
     np.testing.assert_allclose(bigger.parameters.model.tissues.volume[:, 2], 0.049)
 
 
-def test_arm_names_what_is_wrong(mosunetuzumab):
+def test_error_for_a_wrong_change_names_the_arm(mosunetuzumab):
     some = sample(mosunetuzumab, [1, 2], seed=1, periods=1)
     with pytest.raises(ConfigError, match=r"arms\.a: disposition\.V1: the value must have the dim"):
         some.changed({"disposition.V1": "5 kg"}, where="test.toml: arms.a")
     with pytest.raises(ConfigError, match="Did you mean"):
         some.changed({"disposition.V11": "5 L"}, where="test.toml: arms.a")
-    with pytest.raises(ConfigError, match="counts twice"):
+    with pytest.raises(ConfigError, match="loss twice"):
         some.changed({"binding.k_int_CD3": "1 1/day"}, where="test.toml: arms.a")
 
 
-def test_impossible_draw_is_marked_and_kept(mosunetuzumab, tmp_path):
+def test_patient_with_an_impossible_value_is_marked_and_kept(mosunetuzumab, tmp_path):
     text = '[disposition]\nV2 = { value = "6 L", distribution = "normal", cv = "60 %" }\n'
     (tmp_path / "mine.toml").write_text(text)
     file = user_file(tmp_path / "mine.toml")
@@ -312,7 +314,7 @@ def test_patient_numbers_are_checked(mosunetuzumab, ids):
 
 
 def test_distributions_of_mixtures_are_built_once(mosunetuzumab, monkeypatch):
-    """Sampling builds none: blocks of patients share those of the table."""
+    """Sampling builds no distribution: blocks of patients share those of the table."""
     assert mosunetuzumab.mixtures
 
     def refuse(*_):

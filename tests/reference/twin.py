@@ -1,8 +1,8 @@
 """A second, independent implementation of the T-cell-engager model, in plain NumPy and SciPy.
 
-It is written from the model description (sections 3.2 to 3.4 and 4.2, equations (a) to (g), with
-the amendments A1-A14 and S1-S13) and not from the package, so that an error has to be made twice to
-go unseen. It favors plainness: one patient, one drug, one function for the whole right-hand side.
+It was written from the description of the equations, not from the code of the package, so that an
+error goes undetected only if it is made twice. It is simple on purpose: one patient, one drug, one
+function for the whole right-hand side.
 
 Equation letters used below: (a) bridges per synapse, (b) contact and rates, (c) drug, (d) T cells,
 (e) targets, (f) drive, myeloid cells and cytokines, (g) severity of cytokine release.
@@ -11,8 +11,8 @@ Units: day, L, nmol, nmol/L, million cells (Mcell), pg/mL; supportive drugs in m
 rate is per day. Tissue axis k (4): blood, lymphoid, tumor (or marrow), skin. Kind axis j (3):
 normal target cells, malignant cells, antigen-low malignant cells.
 
-Not covered: the 2:1 format and the kinetic form of binding. Drug held in trimers is not counted in
-the mass balance (A4).
+Not covered: the 2:1 format and the kinetic form of binding. Drug in trimers is not counted in the
+mass balance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 Value = float | np.ndarray
-State = dict[str, Any]  # each a Value; Any because the checker cannot know which of the two
-Values = Mapping[str, Any]  # a state or a parameter set to read from
+State = dict[str, Any]  # values of type Value; Any because the type depends on the name
+Values = Mapping[str, Any]  # a state or a set of parameters
 
 GAP = 9.03e-3  # molecules/um^2 in a 15 nm gap that make 1 nmol/L
 PER_NMOL = 6.022e8  # Mcell * copies/cell that make 1 nmol
@@ -43,9 +43,9 @@ def _kinds(normal: Sequence, malignant: Sequence, low: Sequence) -> np.ndarray:
     return np.array([normal, malignant, low], dtype=float)
 
 
-# Nominal values, mosunetuzumab-like (3.4, A*, S*, and the best structure of the nine-molecule fit).
-# The losses with cells are off (kint3 = kintT = lost = 0) because the time-varying CL contains them
-# (A2); in the mechanistic form CLbase = CLss, kint3 = 1.584 and kintT = 0.24 per day, and lost = 1.
+# Nominal values, mosunetuzumab-like, from the fit to nine molecules. The losses with cells are off
+# (kint3 = kintT = lost = 0) because the time-varying CL contains them; with mechanistic clearance
+# CLbase = CLss, kint3 = 1.584 and kintT = 0.24 per day, and lost = 1.
 # fmt: off
 PARAMETERS: dict[str, Value] = {
     # (c) drug
@@ -54,60 +54,60 @@ PARAMETERS: dict[str, Value] = {
     "CLbase": 0.045 * H,                   # L/day    clearance at the first dose
     "CLss": 0.0243 * H,                    # L/day    clearance late
     "HL": 391.0 / H,                       # day      half-life of the change of clearance
-    "ka": 0.0125 * H,                      # 1/day    absorption from the SC depot (S9)
+    "ka": 0.0125 * H,                      # 1/day    absorption from the SC depot
     "F_sc": 0.75,                          # -        SC bioavailability, applied at dosing
-    "kl_lymph": 0.316 * H,                 # 1/day    each of two lymph transits (S13, about 6 h)
-    "kex": H * _a(0, 1.45, 0.68, 0.03),    # 1/day    blood-tissue exchange (S8); blood unused
+    "kl_lymph": 0.316 * H,                 # 1/day    each of two lymph transits (about 6 h)
+    "kex": H * _a(0, 1.45, 0.68, 0.03),    # 1/day    blood-tissue exchange; blood unused
     "Kp": _a(0, 0.4, 0.25, 0.35),          # -        tissue/blood ratio of free drug; blood unused
-    "V": _a(5.0, 0.12, 0.013, 0.33),       # L        blood; interstitial volumes, constant (A5)
+    "V": _a(5.0, 0.12, 0.013, 0.33),       # L        blood; interstitial volumes, constant
     "kint3": 0.0, "kintT": 0.0,            # 1/day    internalization of drug on CD3, on target
     "lost": 0.0,                           # -        drug on dying cells: lost 1, set free 0
-    "Kd_s": 2.4,                           # nmol/L   drug and soluble target (S4)
+    "Kd_s": 2.4,                           # nmol/L   drug and soluble target
     "sT0": _a(0, 0, 0, 0),                 # nmol/L   soluble target at baseline
     "kdeg_s": 0.0177,                      # 1/day    turnover of soluble target
     "K_O": 4.0, "k_O": 0.022, "O0": 0.0,   # nmol/L, 1/day, nmol/L  competitor: Kd, loss, start
     # (a) bridges
     "K3": 40.0, "KT": 70.0,                # nmol/L   Kd to CD3, Kd to target
     "alpha": 3.0e-3,                       # -        cross-linking efficiency
-    "n_hill": 2.17,                        # -        Hill exponent of activation (S12)
+    "n_hill": 2.17,                        # -        Hill exponent of activation
     "beta50_act": 1010.0,                  # bridges  half activation
     "beta50_kill": 1010.0 / 60.0,          # bridges  half killing (activation / 60)
-    "koffT": 22.5,                         # 1/day    target unbinding, relaxation of 4.2
+    "koffT": 22.5,                         # 1/day    target unbinding, with relaxation
     "n3": 6e4, "A_T": 150.0,               # copies/cell, um^2  CD3, T-cell surface
     "A_syn": 30.0,                         # um^2     contact area
     "nt": _kinds([1e5, 1e5, 0, 0], [3e4] * 4, [3e3] * 4),                  # copies/cell  target
-    "At": _kinds([300, 300, 300, 800], [500] * 4, [500] * 4),              # um^2, surface (A1)
+    "At": _kinds([300, 300, 300, 800], [500] * 4, [500] * 4),              # um^2, surface
     # (b), (d) T cells
     "T0": _a(4e3, 1.5e5, 5e3, 2e4),        # Mcell    resting T cells at baseline
     "e": H * _a(0, 0.15, 0.002, 0.004),    # 1/day    exit from blood; blood unused
     "m": 9.0, "k_on": 0.6 * H,             # -, 1/day margination: size, onset
-    "k_off": LN2 / 8 * H, "S50": 700.0,    # 1/day, Mcell  margination: return, half drive (S3, S13)
+    "k_off": LN2 / 8 * H, "S50": 700.0,    # 1/day, Mcell  margination: return, half drive
     "k_act": 0.75 * H,                     # 1/day    activation
     "f": _a(1.0, 0.4, 0.4, 0.4),           # -        activation, relative to blood
-    "excluded": _a(0, 0, 0.3, 0),          # -        resting T cells away from targets (flaw 1)
+    "excluded": _a(0, 0, 0.3, 0),          # -        resting T cells away from targets
     "kT": _a(0.3, 0.3, 0.31, 0.3),         # -        T cells per target at half contact (T side)
     "kK": 0.3,                             # -        the same, target side; scalar or (4,)
     "k_AX": 0.15 * H, "k_XR": 0.0038 * H,  # 1/day    A to X, X to R
     "f_re": 0.04,                          # -        re-activation of X, relative to R
-    "d_A": 0.0025 * H, "d_X": 0.0005 * H,  # 1/day    death (S3)
+    "d_A": 0.0025 * H, "d_X": 0.0005 * H,  # 1/day    death
     "g_A": 0.03 * H, "g_X": 0.01 * H,      # 1/day    expansion
     "Tmax": _a(1.2e4, 4.5e5, 6e4, 6e4),    # Mcell    limit of expansion
     "wX": 0.6,                             # -        killing by X relative to A
-    "k_h": 0.0042,                         # 1/day    homeostasis of the T-cell total (A6)
+    "k_h": 0.0042,                         # 1/day    homeostasis of the T-cell total
     "chem": _a(0, 0, 3, 3),                # -        chemotaxis, maximum
     "chem50": 2000.0,                      # pg/mL    chemotaxis, half effect
     # (e) targets
     "N0": _kinds([500, 3e4, 0, 2e3], [0, 0, 4.95e4, 0], [0, 0, 500, 0]),   # Mcell, baseline
     "d_hom": _kinds([8e-4 * H, 8e-4 * H, 0, 0.03], [0] * 4, [0] * 4),      # 1/day, renewal
     "k_ex": _kinds([0, 0.02 * H, 0, 0], [0] * 4, [0] * 4),                 # 1/day, blood exchange
-    "ratio": _kinds([0, 500 / 3e4, 0, 0], [0] * 4, [0] * 4),               # -, blood/tissue (A9)
+    "ratio": _kinds([0, 500 / 3e4, 0, 0], [0] * 4, [0] * 4),               # -, blood/tissue
     "g": _kinds([0] * 4, [0, 0, 0.025, 0], [0, 0, 0.025, 0]),              # 1/day, growth
     "cap": _a(1e6, 1e6, 1e6, 1e6),         # Mcell    limit of malignant growth
     "kmax": H * _kinds(*[[0.30, 0.03, 0.015, 0.005]] * 3),                 # 1/day, killing
     "k_clr": LN2 / 120 * H,                # 1/day    clearing of dying tumor cells
     "rho": 1e6,                            # Mcell/L  packing of tumor cells
     # (f) drive, myeloid cells, cytokines
-    "w": _a(1.21, 0.49, 0.49, 0.49),       # -        transport weight per cell (S5)
+    "w": _a(1.21, 0.49, 0.49, 0.49),       # -        transport weight per cell
     "ktr": 1.2 * H,                        # 1/day    each of two transits
     "CA50": 801.0 / H, "k_CA": 0.0040 * H,  # Mcell*day, 1/day  release memory
     "k_my": 12.0, "k_myoff": 12.0,         # 1/day    myeloid activation, deactivation
@@ -126,7 +126,7 @@ PARAMETERS: dict[str, Value] = {
     # (g) severity
     "E6": 248.0, "E_N": 54.0, "E_I": 296.0,  # pg/mL  half effects of IL-6, TNF, IFN
     "k_F": 0.2 * H, "wN": 0.5, "wI": 0.5,  # 1/day, -, -  rate; weights of TNF and IFN
-    # supportive drugs (A7, A8)
+    # supportive drugs
     "d_Tc": 0.74, "d_My": 0.74, "d_Ta": 0.35,  # -    steroid maximum: drive, myeloid, activation
     "Vd_dex": 56.0, "CL_dex": 9.3 * H,     # L, L/day
     "ke0": 0.25 * H, "IC_dex": 0.003,      # 1/day, mg/L  dexamethasone effect site
@@ -138,12 +138,12 @@ PARAMETERS: dict[str, Value] = {
     "CL_tnf": 0.3, "V_tnf": 6.0, "Kd_N": 0.1,  # L/day, L, mg/L  anti-TNF
 }
 
-# States in the order of the solver's vector: shape, and the size below which the solver is no
-# longer asked for relative accuracy (in the state's unit).
+# States in the order of the solver's vector: shape, and the value (in the unit of the state) that
+# scales the absolute tolerance.
 STATES: dict[str, tuple[tuple[int, ...], float]] = {
     "depot": ((), 1e-6), "lymph1": ((), 1e-6), "lymph2": ((), 1e-6),       # nmol
     "C": ((4,), 1e-7), "C2": ((), 1e-7),                                   # nmol/L, soluble total
-    "eliminated": ((), 1e-6), "internalized": ((), 1e-6), "died": ((), 1e-6),  # nmol, sinks (A4)
+    "eliminated": ((), 1e-6), "internalized": ((), 1e-6), "died": ((), 1e-6),  # nmol, sinks
     "R": ((4,), 1e-3), "A": ((4,), 1e-3), "X": ((4,), 1e-3),               # Mcell
     "MAR": ((), 1e-5),                                                     # -
     "N": ((3, 4), 1e-5), "Md": ((), 1e-5),                                 # Mcell
@@ -155,7 +155,7 @@ STATES: dict[str, tuple[tuple[int, ...], float]] = {
     "F": ((), 1e-5),                                                       # -
     "TC1": ((), 1e-4), "TC2": ((), 1e-4), "DX": ((), 1e-5), "DE": ((), 1e-6),  # mg, mg, mg, mg/L
     "JG": ((), 1e-4), "JK": ((), 1e-4), "NA": ((), 1e-4),                  # mg
-    "beta_r": ((3, 4), 1e-4),                                              # bridges, relaxed (4.2)
+    "beta_r": ((3, 4), 1e-4),                                              # bridges, relaxed
 }
 # fmt: on
 
@@ -167,7 +167,7 @@ class Event:
     Attributes:
         time: Start, in days.
         target: "iv" or "sc" (the engager, nmol), "toci", "dex", "jak" (oral) or "anti_tnf" (mg).
-        amount: Amount given, nmol for "iv" and "sc", otherwise mg.
+        amount: Amount, nmol for "iv" and "sc", otherwise mg.
         duration: Length of the infusion in days; 0 is a bolus.
     """
 
@@ -206,7 +206,7 @@ def jak_effect(y: Values, p: Values) -> float:
 
 
 def initial_state(parameters: Values) -> State:
-    """Untreated baseline: resting T cells only, no drug, F at its stationary value (A11)."""
+    """State before treatment: resting T cells only, no drug, F at its stationary value."""
     p = complete(parameters)
     y: State = {name: np.zeros(shape) if shape else 0.0 for name, (shape, _) in STATES.items()}
     y["R"], y["N"], y["sT"] = p["T0"] * np.ones(4), p["N0"] * np.ones((3, 4)), p["sT0"] * np.ones(4)
@@ -220,7 +220,7 @@ def initial_state(parameters: Values) -> State:
 def free_drug(
     total: np.ndarray, soluble: np.ndarray, kd: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Free drug beside a soluble target at quasi-equilibrium (S4), all nmol/L.
+    """Free drug at quasi-equilibrium with a soluble target, all nmol/L.
 
     Args:
         total: Drug in solution, free and on soluble target.
@@ -237,7 +237,7 @@ def free_drug(
 
 
 def trimer_bridges(c: np.ndarray, kte: float, p: Values) -> np.ndarray:
-    """Bridges per synapse (3, 4) at free drug c (4,), closed form (a) and 4.2.
+    """Bridges per synapse (3, 4) at free drug c (4,), closed form, equation (a).
 
     The published root is multiplied through by a = alpha*c/(K3*KT), so that it also holds at a = 0.
     """
@@ -271,7 +271,7 @@ def bind(y: Values, p: Values) -> dict[str, np.ndarray]:
 
 
 def contacts(y: Values, p: Values, relaxation: bool) -> dict[str, np.ndarray]:
-    """Bridges, Hill terms, chances of contact and secretion: equations (a) and (b).
+    """Bridges, Hill terms, fractions in contact and secretion: equations (a) and (b).
 
     Returns:
         Arrays over tissue, with a leading kind axis where marked: beta_qe and beta (3, 4) at
@@ -307,8 +307,8 @@ def derivative(
         t: Time, day.
         y: State, by the names of `STATES`.
         p: All parameters, by the names of `PARAMETERS`.
-        recruitment: "threshold" (S7) or "mass_action".
-        relaxation: Whether bridges follow their quasi-equilibrium with a delay (4.2).
+        recruitment: "threshold" or "mass_action".
+        relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         first_dose: Time of the first dose of the engager, for CL(t), day.
         inputs: Infusion rates by `Event.target`, nmol/day or mg/day; "sc" before bioavailability.
 
@@ -339,8 +339,8 @@ def derivative(
         hbar = np.where(pk > 0, ph_act / np.where(pk > 0, pk, 1.0), 0.0)
         near = resting_near + met
         width = 0.02 * near
-        called = np.logaddexp(0.0, (hbar * near - met) / width) - np.logaddexp(0.0, -met / width)
-        r_to_a = act * pk * np.minimum(width * called, resting_near)
+        excess = np.logaddexp(0.0, (hbar * near - met) / width) - np.logaddexp(0.0, -met / width)
+        r_to_a = act * pk * np.minimum(width * excess, resting_near)
     else:
         r_to_a = act * ph_act * resting_near
     x_to_a = p["f_re"] * act * ph_act * y["X"]
@@ -356,9 +356,9 @@ def derivative(
         net = speed * (leave * y[name][0] - come_back * y[name])
         net[0] = -net[1:].sum()
         traffic[name] = net
-    room = 1 - t_cells / p["Tmax"]
-    room = (room + np.sqrt(room * room + 1e-4)) / 2
-    growth = (p["g_A"] * y["A"] * ph_act + p["g_X"] * y["X"] * k["ph_kill"]) * room
+    below = 1 - t_cells / p["Tmax"]
+    below = (below + np.sqrt(below * below + 1e-4)) / 2
+    growth = (p["g_A"] * y["A"] * ph_act + p["g_X"] * y["X"] * k["ph_kill"]) * below
     homeostasis = np.zeros(4)
     homeostasis[1] = p["k_h"] * (p["T0"].sum() - t_cells.sum())
     t_deaths = p["d_A"] * y["A"] + p["d_X"] * y["X"]
@@ -376,7 +376,7 @@ def derivative(
     d["N"] = n_births_moves - kill
     d["Md"] = kill[1, 2] + kill[2, 2] - p["k_clr"] * y["Md"]
 
-    # (c) drug: receptors that come or go with living cells carry drug with them (A4); of the drug
+    # (c) drug: receptors that come or go with living cells carry drug with them; of the drug
     # on dying cells a share is lost, and the rest is set free where they die
     d["sT"] = p["kdeg_s"] * (p["sT0"] - y["sT"])
     d["O"] = -p["k_O"] * y["O"]
@@ -395,7 +395,7 @@ def derivative(
     flux = p["kex"] * (p["Kp"] * c0 - y["C"])
     net = flux - loss - shift
     phi = 1 + b["dbound_dc"] * b["dc_dtotal"]
-    phi[0] = 1 + p["V"][0] / p["V1"] * (phi[0] - 1)  # C lives in V1, receptors in V_b (A3)
+    phi[0] = 1 + p["V"][0] / p["V1"] * (phi[0] - 1)  # C lives in V1, receptors in V_b
     arrival = rate_in["iv"] + p["kl_lymph"] * y["lymph2"]
     to_tissue = (flux[1:] * p["V"][1:]).sum()
     to_periphery = p["Q"] * (c0 - y["C2"])
@@ -428,10 +428,12 @@ def derivative(
     il6_loss = (p["kl6"] + p["kr6"] * receptor_free) * y["IL6"]
     d["IL6"] = p["p6"] * y["My"] * steroid_my + (p["kl6"] + p["kr6"]) * p["IL60"] - il6_loss
     d["IL10"] = p["p10"] * y["My"] + p["p10T"] * y["z2"] - p["k10"] * il10
-    seen = ifn * (1 - jak)
-    d["CXC"] = p["pX"] * seen / (p["K_X"] + seen) * steroid_my - p["kX"] * (y["CXC"] - p["CXC0"])
+    signal = ifn * (1 - jak)
+    d["CXC"] = p["pX"] * signal / (p["K_X"] + signal) * steroid_my - p["kX"] * (
+        y["CXC"] - p["CXC0"]
+    )
 
-    # (g) severity; supportive drugs (A8)
+    # (g) severity; supportive drugs
     d["F"] = p["k_F"] * (severity_target(y, p) - y["F"])
     swap = p["Q_toci"] * (toci - y["TC2"] / p["V2_toci"])
     saturable = p["Vmax_toci"] * toci / (p["Km_toci"] + toci)
@@ -477,7 +479,7 @@ def give_bolus(vector: np.ndarray, event: Event, p: Values) -> np.ndarray:
     """State just after a bolus.
 
     An IV bolus is the limit of a short infusion: it is shared at once between the central volume
-    and the receptors of blood, so that total drug rises by the amount given.
+    and the receptors of blood, so that total drug rises by the dose.
     """
     vector = vector.copy()
     y = unpack(vector)
@@ -487,14 +489,14 @@ def give_bolus(vector: np.ndarray, event: Event, p: Values) -> np.ndarray:
         return pack(y)
     before = y["C"][0]
 
-    def held(c0: float) -> float:
+    def content(c0: float) -> float:
         y["C"][0] = c0
         b = bind(y, p)
         return p["V1"] * c0 + p["V"][0] * (b["on_cd3"][0] + b["on_target"][0])
 
-    goal = held(before) + event.amount
+    goal = content(before) + event.amount
     top = before + event.amount / p["V1"]
-    y["C"][0] = brentq(lambda c0: held(c0) - goal, before, top * (1 + 1e-9), xtol=1e-18)
+    y["C"][0] = brentq(lambda c0: content(c0) - goal, before, top * (1 + 1e-9), xtol=1e-18)
     return pack(y)
 
 
@@ -516,7 +518,7 @@ def infusion_rates(events: Sequence[Event], now: float) -> dict[str, float]:
 
 
 def check_schedule(events: Sequence[Event], first_output: float, start: float) -> None:
-    """Refuse unknown targets and anything before the start."""
+    """Raise an error for unknown targets and for events before the start."""
     for event in events:
         if event.target != "iv" and event.target not in ENTRY:
             raise ValueError(f"unknown target: {event.target}")
@@ -538,23 +540,23 @@ def simulate(
     """Run the model piecewise between the starts and stops of the doses.
 
     Args:
-        parameters: Values by the names of `PARAMETERS`; what is missing is nominal.
+        parameters: Values by the names of `PARAMETERS`; nominal values where missing.
         events: Doses.
-        times: Times of the output, day. At the time of a bolus the state after it is given.
-        recruitment: "threshold" (S7) or "mass_action".
-        relaxation: Whether bridges follow their quasi-equilibrium with a delay (4.2).
+        times: Times of the output, day. At the time of a bolus, the state after it.
+        recruitment: "threshold" or "mass_action".
+        relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         rtol: Relative tolerance; the absolute one is `rtol` times the floor in `STATES`.
-        t_start: Start at the untreated baseline; default the earlier of 0 and the first event.
-        method: Solver of `solve_ivp`; DOP853 and Radau agree, as the model is mildly stiff (4.1).
+        t_start: Time of the state before treatment; default the earlier of 0 and the first event.
+        method: Solver of `solve_ivp`; DOP853 and Radau agree, as the model is mildly stiff.
 
     Returns:
         Every state and the values of `derived`, time along the first axis, and "t".
     """
     p = complete(parameters)
-    wanted, where = np.unique(np.asarray(times, dtype=float), return_inverse=True)
+    times, where = np.unique(np.asarray(times, dtype=float), return_inverse=True)
     start = min([0.0, *(e.time for e in events)]) if t_start is None else t_start
-    end = wanted[-1]
-    check_schedule(events, wanted[0], start)
+    end = times[-1]
+    check_schedule(events, times[0], start)
     edges = [e.time for e in events] + [e.time + e.duration for e in events]
     breaks = sorted({start, end, *(edge for edge in edges if start < edge < end)})
     first_dose = min((e.time for e in events if e.target in ("iv", "sc")), default=0.0)
@@ -569,9 +571,9 @@ def simulate(
             dy = derivative(t, unpack(v), p, first_dose=first_dose, inputs=inputs, **options)
             return pack(dy)
 
-        if left in wanted:
+        if left in times:
             rows.append(vector)
-        inside = wanted[(wanted > left) & (wanted < right)]
+        inside = times[(times > left) & (times < right)]
         grid = np.append(inside, right)
         out = solve_ivp(slope, (left, right), vector, method, t_eval=grid, rtol=rtol, atol=atol)
         if not out.success:
@@ -583,4 +585,4 @@ def simulate(
     states = [unpack(row) for row in rows]
     states = [{**y, **derived(y, p, relaxation)} for y in states]
     result = {name: np.array([y[name] for y in states]) for name in states[0]}
-    return {"t": wanted[where], **result}
+    return {"t": times[where], **result}

@@ -1,4 +1,4 @@
-"""Every message has one form: place, rule, value, advice."""
+"""Form of error messages: place, rule, value found, remedy."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_message_has_one_form(arguments, message):
     assert str(ConfigError(*arguments)) == message
 
 
-def test_parts_of_a_message_can_be_read_apart():
+def test_parts_of_a_message_are_attributes():
     error = UnitError("a.toml", "x must have a unit", "5", "Write 5 mg")
     assert (error.where, error.rule, error.got, error.todo) == (
         "a.toml",
@@ -33,17 +33,17 @@ def test_parts_of_a_message_can_be_read_apart():
 
 
 @pytest.mark.parametrize("kind", [ConfigError, UnitError, PopulationError])
-def test_wrong_input_is_a_value_error_of_the_package(kind):
+def test_input_errors_are_value_errors_of_the_package(kind):
     assert issubclass(kind, QSPError)
     assert issubclass(kind, ValueError)
 
 
-def test_a_failed_run_is_no_wrong_input():
+def test_a_failed_run_is_not_an_input_error():
     assert issubclass(SolveError, QSPError)
     assert not issubclass(SolveError, ValueError)
 
 
-def test_suggests_near_names_only():
+def test_suggests_only_similar_names():
     assert suggest("tsit5", ["Tsit5", "Kvaerno5"]) == "Did you mean 'Tsit5'?"
     assert suggest("zebra", ["Tsit5", "Kvaerno5"]) == ""
     assert suggest("arm", ["arms", "arm_2", "farm"]).count(" or ") == 2

@@ -1,4 +1,4 @@
-"""Texts with units become numbers; nothing else does."""
+"""Conversion of text with a unit to a number, and units declared by the model."""
 
 import math
 
@@ -65,7 +65,7 @@ MESSAGES = {
         "a.toml: CL: the value must have the dimension of L/day, but is '5 mg'. "
         "mg cannot be converted to L/day.",
     ),
-    "a unit where none belongs": (
+    "unit of a dimensionless value": (
         ("5 mg", "1"),
         "a.toml: CL: the value must have the dimension of 1, but is '5 mg'. "
         "mg cannot be converted to 1.",
@@ -74,17 +74,17 @@ MESSAGES = {
         ("5 litters", "L"),
         "a.toml: CL: the value must have a unit like L, but is '5 litters'.",
     ),
-    "no number": (
+    "not a number but a word": (
         ("high", "L/day"),
         "a.toml: CL: the value must be a number with a unit of L/day, but is 'high'. "
         'Write a number and a unit in quotes, such as "1 L/day".',
     ),
-    "a plain number": (
+    "number without quotes": (
         (5, "L/day"),
         "a.toml: CL: the value must be a number with a unit of L/day, but is 5. "
         'Write a number and a unit in quotes, such as "1 L/day".',
     ),
-    "an empty text": (
+    "empty text": (
         ("", "mg"),
         "a.toml: CL: the value must be a number with a unit of mg, but is ''. "
         'Write a number and a unit in quotes, such as "1 mg".',
@@ -106,7 +106,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("case", MESSAGES)
-def test_says_what_is_wrong(case):
+def test_error_message(case):
     arguments, message = MESSAGES[case]
     with pytest.raises(UnitError) as error:
         parse(*arguments, where="a.toml: CL")
@@ -115,7 +115,7 @@ def test_says_what_is_wrong(case):
     assert isinstance(error.value, ValueError)
 
 
-def test_the_same_mistake_elsewhere_names_that_place():
+def test_error_names_the_place_of_each_value():
     for where in ("a.toml: CL", "b.toml: V1"):
         with pytest.raises(UnitError, match=f"^{where}: "):
             parse("5 mg", "L", where=where)
@@ -133,29 +133,29 @@ def test_the_same_mistake_elsewhere_names_that_place():
         ]
     ),
 )
-def test_there_and_back_is_the_same_number(value, pair):
+def test_conversion_and_its_inverse_give_the_same_number(value, pair):
     given_unit, canonical = pair
-    there = parse(f"{value!r} {given_unit}", canonical, where="w")
-    back = parse(f"{there!r} {canonical}", given_unit, where="w")
+    converted = parse(f"{value!r} {given_unit}", canonical, where="w")
+    back = parse(f"{converted!r} {canonical}", given_unit, where="w")
     assert back == pytest.approx(value, rel=1e-14)
 
 
 @given(value=st.floats(-1e300, 1e300), unit=st.sampled_from(CANONICAL))
-def test_a_canonical_value_is_read_as_it_stands(value, unit):
+def test_a_value_in_the_canonical_unit_is_unchanged(value, unit):
     text = repr(value) if unit == "1" else f"{value!r} {unit}"
     assert parse(text, unit, where="w") == value
 
 
 @pytest.mark.parametrize("unit", CANONICAL)
-def test_every_declared_unit_can_be_read(unit):
+def test_every_declared_unit_is_a_unit(unit):
     assert is_unit(unit)
 
 
-def test_a_unit_nobody_knows_cannot_be_read():
+def test_an_unknown_unit_is_not_a_unit():
     assert not is_unit("L/dya")
 
 
-def test_declarations_walk_down_every_quantity_once():
+def test_declarations_list_every_quantity_once():
     items = list(declarations(Parameters))
     paths = [item.path for item in items]
     assert len(paths) == len(set(paths)) > 100
@@ -166,17 +166,17 @@ def test_declarations_walk_down_every_quantity_once():
     assert all(item.meaning and item.meaning[0].isupper() for item in items)
 
 
-def test_no_declaration_is_in_a_unit_that_another_has_in_other_words():
+def test_each_dimension_has_one_declared_unit():
     """One canonical unit for a dimension, so that numbers need no factor between equations."""
     allowed = {
-        # a factor of 1e6 inside one parameter that says so
+        # a parameter that is the conversion factor
         frozenset({"nmol*cell/Mcell/molecule"}),
     }
     by_dimension = {}
     for unit in CANONICAL:
         by_dimension.setdefault(tuple(sorted(dimensions(unit).items())), set()).add(unit)
     twice = {frozenset(units) for units in by_dimension.values() if len(units) > 1} - allowed
-    # cytokines in pg/mL, supportive drugs in mg/L: kinds of matter that never add up
+    # cytokines in pg/mL and supportive drugs in mg/L are never added
     assert twice == {frozenset({"mg/L", "pg/mL"})}
 
 
@@ -200,13 +200,13 @@ def test_rescaling_multiplies_the_factors_of_the_base_units():
     ),
     unit=st.sampled_from(CANONICAL),
 )
-def test_rescaling_there_and_back_is_nothing(factors, unit):
+def test_rescaling_and_its_inverse_cancel(factors, unit):
     inverse = {base: 1.0 / factor for base, factor in factors.items()}
     assert rescaling(unit, factors) * rescaling(unit, inverse) == pytest.approx(1.0, rel=1e-12)
     per_day = rescaling(f"({unit})/day", factors) if unit != "1" else rescaling("1/day", factors)
     assert per_day == pytest.approx(rescaling(unit, factors) / factors["[time]"], rel=1e-12)
 
 
-def test_a_factor_of_a_unit_is_exact_over_the_range_of_doubles():
+def test_conversion_covers_the_range_of_float64():
     assert parse("1e-300 mg", "mg", where="w") == 1e-300
     assert math.isfinite(parse("1e300 L/hour", "L/day", where="w"))
