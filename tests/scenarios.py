@@ -102,7 +102,7 @@ class Subject:
     def patient(self, changes: Mapping[str, float] | None = None) -> system.Parameters:
         """The nominal patient, with other values by path; what follows from them follows."""
         given = {path: np.asarray(value, np.float64) for path, value in (changes or {}).items()}
-        return to_parameters(self.table.complete(self.table.given | given))
+        return to_parameters(self.table.complete(self.table.values | given))
 
     def nmol(self, mg: float) -> float:
         return 1000.0 * mg / self.molecule.molecular_weight

@@ -28,7 +28,9 @@ from qsp.units import quantity
 class SynapseParameters(eqx.Module):
     """Formation of bridges, and the number of bridges needed for an effect."""
 
-    alpha: Scalar = quantity("1", "Cross-linking efficiency, calibrated to potency in vitro")
+    alpha: Scalar = quantity(
+        "1", "Cross-linking efficiency: affinity of the second binding step, relative to the first"
+    )
     area: Scalar = quantity("um^2/synapse", "Contact area of a synapse")
     beta50_act: Scalar = quantity(
         "molecule/synapse", "Bridges per synapse at half-maximum activation"
