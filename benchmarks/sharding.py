@@ -78,7 +78,7 @@ def _run(patients: int, shards: int) -> Row:
         start_s=round(sum(shards_s) - sum(sum(one.values()) for one in seconds), 1),
         prepare_s=round(sum(one["start"] for one in seconds), 1),
         compile_s=round(sum(one["compile"] for one in seconds), 1),
-        keep_s=round(sum(one["keep"] for one in seconds), 1),
+        keep_s=round(sum(one["checkpoint"] for one in seconds), 1),
         write_s=round(sum(one["write"] for one in seconds), 1),
         finalize_s=round(finalize_s, 1),
         overhead=round(total / computed - 1.0, 3),

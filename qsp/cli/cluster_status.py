@@ -1,4 +1,4 @@
-"""What the commands for runs in shards print: where a run stands, once or while it goes on."""
+"""Progress of a run in shards, printed once or while it runs."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from qsp.cli.text_table import print_table
 if TYPE_CHECKING:
     from qsp.cluster.status import Status
 
-_EVERY_S = 1.0
-# To look is to read a file for every shard: of a run of many, no more than this part of the time.
+_INTERVAL_S = 1.0
 _SHARE = 0.05
+"""Largest share of the time spent on reading the status, which reads a file for every shard."""
 
 
 class Watch:
-    """Progress of shards: a bar on a terminal; elsewhere a line for each that ends.
+    """Live progress of shards: a bar on a terminal; otherwise a line for each finished shard.
 
     Args:
-        console: Where to print.
-        first: Where the run stands now.
-        state: Says it again.
-        most_attempts: Times a shard may fail.
+        console: Console to print on.
+        first: Status at the start.
+        read: Returns the current status.
+        max_attempts: Failures of a shard after which it is not started again.
     """
 
     def __init__(
-        self, console: Console, first: Status, state: Callable[[], Status], most_attempts: int
+        self, console: Console, first: Status, read: Callable[[], Status], max_attempts: int
     ) -> None:
-        self._console, self._seen, self._state, self._most = console, first, state, most_attempts
+        self._console, self._last, self._read = console, first, read
+        self._max_attempts = max_attempts
         self._patients, self._began, self._next = first.patients, time.monotonic(), 0.0
-        bar = BarColumn(bar_width=12)  # with its texts it fits in 80 columns
+        bar = BarColumn(bar_width=12)  # so that bar and texts fit into 80 columns
         columns = (TextColumn("{task.description}"), bar, TextColumn("{task.fields[pace]}"))
         off = not console.is_terminal
         self._bar = Progress(*columns, console=console, transient=True, disable=off)
@@ -54,99 +55,103 @@ class Watch:
         finally:
             self._bar.stop()
 
-    def look(self) -> None:
-        """See what is new, unless that was just done."""
+    def poll(self) -> None:
+        """Show changes, unless the last call was too recent."""
         began = time.monotonic()
         if began >= self._next:
-            with contextlib.suppress(OSError):  # a distant disk that does not answer: next time
+            with contextlib.suppress(OSError):  # a network file system may not answer; try later
                 self._show()
             took = time.monotonic() - began
-            self._next = began + max(_EVERY_S, took / _SHARE)
+            self._next = began + max(_INTERVAL_S, took / _SHARE)
 
     def _show(self) -> None:
-        found = self._state()
-        pace = self._pace(found)
-        self._bar.update(
-            self._task, description=_counts(found), completed=found.patients, pace=pace
-        )
-        for shard, said in found.tries.items():
-            for number in range(len(self._seen.tries.get(shard, ())), len(said)):
-                times = f"{number + 1} of {self._most} times"
-                _say(self._console, f"Shard {shard} failed, {times}: {said[number]}")
+        now = self._read()
+        pace = self._pace(now)
+        self._bar.update(self._task, description=_counts(now), completed=now.patients, pace=pace)
+        for shard, reasons in now.failures.items():
+            for number in range(len(self._last.failures.get(shard, ())), len(reasons)):
+                attempt = f"attempt {number + 1} of {self._max_attempts}"
+                _print_line(self._console, f"Shard {shard} failed ({attempt}): {reasons[number]}")
         if not self._console.is_terminal:
-            for shard in sorted(set(found.done) - set(self._seen.done)):
-                more = f"; {pace}" if pace else ""
-                _say(self._console, f"Shard {shard} is done; {_counts(found)}{more}")
-        self._seen = found
+            for shard in sorted(set(now.done) - set(self._last.done)):
+                rest = f"; {pace}" if pace else ""
+                _print_line(self._console, f"Shard {shard} is done; {_counts(now)}{rest}")
+        self._last = now
 
-    def _pace(self, found: Status) -> str:
-        """Of what this command did; the run may have been on other machines before."""
-        new, seconds = found.patients - self._patients, time.monotonic() - self._began
+    def _pace(self, now: Status) -> str:
+        """Return the pace since this command began; other machines may have run it before."""
+        new, seconds = now.patients - self._patients, time.monotonic() - self._began
         if new <= 0 or seconds <= 0.0:
             return ""
-        return _pace(new / seconds, (found.plan.patients - found.patients) * seconds / new)
+        return _pace(new / seconds, (now.plan.patients - now.patients) * seconds / new)
 
 
-def print_status(shown: Status, console: Console) -> None:
-    """Where a run in shards stands."""
-    plan = shown.plan
+def print_status(status: Status, console: Console) -> None:
+    """Print the progress of a run in shards, and the next command."""
+    plan = status.plan
     counts = {
-        "done": len(shown.done),
-        "running": len(shown.running),
-        "queued": len(shown.queued),
-        "failed": len(shown.failed),
-        "missing": len(shown.missing),
+        "done": len(status.done),
+        "running": len(status.running),
+        "queued": len(status.queued),
+        "failed": len(status.failed),
+        "missing": len(status.missing),
     }
     print_table(
         f"{plan.title}: run {plan.id}",
         ["shards", *counts, "patients"],
-        [[str(len(plan.shards)), *map(str, counts.values()), f"{shown.patients:,}"]],
+        [[str(len(plan.shards)), *map(str, counts.values()), f"{status.patients:,}"]],
         console,
     )
 
-    for shard, error in shown.failed.items():
-        _say(console, f"Shard {shard} failed: {error}")
-    print_queue(shown, console)
-    if shown.kept:
-        _say(
+    for shard, error in status.failed.items():
+        _print_line(console, f"Shard {shard} failed: {error}")
+    print_queue(status, console)
+    if status.checkpointed:
+        _print_line(
             console,
-            f"{shown.kept:,} of these patients are in blocks of shards that do not run now, and "
-            "will go on from there.",
+            f"{status.checkpointed:,} of these patients are in finished blocks of shards that are "
+            "not running; the shards will resume after these blocks.",
         )
-    if shown.failed_patients:
-        _say(console, f"{shown.failed_patients} simulated patients failed.")
-    if plan.closed == "incomplete":
-        _say(console, "The store was closed INCOMPLETE.")
-    if shown.is_done:
-        verb = "report" if plan.closed == "complete" else "finalize"
-        _say(console, f"All shards are done. Next: qsp {verb} {plan.run}")
-    elif shown.patients_per_s and shown.seconds_left is not None:
-        _say(console, f"So far {_pace(shown.patients_per_s, shown.seconds_left)} at that rate.")
+    if status.failed_patients:
+        _print_line(console, f"{status.failed_patients} simulated patients failed.")
+    if plan.closed_as == "incomplete":
+        _print_line(console, "The store was closed INCOMPLETE.")
+    if status.is_done:
+        verb = "report" if plan.closed_as == "complete" else "finalize"
+        _print_line(console, f"All shards are done. Next: qsp {verb} {plan.run}")
+    elif status.patients_per_s and status.seconds_left is not None:
+        pace = _pace(status.patients_per_s, status.seconds_left)
+        _print_line(console, f"Average so far: {pace}")
 
 
-def print_queue(shown: Status, console: Console) -> None:
-    """What waits in Slurm, if anything does; or that this is not known."""
-    if shown.queued:
-        jobs = " ".join(sorted({task.partition("_")[0] for task in shown.queued.values()}))
-        _say(
+def print_queue(status: Status, console: Console) -> None:
+    """Print the shards that wait in the queue of Slurm, or the reason why they are unknown."""
+    if status.queued:
+        jobs = " ".join(sorted({task.partition("_")[0] for task in status.queued.values()}))
+        _print_line(
             console,
-            f"{len(shown.queued)} shards are in the queue of Slurm: qsp submit leaves them there, "
-            f"scancel {jobs} takes them back.",
+            f"{count_shards(len(status.queued))} in the queue of Slurm. qsp submit does not submit "
+            f"them again; scancel {jobs} cancels them.",
         )
-    if shown.queue_unknown and not shown.is_done:
-        _say(
+    if status.queue_unknown and not status.is_done:
+        _print_line(
             console,
-            f"It is not known which shards wait in Slurm, for {shown.queue_unknown}: they count "
-            "as missing.",
+            f"The queue of Slurm is unknown: {status.queue_unknown}. Shards in it count as "
+            "missing.",
         )
 
 
-def _say(console: Console, line: str) -> None:
+def count_shards(count: int) -> str:
+    """Return a number of shards in words."""
+    return "1 shard" if count == 1 else f"{count} shards"
+
+
+def _print_line(console: Console, line: str) -> None:
     console.print(line, markup=False, soft_wrap=True)
 
 
-def _counts(shown: Status) -> str:
-    return f"{len(shown.done)} of {len(shown.plan.shards)} shards, {len(shown.running)} running"
+def _counts(status: Status) -> str:
+    return f"{len(status.done)} of {len(status.plan.shards)} shards, {len(status.running)} running"
 
 
 def _pace(patients_per_s: float, seconds_left: float) -> str:

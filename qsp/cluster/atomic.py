@@ -1,4 +1,4 @@
-"""Small files that appear whole or not at all, whoever else writes them."""
+"""Small files that other processes see either completely written or not at all."""
 
 import json
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
-def temporary(path: Path) -> Path:
-    """A name beside a file that no other process takes."""
+def temporary_path(path: Path) -> Path:
+    """Return a path in the folder of `path` that no other process uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file by this content; it is on the disk when this returns."""
-    partial = temporary(path)
+    """Replace the content of a file; the new content is on disk when this returns."""
+    partial = temporary_path(path)
     try:
         with partial.open("w", encoding="utf-8") as file:
             json.dump(content, file, indent=1, sort_keys=True)
@@ -27,10 +27,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Content of a file; None where there is none, or no JSON object in it.
+    """Return the JSON object in a file, or None if there is no file or no JSON object in it.
 
     Raises:
-        OSError: If it cannot be read now, which says nothing about what is in it.
+        OSError: If the file exists but cannot be read now; its content may still be good.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

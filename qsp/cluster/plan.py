@@ -1,15 +1,15 @@
-"""A plan: a run cut into shards, frozen. Its digest is the id of the run.
+"""The plan of a run: a trial cut into shards, and frozen. Its digest is the id of the run.
 
 ::
 
-    RUN/plan.json           what is computed, by which code, in which shards
-    RUN/inputs/             copies of all files it was made from
-    RUN/results.zarr        one store; a shard owns whole chunks of it
-    RUN/frame/              a copy of it without patients
+    RUN/plan.json           request, versions of the code, and sizes of the shards
+    RUN/inputs/             copies of all input files
+    RUN/results.zarr        the store; each shard owns whole chunks of it
+    RUN/frame/              copy of the store without patients
     RUN/receipts/00007.json shard 7 is done: digests of its chunks
-    RUN/partial/00007/      blocks of patients of a shard that runs or was stopped
+    RUN/partial/00007/      finished blocks of a shard that is running or was stopped
     RUN/attempts/           one file for each start of a shard
-    RUN/submitted/          one file for each job of Slurm: the shards of its tasks
+    RUN/submitted/          one file for each Slurm job: the shards of its tasks
     RUN/logs/, RUN/compiled/
 """
 
@@ -17,28 +17,27 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qsp
-from qsp.cluster import inputs
 from qsp.cluster.atomic import read_json
-from qsp.cluster.environment import environment
+from qsp.cluster.host import environment
 from qsp.errors import ConfigError
 from qsp.run import folder
 from qsp.run.request import Request
 
-if TYPE_CHECKING:  # what only reads a plan starts at once
+if TYPE_CHECKING:  # reading a plan must not import the solver
     from qsp.results.zarr_store import Store
     from qsp.run import Prepared
 
-PLAN, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED, FRAME = (
-    *("plan.json", "receipts", "partial", "attempts", "logs", "compiled", "frame"),
+PLAN, INPUTS, RECEIPTS, PARTIAL, ATTEMPTS, LOGS, COMPILED, FRAME = (
+    *("plan.json", "inputs", "receipts", "partial", "attempts", "logs", "compiled", "frame"),
 )
 FOLDERS = (RECEIPTS, PARTIAL, ATTEMPTS, LOGS)
 BLOCK = 2000
-"""Patients computed between two looks at the signals; lost when a process is killed."""
+"""Patients computed between two checks for a stop signal; a killed process loses at most these."""
 VERSION = 1
 
 
@@ -47,16 +46,16 @@ class Plan:
     """A run cut into shards.
 
     Args:
-        run: Its folder.
-        request: What was asked for, with paths in the folder.
+        run: Folder of the run.
+        request: The requested trial, with paths relative to the folder.
         patients: Number of patients.
         size: Patients of a shard; the last one may have fewer.
         block: Patients computed at a time.
-        files: Digest of each input.
-        environment: What it is computed with; see `qsp.cluster.environment`.
-        title: Of the run.
-        command: That makes the run on one machine.
-        frame: Digest of each file of the store that is not of patients, as it was made.
+        files: Digest of each input file, by path relative to the folder.
+        environment: Versions of code and packages; see `qsp.cluster.host.environment`.
+        title: Title of the trial.
+        command: Command that computes the same run on one machine.
+        frame: Digest of each file of the store that holds no patients (metadata, coordinates).
     """
 
     run: Path
@@ -77,13 +76,13 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """Digest of all that the results follow from."""
+        """Digest of everything that determines the results."""
         text = json.dumps(self.content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def content(self) -> dict[str, Any]:
-        """The plan as it is written, without its id."""
+        """The fields of the plan from which its id follows."""
         request = self.request
         return {
             "version": VERSION,
@@ -101,8 +100,16 @@ class Plan:
         }
 
     @property
-    def closed(self) -> str:
-        """How the run was closed: "complete", "incomplete", or "" where it is open."""
+    def file_content(self) -> dict[str, Any]:
+        """Content of `plan.json`: `content`, the id, the frame, and a digest of the frame."""
+        frame = dict(sorted(self.frame.items()))
+        text = json.dumps(frame, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return {**self.content, "id": self.id, "frame": frame, "frame_sha256": digest}
+
+    @property
+    def closed_as(self) -> str:
+        """Whether the store was closed "complete" or "incomplete"; "" while it is open."""
         found = read_json(self.run / folder.STORE / "zarr.json") or {}
         attributes = found.get("attributes", {})
         if not attributes.get("plan_id"):
@@ -111,62 +118,58 @@ class Plan:
 
     @functools.cached_property
     def store(self) -> "Store":
-        """The results of all shards."""
+        """The store with the results of all shards."""
         from qsp.results.zarr_store import Store
 
         return Store(self.run / folder.STORE)
 
-    @property
-    def written(self) -> dict[str, Any]:
-        """What its file holds: beside the content its id, the frame, and a digest of that."""
-        frame = dict(sorted(self.frame.items()))
-        text = json.dumps(frame, sort_keys=True)
-        seal = hashlib.sha256(text.encode()).hexdigest()
-        return {**self.content, "id": self.id, "frame": frame, "frame_sha256": seal}
-
     def path(self, *parts: str) -> Path:
-        """A path in the folder of the run."""
+        """Return a path in the folder of the run."""
         return self.run.joinpath(*parts)
 
     def rows(self, shard: int) -> slice:
-        """Places of a shard's patients among all."""
+        """Return the slice of the patients of a shard among all patients."""
         first = shard * self.size
         return slice(first, min(first + self.size, self.patients))
 
     def check_shard(self, shard: int) -> None:
-        """Refuse a number that no shard has.
+        """Check that a shard exists.
 
         Raises:
-            ConfigError: If it is none of `shards`.
+            ConfigError: If the number is not in `shards`.
         """
         if shard not in self.shards:
             rule = f"the shard must be from 0 to {self.shards[-1]}"
             raise ConfigError(str(self.run), rule, shard, "See qsp status")
 
     def check_unchanged(self) -> None:
-        """Refuse to compute with other inputs or other code.
+        """Check that inputs, code and packages are those of the plan.
 
         Raises:
-            ConfigError: If inputs or code are not what they were when the plan was made.
+            ConfigError: If one of them changed after the plan was made.
         """
-        for name in inputs.changed(self.run, self.files):
+        found = file_digests(self.run, list(self.files))
+        for name in (name for name in self.files if found[name] != self.files[name]):
             todo = "A plan is frozen: make a new one with qsp plan"
-            raise ConfigError(str(self.run / name), "it must be as planned", "changed", todo)
+            raise ConfigError(str(self.run / name), "the file must match the plan", "changed", todo)
         now = environment()
-        other = [name for name in now if now[name] != self.environment.get(name)]
-        if other:
-            rule = "code and packages must be those the plan was made with"
+        changed = [name for name in now if now[name] != self.environment.get(name)]
+        if changed:
             got = ", ".join(
-                f"{n} {now[n][:12]}, not {self.environment.get(n)!s:.12}" for n in other
+                f"{n} {now[n][:12]} (plan: {self.environment.get(n)!s:.12})" for n in changed
             )
-            todo = f"This is {Path(qsp.__file__).parent}: use that of the plan, or make a new plan"
+            rule = "the versions of code and packages must match the plan"
+            todo = (
+                f"This is {Path(qsp.__file__).parent}: use the version of the plan, "
+                "or make a new plan"
+            )
             raise ConfigError(str(self.run), rule, got, todo)
 
     def prepared(self) -> "Prepared":
-        """The run, ready to be computed from the inputs of the plan.
+        """Prepare the run from the input files of the plan.
 
         Raises:
-            ConfigError: If inputs or code are not what they were when the plan was made.
+            ConfigError: If inputs, code or packages changed after the plan was made.
         """
         import numpy as np
 
@@ -184,37 +187,49 @@ class Plan:
 
 
 def read_plan(run: Path) -> Plan:
-    """The plan of a run.
+    """Read the plan of a run.
 
     Raises:
-        ConfigError: If the folder holds none, or it was changed by hand.
+        ConfigError: If the folder holds no plan, or the plan was edited.
     """
     found = read_json(run / PLAN)
-    if found is None and (run / PLAN).exists():
-        todo = "Plans are not edited: make a new one with qsp plan"
-        raise ConfigError(str(run / PLAN), "the plan must be as it was made", "no JSON", todo)
-    if found is None:
+    if found is None and not (run / PLAN).exists():
         todo = "Make one with qsp plan CONFIG --shards-of N --out RUN"
-        raise ConfigError(str(run), f"the folder must hold a plan ({PLAN})", "none", todo)
-    try:
-        plan = _plan(run, found)
-    except (KeyError, TypeError, ValueError):
-        plan = None
-    if plan is None or found.get("version") != VERSION or found != plan.written:
-        todo = "Plans are not edited: make a new one with qsp plan"
-        raise ConfigError(str(run / PLAN), "the plan must be as it was made", "changed", todo)
+        raise ConfigError(str(run), f"the folder must hold a plan ({PLAN})", "without one", todo)
+    plan = None if found is None else _parsed(run, found)
+    if plan is None:
+        got = "not a JSON object" if found is None else "edited"
+        todo = "Plans are frozen: make a new one with qsp plan"
+        raise ConfigError(str(run / PLAN), "the plan must be unmodified", got, todo)
     return plan
 
 
-def _plan(run: Path, found: dict[str, Any]) -> Plan:
-    request = Request(
-        config=Path(found["config"]),
-        overrides=tuple(found["overrides"]),
-        parameters=_path(found["parameters"]),
-        covariates=_path(found["covariates"]),
-    )
-    same = ("patients", "size", "block", "files", "environment", "title", "command", "frame")
-    return Plan(run, request, **{name: found[name] for name in same})
+def file_digests(run: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the digest of each file by its path relative to the run; "" for a missing file."""
+    return {name: _digest(run / name) for name in names}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _parsed(run: Path, found: dict[str, Any]) -> Plan | None:
+    """Return the plan with this content; None if `qsp plan` cannot have written it."""
+    names = ("patients", "size", "block", "files", "environment", "title", "command", "frame")
+    try:
+        request = Request(
+            config=Path(found["config"]),
+            overrides=tuple(found["overrides"]),
+            parameters=_path(found["parameters"]),
+            covariates=_path(found["covariates"]),
+        )
+        plan = Plan(run, request, **{name: found[name] for name in names})
+        return plan if found == plan.file_content else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _text(path: Path | None) -> str | None:

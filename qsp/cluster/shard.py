@@ -1,8 +1,8 @@
-"""One shard: computed block by block, written as whole chunks, and receipted last.
+"""Compute one shard: block by block, then whole chunks of the store, and the receipt last.
 
-It may be killed at any moment and run again, here or elsewhere, or run twice at once: blocks that
-are there are taken up, what is written is the same bytes (on the same kind of device), and a shard
-with a receipt is left alone.
+The process may be killed at any time and the shard started again, on any machine, or run twice at
+once: finished blocks are loaded, the same kind of device writes the same bytes, and a shard with a
+receipt is not computed again.
 """
 
 import contextlib
@@ -15,18 +15,19 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from qsp.cluster import partial, receipts
-from qsp.cluster.hardware import device
+from qsp.cluster import attempts, checkpoint, receipts
+from qsp.cluster.attempts import Attempt
+from qsp.cluster.host import device
 from qsp.cluster.plan import PARTIAL, Plan
-from qsp.cluster.receipts import Attempt, Receipt
+from qsp.cluster.receipts import Receipt
 from qsp.engine.cache import CacheDir
 from qsp.errors import SolveError
 from qsp.run import Prepared, run
 
 Ended = Literal["done", "already done", "stopped"]
-SECONDS: tuple[str, ...] = ("start", "compile", "compute", "keep", "write")
-"""What a shard spends time on. To compute is to draw and to simulate its patients, by whichever
-attempt; all else is of the attempt that ended it."""
+SECONDS: tuple[str, ...] = ("start", "compile", "compute", "checkpoint", "write")
+"""Parts of the time of a shard. "compute" is the time for sampling and simulating its patients, in
+all attempts; the others are those of the attempt that finished it."""
 
 
 def run_shard(
@@ -38,95 +39,124 @@ def run_shard(
     """Compute a shard, unless it is done.
 
     Args:
-        plan: Of the run.
-        shard: Number.
-        stop: Asked after every block whether to stop there; what is done is kept.
+        plan: The plan.
+        shard: Number of the shard.
+        stop: Called after every block; if it returns true, the shard stops there. Finished blocks
+            are kept.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
-        How it ended.
+        How the shard ended.
 
     Raises:
-        ConfigError: If there is no such shard, or inputs or code are not those of the plan.
+        ConfigError: If there is no such shard, or inputs or code differ from the plan.
     """
     plan.check_shard(shard)
-    plan.check_unchanged()  # which would be no fault of the shard
-    if not receipts.wrong(plan, shard, plan.store):
+    plan.check_unchanged()  # before the attempt starts: a changed file is no failure of the shard
+    if not receipts.defect(plan, shard, plan.store):
         return "already done"
-    attempt = receipts.begin(plan, shard)
+    attempt = attempts.start(plan, shard)
     try:
-        with receipts.beating(plan, attempt):
-            return _attempted(plan, attempt, stop, cache_dir)
-    except (KeyboardInterrupt, SystemExit):  # somebody at the keyboard: no try that failed
-        receipts.note(plan, receipts.latest(plan, attempt), state="stopped")
+        with attempts.heartbeat(plan, attempt):
+            return _compute(plan, attempt, stop, cache_dir)
+    except (KeyboardInterrupt, SystemExit):  # ended by the user: this is no failure
+        attempts.update(plan, attempts.reread(plan, attempt), state="stopped")
         raise
     except BaseException as error:
-        said = receipts.said(error)
-        receipts.note(plan, receipts.latest(plan, attempt), state="failed", error=said)
+        text = attempts.traceback_of(error)
+        attempts.update(plan, attempts.reread(plan, attempt), state="failed", error=text)
         raise
 
 
-def _attempted(
-    plan: Plan, attempt: Attempt, stop: Callable[[], bool], cache_dir: CacheDir
-) -> Ended:
+def _compute(plan: Plan, attempt: Attempt, stop: Callable[[], bool], cache_dir: CacheDir) -> Ended:
     seconds = dict.fromkeys(SECONDS, 0.0)
-    shard = attempt.shard
+    shard, rows = attempt.shard, plan.rows(attempt.shard)
     with _timed(seconds, "start"):
         prepared = plan.prepared()
-        parts = prepared.of(prepared.ids[plan.rows(shard)]).in_blocks(plan.block)
-    rows = plan.rows(shard)
-    whole, count = partial.Whole(rows.stop - rows.start), 0
+        parts = prepared.of(prepared.ids[rows]).in_blocks(plan.block)
+    buffer, number = checkpoint.ShardBuffer(rows.stop - rows.start), 0
     while parts:
         part = parts.pop(0)
-        known = partial.left(_file(plan, shard, count), plan.id, part.ids)
-        block = block_of(plan, shard, count, part, seconds, cache_dir) if known is None else known
-        seconds["compute"] += float(block.attrs[partial.COMPUTE_S])
+        loaded = checkpoint.load_block(_block_path(plan, shard, number), plan.id, part.ids)
+        is_new = loaded is None
+        if loaded is None:
+            block = compute_block(plan, shard, number, part, seconds, cache_dir)
+        else:
+            block = loaded
+        seconds["compute"] += float(block.attrs[checkpoint.COMPUTE_S])
         with _timed(seconds, "write"):
-            whole.add(block)
-        count += 1
-        attempt = receipts.note(plan, attempt, done=whole.filled)
-        # Only after a new block: who is stopped again and again gets on all the same.
-        if parts and known is None and stop():
-            receipts.note(plan, attempt, state="stopped")
+            buffer.append(block)
+        number += 1
+        attempt = attempts.update(plan, attempt, patients=buffer.filled)
+        # Only after a new block: a shard that is stopped every time still makes progress.
+        if parts and is_new and stop():
+            attempts.update(plan, attempt, state="stopped")
             return "stopped"
-        del part, known, block  # what a block holds is given up before the next one is computed
-    if not receipts.wrong(plan, shard, plan.store):  # by another attempt, meanwhile
+        del part, loaded, block  # free the memory of a block before the next one is computed
+    if not receipts.defect(plan, shard, plan.store):  # another attempt finished it meanwhile
         return _ended(plan, attempt, "already done")
     with _timed(seconds, "write"):
-        results = whole.dataset()
-        _reopen(plan)
-        chunks = plan.store.write(results, rows)
-        if _reopen(plan):  # who closed it meanwhile may have taken chunks without a receipt away
-            chunks = plan.store.digests(rows)
-    if not all(chunks.values()):
-        unwritten = ", ".join(name for name, digest in chunks.items() if not digest)
-        raise SolveError(f"chunks of shard {shard} are not where they were written: {unwritten}")
+        results = buffer.dataset()
+        chunks = _write(plan, shard, results)
     failed = int((results["outcome"].values != 0).sum())
-    about = {"host": attempt.host, "job": receipts.job(), **_device()}
-    receipts.write_receipt(
-        plan,
-        Receipt(
-            plan.id, shard, chunks, failed, _rounded(seconds), about, attempt.began, time.time()
-        ),
-    )
+    receipts.write_receipt(plan, _receipt(plan, attempt, chunks, failed, seconds))
     return _ended(plan, attempt, "done")
 
 
+def _write(plan: Plan, shard: int, results: xr.Dataset) -> dict[str, str]:
+    """Write the chunks of a shard; return their digests by array."""
+    rows = plan.rows(shard)
+    _reopen(plan)
+    chunks = plan.store.write(results, rows)
+    if _reopen(plan):  # closing it as incomplete may have deleted chunks without a receipt
+        chunks = plan.store.digests(rows)
+    if not all(chunks.values()):
+        lost = ", ".join(name for name, digest in chunks.items() if not digest)
+        raise SolveError(f"chunks of shard {shard} disappeared after they were written: {lost}")
+    return chunks
+
+
 def _reopen(plan: Plan) -> bool:
-    """Open a store that was closed incomplete, with these patients as not run; whether it was."""
+    """Reopen a store that was closed without these patients; return whether it was closed."""
     if not plan.store.is_closed:
         return False
     plan.store.reopen()
     return True
 
 
+def _receipt(
+    plan: Plan,
+    attempt: Attempt,
+    chunks: dict[str, str],
+    failed: int,
+    seconds: dict[str, float],
+) -> Receipt:
+    about: dict[str, Any] = {
+        "host": attempt.host,
+        "job": attempts.slurm_job(),
+        "device": device(),
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+    }
+    return Receipt(
+        plan=plan.id,
+        shard=attempt.shard,
+        chunks=chunks,
+        failed=failed,
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        about=about,
+        began=attempt.began,
+        ended=time.time(),
+    )
+
+
 def _ended(plan: Plan, attempt: Attempt, ended: Ended) -> Ended:
-    receipts.note(plan, attempt, state="done")
-    shutil.rmtree(_file(plan, attempt.shard, 0).parent, ignore_errors=True)
+    attempts.update(plan, attempt, state="done")
+    shutil.rmtree(_block_path(plan, attempt.shard, 0).parent, ignore_errors=True)
     return ended
 
 
-def block_of(
+def compute_block(
     plan: Plan,
     shard: int,
     number: int,
@@ -134,42 +164,34 @@ def block_of(
     seconds: dict[str, float],
     cache_dir: CacheDir = "default",
 ) -> xr.Dataset:
-    """Compute a block of patients and keep it; its attribute says how many seconds that took.
+    """Compute a block of patients and save it as a checkpoint.
 
     Args:
-        plan: Of the run.
-        shard: Its number.
-        number: Of the block.
-        part: The patients of the block.
-        seconds: What time is spent on, by name; it is added to.
+        plan: The plan.
+        shard: Number of the shard.
+        number: Number of the block in the shard.
+        part: Patients of the block.
+        seconds: Times by part [s]; those of this block are added.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
+
+    Returns:
+        Results of the block; the attribute `COMPUTE_S` is the time spent on them, without
+        compilation [s].
     """
     began = time.perf_counter()
     ds = run(part, whole=False, cache_dir=cache_dir).to_dataset()
     compile_s = float(ds.attrs["compile_s"])
     seconds["compile"] += compile_s
-    ds.attrs[partial.COMPUTE_S] = time.perf_counter() - began - compile_s
-    path = _file(plan, shard, number)
-    with _timed(seconds, "keep"):
+    ds.attrs[checkpoint.COMPUTE_S] = time.perf_counter() - began - compile_s
+    path = _block_path(plan, shard, number)
+    with _timed(seconds, "checkpoint"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.keep(ds, path, plan.id)
+        checkpoint.save_block(ds, path, plan.id)
     return ds
 
 
-def _file(plan: Plan, shard: int, number: int) -> Path:
+def _block_path(plan: Plan, shard: int, number: int) -> Path:
     return plan.path(PARTIAL, f"{shard:05d}", f"{number:05d}.npz")
-
-
-def _device() -> dict[str, Any]:
-    return {
-        "device": device(),
-        "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
-        "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
-    }
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in seconds.items()}
 
 
 @contextlib.contextmanager

@@ -1,35 +1,37 @@
-"""Where a run stands, read from its receipts and attempts, and from what Slurm was asked before."""
+"""Progress of a run, from its receipts and attempts and from the queue of Slurm."""
 
 import dataclasses
 import time
 from collections.abc import Mapping
 
-from qsp.cluster import receipts
+from qsp.cluster import attempts, receipts
+from qsp.cluster.attempts import Attempt
+from qsp.cluster.backends.slurm import Queue
 from qsp.cluster.plan import PARTIAL, Plan
-from qsp.cluster.queued import Queue
 
-MOST_ATTEMPTS = 3
-"""Times a shard may fail before it is left alone."""
+MAX_ATTEMPTS = 3
+"""Failures of a shard after which it is not started again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Where a run stands.
+    """Progress of a run. Each shard is in one of `done`, `running`, `queued`, `failed`, `missing`.
 
     Args:
-        plan: Of the run.
+        plan: The plan.
         done: Shards with a receipt.
-        running: Shards with an attempt that lives.
-        queued: Job or task of Slurm by the shard that waits for it.
-        queue_unknown: Why it is not known which shards wait; "" where it is.
-        tries: What the tries of a shard that is not done came to, if any failed: a line each.
-        failed: Shards that failed as often as they may, with the last error.
+        running: Shards with a live attempt.
+        queued: Slurm job or array task of each shard that waits in the queue, by shard.
+        queue_unknown: Reason why the queue is unknown; "" if it is known.
+        failures: One line for each failed attempt, by shard that is not done.
+        failed: Last error of each shard that reached the limit of attempts, by shard.
         missing: All other shards.
-        patients: Patients that are done, with those of blocks of shards that are not.
-        kept: Those of them in blocks of shards that do not run now, for they were stopped.
-        patients_per_s: Since the first of them began, with all that ran at once; None before.
-        seconds_left: At that rate.
-        failed_patients: Patients by arm that could not be simulated.
+        patients: Patients done, including those of finished blocks.
+        checkpointed: Those of them in finished blocks of shards that are not running.
+        patients_per_s: Average rate of the whole run while at least one shard ran [1/s]; None
+            before the first block.
+        seconds_left: Time left at that rate [s].
+        failed_patients: Simulations (patients times arms) that failed.
     """
 
     plan: Plan
@@ -37,11 +39,11 @@ class Status:
     running: tuple[int, ...]
     queued: Mapping[int, str]
     queue_unknown: str
-    tries: Mapping[int, list[str]]
+    failures: Mapping[int, list[str]]
     failed: Mapping[int, str]
     missing: tuple[int, ...]
     patients: int
-    kept: int
+    checkpointed: int
     patients_per_s: float | None
     seconds_left: float | None
     failed_patients: int
@@ -52,67 +54,62 @@ class Status:
         return len(self.done) == len(self.plan.shards)
 
 
-def status(plan: Plan, queue: Queue | None = None, *, most_attempts: int = MOST_ATTEMPTS) -> Status:
-    """Where a run stands.
+def status(plan: Plan, queue: Queue | None = None, *, max_attempts: int = MAX_ATTEMPTS) -> Status:
+    """Return the progress of a run.
 
     Args:
-        plan: Of the run.
-        queue: What waits in Slurm, from `qsp.cluster.queued.ask`; nothing by default.
-        most_attempts: Times a shard may fail.
+        plan: The plan.
+        queue: Shards in the queue of Slurm, from `qsp.cluster.backends.slurm.read_queue`; none by
+            default.
+        max_attempts: Failures of a shard after which it is not started again.
     """
     queue = queue or Queue()
     known = {shard: receipts.read_receipt(plan, shard) for shard in plan.shards}
-    got = {shard: receipt for shard, receipt in known.items() if receipt is not None}
-    attempts = receipts.attempts(plan)
-    running, queued, tries, failed, missing = [], {}, {}, {}, []
-    partial = kept = 0
-    for shard in (shard for shard in plan.shards if shard not in got):
-        own = attempts.get(shard, [])
+    done = {shard: receipt for shard, receipt in known.items() if receipt is not None}
+    by_shard = attempts.read(plan)
+    running, queued, failures, failed, missing = [], {}, {}, {}, []
+    in_blocks = checkpointed = 0
+    for shard in (shard for shard in plan.shards if shard not in done):
+        own = by_shard.get(shard, [])
         is_live = any(attempt.is_live for attempt in own)
-        blocks = _in_blocks(plan, shard, own)
-        partial += blocks
-        kept += 0 if is_live else blocks
-        said = [_said(attempt) for attempt in own if attempt.counts]
-        if said:
-            tries[shard] = said
+        patients = _patients_in_blocks(plan, shard, own)
+        in_blocks += patients
+        checkpointed += 0 if is_live else patients
+        reasons = [attempt.reason for attempt in own if attempt.is_failure]
+        if reasons:
+            failures[shard] = reasons
         if is_live:
             running.append(shard)
         elif shard in queue.tasks:
             queued[shard] = queue.tasks[shard]
-        elif len(said) >= most_attempts:
-            failed[shard] = said[-1]
+        elif len(reasons) >= max_attempts:
+            failed[shard] = reasons[-1]
         else:
             missing.append(shard)
-    done = sum(_size(plan, shard) for shard in got) + partial
-    rate = _rate(done, [attempt for own in attempts.values() for attempt in own])
-    left = plan.patients - done
+    patients = sum(_size(plan, shard) for shard in done) + in_blocks
+    rate = _rate(patients, [attempt for own in by_shard.values() for attempt in own])
     return Status(
         plan=plan,
-        done=tuple(got),
+        done=tuple(done),
         running=tuple(running),
         queued=queued,
         queue_unknown=queue.unknown,
-        tries=tries,
+        failures=failures,
         failed=failed,
         missing=tuple(missing),
-        patients=done,
-        kept=kept,
+        patients=patients,
+        checkpointed=checkpointed,
         patients_per_s=rate,
-        seconds_left=left / rate if rate else None,
-        failed_patients=sum(receipt.failed for receipt in got.values()),
+        seconds_left=(plan.patients - patients) / rate if rate else None,
+        failed_patients=sum(receipt.failed for receipt in done.values()),
     )
 
 
-def _in_blocks(plan: Plan, shard: int, own: list[receipts.Attempt]) -> int:
-    """Patients of a shard in blocks that an attempt left; the next one takes them up."""
+def _patients_in_blocks(plan: Plan, shard: int, own: list[Attempt]) -> int:
+    """Return the patients in finished blocks of a shard, from which the next attempt goes on."""
     if not plan.path(PARTIAL, f"{shard:05d}").is_dir():
         return 0
-    return max((attempt.done for attempt in own if attempt.state != "done"), default=0)
-
-
-def _said(attempt: receipts.Attempt) -> str:
-    """What an attempt died of, in a line."""
-    return attempt.error.strip().splitlines()[-1] if attempt.error else "killed"
+    return max((attempt.patients for attempt in own if attempt.state != "done"), default=0)
 
 
 def _size(plan: Plan, shard: int) -> int:
@@ -120,11 +117,11 @@ def _size(plan: Plan, shard: int) -> int:
     return rows.stop - rows.start
 
 
-def _rate(done: int, tries: list[receipts.Attempt]) -> float | None:
-    """Patients a second while anything ran: pauses between jobs do not count."""
-    spans = sorted((a.began, time.time() if a.is_live else a.touched) for a in tries)
+def _rate(patients: int, all_attempts: list[Attempt]) -> float | None:
+    """Return patients per second of the time in which any attempt ran, without pauses [1/s]."""
+    spans = sorted((a.began, time.time() if a.is_live else a.last_seen) for a in all_attempts)
     busy, until = 0.0, 0.0
     for begin, end in spans:
         busy += max(0.0, end - max(begin, until))
         until = max(until, end)
-    return done / busy if done and busy > 0.0 else None
+    return patients / busy if patients and busy > 0.0 else None

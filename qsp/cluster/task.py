@@ -1,6 +1,6 @@
-"""What a scheduler starts: one shard, in a process that can be asked to stop.
+"""The task that a scheduler starts: one shard, in a process that can be asked to stop.
 
-This module is imported before JAX is, by whatever unpickles a task; it must stay light.
+A worker imports this module, to unpickle a task, before it imports JAX. It must stay light.
 """
 
 import dataclasses
@@ -10,26 +10,25 @@ import sys
 from pathlib import Path
 
 from qsp import process
-from qsp.cluster.device import VISIBLE, settings
-from qsp.cluster.signals import noted
+from qsp.cluster.host import VISIBLE, stop_requests, worker_settings
 
 STOPPED = 75
 """Exit code of a shard that was asked to stop: try again later (EX_TEMPFAIL)."""
 REQUEUE_LIMIT_S = 60.0
 WARNINGS = ("SIGUSR1", "SIGUSR2")
-"""Signals that a job asks for, some time before it has to go."""
+"""Signals that a job requests some time before its time limit."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One shard of a run, as submitit and dask call it.
+    """One shard of a run, as a function for submitit and dask.
 
     Args:
         run: Folder of the run.
-        shard: Number.
-        cache: Whether compiled programs are kept in the folder.
-        is_local: Whether no scheduler gives the process its device, but `device` does.
-        device: Of a local process: what `qsp.cluster.device.given` says of it.
+        shard: Number of the shard.
+        cache: Whether to cache compiled programs in the folder.
+        is_local: Whether `device`, rather than a scheduler, assigns the GPU.
+        device: GPU of a local process; see `qsp.cluster.host.assigned_gpu`.
     """
 
     run: str
@@ -39,21 +38,25 @@ class Task:
     device: str | None = None
 
     def __call__(self) -> str:
-        """Compute the shard; a job of Slurm that was warned goes back into the queue."""
+        """Compute the shard; requeue the Slurm job if a warning stopped it."""
         process.start()
-        ended, asked_by = self.attempted()
+        ended, signal_name = self.compute()
         if ended == "stopped":
-            requeue(asked_by)
+            requeue(signal_name)
             sys.exit(STOPPED)
         return ended
 
-    def attempted(self) -> tuple[str, str]:
-        """Compute the shard; how it ended, and the signal that asked it to stop, if one did."""
-        if self.is_local:  # submitit has hidden every GPU
+    def compute(self) -> tuple[str, str]:
+        """Compute the shard.
+
+        Returns:
+            How it ended, and the name of the signal that asked it to stop; "" if none did.
+        """
+        if self.is_local:  # submitit has hidden all GPUs
             os.environ.pop(VISIBLE, None)
             os.environ.update({} if self.device is None else {VISIBLE: self.device})
-        os.environ.update(settings(os.environ))
-        with noted() as stop:  # from before the imports, which take seconds
+        os.environ.update(worker_settings(os.environ))
+        with stop_requests() as stop:  # before the imports, which take seconds
             from qsp.cluster.plan import COMPILED, read_plan
             from qsp.cluster.shard import run_shard
             from qsp.engine.cache import jax_cache_dir
@@ -63,10 +66,10 @@ class Task:
             if self.cache:
                 enable_compile_cache(plan.path(COMPILED))
             ended = run_shard(plan, self.shard, lambda: bool(stop), jax_cache_dir())
-            return ended, stop.asked_by
+            return ended, stop.signal_name
 
     def checkpoint(self) -> object:
-        """For submitit, should a signal come before this process takes them: begin again."""
+        """Return the submission after a signal that arrived before `compute`: the same task."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
@@ -74,7 +77,12 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Tasks:
-    """The function of an array: from a number to its shard."""
+    """The tasks of a job array, as a function of the number of a shard.
+
+    Args:
+        run: Folder of the run.
+        cache: Whether to cache compiled programs in the folder.
+    """
 
     run: str
     cache: bool = True
@@ -84,33 +92,30 @@ class Tasks:
         return Task(self.run, shard, self.cache)()
 
     def checkpoint(self, shard: int) -> object:
-        """For submitit, as of one task."""
+        """Return the submission after an early signal; see `Task.checkpoint`."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self, shard)
 
 
-def attempted(task: Task) -> str:
-    """Compute the shard of a task, in a worker that nobody warns."""
-    return task.attempted()[0]
+def requeue(signal_name: str) -> bool:
+    """Requeue the Slurm job of this process if a warning asked it to stop.
 
-
-def requeue(asked_by: str) -> bool:
-    """Put the job of this process back into the queue, where a warning asked it to stop.
-
-    On SIGTERM it does not: who preempts a job requeues it, and who cancels one means it.
+    After SIGTERM it does not: Slurm itself requeues a preempted job, and a canceled job must not
+    come back.
 
     Args:
-        asked_by: Name of the signal.
+        signal_name: Name of the signal.
 
     Returns:
-        Whether there was a job, and it went.
+        Whether the job was requeued.
     """
-    from qsp.cluster.receipts import job
+    from qsp.cluster.attempts import slurm_job
 
-    if not job() or asked_by not in WARNINGS or os.environ.get("SUBMITIT_EXECUTOR") == "local":
+    job, is_local = slurm_job(), os.environ.get("SUBMITIT_EXECUTOR") == "local"
+    if not job or signal_name not in WARNINGS or is_local:
         return False
-    words = ["scontrol", "requeue", job()]
+    words = ["scontrol", "requeue", job]
     try:
         done = subprocess.run(words, capture_output=True, timeout=REQUEUE_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What `scripts/slurm/demo` runs; with --patients it is shorter."""
+"""Demonstration of `scripts/slurm/demo`; a smaller number of --patients makes it shorter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from qsp import run as runs
 from qsp.cli.text_table import print_table
-from qsp.cluster import receipts
+from qsp.cluster import attempts, receipts
 from qsp.cluster.plan import Plan, read_plan
 from qsp.results.encoded import as_computed
 from qsp.run import Request, prepare
@@ -32,7 +32,7 @@ RESOURCES = ("--cpus", "2", "--gpus", "1", "--memory-gb", "2", "--minutes", "30"
 
 @dataclasses.dataclass
 class Demo:
-    """A run, what happened to it, and when."""
+    """A run and a log of its events."""
 
     slurm: MiniSlurm
     plan: Plan
@@ -40,13 +40,13 @@ class Demo:
     rows: list[list[str]] = dataclasses.field(default_factory=list)
 
     def note(self, event: str, found: str) -> None:
-        """A line of the table."""
+        """Log an event as a row of the table."""
         done = len(self.plan.shards) - len(receipts.missing(self.plan))
         self.rows.append([f"{time.monotonic() - self.began:.0f}", event, found, str(done)])
         print(f"{self.rows[-1][0]:>5} s  {event}: {found}", flush=True)
 
     def qsp(self, *words: object) -> str:
-        """A command of the package, on this cluster."""
+        """Run a command of qsp on this cluster; return its output."""
         command = [sys.executable, "-m", "qsp", *map(str, words)]
         done = subprocess.run(
             command, env=self.slurm.environment, capture_output=True, text=True, check=False
@@ -55,18 +55,18 @@ class Demo:
             raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def live(self) -> list[receipts.Attempt]:
-        """Attempts that run."""
-        tries = receipts.attempts(self.plan).values()
-        return [attempt for own in tries for attempt in own if attempt.is_live]
+    def live(self) -> list[attempts.Attempt]:
+        """Return the live attempts."""
+        by_shard = attempts.read(self.plan).values()
+        return [attempt for own in by_shard for attempt in own if attempt.is_live]
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for something."""
+        """Wait for a condition."""
         self.slurm.wait_until(condition, LIMIT_S, what)
 
 
 def main() -> None:
-    """Run it and print the table; exit with 1 where a bit differs."""
+    """Run the demonstration and print the table; exit with 1 if results differ by a bit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=20_000)
     patients = parser.parse_args().patients
@@ -89,11 +89,11 @@ def _demo(slurm: MiniSlurm, run: Path, patients: int) -> bool:
     demo = Demo(slurm, read_plan(run))
     demo.note("plan", f"{patients:,} patients x 4 arms in {SHARDS} shards")
     demo.note("submit", demo.qsp("submit", run, "--slurm", *RESOURCES))
-    said = demo.qsp("submit", run, "--slurm", *RESOURCES).splitlines()
-    [waits] = [line for line in said if "queue of Slurm" in line]
-    demo.note("submit again", waits.partition(":")[0])
-    _by_hand(demo)
-    _trouble(demo)
+    lines = demo.qsp("submit", run, "--slurm", *RESOURCES).splitlines()
+    [queued] = [line for line in lines if "queue of Slurm" in line]
+    demo.note("submit again", queued.partition(".")[0])
+    _submit_by_hand(demo)
+    _interrupt(demo)
     demo.until(lambda: not slurm.queue(), "an empty queue")
     demo.note("queue empty", f"missing: {receipts.missing(demo.plan) or 'none'}")
     while receipts.missing(demo.plan):
@@ -101,27 +101,30 @@ def _demo(slurm: MiniSlurm, run: Path, patients: int) -> bool:
         demo.until(lambda: not slurm.queue(), "an empty queue")
     demo.note("finalize", demo.qsp("finalize", run).splitlines()[-1])
     same = _same(demo.plan)
-    demo.note("against a serial run", "the same bits" if same else "OTHER BITS")
-    print_table("What happened", ["s", "event", "found", "done"], demo.rows, Console(width=110))
+    demo.note("compared with a serial run", "bitwise equal" if same else "DIFFERENT")
+    print_table("Events", ["s", "event", "found", "done"], demo.rows, Console(width=110))
     return same
 
 
-def _by_hand(demo: Demo) -> None:
-    """The same shards once more, by the printed file: nothing keeps people from that."""
+def _submit_by_hand(demo: Demo) -> None:
+    """Submit the same shards again, with the printed file, of which qsp has no record."""
     file = demo.plan.path("run.sbatch")
     file.write_text(demo.qsp("sbatch", demo.plan.run, *RESOURCES) + "\n", encoding="utf-8")
-    demo.note("all again by hand", demo.slurm.run("sbatch", str(file)))
+    demo.note("submit all by hand", demo.slurm.run("sbatch", str(file)))
 
 
-def _trouble(demo: Demo) -> None:
+def _interrupt(demo: Demo) -> None:
+    """Kill a process, preempt jobs, and take a node down."""
     demo.until(lambda: len(demo.live()) == len(demo.slurm.nodes), "a shard on each node")
     victim = demo.live()[0]
     os.kill(victim.pid, signal.SIGKILL)
-    demo.note("kill -9", f"shard {victim.shard}, with {victim.done} patients in blocks")
+    demo.note(
+        "kill -9", f"shard {victim.shard}, with {victim.patients} patients in finished blocks"
+    )
     demo.until(lambda: len(demo.live()) == len(demo.slurm.nodes), "a shard on each node again")
     running = sorted({attempt.shard for attempt in demo.live()})
     demo.slurm.run("srun", "-p", "urgent", "-N2", "-n2", "-c2", "sleep", "1", limit=LIMIT_S)
-    demo.note("preemption", f"shards {', '.join(map(str, running))} made room, and resume")
+    demo.note("preemption", f"shards {', '.join(map(str, running))} were stopped, and resume")
     demo.until(lambda: len(demo.live()) == len(demo.slurm.nodes), "a shard on each node again")
     demo.slurm.node_down("n1")
     demo.note("node lost", "n1; its shard goes to n2")
@@ -131,7 +134,7 @@ def _trouble(demo: Demo) -> None:
 
 
 def _same(plan: Plan) -> bool:
-    """Whether the run is, to the bit, the one of a single process; nobody lost, nobody double."""
+    """Return whether the run has each patient once and is bitwise equal to a serial run."""
     prepared = prepare(Request(CONFIG, (f"patients={plan.patients}",)))
     found = as_computed(runs.read(plan.run).to_dataset().load())
     if found["patient"].values.tolist() != list(range(plan.patients)):

@@ -1,4 +1,4 @@
-"""One throw-away Slurm for all tests of a session, and one small plan that tests copy."""
+"""One temporary Slurm for all tests of a session, and one small plan that tests copy."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qsp import run as runs
-from qsp.cluster.freeze import freeze
+from qsp.cluster.create import create_run
 from qsp.cluster.plan import read_plan
 from qsp.run import Request, prepare
 from tests import small
@@ -34,7 +34,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory):
-    """A config with its population beside it, as a user has them."""
+    """A config and its population in a project folder, as a user has them."""
     root = tmp_path_factory.mktemp("project")
     for folder in ("configs", "populations"):
         (root / folder).mkdir()
@@ -46,22 +46,22 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def planned(config, tmp_path_factory):
-    """The folder of a plan of which nothing was run; 22 patients in three shards of eight."""
+    """The folder of a plan before any shard ran; 22 patients in three shards of eight."""
     run = tmp_path_factory.mktemp("planned") / "run"
-    freeze(Request(config), run, SIZE, block=BLOCK)
+    create_run(Request(config), run, SIZE, block=BLOCK)
     return run
 
 
 @pytest.fixture
 def plan(planned, tmp_path):
-    """A copy of it, to do with as one likes."""
+    """A copy of the plan that a test may change."""
     shutil.copytree(planned, tmp_path / "run")
     return read_plan(tmp_path / "run")
 
 
 @pytest.fixture(scope="session")
 def serial(config):
-    """The same patients in one piece, by patient."""
+    """Results of the same patients without shards."""
     prepared = prepare(Request(config))
     none = dataclasses.replace(prepared, trajectories=np.array([], int))
     return runs.run(none).to_dataset()
@@ -69,7 +69,7 @@ def serial(config):
 
 @pytest.fixture(scope="session")
 def finished(planned, tmp_path_factory):
-    """The folder of a run of which every shard is done."""
+    """The folder of a run in which every shard is done."""
     from qsp.cluster.shard import run_shard
 
     run = tmp_path_factory.mktemp("finished") / "run"
@@ -81,6 +81,6 @@ def finished(planned, tmp_path_factory):
 
 @pytest.fixture
 def done(finished, tmp_path):
-    """A copy of it, to break."""
+    """A copy of the finished run that a test may damage."""
     shutil.copytree(finished, tmp_path / "run")
     return read_plan(tmp_path / "run")

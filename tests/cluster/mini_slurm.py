@@ -1,4 +1,4 @@
-"""A throw-away Slurm for tests, by scripts/slurm/cluster."""
+"""A temporary Slurm for tests, started by scripts/slurm/cluster."""
 
 import os
 import shutil
@@ -13,24 +13,24 @@ _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def installed() -> bool:
-    """Whether this process may start a cluster: Slurm is there, and it is root."""
+    """Return whether this process can start a cluster: Slurm is installed, and it is root."""
     path = os.environ.get("PATH", os.defpath) + ":" + _SYSTEM_FOLDERS
     return os.geteuid() == 0 and all(shutil.which(command, path=path) for command in _COMMANDS)
 
 
 class SlurmError(RuntimeError):
-    """A command of the cluster failed, or what was waited for did not come."""
+    """A command of the cluster failed, or an expected state did not occur in time."""
 
 
 class MiniSlurm:
-    """One controller and nodes n1, n2, ..., each with two CPUs and one pretended GPU.
+    """One controller and nodes n1, n2, ..., each with two CPUs and one fake GPU.
 
     Partition ``work`` is the default; a job of partition ``urgent`` preempts those of ``work``.
 
     Attributes:
-        folder: Where the cluster keeps all its files; its logs are in ``log``.
-        nodes: The names of the nodes.
-        environment: What a process needs to talk to this cluster.
+        folder: Folder of all files of the cluster; the logs are in ``log``.
+        nodes: Names of the nodes.
+        environment: Environment variables of a process that uses this cluster.
     """
 
     folder: Path
@@ -40,16 +40,16 @@ class MiniSlurm:
     def __init__(self, folder: Path, nodes: int = 2) -> None:
         self.folder = folder
         self.nodes = tuple(f"n{1 + i}" for i in range(nodes))
-        # A job's own variables would be taken for options.
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
-        self.environment = kept | {"SLURM_CONF": str(folder / "slurm.conf")}
+        # Variables of a job would be read as options.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
+        self.environment = inherited | {"SLURM_CONF": str(folder / "slurm.conf")}
 
     def start(self) -> None:
-        """Start it; return when all nodes are idle."""
+        """Start the cluster; return when all nodes are idle."""
         self._script("start", "--nodes", str(len(self.nodes)))
 
     def stop(self) -> None:
-        """End its daemons and jobs, if any."""
+        """End the daemons and jobs of the cluster, if any."""
         self._script("stop")
 
     def node_down(self, name: str) -> None:
@@ -57,7 +57,7 @@ class MiniSlurm:
         self._script("node-down", name)
 
     def node_up(self, name: str) -> None:
-        """Start a node again; return when it takes jobs."""
+        """Start a node again; return when it accepts jobs."""
         self._script("node-up", name)
 
     def run(self, *words: str, limit: float = 30) -> str:
@@ -65,10 +65,10 @@ class MiniSlurm:
 
         Args:
             words: The command and its arguments.
-            limit: Seconds that it may take.
+            limit: Time limit [s].
 
         Returns:
-            What it printed, without the last line end.
+            Output of the command, without the final newline.
         """
         try:
             done = subprocess.run(
@@ -88,7 +88,7 @@ class MiniSlurm:
         return done.stdout.rstrip("\n")
 
     def queue(self) -> list[tuple[str, str]]:
-        """The jobs that have not ended, each as (job id, state); tasks of an array one by one."""
+        """Return (job id, state) of each job that has not ended; tasks of an array one by one."""
         lines = self.run("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return [(job, state) for job, state in map(str.split, lines)]
 
@@ -96,15 +96,15 @@ class MiniSlurm:
         """Wait for a condition.
 
         Args:
-            condition: Asked several times a second, until it returns something true.
-            limit_s: Seconds to wait at most.
-            what: What is waited for, for the message.
+            condition: Called several times a second, until it returns a true value.
+            limit_s: Longest wait [s].
+            what: Description of the condition, for the error message.
         """
         deadline = time.monotonic() + limit_s
         while not condition():
             if time.monotonic() > deadline:
                 raise SlurmError(
-                    f"waited {limit_s:g} s for this: {what}. Queue: {self.queue()}; "
+                    f"waited {limit_s:g} s for {what}. Queue: {self.queue()}; "
                     f"logs: {self.folder / 'log'}"
                 )
             time.sleep(0.2)

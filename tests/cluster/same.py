@@ -1,4 +1,4 @@
-"""Whether two runs have the same patients, to the bit."""
+"""Bitwise comparison of two runs."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from qsp.results.encoded import as_computed
 
 
 def assert_same_bits(found, expected):
-    """Every variable of patients, whatever it went through."""
+    """Check that all variables with a patient dimension are bitwise equal."""
     found, expected = (as_computed(ds.load()) for ds in (found, expected))
     names = [name for name, values in expected.variables.items() if "patient" in values.dims]
     assert len(names) > 40

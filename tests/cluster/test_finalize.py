@@ -1,4 +1,4 @@
-"""The end of a run: whatever is not as its receipt says is found, named, and mended by resume."""
+"""Finalizing a run: damaged data are found, named, and repaired by resuming the run."""
 
 import json
 import pydoc
@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from qsp import run as runs
-from qsp.cluster import receipts
+from qsp.cluster import attempts, receipts
 from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import FRAME
 from qsp.cluster.shard import run_shard
@@ -36,42 +36,42 @@ def lose_chunk(plan):
     plan.store.chunks(plan.rows(1))["outcome"].unlink()
 
 
-def change_receipt(made, **changes):
-    path = receipts.receipt_path(made, 1)
+def change_receipt(plan, **changes):
+    path = receipts.receipt_path(plan, 1)
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-BROKEN = {
-    "a flipped byte": (flip, "other bytes than its receipt says in il6_peak"),
-    "a truncated chunk": (truncate, "other bytes than its receipt says in dose_label"),
+DAMAGE = {
+    "a flipped byte": (flip, "chunk differs from its receipt: il6_peak"),
+    "a truncated chunk": (truncate, "chunk differs from its receipt: dose_label"),
     "a missing chunk": (lose_chunk, "missing chunk of outcome"),
     "a foreign receipt": (
-        lambda plan: change_receipt(plan, plan="0123456789abcdef"),
-        "its receipt is of another plan or shard, or broken",
+        lambda plan: change_receipt(plan, **{"plan": "0123456789abcdef"}),
+        "receipt damaged, or of another plan or shard",
     ),
     "the receipt of another shard": (
         lambda plan: change_receipt(plan, shard=0),
-        "its receipt is of another plan or shard, or broken",
+        "receipt damaged, or of another plan or shard",
     ),
     "a receipt for fewer variables": (
         lambda plan: change_receipt(plan, chunks={}),
-        "its receipt is for other variables",
+        "receipt lists other variables",
     ),
-    "a receipt cut off": (
+    "a truncated receipt": (
         lambda plan: receipts.receipt_path(plan, 1).write_text('{"plan": "'),
-        "its receipt is of another plan or shard, or broken",
+        "receipt damaged, or of another plan or shard",
     ),
     "no receipt": (lambda plan: receipts.receipt_path(plan, 1).unlink(), "no receipt"),
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_found_named_and_mended(done, name, serial):
-    break_it, named = BROKEN[name]
-    break_it(done)
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_shard_is_found_named_and_computed_again(done, name, serial):
+    damage, named = DAMAGE[name]
+    damage(done)
     final = finalize(done)
     assert not final.complete
-    assert final.wrong == {1: named}
+    assert final.defects == {1: named}
     assert receipts.missing(done) == [1]
     with pytest.raises(ConfigError, match="must be closed"):
         runs.read(done.run)
@@ -80,14 +80,14 @@ def test_what_is_broken_is_found_named_and_mended(done, name, serial):
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
-def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial, no_figures):
-    """One shard was never run, one has other bytes than it should: their patients are not there."""
+def test_an_incomplete_run_is_closed_only_on_request(plan, serial, no_figures):
+    """One shard was never run and one is damaged: the results leave out their patients."""
     run_shard(plan, 0)
     run_shard(plan, 1)
     flip(plan)
     final = finalize(plan, incomplete=True)
     assert final.complete is False
-    assert set(final.wrong) == {1, 2}
+    assert set(final.defects) == {1, 2}
     ds = runs.read(plan.run).to_dataset()
     assert ds.attrs["complete"] == 0
     assert_same_bits(ds, serial.isel(patient=plan.rows(0)))
@@ -107,7 +107,7 @@ def test_a_run_that_is_not_complete_is_closed_only_when_asked(plan, serial, no_f
     assert_same_bits(runs.read(plan.run).to_dataset(), serial)
 
 
-def test_a_closed_store_that_is_found_broken_is_open_again(done):
+def test_finalizing_a_damaged_store_reopens_it(done):
     finalize(done)
     lose_chunk(done)
     assert not finalize(done).complete
@@ -115,30 +115,30 @@ def test_a_closed_store_that_is_found_broken_is_open_again(done):
         runs.read(done.run)
 
 
-def test_a_receipt_that_came_while_others_were_checked_stays(done, monkeypatch):
+def test_a_receipt_written_during_the_check_is_kept(done, monkeypatch):
     path = receipts.receipt_path(done, 2)
     receipt = path.read_bytes()
     path.unlink()
-    original = receipts.wrong
+    original = receipts.defect
 
     def late(plan, shard, store):
         found = original(plan, shard, store)
-        path.write_bytes(receipt)  # shard 2 ends while shard 0 is looked at, and after its own look
+        path.write_bytes(receipt)  # shard 2 ends while shard 0 is checked, and after its own check
         if shard == 2:
             return "no receipt"
         return found
 
-    monkeypatch.setattr(receipts, "wrong", late)
+    monkeypatch.setattr(receipts, "defect", late)
     finalize(done)
     assert path.read_bytes() == receipt
 
 
-def test_a_run_of_which_nothing_is_done_is_not_closed(plan):
+def test_a_run_without_a_finished_shard_is_not_closed(plan):
     with pytest.raises(SolveError, match="no shard of the run is done"):
         finalize(plan, incomplete=True)
 
 
-def test_the_store_of_a_run_is_read_as_any_run(done, serial):
+def test_a_store_is_read_like_any_other_run(done, serial):
     finalize(done, netcdf=True)
     found = runs.read(done.run).to_dataset()
     assert found.attrs["complete"] == 1
@@ -151,14 +151,14 @@ def test_the_store_of_a_run_is_read_as_any_run(done, serial):
     assert found.attrs["wall_s"] == pytest.approx(one_file.attrs["wall_s"])
 
 
-def test_leftovers_of_killed_writers_are_swept(done):
-    left = done.store.path / "il6_peak" / "c" / "0" / "0.abc.partial"
-    left.write_bytes(b"half")
+def test_temporary_files_of_killed_writers_are_deleted(done):
+    partial = done.store.path / "il6_peak" / "c" / "0" / "0.abc.partial"
+    partial.write_bytes(b"half")
     finalize(done)
-    assert not left.exists()
+    assert not partial.exists()
 
 
-def test_endpoints_of_a_store_by_dask_are_those_in_memory(done, serial):
+def test_endpoints_computed_with_dask_equal_those_in_memory(done, serial):
     finalize(done)
     by_dask = xr.open_dataset(done.store.path, engine="zarr", chunks={})
     assert by_dask["il6_peak"].chunks[1] == (8, 8, 6)
@@ -174,7 +174,7 @@ def test_reports_and_tables_of_a_store(done):
     assert call("export", done.run, "--tables", "patients").code == 0
 
 
-def test_the_command_names_what_is_broken_and_exits_with_1(done):
+def test_the_command_names_the_damaged_shard_and_exits_with_1(done):
     flip(done)
     said = call("finalize", done.run)
     assert said.code == 1
@@ -184,7 +184,7 @@ def test_the_command_names_what_is_broken_and_exits_with_1(done):
 
 
 def stale(monkeypatch, target, where):
-    """Let reading fail below a folder, as on a disk that does not answer."""
+    """Let reading fail below a folder, as on a file system that does not respond."""
     module, _, name = target.rpartition(".")
     original = getattr(pydoc.locate(module), name)
 
@@ -201,10 +201,12 @@ def stale(monkeypatch, target, where):
     ("target", "where"),
     [("hashlib.file_digest", "il6_peak"), ("pathlib.Path.read_text", "receipts")],
 )
-def test_what_cannot_be_read_now_is_neither_missing_nor_broken(done, monkeypatch, target, where):
-    """It must not cost the work of days."""
-    there = {path: path.read_bytes() for path in done.path("receipts").iterdir()}
-    assert len(there) == 3
+def test_data_that_cannot_be_read_now_count_neither_as_missing_nor_as_damaged(
+    done, monkeypatch, target, where
+):
+    """Otherwise a short failure of a file system would discard the work of days."""
+    before = {path: path.read_bytes() for path in done.path("receipts").iterdir()}
+    assert len(before) == 3
     with monkeypatch.context() as patch:
         stale(patch, target, where)
         for verb in (("finalize",), ("resume", "--local")):
@@ -212,47 +214,47 @@ def test_what_cannot_be_read_now_is_neither_missing_nor_broken(done, monkeypatch
             assert said.code == 1
             assert "Stale file handle" in said.err
             assert where in said.err  # which file
-    assert {path: path.read_bytes() for path in done.path("receipts").iterdir()} == there
+    assert {path: path.read_bytes() for path in done.path("receipts").iterdir()} == before
     assert finalize(done).complete
 
 
-def test_an_attempt_that_cannot_be_read_now_stops_nobody(done, monkeypatch):
+def test_an_attempt_that_cannot_be_read_now_is_ignored(done, monkeypatch):
     stale(monkeypatch, "pathlib.Path.read_text", "attempts")
-    assert receipts.attempts(done) == {}
+    assert attempts.read(done) == {}
     assert call("status", done.run).code == 0
 
 
-def test_a_shard_that_ends_while_an_incomplete_run_is_closed_stays(plan, monkeypatch, serial):
-    """Every byte of the others is read before, which takes its time."""
+def test_a_shard_that_ends_while_an_incomplete_run_is_closed_is_kept(plan, monkeypatch, serial):
+    """Closing reads every byte of the other shards first, which takes a while."""
     run_shard(plan, 0)
-    original, late = receipts.wrong, []
+    original, late = receipts.defect, []
 
-    def wrong(plan, shard, store):
+    def defect(plan, shard, store):
         found = original(plan, shard, store)
         if shard == 2 and not late:
             late.append(run_shard(plan, 1))
         return found
 
-    monkeypatch.setattr("qsp.cluster.finalize.receipts.wrong", wrong)
+    monkeypatch.setattr("qsp.cluster.finalize.receipts.defect", defect)
     finalize(plan, incomplete=True)
     assert late == ["done"]
-    assert receipts.wrong(plan, 1, plan.store) == ""
+    assert receipts.defect(plan, 1, plan.store) == ""
     found = runs.read(plan.run).to_dataset()
     assert_same_bits(found, serial.isel(patient=slice(0, 16)))
 
 
-def test_a_store_that_is_closed_while_a_shard_is_written_is_open_again(plan, monkeypatch):
+def test_a_store_that_is_closed_while_a_shard_is_written_is_reopened(plan, monkeypatch):
     run_shard(plan, 0)
     original = Store.write
 
     def write(store, *words):
         chunks = original(store, *words)
-        finalize(plan, incomplete=True)  # takes away what has no receipt
+        finalize(plan, incomplete=True)  # deletes chunks without a receipt
         return chunks
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", write)
-        with pytest.raises(SolveError, match="are not where they were written"):
+        with pytest.raises(SolveError, match="disappeared after they were written"):
             run_shard(plan, 1)
     assert not plan.store.is_closed
     assert run_shard(plan, 1) == "done"
@@ -265,24 +267,24 @@ def break_file(path):
 
 
 @pytest.mark.parametrize("name", ["patient/c/0", "il6_peak/zarr.json", "zarr.json"])
-def test_what_is_of_no_shard_is_taken_from_its_copy(done, name, serial):
+def test_a_damaged_file_of_the_frame_is_restored_from_its_copy(done, name, serial):
     break_file(done.store.path / name)
     said = call("finalize", done.run)
     assert said.code == 0, said.err
-    assert f"{name}: broken, and taken from the copy of the plan" in said.out
+    assert f"{name}: damaged; restored from the copy in the plan" in said.out
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
 @pytest.mark.parametrize("name", ["patient/c/0", "zarr.json"])
-def test_a_copy_that_is_broken_too_is_said(done, name):
+def test_a_damaged_copy_is_reported(done, name):
     for folder in (done.store.path, done.path(FRAME)):
         break_file(folder / name)
-    with pytest.raises(SolveError, match=rf"{name} is not as planned, nor is its copy"):
+    with pytest.raises(SolveError, match=rf"{name} and its copy in .* are both damaged"):
         finalize(done)
     assert receipts.missing(done) == []
 
 
-def test_a_store_that_is_none_is_said_in_one_line(done):
+def test_an_unreadable_store_is_reported_in_one_line(done):
     (done.store.path / "zarr.json").write_text("x")
     said = call("report", done.run)
     assert said.code == 2
@@ -290,14 +292,14 @@ def test_a_store_that_is_none_is_said_in_one_line(done):
     assert "qsp finalize" in said.err
 
 
-def test_who_asks_for_an_incomplete_run_has_it(plan):
+def test_the_option_incomplete_closes_an_incomplete_run(plan):
     run_shard(plan, 0)
     assert call("finalize", plan.run).code == 1
     assert call("finalize", plan.run, "--incomplete").code == 0
     assert "closed INCOMPLETE" in call("status", plan.run).out
 
 
-def test_a_store_that_was_closed_incomplete_is_open_before_it_is_written(plan):
+def test_writing_a_shard_reopens_a_store_that_was_closed_incomplete(plan):
     run_shard(plan, 0)
     finalize(plan, incomplete=True)
     assert plan.store.is_closed
@@ -307,7 +309,7 @@ def test_a_store_that_was_closed_incomplete_is_open_before_it_is_written(plan):
         runs.read(plan.run)
 
 
-def test_shards_of_several_devices_are_said_to_differ(done):
+def test_shards_of_several_kinds_of_devices_are_reported(done):
     assert len(finalize(done).devices) == 1
     change_receipt(done, about={"device": "another"})
     assert "another" in finalize(done).devices

@@ -1,4 +1,4 @@
-"""The same run on a throw-away Slurm of two nodes, whatever happens to its jobs."""
+"""A run on a temporary Slurm of two nodes gives the same results when jobs are interrupted."""
 
 import dataclasses
 import os
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from qsp import run as runs
-from qsp.cluster import receipts
-from qsp.cluster.freeze import freeze
+from qsp.cli.cluster_status import count_shards
+from qsp.cluster import attempts, receipts
+from qsp.cluster.create import create_run
 from qsp.cluster.plan import PARTIAL, read_plan
 from qsp.run import Request, prepare
 from tests.cluster.same import assert_same_bits
@@ -28,9 +29,9 @@ LIMIT_S = 240.0
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    """A plan of four arms, and shards that last some seconds for they have many blocks."""
+    """A plan of four arms, with many blocks so that a shard takes some seconds."""
     run = tmp_path_factory.mktemp("grid") / "run"
-    freeze(Request(CONFIG, (f"patients={PATIENTS}",)), run, SIZE, block=BLOCK)
+    create_run(Request(CONFIG, (f"patients={PATIENTS}",)), run, SIZE, block=BLOCK)
     return run
 
 
@@ -59,44 +60,44 @@ def submitted(slurm, plan, verb="submit", **options):
     return qsp(slurm, verb, plan.run, "--slurm", *RESOURCES, *extra)
 
 
-def ended(slurm):
+def wait_for_empty_queue(slurm):
     slurm.wait_until(lambda: not slurm.queue(), LIMIT_S, "an empty queue")
 
 
 def live(plan):
-    return [a for tries in receipts.attempts(plan).values() for a in tries if a.is_live]
+    return [a for tries in attempts.read(plan).values() for a in tries if a.is_live]
 
 
 def blocks(plan, shard):
     return list(plan.path(PARTIAL, f"{shard:05d}").glob("*.npz"))
 
 
-def whole(slurm, plan, expected):
+def assert_complete(slurm, plan, expected):
     qsp(slurm, "finalize", plan.run)
     assert_same_bits(runs.read(plan.run).to_dataset(), expected)
 
 
 def test_an_array_with_a_gpu_for_each_shard(slurm, plan, expected):
     submitted(slurm, plan)
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     found = [receipts.read_receipt(plan, shard) for shard in plan.shards]
     assert all(receipt.about["visible"] == "0" for receipt in found)
     assert len({receipt.about["job"] for receipt in found}) == len(plan.shards)
-    whole(slurm, plan, expected)
+    assert_complete(slurm, plan, expected)
 
 
-def test_a_killed_payload_is_missing_and_resumed_alone(slurm, plan, expected):
+def test_only_the_shard_of_a_killed_process_is_missing_and_resumed(slurm, plan, expected):
     submitted(slurm, plan)
-    slurm.wait_until(lambda: live(plan), LIMIT_S, "a shard that runs")
+    slurm.wait_until(lambda: live(plan), LIMIT_S, "a running shard")
     victim = live(plan)[0]
     os.kill(victim.pid, signal.SIGKILL)
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     assert receipts.missing(plan) == [victim.shard]
     qsp(slurm, "finalize", plan.run, code=1)
-    assert "1 shards are job" in submitted(slurm, plan, "resume")
-    ended(slurm)
-    assert len(receipts.attempts(plan)[victim.shard]) == 2
-    whole(slurm, plan, expected)
+    assert "Submitted 1 shard as job" in submitted(slurm, plan, "resume")
+    wait_for_empty_queue(slurm)
+    assert len(attempts.read(plan)[victim.shard]) == 2
+    assert_complete(slurm, plan, expected)
 
 
 def test_a_preempted_shard_resumes_where_it_was(slurm, plan, expected):
@@ -106,79 +107,79 @@ def test_a_preempted_shard_resumes_where_it_was(slurm, plan, expected):
     )
     running = {a.shard for a in live(plan)}
     slurm.run("srun", "-p", "urgent", "-N2", "-n2", "-c2", "sleep", "1", limit=LIMIT_S)
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     found = [receipts.read_receipt(plan, shard) for shard in running]
     assert any(receipt is not None and receipt.about["restarts"] for receipt in found)
-    assert not any(a.counts for tries in receipts.attempts(plan).values() for a in tries)
-    whole(slurm, plan, expected)
+    assert not any(a.is_failure for tries in attempts.read(plan).values() for a in tries)
+    assert_complete(slurm, plan, expected)
 
 
-def test_a_cancelled_job_stays_cancelled(slurm, plan, expected):
+def test_a_canceled_job_is_not_requeued(slurm, plan, expected):
     submitted(slurm, plan)
     slurm.wait_until(
         lambda: [a for a in live(plan) if len(blocks(plan, a.shard)) > 3], LIMIT_S, "some blocks"
     )
     slurm.run("scancel", "--me")
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     assert receipts.missing(plan)
     submitted(slurm, plan, "resume")
-    ended(slurm)
-    whole(slurm, plan, expected)
+    wait_for_empty_queue(slurm)
+    assert_complete(slurm, plan, expected)
 
 
-def test_a_node_that_is_lost_gives_its_shard_to_the_other(slurm, plan, expected):
+def test_the_shard_of_a_lost_node_runs_on_the_other(slurm, plan, expected):
     submitted(slurm, plan)
-    slurm.wait_until(lambda: len(live(plan)) == 2, LIMIT_S, "two shards that run")
+    slurm.wait_until(lambda: len(live(plan)) == 2, LIMIT_S, "two running shards")
     slurm.node_down("n1")
     try:
-        ended(slurm)
+        wait_for_empty_queue(slurm)
         assert receipts.missing(plan) == []
     finally:
         slurm.node_up("n1")
-    whole(slurm, plan, expected)
+    assert_complete(slurm, plan, expected)
 
 
 def printed_file_submitted(slurm, plan):
-    """By hand, so that nothing remembers it."""
+    """Submit it without qsp, which then has no record of the job."""
     text = qsp(slurm, "sbatch", plan.run, *RESOURCES)
     plan.path("run.sbatch").write_text(text, encoding="utf-8")
     slurm.run("sbatch", str(plan.path("run.sbatch")))
 
 
-def test_what_waits_is_not_submitted_again(slurm, plan, expected):
+def test_queued_shards_are_not_submitted_again(slurm, plan, expected):
     submitted(slurm, plan)
     before = {job for job, _ in slurm.queue()}
     assert len(before) == len(plan.shards)
-    assert "shards are in the queue of Slurm" in submitted(slurm, plan)  # others may run already
+    assert "in the queue of Slurm" in submitted(slurm, plan)  # others may be running
     assert {job for job, _ in slurm.queue()} <= before
-    slurm.wait_until(lambda: live(plan), LIMIT_S, "a shard that runs")
+    slurm.wait_until(lambda: live(plan), LIMIT_S, "a running shard")
     submitted(slurm, plan, "resume")
     assert {job for job, _ in slurm.queue()} <= before
     slurm.run("scancel", "--me")
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     missing = len(receipts.missing(plan))
-    assert f"{missing} shards are job" in submitted(slurm, plan)
-    ended(slurm)
+    assert f"Submitted {count_shards(missing)} as job" in submitted(slurm, plan)
+    wait_for_empty_queue(slurm)
     assert "scancel" not in qsp(slurm, "status", plan.run)
-    whole(slurm, plan, expected)
+    assert_complete(slurm, plan, expected)
 
 
-def test_a_run_submitted_twice_has_one_set_of_results(slurm, plan, expected):
+def test_a_run_submitted_twice_gives_the_same_results(slurm, plan, expected):
     submitted(slurm, plan)
     printed_file_submitted(slurm, plan)
     assert len(slurm.queue()) > len(plan.shards)
-    ended(slurm)
+    wait_for_empty_queue(slurm)
     assert receipts.missing(plan) == []
-    whole(slurm, plan, expected)
+    assert_complete(slurm, plan, expected)
 
 
-def test_a_poison_shard_is_tried_so_often_and_reported(slurm, plan):
+def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(slurm, plan):
     for path in plan.path(PARTIAL).glob("*"):
         shutil.rmtree(path)
     (plan.path(PARTIAL) / "00002").write_text("a file where a folder must be")
     for verb in ("submit", "resume"):
         submitted(slurm, plan, verb, attempts=2)
-        ended(slurm)
+        wait_for_empty_queue(slurm)
     assert receipts.missing(plan) == [2]
     assert "Shard 2 failed" in qsp(slurm, "status", plan.run, "--attempts", "2", code=1)
     with_none = [sys.executable, "-m", "qsp", "resume", str(plan.run), "--slurm", "--attempts", "2"]
@@ -186,7 +187,7 @@ def test_a_poison_shard_is_tried_so_often_and_reported(slurm, plan):
     qsp(slurm, "finalize", plan.run, code=1)
 
 
-def test_the_printed_file_runs_too(slurm, plan, expected):
+def test_the_printed_file_runs_the_shards(slurm, plan, expected):
     printed_file_submitted(slurm, plan)
-    ended(slurm)
-    whole(slurm, plan, expected)
+    wait_for_empty_queue(slurm)
+    assert_complete(slurm, plan, expected)

@@ -1,4 +1,4 @@
-"""The store: chunks that processes write apart, refusals, and what a fill value may not hide."""
+"""The store: concurrent writers, invalid parts, and chunks of fill values."""
 
 import multiprocessing
 
@@ -12,7 +12,7 @@ from qsp.results.zarr_store import Store
 
 
 def results(first, count):
-    """Some patients, with each kind of variable."""
+    """Results of some patients, with each kind of variable."""
     ids = np.arange(first, first + count)
     values = np.outer(np.ones(2), ids)[..., None] * np.ones(3)
     grades = np.where(values % 3 == 0, -1, 1).astype(np.int8)
@@ -36,17 +36,17 @@ def results(first, count):
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(tmp_path / "store.zarr")
-    made.create(results(0, 2), np.arange(10), 4)
-    return made
+    store = Store(tmp_path / "store.zarr")
+    store.create(results(0, 2), np.arange(10), 4)
+    return store
 
 
 def write(path, first, count):
     Store(path).write(results(first, count), slice(first, first + count))
 
 
-def test_processes_that_write_at_once_are_one_that_writes_all(store):
-    # Processes of a server that has imported what they need, once for all of them.
+def test_concurrent_writers_give_the_same_store_as_one_writer(store):
+    # The fork server imports the modules once for all processes.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "zarr"])
     workers = [
@@ -68,8 +68,8 @@ def test_processes_that_write_at_once_are_one_that_writes_all(store):
     assert found["il6_peak"].attrs["units"] == "pg/mL"
 
 
-def test_what_another_thread_says_to_zarr_hides_no_chunk(store, monkeypatch):
-    """Two shards in one process: the settings of zarr are of the process."""
+def test_zarr_settings_of_another_thread_hide_no_chunk(store, monkeypatch):
+    """Two shards may run in one process, and zarr settings hold for the whole process."""
     opened = zarr.open_group
 
     def meanwhile(*words, **options):
@@ -80,7 +80,7 @@ def test_what_another_thread_says_to_zarr_hides_no_chunk(store, monkeypatch):
     assert all(store.write(results(0, 4), slice(0, 4)).values())
 
 
-def test_a_chunk_of_nothing_but_fill_values_is_there(store):
+def test_a_chunk_of_fill_values_is_written(store):
     digests = store.write(results(0, 4), slice(0, 4))
     assert all(digests.values())
     assert set(digests) == {"il6_peak", "empty", "crs_grade", "zero", "dose_label"}
@@ -88,7 +88,7 @@ def test_a_chunk_of_nothing_but_fill_values_is_there(store):
 
 
 @pytest.mark.parametrize(("first", "count"), [(1, 4), (0, 3), (2, 2), (0, 8)])
-def test_what_would_cut_a_chunk_is_refused(store, first, count):
+def test_a_part_of_a_chunk_is_refused(store, first, count):
     with pytest.raises(ConfigError, match="must be a whole chunk"):
         write(store.path, first, count)
 

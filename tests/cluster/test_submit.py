@@ -1,4 +1,4 @@
-"""Adapters: processes of this machine, dask, and the file for sbatch; signals and bounded tries."""
+"""Local processes, dask, and the file for sbatch; signals and the limit of attempts."""
 
 import dataclasses
 import os
@@ -10,15 +10,14 @@ import time
 
 import pytest
 
-from qsp.cluster import receipts
-from qsp.cluster.device import given, settings
+from qsp.cluster import attempts, receipts
+from qsp.cluster.backends.dask import run_on_dask
+from qsp.cluster.backends.slurm import Resources, sbatch_file
 from qsp.cluster.finalize import finalize
+from qsp.cluster.host import assigned_gpu, stop_requests, worker_settings
 from qsp.cluster.plan import ATTEMPTS, PARTIAL
-from qsp.cluster.script import sbatch
 from qsp.cluster.shard import run_shard
-from qsp.cluster.signals import noted
 from qsp.cluster.status import status
-from qsp.cluster.submit import Resources, to_dask
 from qsp.cluster.task import Task, requeue
 from qsp.errors import ConfigError
 from tests.cluster.same import assert_same_bits
@@ -46,7 +45,7 @@ def shard_process(plan, shard, **environment):
 
 
 def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_path):
-    """From a folder with other code of the same name, of which they must take nothing."""
+    """The working folder has another package of this name, which they must not import."""
     other = tmp_path / "here" / "qsp"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("raise ImportError('of the folder')")
@@ -60,7 +59,7 @@ def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_p
     assert_same_bits(plan.store.read().to_dataset(), serial)
     again = call("submit", plan.run, "--local")
     assert "All shards are done" in again.out
-    assert len(receipts.attempts(plan)[0]) == 1  # nothing was started again
+    assert len(attempts.read(plan)[0]) == 1  # no shard was started again
     known = [receipts.read_receipt(plan, shard) for shard in plan.shards]
     assert {receipt.about["visible"] for receipt in known} == {"5", "7"}  # one each
 
@@ -69,17 +68,17 @@ def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_p
     "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
 )
 def test_a_signal_ends_a_shard_at_the_next_block_and_it_resumes_there(plan, number, serial):
-    """The second block is slow to come: it is the first that the process computes itself."""
+    """There is time for the signal: the process computes the second block itself."""
     with shard_process(plan, 0) as process:
         wait_for(lambda: list(plan.path(ATTEMPTS).glob("*.json")), "an attempt")
-        attempt = receipts.attempts(plan)[0][0]
+        attempt = attempts.read(plan)[0][0]
         assert attempt.is_live
         assert status(plan).running == (0,)
         process.send_signal(number)
         assert process.wait(LIMIT_S) in (75, 0)
         stopped = process.returncode == 75
-    if stopped:  # a fast machine may have been done
-        assert receipts.attempts(plan)[0][-1].state == "stopped"
+    if stopped:  # a fast machine may have finished
+        assert attempts.read(plan)[0][-1].state == "stopped"
         assert list(plan.path(PARTIAL, "00000").glob("*.npz"))
     with shard_process(plan, 0) as process:
         assert process.wait(LIMIT_S) == 0
@@ -87,21 +86,21 @@ def test_a_signal_ends_a_shard_at_the_next_block_and_it_resumes_there(plan, numb
     assert_same_bits(found, serial.isel(patient=plan.rows(0)))
 
 
-def test_a_killed_shard_counts_as_a_try_and_is_computed_again(plan):
+def test_a_killed_shard_counts_as_a_failure_and_is_computed_again(plan):
     with shard_process(plan, 1) as process:
         wait_for(lambda: list(plan.path(ATTEMPTS).glob("00001.*.json")), "an attempt")
         process.kill()
         process.wait(LIMIT_S)
-    [attempt] = receipts.attempts(plan)[1]
+    [attempt] = attempts.read(plan)[1]
     assert attempt.state == "running"
     assert not attempt.is_live
-    assert attempt.counts
-    found = status(plan, most_attempts=1)
+    assert attempt.is_failure
+    found = status(plan, max_attempts=1)
     assert found.failed == {1: "killed"}
     assert status(plan).missing == (0, 1, 2)
 
 
-def test_a_shard_that_always_fails_is_tried_so_often_and_reported(plan):
+def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(plan):
     shutil.rmtree(plan.path(PARTIAL, "00000"))
     for shard in plan.shards:
         plan.path(PARTIAL, f"{shard:05d}").write_text("a file where a folder must be")
@@ -110,10 +109,10 @@ def test_a_shard_that_always_fails_is_tried_so_often_and_reported(plan):
     assert "FileExistsError" in said.out
     assert call("status", plan.run, "--attempts", "1").code == 1
     assert call("finalize", plan.run).code == 1
-    assert len(receipts.attempts(plan)) == 3
+    assert len(attempts.read(plan)) == 3
 
 
-def test_resume_checks_what_is_there_and_submit_believes_it(done, serial):
+def test_resume_checks_the_data_of_finished_shards_and_submit_does_not(done, serial):
     done.store.chunks(done.rows(1))["outcome"].unlink()
     assert "All shards are done" in call("submit", done.run, "--local").out
     said = call("resume", done.run, "--local").out
@@ -123,20 +122,21 @@ def test_resume_checks_what_is_there_and_submit_believes_it(done, serial):
     assert_same_bits(done.store.read().to_dataset(), serial)
 
 
-def test_a_shard_that_failed_too_often_is_tried_again_when_asked(plan, monkeypatch):
-    begun = []
+def test_a_shard_at_the_limit_of_attempts_is_retried_on_request(plan, monkeypatch):
+    started = []
     monkeypatch.setattr(
-        "qsp.cluster.local.to_processes", lambda tasks, *_: begun.append([t.shard for t in tasks])
+        "qsp.cluster.backends.local.run_locally",
+        lambda tasks, *_: started.append([t.shard for t in tasks]),
     )
-    receipts.note(plan, receipts.begin(plan, 1), state="failed")
+    attempts.update(plan, attempts.start(plan, 1), state="failed")
     words = ("resume", plan.run, "--local", "--attempts", "1")
     call(*words)
     call(*words, "--again")
-    assert begun == [[0, 2], [0, 1, 2]]
+    assert started == [[0, 2], [0, 1, 2]]
 
 
-@pytest.mark.filterwarnings("ignore")  # of dask, on ports and on workers that die
-def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, serial):
+@pytest.mark.filterwarnings("ignore")  # of dask, about ports and about workers that die
+def test_dask_finishes_a_run_although_a_worker_is_killed(plan, serial):
     from distributed import Client, LocalCluster
 
     with (
@@ -147,26 +147,26 @@ def test_a_client_of_dask_finishes_a_run_although_a_worker_is_killed(plan, seria
 
         def kill_one():
             if not killed and list(plan.path(ATTEMPTS).glob("*.json")):
-                killed.append(receipts.attempts(plan))
+                killed.append(attempts.read(plan))
                 pid = next(iter(killed[0].values()))[0].pid
                 os.kill(pid, signal.SIGKILL)
 
         tasks = [Task(str(plan.run), shard, cache=False) for shard in plan.shards]
-        to_dask(tasks, client, told=kill_one)
+        run_on_dask(tasks, client, on_poll=kill_one)
     assert killed
     assert status(plan).is_done
     assert finalize(plan).complete
     assert_same_bits(plan.store.read().to_dataset(), serial)
 
 
-def test_who_interrupts_is_told_how_to_go_on(plan, monkeypatch):
+def test_an_interrupted_command_prints_how_to_resume(plan, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("qsp.cluster.local.to_processes", interrupted)
+    monkeypatch.setattr("qsp.cluster.backends.local.run_locally", interrupted)
     said = call("submit", plan.run, "--local")
     assert said.code == 130
-    assert "blocks that were done are kept" in said.out
+    assert "finished blocks are saved" in said.out
     assert f"Next: qsp resume {plan.run} --local --workers 1" in said.out
 
 
@@ -180,83 +180,88 @@ def test_who_interrupts_is_told_how_to_go_on(plan, monkeypatch):
         ("--slurm", "--workers", "2"),
     ],
 )
-def test_an_option_of_another_place_is_refused(plan, words):
+def test_an_option_of_another_backend_is_refused(plan, words):
     said = call("submit", plan.run, *words)
     assert said.code == 2
     assert f"but is {words[-2]}" in said.err
 
 
-def test_with_other_input_or_code_nothing_is_started(plan):
+def test_nothing_is_started_with_changed_input(plan):
     path = plan.path("inputs", "populations", "nhl.toml")
     path.write_text(path.read_text() + "\n")
     for verb in ("submit", "resume"):
         said = call(verb, plan.run, "--local")
         assert said.code == 2
-        assert "it must be as planned, but is changed" in said.err
-    with pytest.raises(ConfigError, match="as planned"):
+        assert "the file must match the plan, but is changed" in said.err
+    with pytest.raises(ConfigError, match="must match the plan"):
         run_shard(plan, 1)
-    assert receipts.attempts(plan) == {}
+    assert attempts.read(plan) == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_ends_the_command_ends_its_processes_at_a_block(plan, number):
-    """A Ctrl-C goes to all processes of a terminal, and only the command obeys."""
+def test_interrupting_the_command_stops_its_processes_after_a_block(plan, number):
+    """A terminal sends Ctrl-C to all processes, and only the command handles it."""
     words = [sys.executable, "-c", AT_A_TERMINAL, "submit", str(plan.run), "--local", "--no-cache"]
-    said_to = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(words, **said_to, start_new_session=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(words, **pipes, start_new_session=True) as process:
         wait_for(
-            lambda: any(a.is_live for own in receipts.attempts(plan).values() for a in own), "it"
+            lambda: any(a.is_live for own in attempts.read(plan).values() for a in own),
+            "a live attempt",
         )
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert b"Traceback" not in said
-    assert b"blocks that were done are kept" in said
-    [attempt] = [attempt for own in receipts.attempts(plan).values() for attempt in own]
+    assert b"finished blocks are saved" in said
+    [attempt] = [attempt for own in attempts.read(plan).values() for attempt in own]
     assert attempt.state == "stopped"
-    assert attempt.done > 0
+    assert attempt.patients > 0
 
 
-def test_where_must_be_said(plan):
+def test_exactly_one_backend_must_be_named(plan):
     for verb, *words in (["submit"], ["submit", "--slurm", "--local"], ["resume"]):
         said = call(verb, plan.run, *words)
         assert said.code == 2
-        assert f"{verb}: it must be said where to compute, but is" in said.err
-        assert "--slurm, --local, --dask" in said.err
+        got = " and ".join(words) or "missing"
+        assert f"{verb}: exactly one backend must be named, but is {got}" in said.err
+        assert "--slurm, --local or --dask" in said.err
 
 
-def test_the_file_for_sbatch_runs_what_is_missing(done):
+def test_the_file_for_sbatch_runs_missing_shards(done):
     receipts.receipt_path(done, 0).unlink()
     receipts.receipt_path(done, 2).unlink()
-    text = sbatch(done, receipts.missing(done), Resources("gpu", 30, 4, 1, 16.0, 8, {"qos": "x"}))
+    text = sbatch_file(
+        done, receipts.missing(done), Resources("gpu", 30, 4, 1, 16.0, 8, {"qos": "x"})
+    )
     for line in ("--array=0-1%8", "--partition=gpu", "--gres=gpu:1", "--mem=16384M", "--qos=x"):
         assert f"#SBATCH {line}\n" in text
     assert text.startswith("#!/bin/bash\n")
     assert f"qsp shard {done.run}" in text
     assert "\nshards=(0 2)\n" in text
     assert '"${shards[$SLURM_ARRAY_TASK_ID]}" --requeue' in text
-    with pytest.raises(ConfigError, match="there must be shards to compute"):
-        sbatch(done, [], Resources())
+    with pytest.raises(ConfigError, match="must have missing shards, but is complete"):
+        sbatch_file(done, [], Resources())
     with pytest.raises(ConfigError, match="must be one line"):
-        sbatch(done, [0], Resources("work\ntouch x"))
+        sbatch_file(done, [0], Resources("work\ntouch x"))
     two_lines = dataclasses.replace(done, title="one\ntouch x")
-    assert "# 1 of 3 shards of one touch x\n" in sbatch(two_lines, [0], Resources())
+    assert "# 1 of 3 shards of one touch x\n" in sbatch_file(two_lines, [0], Resources())
     said = call("sbatch", done.run, "--sbatch", "qos")
     assert said.code == 2
     assert "KEY=VALUE" in said.err
 
 
-def test_one_array_has_as_many_tasks_as_slurm_allows(plan):
+def test_one_array_has_no_more_tasks_than_slurm_allows(plan):
     many = dataclasses.replace(plan, patients=5000, size=1)
-    text = sbatch(many, list(many.shards), Resources())
+    text = sbatch_file(many, list(many.shards), Resources())
     assert "--array=0-999%" in text
     assert "# 1000 of 5000 shards" in text
-    assert "4000 more: print it again when these are done" in text
+    assert "4000 more: print the file again when these are done" in text
 
 
-def test_what_never_begins_is_said_and_not_tried_for_ever(plan, monkeypatch):
+def test_shards_that_cannot_be_started_are_reported_and_not_retried(plan, monkeypatch):
     monkeypatch.setattr(
-        "qsp.cluster.local.to_processes", lambda *_, **__: "FileNotFoundError: no such folder"
+        "qsp.cluster.backends.local.run_locally",
+        lambda *_, **__: "FileNotFoundError: no such folder",
     )
     said = call("submit", plan.run, "--local")
     assert said.code == 1
@@ -271,16 +276,20 @@ def test_numbers_out_of_range_are_refused(plan, words):
 
 
 @pytest.mark.parametrize(
-    ("asked_by", "more", "goes"),
+    ("signal_name", "more", "is_requeued"),
     [
         ("SIGUSR1", {}, True),
         ("SIGUSR2", {}, True),
-        ("SIGTERM", {}, False),  # scancel means it, and who preempts requeues
+        (
+            "SIGTERM",
+            {},
+            False,
+        ),  # after scancel it must not come back; Slurm requeues preempted jobs
         ("SIGUSR1", {"SUBMITIT_EXECUTOR": "local"}, False),
     ],
 )
-def test_a_job_goes_back_into_the_queue_only_when_it_was_warned(
-    tmp_path, monkeypatch, asked_by, more, goes
+def test_a_job_is_requeued_only_after_a_warning(
+    tmp_path, monkeypatch, signal_name, more, is_requeued
 ):
     scontrol = tmp_path / "scontrol"
     scontrol.write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/said\n')
@@ -290,23 +299,23 @@ def test_a_job_goes_back_into_the_queue_only_when_it_was_warned(
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     for name, value in more.items():
         monkeypatch.setenv(name, value)
-    assert requeue(asked_by) is goes
+    assert requeue(signal_name) is is_requeued
     said = tmp_path / "said"
-    assert (said.read_text() if said.exists() else "") == ("requeue 7_3\n" if goes else "")
+    assert (said.read_text() if said.exists() else "") == ("requeue 7_3\n" if is_requeued else "")
 
 
-def test_a_signal_is_noted_and_handlers_come_back():
+def test_a_signal_is_recorded_and_handlers_are_restored():
     before = signal.getsignal(signal.SIGUSR1)
-    with noted() as stop:
+    with stop_requests() as stop:
         assert not stop
         signal.raise_signal(signal.SIGUSR1)
         assert stop
-        assert stop.asked_by == "SIGUSR1"
+        assert stop.signal_name == "SIGUSR1"
     assert signal.getsignal(signal.SIGUSR1) is before
 
 
 @pytest.mark.parametrize(
-    ("seen", "device"),
+    ("environment", "device"),
     [
         ({}, None),
         ({"CUDA_VISIBLE_DEVICES": ""}, ""),
@@ -314,12 +323,12 @@ def test_a_signal_is_noted_and_handlers_come_back():
         ({"CUDA_VISIBLE_DEVICES": "4, 5"}, "5"),
     ],
 )
-def test_processes_of_this_machine_share_out_its_gpus(seen, device):
-    assert given(seen, 1) == device
+def test_gpus_are_assigned_to_local_processes_in_turn(environment, device):
+    assert assigned_gpu(environment, 1) == device
 
 
 @pytest.mark.parametrize(
-    ("given", "seen"),
+    ("environment", "visible"),
     [
         ({}, None),
         ({"CUDA_VISIBLE_DEVICES": "3"}, None),
@@ -328,11 +337,13 @@ def test_processes_of_this_machine_share_out_its_gpus(seen, device):
         ({"CUDA_VISIBLE_DEVICES": "0,1"}, None),
     ],
 )
-def test_a_process_has_one_gpu(given, seen):
-    added = settings(given)
-    assert added.get("CUDA_VISIBLE_DEVICES") == seen
+def test_a_worker_uses_one_gpu(environment, visible):
+    added = worker_settings(environment)
+    assert added.get("CUDA_VISIBLE_DEVICES") == visible
     assert added["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
-def test_what_a_user_set_stands():
-    assert "XLA_PYTHON_CLIENT_PREALLOCATE" not in settings({"XLA_PYTHON_CLIENT_PREALLOCATE": "1"})
+def test_a_variable_that_the_user_set_is_kept():
+    assert "XLA_PYTHON_CLIENT_PREALLOCATE" not in worker_settings(
+        {"XLA_PYTHON_CLIENT_PREALLOCATE": "1"}
+    )

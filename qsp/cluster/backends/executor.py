@@ -1,18 +1,18 @@
-"""What the adapters to submitit share."""
+"""Executors of submitit, which starts processes both on Slurm and on this machine."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import qsp
 from qsp.cluster.plan import LOGS
 from qsp.errors import ConfigError
 
 
-def executor_of(run: Path, cluster: str) -> Any:
-    """An executor of submitit that leaves its files with the logs of a run.
+def submitit_executor(run: Path, cluster: Literal["slurm", "local"]) -> Any:
+    """Return an executor of submitit that writes its files to the logs of a run.
 
     Raises:
         ConfigError: If submitit or sbatch is missing.
@@ -26,18 +26,18 @@ def executor_of(run: Path, cluster: str) -> Any:
     try:
         return submitit.AutoExecutor(folder=run / LOGS / "%j", cluster=cluster)
     except RuntimeError:
-        rule, todo = "sbatch must be there", "Log in where jobs are submitted, or use --local"
+        rule, todo = "sbatch must be installed", "Log in to a submit host of Slurm, or use --local"
         raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
 
 
 @contextlib.contextmanager
 def same_code() -> Iterator[None]:
-    """Processes started here import the package from where this one did, wherever they start."""
+    """Let processes that start in this context import qsp from where this process did."""
     root = str(Path(qsp.__file__).resolve().parents[1])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    wanted = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    settings = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:

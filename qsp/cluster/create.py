@@ -1,0 +1,168 @@
+"""Create the folder of a run: plan, copies of the input files, and a store without patients.
+
+All input is validated, and the first block computed, before anything can be submitted.
+"""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from qsp.cluster.atomic import write_json
+from qsp.cluster.checkpoint import COMPUTE_S
+from qsp.cluster.host import environment
+from qsp.cluster.plan import (
+    BLOCK,
+    COMPILED,
+    FOLDERS,
+    FRAME,
+    INPUTS,
+    PLAN,
+    Plan,
+    file_digests,
+)
+from qsp.cluster.shard import SECONDS, compute_block
+from qsp.engine.cache import jax_cache_dir
+from qsp.errors import ConfigError
+from qsp.run import Prepared, Request, folder, prepare
+from qsp.run.command import command_of
+
+MAX_SHARDS = 100_000
+"""Each array of the store has a file for every shard."""
+
+
+def create_run(
+    request: Request,
+    run: Path,
+    size: int,
+    *,
+    block: int = BLOCK,
+    enable_cache: Callable[[Path], None] | None = None,
+) -> Plan:
+    """Create the folder of a run in shards.
+
+    The first block of patients is computed: an error of the model shows here rather than in every
+    shard, and shards find their programs compiled.
+
+    Args:
+        request: The trial to run, as for `qsp.run.prepare`.
+        run: Folder of the run; it must not exist yet, and is complete when it appears.
+        size: Patients of a shard.
+        block: Patients computed between two checks for a stop signal.
+        enable_cache: Called with the folder for compiled programs before anything is compiled.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ConfigError: If the input is invalid, or the folder exists.
+    """
+    folder.check(run, force=False, may_force=False)
+    prepared = prepare(request, in_parts=True)
+    _check(prepared, size, block)
+    with folder.written(run, force=False) as fresh:
+        copied, files = copy_inputs(prepared, fresh)
+        plan = Plan(
+            run=fresh,
+            request=copied,
+            patients=len(prepared.ids),
+            size=size,
+            block=min(block, size),
+            files=files,
+            environment=environment(),
+            title=prepared.config.title or prepared.config.name,
+            command=command_of(dataclasses.replace(request, out=None), prepared.config),
+        )
+        planned = plan.prepared()
+        _check_copies(planned, fresh)
+        for name in FOLDERS:
+            (fresh / name).mkdir()
+        if enable_cache is not None:
+            enable_cache(fresh / COMPILED)
+        part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
+        first = compute_block(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0), jax_cache_dir())
+        del first.attrs[COMPUTE_S]
+        plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
+        plan = dataclasses.replace(plan, frame=plan.store.frame())
+        shutil.copytree(plan.store.path, fresh / FRAME)
+        write_json(fresh / PLAN, plan.file_content)
+    return dataclasses.replace(plan, run=run)
+
+
+def input_files(prepared: Prepared) -> tuple[Path, ...]:
+    """Return the absolute paths of all files that a run reads, each once."""
+    request, config = prepared.request, prepared.config
+    table = config.dose_table
+    optional = (
+        config.molecule_file,
+        request.parameters,
+        request.covariates,
+        None if table is None else config.source.file.parent / table.file,
+    )
+    files = (config.source.file, *prepared.table.cohort.files, *(path for path in optional if path))
+    return tuple(dict.fromkeys(path.resolve() for path in files))
+
+
+def copy_inputs(prepared: Prepared, run: Path) -> tuple[Request, dict[str, str]]:
+    """Copy the input files of a run into its folder.
+
+    The copies keep their positions relative to each other, so that relative paths in them stay
+    valid.
+
+    Args:
+        prepared: The run, from `qsp.run.prepare`.
+        run: Folder of the run.
+
+    Returns:
+        The request with the paths of the copies, relative to the folder, and the digest of each
+        copy by that path.
+    """
+    files = input_files(prepared)
+    root = Path(os.path.commonpath([path.parent for path in files]))
+
+    def copy_of(path: Path) -> Path:
+        return Path(INPUTS) / path.resolve().relative_to(root)
+
+    for path in files:
+        target = run / copy_of(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    request = prepared.request
+    copied = dataclasses.replace(
+        request,
+        config=copy_of(request.config),
+        parameters=None if request.parameters is None else copy_of(request.parameters),
+        covariates=None if request.covariates is None else copy_of(request.covariates),
+        out=None,
+    )
+    return copied, file_digests(run, [str(copy_of(path)) for path in files])
+
+
+def _check(prepared: Prepared, size: int, block: int) -> None:
+    where, patients = prepared.config.source.file.name, len(prepared.ids)
+    for name, value in (("--shards-of", size), ("--block", block)):
+        if value < 1:
+            raise ConfigError(
+                where, f"{name} must be at least 1", value, f"Write {BLOCK}, for example"
+            )
+    if prepared.request.typical:
+        rule = "a run in shards must have sampled patients"
+        raise ConfigError(where, rule, "--typical", "Use qsp run")
+    if size < patients and any(arm.is_individual for arm in prepared.trial.arms):
+        rule = "patients with individual doses must be in one shard"
+        todo = f"Write --shards-of {patients}"
+        raise ConfigError(where, rule, f"shards of {size}", todo)
+    if patients > size * MAX_SHARDS:
+        rule = f"a run must have at most {MAX_SHARDS:,} shards"
+        todo = f"Write --shards-of {-(-patients // MAX_SHARDS)} or more"
+        raise ConfigError(where, rule, f"{-(-patients // size):,}", todo)
+
+
+def _check_copies(planned: Prepared, run: Path) -> None:
+    """Check that a run reads files of its own folder only."""
+    for path in input_files(planned):
+        if not path.is_relative_to(run.resolve()):
+            rule = "a path in it must be relative to the file, so that both are copied together"
+            todo = "Write the path without a leading /"
+            raise ConfigError(planned.config.source.file.name, rule, str(path), todo)
