@@ -1,11 +1,13 @@
-"""The command line: each command is a thin call of one public function.
+"""The command line: each command calls one public function and prints its result.
 
-Exit codes: 0 done (with a counted warning where patients failed), 1 the run failed, 2 input is
-wrong (found before anything is compiled or written), 130 interrupted.
+Exit codes: 0 success (with a warning if some patients failed), 1 the run failed, 2 invalid input
+(found before anything is compiled or written), 130 interrupted. Heavy packages are imported inside
+the commands, so that `qsp --help` is fast.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,7 @@ from rich.console import Console
 
 from qsp import process
 from qsp.cli import cluster as cluster_cli
+from qsp.cli import options as opt
 from qsp.errors import ConfigError, QSPError
 
 app = typer.Typer(
@@ -27,42 +30,35 @@ app.add_typer(cluster_cli.app)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-ConfigArg = Annotated[Path, typer.Argument(help="Config of a trial (TOML).")]
-FolderArg = Annotated[Path, typer.Argument(help="Folder of a run.")]
-Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the config.")
-]
-Patients = Annotated[int | None, typer.Option(help="Number of virtual patients.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the population.")]
-Own = Annotated[Path | None, typer.Option(help="TOML file of your own parameter values.")]
-OwnCovariates = Annotated[Path | None, typer.Option(help="CSV file of your own patients.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
-
 
 @app.command()
 def run(
-    config: ConfigArg,
-    patients: Patients = None,
-    seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; runs/NAME by default.")] = None,
-    changes: Changes = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    solver: Annotated[
-        str | None, typer.Option(help="ROCK4 (default), ROCK2, RKC2, or a diffrax solver.")
+    config: opt.ConfigArg,
+    patients: opt.Patients = None,
+    seed: opt.Seed = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.", show_default="runs/NAME")
     ] = None,
-    rtol: Annotated[float | None, typer.Option(help="Relative tolerance.")] = None,
+    changes: opt.Changes = None,
+    force: opt.Force = False,
+    quiet: opt.Quiet = False,
+    solver: Annotated[
+        str | None, typer.Option(help="ROCK4 (default), ROCK2, RKC2, or a solver of diffrax.")
+    ] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative tolerance of the solver.")] = None,
     typical: Annotated[
-        bool, typer.Option("--typical", help="The one patient without variability.")
+        bool, typer.Option("--typical", help="Simulate only the typical patient.")
     ] = False,
-    parameters: Own = None,
-    covariates: OwnCovariates = None,
+    parameters: opt.ParameterFile = None,
+    covariates: opt.CovariateFile = None,
     allow_failures: Annotated[
-        bool, typer.Option("--allow-failures", help="Accept more than 5 % failed patients.")
+        bool,
+        typer.Option(
+            "--allow-failures", help="Accept a run in which more than 5 % of patients failed."
+        ),
     ] = False,
     cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Keep compiled programs between runs.")
+        bool, typer.Option("--cache/--no-cache", help="Reuse compiled programs between runs.")
     ] = True,
 ) -> None:
     """Simulate a trial; write results.nc, report.html and summary.csv."""
@@ -81,13 +77,14 @@ def run(
         print_notes(prepared, console)
     from qsp.engine.cache import jax_cache_dir
 
-    # Without a cache of its own, a run still uses one that JAX was configured to use.
+    # With --no-cache, a run still uses a cache that JAX was configured to use.
     cache_dir = _cache_compiled_programs() if cache else jax_cache_dir()
-    from qsp.cli.tables import Bar, NoProgress, print_results
+    from qsp.cli.progress import ProgressBar
+    from qsp.cli.tables import print_results
 
-    with NoProgress() if quiet else Bar(console) as progress:
+    with contextlib.nullcontext() if quiet else ProgressBar(console) as progress:
         results = runs.run_into(out, prepared, force=force, progress=progress, cache_dir=cache_dir)
-    with results:  # of several blocks a file, that is closed
+    with results:  # closes the file that holds a run of several blocks
         failed = runs.check_failures(results, allow=allow_failures)
         if not quiet:
             print_results(results, console)
@@ -99,12 +96,12 @@ def run(
 
 @app.command()
 def check(
-    config: ConfigArg,
-    changes: Changes = None,
-    parameters: Own = None,
-    covariates: OwnCovariates = None,
+    config: opt.ConfigArg,
+    changes: opt.Changes = None,
+    parameters: opt.ParameterFile = None,
+    covariates: opt.CovariateFile = None,
 ) -> None:
-    """Validate a config and print what is given when; simulate nothing."""
+    """Validate a config and print its dosing schedule, without simulating."""
     from qsp import run as runs
     from qsp.cli.preview import print_plan
 
@@ -113,7 +110,7 @@ def check(
 
 
 @app.command()
-def report(out: FolderArg) -> None:
+def report(out: opt.FolderArg) -> None:
     """Write report.html and summary.csv of a run again."""
     from qsp import run as runs
     from qsp.results.zarr_store import INCOMPLETE
@@ -128,90 +125,105 @@ def report(out: FolderArg) -> None:
 
 @app.command()
 def export(
-    out: FolderArg,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV; the one format, so far.")] = True,  # noqa: ARG001
+    out: opt.FolderArg,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write CSV files, the only format so far.")
+    ] = True,  # noqa: ARG001
     tables: Annotated[
-        str | None, typer.Option(help="Names of the tables, with commas: patients,periods.")
+        str | None,
+        typer.Option(help="Tables to write, such as patients,periods.", show_default="all"),
     ] = None,
     single: Annotated[
-        bool, typer.Option("--trajectories/--no-trajectories", help="Single patients over time.")
+        bool,
+        typer.Option(
+            "--trajectories/--no-trajectories", help="Write time courses of single patients."
+        ),
     ] = True,
 ) -> None:
-    """Write the results of a run as CSV tables beside it."""
+    """Write the results of a run as CSV tables into its folder csv."""
     from qsp import run as runs
     from qsp.report.export import chosen_tables, export_csv
     from qsp.results import trajectories
 
     names = chosen_tables(tables, trajectories=single)
     with runs.read(out) as results:
-        apart, whole = trajectories(results), results.to_dataset()
-        for path in export_csv(whole, out / "csv", trajectories=apart, tables=names):
+        ds, single_patients = results.to_dataset(), trajectories(results)
+        for path in export_csv(ds, out / "csv", trajectories=single_patients, tables=names):
             console.print(str(path))
 
 
 @app.command()
-def replay(out: FolderArg) -> None:
-    """Give again, on schedule, what a run with rules gave, and compare."""
+def replay(out: opt.FolderArg) -> None:
+    """Re-run the recorded doses of a run with rules as a fixed schedule, and compare results."""
     from qsp import run as runs
     from qsp.cli.tables import print_replay
 
     _cache_compiled_programs()
     with runs.read(out) as results:
-        shown = runs.replay(results)
-    print_replay(shown, console)
-    if not shown.agrees:
+        replayed = runs.replay(results)
+    print_replay(replayed, console)
+    if not replayed.agrees:
         raise typer.Exit(1)
 
 
 @app.command()
 def escalate(  # noqa: PLR0913
-    out: FolderArg,
-    design: Annotated[str, typer.Option(help="boin or 3+3.")] = "boin",
+    out: opt.FolderArg,
+    design: Annotated[str, typer.Option(help="Design: boin or 3+3.")] = "boin",
     target: Annotated[
         float | None,
         typer.Option(
-            help="Wanted DLT rate, such as 0.25 (boin).", show_default="none, boin needs it"
+            help="Target DLT rate, such as 0.25 (boin).", show_default="none, required by boin"
         ),
     ] = None,
     largest: Annotated[
-        int | None, typer.Option(help="Most patients of a trial (boin).", show_default="30")
+        int | None,
+        typer.Option(help="Largest number of patients in a trial (boin).", show_default="30"),
     ] = None,
     cohort: Annotated[
-        int | None, typer.Option(help="Patients of a cohort (boin).", show_default="3")
+        int | None, typer.Option(help="Patients in a cohort (boin).", show_default="3")
     ] = None,
     stop_at: Annotated[
         int | None,
-        typer.Option(help="Patients at a level that end a trial (boin).", show_default="no limit"),
+        typer.Option(
+            help="End a trial that stays at a level with this many patients (boin).",
+            show_default="no limit",
+        ),
     ] = None,
     levels: Annotated[
         str | None,
         typer.Option(
-            help="Arms from the lowest, with commas.", show_default="all, as in the config"
+            help="Arms from the lowest level up, such as low,high.",
+            show_default="all, as in the config",
         ),
     ] = None,
-    at_least: Annotated[int, typer.Option(help="Lowest CRS grade that limits the dose.")] = 3,
+    at_least: Annotated[int, typer.Option(help="Lowest CRS grade that counts as DLT.")] = 3,
     window: Annotated[
         float | None,
-        typer.Option(help="Days in which its start counts.", show_default="whole trial"),
+        typer.Option(
+            help="Days after the first dose within which a DLT must start.",
+            show_default="whole trial",
+        ),
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Trials.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 1,
+    replicates: Annotated[int, typer.Option(help="Number of simulated trials.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed for sampling patients.")] = 1,
 ) -> None:
-    """Run dose-escalation trials on the virtual patients of a run; its arms are the levels."""
+    """Simulate dose-escalation trials that enroll patients of a run; its arms are dose levels."""
     from qsp import designs
     from qsp import run as runs
-    from qsp.cli.tables import Bar, print_escalation
+    from qsp.cli.progress import ProgressBar
+    from qsp.cli.tables import print_escalation
 
     options = {"target": target, "largest": largest, "cohort_size": cohort, "stop_at": stop_at}
     chosen = designs.named(design, **options)
     names = levels.split(",") if levels else None
-    with runs.read(out) as results, Bar(console, "trials", "reading") as progress:
+    with runs.read(out) as results, ProgressBar(console, "trials", "reading") as progress:
         ds = results.to_dataset()
         toxic = designs.dose_limiting(ds, levels=names, at_least=at_least, window=window)
-        found = designs.operating_characteristics(
+        characteristics = designs.operating_characteristics(
             toxic, chosen, replicates=replicates, seed=seed, progress=progress
         )
-    print_escalation(found, console)
+    print_escalation(characteristics, console)
 
 
 @app.command()
@@ -224,9 +236,9 @@ def molecules() -> None:
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="A parameter, a state, or a mechanism.")],
+    name: Annotated[str, typer.Argument(help="Name of a parameter, state or mechanism.")],
 ) -> None:
-    """Say what a name of the model means: unit, meaning, values, sources."""
+    """Explain a name of the model: meaning, unit, values, sources."""
     from qsp.explain import explain as lines
 
     for line in lines(name):
@@ -236,9 +248,9 @@ def explain(
 @app.command()
 def new(
     molecule: Annotated[str, typer.Argument(help="Name of the molecule.")],
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path(),
 ) -> None:
-    """Write the file of a new molecule, to be filled in."""
+    """Write a template for a new molecule."""
     from qsp.molecules.template import write_template
 
     try:
@@ -252,11 +264,11 @@ def new(
 @app.command()
 def validate(
     patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
-    curves: Annotated[Path | None, typer.Option(help="Folder of digitised curves.")] = None,
+    curves: Annotated[Path | None, typer.Option(help="Folder of digitized curves.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
     populations: Annotated[Path, typer.Option(help="Folder of populations.")] = Path("populations"),
 ) -> None:
-    """Print simulated beside published figures, one row a fact; what misses stands first."""
+    """Compare simulated with published results, one row per fact; misses come first."""
     from qsp.cli.tables import print_validation
     from qsp.validation import validate as compare
 
@@ -267,14 +279,12 @@ def validate(
 
 @app.command()
 def compare(
-    configs: Annotated[Path, typer.Option(help="Folder of the regimens.")] = Path(
-        "configs/approved"
-    ),
-    patients: Annotated[int, typer.Option(help="Virtual patients of each regimen.")] = 400,
-    seed: Seed = None,
-    out: Annotated[Path, typer.Option(help="Folder of the figure.")] = Path("runs/approved"),
+    configs: Annotated[Path, typer.Option(help="Folder of configs.")] = Path("configs/approved"),
+    patients: Annotated[int, typer.Option(help="Virtual patients per regimen.")] = 400,
+    seed: opt.Seed = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/approved"),
 ) -> None:
-    """Simulate the approved regimens; CRS by dose of all molecules beside what is published."""
+    """Simulate the approved regimens and compare CRS by dose with published rates."""
     from qsp import plots
     from qsp.cli.tables import print_approved
     from qsp.validation import approved
@@ -289,43 +299,47 @@ def compare(
 
 
 def main() -> None:
-    """Run the command line and turn errors into one line and an exit code."""
+    """Run the command line; print an error as one line and set the exit code."""
     process.start()
     try:
         code = app(standalone_mode=False)
     except ConfigError as error:
-        sys.exit(_say(error, 2))
+        sys.exit(_fail(error, 2))
     except (QSPError, OSError) as error:
-        sys.exit(_say(error, 1))
+        sys.exit(_fail(error, 1))
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except RuntimeError as error:  # of a library: memory, a full disk under netCDF
-        sys.exit(_say(f"the run failed: {str(error).splitlines()[0]}", 1))
+    except RuntimeError as error:  # from a library: out of memory, disk full under netCDF
+        sys.exit(_fail(f"the run failed: {str(error).splitlines()[0]}", 1))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_say("interrupted; nothing was written", 130))
+        sys.exit(_fail("interrupted; nothing was written", 130))
     except Exception as error:
-        shown = getattr(error, "format_message", None)  # click tells what is wrong with the call
-        if shown is None:
+        message = getattr(error, "format_message", None)  # usage errors of click have one
+        if message is None:
             raise
-        sys.exit(_say(shown(), 2))
+        sys.exit(_fail(message(), 2))
     sys.exit(code or 0)
 
 
-def _say(message: object, code: int) -> int:
+def _fail(message: object, code: int) -> int:
+    """Print an error; return the exit code."""
     errors.print(f"qsp: {message}", markup=False, soft_wrap=True)
     return code
 
 
 def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[str, ...]:
-    """Options as changes of the config, so that they pass the same checks and are recorded."""
-    given = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return (*(changes or ()), *given)
+    """Return options as overrides of the config, so that they are validated and recorded."""
+    assigned = [f"{key}={value}" for key, value in options.items() if value is not None]
+    return (*(changes or ()), *assigned)
 
 
 def _cache_compiled_programs() -> Path | None:
-    """Cache compiled programs, those of XLA too, in the folder that Python callers use by default.
+    """Enable the default cache of compiled programs, which Python callers share.
 
-    Nothing else is ever written outside the output folder.
+    Nothing else is written outside the output folder.
+
+    Returns:
+        The folder of the cache; None if caching is disabled.
     """
     from qsp.engine.cache import default_cache_dir
     from qsp.run.compile_cache import enable_compile_cache

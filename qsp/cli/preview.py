@@ -1,4 +1,4 @@
-"""What is given when, printed before anything is simulated."""
+"""Dosing schedule and size of a run, printed without simulating."""
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -11,30 +11,30 @@ from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
 from qsp.trial import Arm, Trial
 
-# Patients times arms times days that two cores simulate in a second, to an order of magnitude.
 SIMULATED_DAYS_PER_SECOND = 40_000.0
+"""Order of magnitude for two cores: patients times arms times days simulated per second."""
 COMPILE_SECONDS = 15.0
 
 
 def print_plan(prepared: Prepared, console: Console) -> None:
-    """Each regimen with its dose periods and rules, who gets it, and how long the run takes."""
+    """Print each regimen with its patients, dose periods and rules, and the expected run time."""
     trial, config = prepared.trial, prepared.config
     for arm in trial.arms:
         _print_arm(arm, trial, console)
-    people, arms = len(prepared.ids), len(trial.arms)
-    seconds = COMPILE_SECONDS + people * arms * trial.days / SIMULATED_DAYS_PER_SECOND
+    patients, arms = len(prepared.ids), len(trial.arms)
+    seconds = COMPILE_SECONDS + patients * arms * trial.days / SIMULATED_DAYS_PER_SECOND
     print_notes(prepared, console)
-    who = "1 patient" if people == 1 else f"{people} patients"
-    what = "1 arm" if arms == 1 else f"{arms} arms"
+    patient_text = "1 patient" if patients == 1 else f"{patients} patients"
+    arm_text = "1 arm" if arms == 1 else f"{arms} arms"
     console.print(
-        f"{who} x {what} x {trial.days:g} days, {prepared.table.molecule.name} in "
+        f"{patient_text} x {arm_text} x {trial.days:g} days, {prepared.table.molecule.name} in "
         f"{prepared.table.cohort.name}: about {seconds:.0f} s. {config.source.file} is valid.",
         markup=False,
     )
 
 
 def print_notes(prepared: Prepared, console: Console) -> None:
-    """Who is in the run, where it is not simply the number in the config."""
+    """Print the notes of a config, such as a number of patients that a file of covariates sets."""
     for note in prepared.config.notes:
         console.print(f"Note: {note}", markup=False)
 
@@ -56,7 +56,7 @@ def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:
     if left_out > 0:
         console.print(f"  and {left_out} more regimens of {arm.title or arm.name}\n", markup=False)
     for line in reaction_lines(arm):
-        # The indent of a rule is kept where the line is broken.
+        # A broken line keeps the indent of its rule.
         indent = 2 + len(line) - len(line.lstrip())
         console.print(Padding(Text(line.lstrip()), (0, 0, 0, indent)))
     if arm.reaction is not None:

@@ -1,4 +1,4 @@
-"""What the command line prints: progress, and results as tables of text."""
+"""Results as text tables for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import xarray as xr
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qsp import molecules
 from qsp.cli.text_table import print_table
@@ -15,77 +14,19 @@ from qsp.plots.names import one_patient
 from qsp.report import Table, crs_table, response_table
 from qsp.report import one_patient as single
 
-_LEFT_TO_THE_REPORT = ("n", "failed", "not evaluable")
-
-
-class NoProgress:
-    """Progress that shows nothing."""
-
-    def __enter__(self) -> NoProgress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
-
-    def start(self, sims: int) -> None:
-        """Nothing."""
-
-    def compiled(self, seconds: float) -> None:
-        """Nothing."""
-
-    def advance(self, sims: int) -> None:
-        """Nothing."""
-
-
-class Bar:
-    """A bar of what is done, moved once per chunk; only a terminal shows it.
-
-    Args:
-        console: Where to show it.
-        what: Is counted.
-        first: Is done before the count begins.
-    """
-
-    def __init__(
-        self, console: Console, what: str = "patients x arms", first: str = "compiling"
-    ) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(*columns, console=console, transient=True)
-        self._task, self._what = self._bar.add_task(first, total=None), what
-
-    def __enter__(self) -> Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def compiled(self, seconds: float) -> None:
-        """Compilation is done."""
-        self._bar.console.print(f"Compiled in {seconds:.1f} s")
-
-    def start(self, sims: int) -> None:
-        """Simulation begins."""
-        self._bar.update(self._task, description=self._what, total=sims, completed=0)
-
-    def advance(self, sims: int) -> None:
-        """Some are done."""
-        self._bar.advance(self._task, sims)
+_REPORT_ONLY = ("n", "failed", "not evaluable")
+"""Columns of the report that the terminal leaves out."""
 
 
 def print_results(results: xr.DataTree, console: Console) -> None:
-    """CRS by dose, and response; the report adds the intervals of a trial and the rest."""
+    """Print CRS by dose and response; the report has all intervals and further tables."""
     ds = results.to_dataset()
-    alone = one_patient(ds)
-    if alone:
-        console.print(single.notice(alone))
-    made = (single.crs_table(ds), single.response_table(ds)) if alone else None
-    crs, response = made or (crs_table(ds), response_table(ds))
+    only_patient = one_patient(ds)
+    if only_patient:
+        console.print(single.notice(only_patient))
+        crs, response = single.crs_table(ds), single.response_table(ds)
+    else:
+        crs, response = crs_table(ds), response_table(ds)
     for table in (*crs.split(), response):
         _print_narrow(table, console)
     if surrogate := surrogate_of(ds):
@@ -95,11 +36,11 @@ def print_results(results: xr.DataTree, console: Console) -> None:
 
 
 def _print_narrow(table: Table, console: Console) -> None:
-    """Rates with their Monte Carlo interval in one cell, without the intervals of a trial."""
+    """Print rates and Monte Carlo intervals in one cell, without the intervals of a trial."""
     rates = [n for n, column in enumerate(table.columns) if column.title == "rate"]
-    apart = {m for n in rates for m in (n + 1, n + 2)}  # both intervals follow their rate
-    apart |= {n for n, column in enumerate(table.columns) if column.title in _LEFT_TO_THE_REPORT}
-    keep = [n for n in range(len(table.columns)) if n not in apart]
+    dropped = {m for n in rates for m in (n + 1, n + 2)}  # both intervals follow their rate
+    dropped |= {n for n, column in enumerate(table.columns) if column.title in _REPORT_ONLY}
+    keep = [n for n in range(len(table.columns)) if n not in dropped]
     columns = [table.columns[n] for n in keep]
     headers = [c.group if c.title == "rate" or "median" in c.title else c.title for c in columns]
     rows = [
@@ -112,7 +53,7 @@ def _print_narrow(table: Table, console: Console) -> None:
 
 
 def print_molecules(console: Console) -> None:
-    """The molecules that come with the package."""
+    """Print the molecules that come with the package."""
     columns = ("name", "target", "format", "routes", "clearance", "bridges")
     rows = []
     for name in molecules.names():
@@ -122,32 +63,31 @@ def print_molecules(console: Console) -> None:
 
 
 def print_validation(rows: list[Any], console: Console) -> None:
-    """Simulated beside published; sources stand with the tables of the package."""
+    """Print simulated and published results; the data files of the package name the sources."""
     from qsp.validation import COLUMNS
 
     shown = [n for n, title in enumerate(COLUMNS) if title != "source"]
     cells = [row.cells() for row in rows]
-    words = [[cell[n] for n in shown] for cell in cells]
+    texts = [[cell[n] for n in shown] for cell in cells]
     headers = [COLUMNS[n] for n in shown]
-    print_table("Simulated beside published; misses first", headers, words, console)
+    print_table("Simulated and published results, misses first", headers, texts, console)
 
 
-def print_replay(shown: Any, console: Console) -> None:
-    """How far a replay is from its run."""
-    rows = [[each.name, f"{each.median:.1e}", f"{each.largest:.1e}"] for each in shown.differences]
-    headers = ["variable", "median difference", "largest"]
-    print_table(
-        "Replay against run, relative to each patient's largest value", headers, rows, console
-    )
-    verdict = "agrees" if shown.agrees else "does not agree"
+def print_replay(replay: Any, console: Console) -> None:
+    """Print the differences between a run and its replay."""
+    rows = [[each.name, f"{each.median:.1e}", f"{each.largest:.1e}"] for each in replay.differences]
+    title = "Difference between replay and run, relative to each patient's largest value"
+    print_table(title, ["variable", "median", "largest"], rows, console)
+    verdict = "agrees" if replay.agrees else "does not agree"
     console.print(
-        f"{shown.patients} patients times arms; another grade in {shown.grades} of {shown.periods} "
-        f"dose periods. The replay {verdict}: {shown.allowed:g} is allowed."
+        f"{replay.patients} patients x arms; the CRS grade differs in {replay.grades} of "
+        f"{replay.periods} dose periods. The replay {verdict} with the run (tolerance "
+        f"{replay.allowed:g})."
     )
 
 
 def print_escalation(ds: Any, console: Console) -> None:
-    """Levels selected, patients and toxicities of a design, with what is unusual below."""
+    """Print selected levels, patients and DLTs of a design, and the notes of the results."""
 
     def cell(name: str, at: dict[str, int], *, percent: bool = False) -> str:
         value, error = (float(ds[key].isel(at)) for key in (name, f"{name}_se"))
@@ -171,13 +111,13 @@ def print_escalation(ds: Any, console: Console) -> None:
     print_table(title, headers, rows, console)
     early, toxic = (cell(f"stopped_{n}", {}, percent=True) for n in ("early", "for_toxicity"))
     size = cell("trial_size", {})
-    console.print(f"Patients of a trial: {size}; stopped early: {early} %, for toxicity: {toxic} %")
+    console.print(f"Patients per trial: {size}; stopped early: {early} %, for toxicity: {toxic} %")
     for note in str(ds.attrs["notes"]).splitlines():
         console.print(f"Note: {note}.", soft_wrap=True)
 
 
 def print_approved(rows: Any, console: Console) -> None:
-    """CRS by dose of every molecule, simulated and published, the worst named."""
+    """Print simulated and published CRS by dose of every molecule, and the largest miss."""
     from qsp.validation import approved
 
     cells = []
@@ -196,7 +136,7 @@ def print_approved(rows: Any, console: Console) -> None:
     molecule, dose, miss = approved.worst(known)
     right = sum(row.order_is_right is True for row in known)
     console.print(
-        f"Mean miss {approved.mean_miss(known):.1f} points by dose; worst {molecule} {dose}, "
-        f"{miss:+.0f}. Order over the doses right for {right} of {len(known)} molecules. The rates "
-        "were in the fit of the shared values."
+        f"Mean miss per dose {approved.mean_miss(known):.1f} percentage points; largest "
+        f"{miss:+.0f} ({molecule}, {dose}). The order of doses is right for {right} of "
+        f"{len(known)} molecules. The shared parameter values were fitted to these rates."
     )

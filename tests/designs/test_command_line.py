@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from qsp.cli import app as cli
-from qsp.cli.tables import Bar
+from qsp.cli.progress import ProgressBar
 from qsp.designs import BOIN
 from qsp.results import save
 from qsp.run import folder
@@ -84,7 +84,7 @@ def test_help_shows_the_defaults_of_the_design():
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_progress_is_shown_on_a_terminal_alone(out, is_terminal):
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
-    with Bar(console, "trials", "reading") as progress:
+    with ProgressBar(console, "trials", "reading") as progress:
         progress.start(40)
         progress.advance(30)
     shown = console.file.getvalue()

@@ -1,4 +1,4 @@
-"""The commands from end to end: exit codes, files, and what they say."""
+"""The commands from end to end: exit codes, files, and printed text."""
 
 import csv
 import shutil
@@ -75,17 +75,17 @@ def test_periods_are_ordinals_with_labels_as_data(ds):
 def test_reductions_agree_with_the_trajectories(ds):
     first = ds.sel(arm="flat")
     seen = first["il6"].where(first["time"] >= 0).max("time")
-    kept = first["il6_peak"].sel(dose_period=1)
-    assert bool((kept >= seen * (1 - 1e-9)).all())
-    np.testing.assert_allclose(kept, seen, rtol=0.1)
+    peak = first["il6_peak"].sel(dose_period=1)
+    assert bool((peak >= seen * (1 - 1e-9)).all())
+    np.testing.assert_allclose(peak, seen, rtol=0.1)
 
 
-def test_volume_at_the_first_dose_is_that_of_the_trajectory(ds):
+def test_baseline_volume_equals_the_trajectory_at_the_first_dose(ds):
     at_start = ds["tumor_volume"].sel(time=0.0, method="nearest")
     np.testing.assert_allclose(ds["tumor_volume_baseline"], at_start, rtol=1e-5)
 
 
-def test_the_same_run_again_is_the_same_to_the_bit(
+def test_repeating_a_run_gives_bitwise_equal_results(
     small_config, small_run, tmp_path, ds, no_report
 ):
     done = call("run", small_config, "--out", tmp_path / "again", "--quiet", "--no-cache")
@@ -96,7 +96,7 @@ def test_the_same_run_again_is_the_same_to_the_bit(
             np.testing.assert_array_equal(again[name].values, ds[name].values, err_msg=name)
 
 
-def test_an_existing_folder_is_refused_and_untouched(small_config, small_run):
+def test_an_existing_folder_is_refused_and_not_changed(small_config, small_run):
     before = (small_run[0] / "results.nc").stat().st_mtime_ns
     done = call("run", small_config, "--out", small_run[0])
     assert done.code == 2
@@ -117,9 +117,7 @@ def test_report_and_export_read_the_results(small_run):
         assert len(list(csv.DictReader(file))) > 20
 
 
-def test_trajectories_of_chosen_patients_lie_apart_with_bands_in_the_root(
-    small_config, tmp_path, no_figures
-):
+def test_trajectories_of_chosen_patients_are_in_their_own_group(small_config, tmp_path, no_figures):
     words = ("--set", "trajectories.ids=[1, 4]", "--quiet", "--no-cache")
     assert call("run", small_config, "--out", tmp_path / "run", *words).code == 0
     results = xr.open_datatree(tmp_path / "run" / "results.nc")
@@ -137,7 +135,7 @@ def test_typical_is_one_patient(small_config, tmp_path, no_figures):
 
 
 def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path, no_figures):
-    """Table IDs 11 and 7 and weights by id: each patient keeps his dose and his weight."""
+    """The files list IDs 11 and 7: each patient has the dose and the weight of its ID."""
     (tmp_path / "doses.csv").write_text(
         "ID,TIME,AMT,RATE,EVID,CMT,PERIOD\n11,0,60,360,1,central,FD1\n7,0,1,6,1,central,SUD1\n"
     )
@@ -149,14 +147,14 @@ def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path
     words = ("--covariates", tmp_path / "who.csv", "--no-cache")
     done = call("run", config, *words, "--out", out)
     assert done.code == 0, done.err
-    said = "The run has the 2 patients of who.csv, not the 6 of the config."
-    assert f"Note: {said}" in " ".join(done.out.split())
+    note = "The run has the 2 patients of who.csv, not the 6 of the config."
+    assert f"Note: {note}" in " ".join(done.out.split())
     with xr.open_dataset(out / "results.nc") as results:
         assert results["patient"].values.tolist() == [7, 11]
         assert results["body_weight"].values.tolist() == [55.0, 95.0]
         assert results["dose_label"].values[0, :, 0].tolist() == ["SUD1", "FD1"]
         np.testing.assert_allclose(results["dose_amount"].values[0, :, 0], [1.0, 60.0])
-        assert results.attrs["notes"] == said
+        assert results.attrs["notes"] == note
 
 
 def command(config, *words, **options):
@@ -165,48 +163,48 @@ def command(config, *words, **options):
 
 
 class TestRecordedCommand:
-    def test_what_is_not_given_is_not_in_it(self, small_config):
+    def test_it_has_no_option_that_was_not_used(self, small_config):
         assert command(small_config) == f"qsp run {small_config}"
 
-    def test_each_option_is_in_it_once(self, small_config):
-        said = command(small_config, "patients=20", "seed=4", "patients=30", "method.rtol=1e-6")
-        assert said == f"qsp run {small_config} --seed 4 --patients 30 --rtol 1e-6"
+    def test_it_has_each_option_once(self, small_config):
+        words = command(small_config, "patients=20", "seed=4", "patients=30", "method.rtol=1e-6")
+        assert words == f"qsp run {small_config} --seed 4 --patients 30 --rtol 1e-6"
 
-    def test_changes_that_a_later_one_replaces_are_left_out(self, small_config):
+    def test_it_has_no_override_that_a_later_one_replaces(self, small_config):
         dose = "arms.flat.doses.0.amount=30 mg"
         whole = 'arms.flat={ same_doses_as = "step" }'
         assert command(small_config, dose, whole).endswith(f"--set '{whole}'")
         assert "30 mg" not in command(small_config, dose, whole)
         assert command(small_config, dose).endswith(f"--set '{dose}'")
 
-    def test_folder_and_files_are_in_it(self, small_config):
+    def test_it_has_folder_and_files(self, small_config):
         files = {"parameters": Path("mine.toml"), "covariates": Path("who.csv"), "out": Path("x")}
-        said = command(small_config, "patients=6", **files)
-        assert said.endswith("small.toml --parameters mine.toml --covariates who.csv --out x")
+        words = command(small_config, "patients=6", **files)
+        assert words.endswith("small.toml --parameters mine.toml --covariates who.csv --out x")
 
-    def test_nothing_is_drawn_for_the_typical_patient(self, small_config):
+    def test_it_has_no_seed_for_the_typical_patient(self, small_config):
         assert command(small_config, "seed=3", typical=True).endswith("small.toml --typical")
 
 
 @pytest.mark.parametrize(
-    ("words", "beside"),
+    ("words", "option"),
     [
         (("--patients", "10"), "--patients"),
         (("--set", "patients=10"), "--patients"),
         (("--covariates", "nothing.csv"), "--covariates"),
     ],
 )
-def test_typical_patient_is_refused_beside_other_patients(small_config, words, beside):
+def test_typical_patient_is_refused_with_other_patients(small_config, words, option):
     done = call("run", small_config, "--typical", *words)
     assert done.code == 2
     assert done.err.startswith(
-        f"qsp: --typical: the typical patient must be the only one, but is beside {beside}. "
+        f"qsp: --typical: the typical patient must be the only one, but is beside {option}. "
     )
 
 
 @pytest.fixture
 def three_regimens(small_config, tmp_path):
-    """Patients 1 and 3 are given the same; SUD1 is two doses."""
+    """Patients 1 and 3 have the same regimen, in which SUD1 is two doses."""
     lines = [
         *("1,0,1,1,depot,SUD1", "1,1,2,1,depot,SUD1", "1,7,60,1,depot,FD1"),
         *("3,0,1,1,depot,SUD1", "3,1,2,1,depot,SUD1", "3,7,60,1,depot,FD1"),
@@ -234,7 +232,7 @@ def test_check_prints_each_regimen_with_its_patients_and_periods(three_regimens)
     assert "4 patients x 1 arm" in said
 
 
-def test_check_prints_ten_regimens_and_counts_the_others(three_regimens):
+def test_check_prints_ten_regimens_and_the_number_of_the_others(three_regimens):
     table = three_regimens.with_name("doses.csv")
     lines = [f"{n},0,{n},1,depot,SUD1" for n in range(1, 15)]
     table.write_text("\n".join(["ID,TIME,AMT,EVID,CMT,PERIOD", *lines]) + "\n")
@@ -249,7 +247,7 @@ def test_typical_patient_is_refused_with_several_regimens(three_regimens):
     assert "the doses in doses.csv must be those of one ID, but is of 4 IDs. " in done.err
 
 
-def test_check_says_who_is_in_the_run(small_config, tmp_path):
+def test_check_prints_the_patients_of_the_run(small_config, tmp_path):
     (tmp_path / "who.csv").write_text("id,body_weight\n1,80\n")
     done = call("check", small_config, "--covariates", tmp_path / "who.csv")
     assert "1 patient x 2 arms" in done.out
@@ -257,7 +255,7 @@ def test_check_says_who_is_in_the_run(small_config, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["report", "export"])
-def test_a_folder_without_a_run_is_named(command, small_run, tmp_path):
+def test_a_folder_without_a_run_is_refused(command, small_run, tmp_path):
     missing = call(command, small_run[0].with_name("smal"))
     assert missing.code == 2
     assert "the folder must hold a run (results.nc), but is missing. Did you mean" in missing.err
@@ -269,7 +267,7 @@ def test_a_folder_without_a_run_is_named(command, small_run, tmp_path):
     assert "results.nc: the file must hold the results of a run" in call(command, tmp_path).err
 
 
-def test_export_writes_the_tables_that_are_asked_for(small_run, tmp_path):
+def test_export_writes_the_requested_tables(small_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(small_run[0], run, ignore=shutil.ignore_patterns("csv"))
     assert call("export", run, "--no-trajectories").code == 0
@@ -288,7 +286,7 @@ def test_export_writes_the_tables_that_are_asked_for(small_run, tmp_path):
     assert "Did you mean 'patients'? Tables: patients, periods, tissues" in wrong.err
 
 
-def test_new_makes_its_folder(tmp_path):
+def test_new_creates_its_folder(tmp_path):
     assert call("new", "newmab", "--out", tmp_path / "mine" / "drugs").code == 0
     assert (tmp_path / "mine" / "drugs" / "newmab.toml").is_file()
     (tmp_path / "file").write_text("")
@@ -325,7 +323,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_wrong_input_is_one_line_and_exit_code_2(case, small_config, tmp_path, monkeypatch):
+def test_invalid_input_is_one_line_and_exit_code_2(case, small_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = call(*(small_config if word == "CONFIG" else word for word in BAD[case]))
     assert done.code == 2
@@ -334,10 +332,12 @@ def test_wrong_input_is_one_line_and_exit_code_2(case, small_config, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_impossible_draws_fail_alone_and_are_counted(small_config, tmp_path, ds, no_figures):
-    """A normal law of the peripheral volume makes some volumes negative."""
-    law = 'value = "6.17 L", distribution = "normal", sd = "20 L", status = "assumed"'
-    (tmp_path / "mine.toml").write_text(f"[disposition]\nV2 = {{ {law} }}\n")
+def test_patients_with_impossible_parameters_fail_and_are_counted(
+    small_config, tmp_path, ds, no_figures
+):
+    """A normal distribution of the peripheral volume includes negative volumes."""
+    entry = 'value = "6.17 L", distribution = "normal", sd = "20 L", status = "assumed"'
+    (tmp_path / "mine.toml").write_text(f"[disposition]\nV2 = {{ {entry} }}\n")
     words = ("run", small_config, "--parameters", tmp_path / "mine.toml", "--no-cache")
     refused = call(*words, "--out", tmp_path / "refused")
     assert refused.code == 1
