@@ -1,11 +1,12 @@
-"""Dose escalation on virtual patients: which level a phase I trial would choose, and how often.
+"""Dose escalation on virtual patients: the levels that phase I trials select, and how frequently.
 
-Every virtual patient of a run was simulated in every arm, so his toxicity is known at each level
-he might be given. A trial of an escalation design draws patients from the run and looks up what
-happened to them; thousands of trials need no further simulation. The same verb takes true
-probabilities of toxicity in place of patients, for the tables of the literature.
+Every virtual patient of a run was simulated in every arm, so the toxicity of each patient is known
+at every dose level. A simulated trial samples patients of the run and looks up their toxicities;
+thousands of trials need no further simulation. `operating_characteristics` also accepts true
+probabilities of toxicity in place of patients, to reproduce tables of the literature.
 
-Adding a design: a frozen dataclass with what `design.Design` asks for, and its name in `DESIGNS`.
+To add a design, write a frozen dataclass that implements `design.Design`, and add its name to
+`DESIGNS`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What an escalation design is, and how trials of one are conducted, many at a time.
+"""Interface of an escalation design, and the simulation of many trials of one design.
 
-A trial treats cohorts. After each one the design looks at the numbers so far and says at which
-level the next cohort is treated, or that the trial ends::
+A trial treats cohorts. After each cohort the design decides, from the patients and toxicities so
+far, at which level the next cohort is treated, or that the trial ends::
 
     treat a cohort at the level ──▶ decide (up, stay, down, stop) ──▶ ... ──▶ select a level
 
-Levels are ordinals from 0, the lowest, and every trial starts there. A design needs no memory: the
-patients and toxicities at each level, and the level it is at, are all that it decides on.
+Levels are indices from 0, the lowest level, at which every trial starts. Designs have no state:
+decisions depend only on patients and toxicities by level, and on the current level.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-GO, COMPLETE, TOXIC, ENOUGH = range(4)
-"""Why a trial ended: not yet; as planned; the lowest level is too toxic; enough at one level."""
+GO, COMPLETE, TOXIC, LEVEL_FULL = range(4)
+"""State of a trial: ongoing, or ended as planned, because the lowest level is too toxic, or because
+one level has the number of patients that ends the trial."""
 NONE = -1
 """The level of a trial that selects none."""
 
@@ -27,12 +28,12 @@ Levels = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What trials have seen so far.
+    """Patients and toxicities of trials so far.
 
     Args:
-        treated (trial, level): Patients.
-        dlts (trial, level): Those of them with a dose-limiting toxicity.
-        level (trial,): Where the last cohort was treated; after the end, where the next would be.
+        treated (trial, level): Number of patients.
+        dlts (trial, level): Number of patients with a dose-limiting toxicity.
+        level (trial,): Level of the last cohort; after the end, the level of the next one.
     """
 
     treated: Levels
@@ -40,22 +41,22 @@ class Table:
     level: Levels
 
     @property
-    def here(self) -> tuple[Levels, Levels]:
-        """Patients and toxicities (trial,) at the level of each trial."""
+    def at_level(self) -> tuple[Levels, Levels]:
+        """Patients and toxicities (trial,) at the current level of each trial."""
         own = (np.arange(self.level.size), self.level)
         return self.treated[own], self.dlts[own]
 
     def part(self, trials: NDArray[np.integer]) -> Table:
-        """The same of some of the trials."""
+        """Return the rows of some trials, by their indices."""
         return Table(self.treated[trials], self.dlts[trials], self.level[trials])
 
 
 class Decision(NamedTuple):
-    """Where trials go on.
+    """Decisions after a cohort.
 
     Args:
-        level (trial,): Of the next cohort.
-        stop (trial,): `GO`, or why the trial ends.
+        level (trial,): Level of the next cohort.
+        stop (trial,): `GO`, or the reason for which the trial ends.
     """
 
     level: Levels
@@ -63,12 +64,12 @@ class Decision(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """Trials at their end.
+    """Ended trials.
 
     Args:
-        table: What each of them saw.
-        stop (trial,): Why it ended: `COMPLETE`, `TOXIC` or `ENOUGH`.
-        selected (trial,): Level it recommends; `NONE` where it recommends none.
+        table: Patients and toxicities.
+        stop (trial,): Reason for which a trial ended: `COMPLETE`, `TOXIC` or `LEVEL_FULL`.
+        selected (trial,): Index of the recommended level; `NONE` if no level is recommended.
     """
 
     table: Table
@@ -77,13 +78,13 @@ class Trials(NamedTuple):
 
 
 class Design(Protocol):
-    """A rule by which trials go up and down the levels; `source` is the reference of it."""
+    """A rule for escalation and de-escalation; `source` is its reference in the literature."""
 
     source: ClassVar[str]
 
     @property
     def title(self) -> str:
-        """The design with its numbers, for a heading."""
+        """Name of the design with its parameters, for headings."""
         ...
 
     @property
@@ -92,54 +93,54 @@ class Design(Protocol):
         ...
 
     def most_patients(self, levels: int) -> int:
-        """Patients with whom a trial over so many levels ends at the latest."""
+        """Return the largest possible number of patients in a trial over `levels` levels."""
         ...
 
     def decide(self, table: Table) -> Decision:
-        """Where each trial goes on, after a cohort."""
+        """Decide the next level of each trial after a cohort, or its end."""
         ...
 
     def select(self, table: Table) -> Levels:
-        """Level (trial,) that each trial recommends at its end, or `NONE`."""
+        """Select the level (trial,) that each ended trial recommends, or `NONE`."""
         ...
 
 
 def conduct(potential: NDArray[np.bool_], design: Design) -> Trials:
-    """Trials of a design, all of them side by side, cohort by cohort.
+    """Simulate trials of a design, all trials at once, cohort by cohort.
 
     Args:
         potential (trial, patient, level): Whether a patient would have a dose-limiting toxicity at
-            a level; each trial takes its patients in their order, each once.
-        design: The rule.
+            a level. Each trial enrolls its patients in this order.
+        design: The design.
 
     Returns:
-        The trials at their end. One that is out of patients is `COMPLETE`; its last cohort may be
+        The ended trials. A trial that runs out of patients is `COMPLETE`; its last cohort may be
         smaller than the others.
     """
     trials, patients, levels = potential.shape
     empty = np.zeros((trials, levels), np.int64)
     table = Table(empty, empty.copy(), np.zeros(trials, np.int64))
     stop = np.full(trials, GO, np.int8)
-    going = np.arange(trials)
-    while going.size:
-        _treat(table, going, potential, design.cohort_size)
-        now = table.part(going)
+    ongoing = np.arange(trials)
+    while ongoing.size:
+        _treat(table, ongoing, potential, design.cohort_size)
+        now = table.part(ongoing)
         level, reason = design.decide(now)
         full = now.treated.sum(axis=1) >= patients
-        table.level[going] = level
-        stop[going] = np.where(full & (reason == GO), COMPLETE, reason)
-        going = going[stop[going] == GO]
+        table.level[ongoing] = level
+        stop[ongoing] = np.where(full & (reason == GO), COMPLETE, reason)
+        ongoing = ongoing[stop[ongoing] == GO]
     return Trials(table, stop, design.select(table))
 
 
 def _treat(
-    table: Table, going: NDArray[np.integer], potential: NDArray[np.bool_], cohort: int
+    table: Table, ongoing: NDArray[np.integer], potential: NDArray[np.bool_], cohort: int
 ) -> None:
-    """Add a cohort to the trials that go on, each at its level."""
-    first = table.treated[going].sum(axis=1)
-    place = first[:, None] + np.arange(cohort)
-    room = place < potential.shape[1]
-    level = table.level[going]
-    seen = potential[going[:, None], np.where(room, place, 0), level[:, None]] & room
-    table.treated[going, level] += room.sum(axis=1)
-    table.dlts[going, level] += seen.sum(axis=1)
+    """Treat a cohort of each ongoing trial at its level."""
+    first = table.treated[ongoing].sum(axis=1)
+    patient = first[:, None] + np.arange(cohort)
+    exists = patient < potential.shape[1]
+    level = table.level[ongoing]
+    toxic = potential[ongoing[:, None], np.where(exists, patient, 0), level[:, None]] & exists
+    table.treated[ongoing, level] += exists.sum(axis=1)
+    table.dlts[ongoing, level] += toxic.sum(axis=1)

@@ -1,8 +1,8 @@
-"""Who is enrolled: the patients of each trial, in their order, and what each level does to them.
+"""Enrollment: the patients of each trial, in order, and their toxicity at each level.
 
-The patients of a trial depend on the seed and on its number only: not on the design, not on how
-many trials there are, nor on which of the other patients failed. Designs that are compared under
-one seed therefore meet the same patients in the same order.
+The patients of a trial depend only on the seed and the index of the trial: not on the design, the
+number of trials, or failures of other patients. Designs that are compared under one seed therefore
+enroll the same patients in the same order.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from qsp.designs.toxicity import WEIGHT
 from qsp.errors import ConfigError
 
-NUMBERS = 4_000_000
-"""Random numbers drawn at a time, of which every trial needs one for each virtual patient."""
+DRAWS_PER_BLOCK = 4_000_000
+"""Random numbers in memory at a time. A trial needs one for each virtual patient."""
 
 TOLERANCES = 256
-"""Random numbers of a trial on true rates, which do not depend on how many patients it needs."""
+"""Random numbers of a trial with true rates, independent of the number of patients it enrolls."""
 
 Potential: TypeAlias = NDArray[np.bool_]
 """(trial, patient, level): Whether a patient would have a dose-limiting toxicity at a level."""
@@ -30,34 +30,34 @@ Potential: TypeAlias = NDArray[np.bool_]
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Levels known by their true rates of toxicity.
+    """Dose levels with known true rates of toxicity.
 
     Args:
-        levels: Names, from the lowest.
+        levels: Names of the levels, from the lowest.
         rate (level,): Probability of a dose-limiting toxicity [1].
     """
 
     levels: tuple[str, ...]
     rate: NDArray[np.float64]
 
-    def draw(self, trials: int, patients: int, seed: int) -> Potential:
-        """Patients with a tolerance each: toxicity where the rate of the level is above it."""
+    def sample(self, trials: int, patients: int, seed: int) -> Potential:
+        """Sample patients with a tolerance each: toxic at levels whose rate exceeds it."""
         return np.concatenate([*self.pieces(trials, patients, seed)])
 
     def pieces(self, trials: int, patients: int, seed: int) -> Iterator[Potential]:
-        """The same, some trials at a time."""
-        for numbers in _numbers(trials, max(patients, TOLERANCES), seed):
-            yield numbers[:, :patients, None] < self.rate
+        """Sample as `sample` does, some trials at a time."""
+        for tolerance in _uniform(trials, max(patients, TOLERANCES), seed):
+            yield tolerance[:, :patients, None] < self.rate
 
 
 @dataclasses.dataclass(frozen=True)
 class Population:
-    """Levels known by what they do to virtual patients.
+    """Dose levels with the toxicity of each virtual patient.
 
     Args:
-        levels: Names, from the lowest.
-        toxic (level, patient): 1 or 0 [1]; NaN where it is not known.
-        weight (patient,): Prevalence, in any scale; nobody of weight 0 is enrolled.
+        levels: Names of the levels, from the lowest.
+        toxic (level, patient): Toxicity, 1 or 0 [1]; NaN if unknown.
+        weight (patient,): Prevalence, on any scale; patients of weight 0 are not enrolled.
     """
 
     levels: tuple[str, ...]
@@ -66,86 +66,86 @@ class Population:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Patients (patient,) who can be enrolled: known at every level at which they might be."""
+        """Whether a patient can be enrolled (patient,): known at all levels, and of weight > 0."""
         return np.isfinite(self.toxic).all(axis=0) & (self.weight > 0)
 
     @property
     def rate(self) -> NDArray[np.float64]:
-        """Rate (level,) of toxicity [1] in the patients who can be enrolled, by prevalence."""
+        """Prevalence-weighted rate (level,) of toxicity [1] in patients who can be enrolled."""
         return np.average(self.toxic[:, self.known], axis=1, weights=self.weight[self.known])
 
-    def draw(self, trials: int, patients: int, seed: int) -> Potential:
-        """Patients without replacement, each time in proportion to the weights of the rest."""
+    def sample(self, trials: int, patients: int, seed: int) -> Potential:
+        """Sample patients without replacement, with probabilities proportional to weight."""
         return np.concatenate([*self.pieces(trials, patients, seed)])
 
     def pieces(self, trials: int, patients: int, seed: int) -> Iterator[Potential]:
-        """The same, some trials at a time."""
+        """Sample as `sample` does, some trials at a time."""
         toxic = self.toxic == 1
         for order in self._orders(trials, patients, seed):
             yield np.moveaxis(toxic[:, order], 0, -1)
 
     def order(self, trials: int, patients: int, seed: int) -> NDArray[np.int64]:
-        """Places (trial, patient) of the first patients of each trial.
+        """Return the indices (trial, patient) of the patients of each trial, in order.
 
-        Each virtual patient waits an exponential time whose rate is his weight; the first to come
-        are enrolled.
+        Each virtual patient arrives after an exponential time whose rate is the weight; a trial
+        enrolls the first to arrive.
 
         Raises:
-            ConfigError: If there are fewer than a trial may need.
+            ConfigError: If fewer patients can be enrolled than a trial may need.
 
         Source: Efraimidis and Spirakis 2006, Inf Process Lett 97:181.
         """
         return np.concatenate([*self._orders(trials, patients, seed)])
 
     def _orders(self, trials: int, patients: int, seed: int) -> Iterator[NDArray[np.int64]]:
-        able = int(self.known.sum())
-        if able < patients:
-            rule = f"patients who can be enrolled must be at least {patients}, as a trial may need"
+        eligible = int(self.known.sum())
+        if eligible < patients:
+            rule = f"patients who can be enrolled must be at least {patients}, the size of a trial"
             todo = "Simulate more patients, or allow fewer in a trial"
-            raise ConfigError("escalation", rule, able, todo)
+            raise ConfigError("escalation", rule, eligible, todo)
         weight = np.where(self.known, self.weight, 1.0)
-        for numbers in _numbers(trials, weight.size, seed):
-            wait = np.where(self.known, -np.log1p(-numbers) / weight, np.inf)
-            yield _first(wait, patients)
+        for uniform in _uniform(trials, weight.size, seed):
+            arrival = np.where(self.known, -np.log1p(-uniform) / weight, np.inf)
+            yield _first(arrival, patients)
 
 
-def _numbers(trials: int, width: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Random numbers (trial, width) of some trials at a time.
+def _uniform(trials: int, width: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield uniform random numbers (trial, width), some trials at a time to limit memory.
 
-    A block after the other gives the numbers that one of all would, in less memory.
+    The numbers do not depend on the size of the blocks.
     """
     random = np.random.default_rng(seed)
-    block = max(1, NUMBERS // width)
+    block = max(1, DRAWS_PER_BLOCK // width)
     for start in range(0, trials, block):
         yield random.random((min(block, trials - start), width))
 
 
-def _first(wait: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Places (trial, count) of the shortest waits, in their order."""
-    some = np.argpartition(wait, count - 1, axis=1)[:, :count]
+def _first(arrival: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Return the indices (trial, count) of the earliest arrivals, in order."""
+    some = np.argpartition(arrival, count - 1, axis=1)[:, :count]
     return np.take_along_axis(
-        some, np.argsort(np.take_along_axis(wait, some, axis=1), axis=1), axis=1
+        some, np.argsort(np.take_along_axis(arrival, some, axis=1), axis=1), axis=1
     )
 
 
 def enrollment(toxic: xr.DataArray | Sequence[float]) -> Rates | Population:
-    """What trials draw from.
+    """Return the source from which trials enroll patients.
 
     Args:
         toxic (level, patient) or (level,): Whether each virtual patient has a dose-limiting
-            toxicity, with NaN where it is not known; or the true rate of each level. Levels go from
-            the lowest to the highest.
+            toxicity, NaN if unknown; or the true rate of each level [1]. Levels go from the lowest
+            to the highest.
 
     Returns:
-        A population, or the rates.
+        The population, or the rates.
 
     Raises:
-        ConfigError: If it has other dimensions or values.
+        ConfigError: If dimensions or values are invalid.
     """
     array = toxic if isinstance(toxic, xr.DataArray) else xr.DataArray(list(toxic), dims="level")
     dims = set(array.dims)
     if dims not in ({"level"}, {"level", "patient"}) or not array.size:
-        rule = "toxicity must be given by level, or by level and patient"
+        rule = "the dimensions of toxicity must be level, or level and patient"
         raise ConfigError("escalation", rule, f"{dict(array.sizes)}")
     levels = _names(array)
     if "patient" not in dims:
@@ -156,16 +156,17 @@ def enrollment(toxic: xr.DataArray | Sequence[float]) -> Rates | Population:
 
 
 def _names(array: xr.DataArray) -> tuple[str, ...]:
-    given = array["level"].values if "level" in array.coords else range(1, array.sizes["level"] + 1)
-    return tuple(str(name) for name in given)
+    has_names = "level" in array.coords
+    names = array["level"].values if has_names else range(1, array.sizes["level"] + 1)
+    return tuple(str(name) for name in names)
 
 
 def _checked(
     values: NDArray[np.float64], only: tuple[float, float] | None = None
 ) -> NDArray[np.float64]:
-    good = (values >= 0) & (values <= 1) if only is None else np.isin(values, only)
-    good |= np.isnan(values) & (only is not None)
-    if good.all():
+    valid = (values >= 0) & (values <= 1) if only is None else np.isin(values, only)
+    valid |= np.isnan(values) & (only is not None)
+    if valid.all():
         return values
     rule = "a rate must be from 0 to 1" if only is None else "toxicity must be 0, 1 or NaN"
-    raise ConfigError("escalation", rule, f"{values[~good].flat[0]:g}")
+    raise ConfigError("escalation", rule, f"{values[~valid].flat[0]:g}")

@@ -1,4 +1,4 @@
-"""Operating characteristics of an escalation design: what its trials come to, over many of them."""
+"""Operating characteristics of an escalation design, over many simulated trials."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qsp.designs.design import ENOUGH, NONE, TOXIC, Design, Table, Trials, conduct
+from qsp.designs.design import LEVEL_FULL, NONE, TOXIC, Design, Table, Trials, conduct
 from qsp.designs.enrollment import Population, Rates, enrollment
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError
 
 REPLICATES = 2000
 CROWDED = 0.1
-"""Share of the virtual patients that a trial may take before it is said."""
+"""Share of the virtual patients in one trial above which the results carry a note."""
 
-_SEEN = ("treated", "dlts", "level")
+_TABLE = ("treated", "dlts", "level")
 _BY_LEVEL = {
-    "selected": "Share of the trials that select the level",
-    "patients": "Patients treated at the level in a trial, on average",
-    "dlts": "Dose-limiting toxicities at the level in a trial, on average",
+    "selected": "Share of trials that select the level",
+    "patients": "Mean number of patients treated at the level",
+    "dlts": "Mean number of dose-limiting toxicities at the level",
 }
 _BY_TRIAL = {
-    "none_selected": "Share of the trials that select no level",
-    "trial_size": "Patients of a trial, on average",
-    "stopped_early": "Share of the trials that ended because the lowest level was too toxic, or "
-    "because one level had enough patients",
-    "stopped_for_toxicity": "Share of the trials that ended because the lowest level was too toxic",
+    "none_selected": "Share of trials that select no level",
+    "trial_size": "Mean number of patients in a trial",
+    "stopped_early": "Share of trials that ended because the lowest level was too toxic, or "
+    "because a level had the number of patients that ends a trial",
+    "stopped_for_toxicity": "Share of trials that ended because the lowest level was too toxic",
 }
 _DEFINITION = (
-    "Means over trials that each draw patients without replacement and run the design on them; the "
-    "standard errors are those of the number of trials, given these patients or rates"
+    "Means over simulated trials, each of which samples patients without replacement and applies "
+    "the design to them; standard errors reflect the number of trials only, conditional on these "
+    "patients or rates"
 )
 
 
@@ -44,32 +45,32 @@ def operating_characteristics(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> xr.Dataset:
-    """What trials of a design come to: levels selected, patients treated, toxicities.
+    """Estimate selected levels, treated patients and toxicities over many trials of a design.
 
-    Nothing is simulated: the toxicity of a patient at a level is looked up. Patients with an
-    unknown toxicity at any level are not enrolled; they are counted.
+    No model is simulated: the toxicity of a patient at a level is looked up. Patients whose
+    toxicity is unknown at any level are not enrolled; they are counted.
 
     Args:
         toxic (level, patient) or (level,): Whether each virtual patient has a dose-limiting
-            toxicity [1], as `dose_limiting` gives it; or the true rate of each level [1]. Levels
-            go from the lowest to the highest. A coordinate `prevalence_weight` (patient) makes the
-            draws proportional to it.
-        design: Such as `BOIN(0.25)`.
-        replicates: Trials.
-        seed: Of the draws. Trial k is made of the same patients under every design and for any
-            number of trials.
-        progress: Told how many trials there are, and as they are done.
+            toxicity [1], from `dose_limiting`; or the true rate of each level [1]. Levels go from
+            the lowest to the highest. With a coordinate `prevalence_weight` (patient), patients
+            are sampled in proportion to it.
+        design: The design, such as `BOIN(0.25)`.
+        replicates: Number of trials.
+        seed: Seed for sampling patients. Trial k enrolls the same patients under every design and
+            for any number of trials.
+        progress: Receives the number of trials, and then the number of finished ones.
 
     Returns:
         Dataset [1]: `selected`, `patients` and `dlts` (level); `none_selected`, `trial_size`,
-        `stopped_early` and `stopped_for_toxicity`; a standard error of each as `NAME_se`, which is
-        0 where no trial or every trial did it; `dlt_rate` (level), the rate in all who can be
-        enrolled; for virtual patients also `enrollable`, `not_enrolled` and `unknown` (level),
-        which are counts. The attribute `notes` says what is unusual, a line each.
+        `stopped_early` and `stopped_for_toxicity`; the standard error of each as `NAME_se`, which
+        is 0 for a share of 0 or 1; `dlt_rate` (level), the rate in all patients who can be
+        enrolled; for virtual patients also the counts `enrollable`, `not_enrolled` and `unknown`
+        (level). The attribute `notes` has one line for each unusual property of the input.
 
     Raises:
-        ConfigError: If there are fewer virtual patients than a trial may need, or an argument is
-            out of its range.
+        ConfigError: If fewer virtual patients can be enrolled than a trial may need, or an
+            argument is out of range.
     """
     if replicates < 1:
         raise ConfigError("escalation", "the number of trials must be at least 1", replicates)
@@ -77,7 +78,7 @@ def operating_characteristics(
         raise ConfigError("escalation", "the seed must be 0 or more", seed)
     source = enrollment(toxic)
     most = design.most_patients(len(source.levels))
-    measured = _measures(_conducted(source, design, replicates, seed, progress or NoProgress()))
+    measured = _measures(_conduct_all(source, design, replicates, seed, progress or NoProgress()))
     data = {
         name: _variable(values, long_name)
         for key, long_name in (_BY_LEVEL | _BY_TRIAL).items()
@@ -98,10 +99,10 @@ def operating_characteristics(
     )
 
 
-def _conducted(
+def _conduct_all(
     source: Rates | Population, design: Design, replicates: int, seed: int, progress: Progress
 ) -> Trials:
-    """All trials, some at a time: neither memory nor silence grows with their number."""
+    """Conduct all trials, some at a time to limit memory and to report progress."""
     most = design.most_patients(len(source.levels))
     parts = []
     progress.start(replicates)
@@ -109,14 +110,14 @@ def _conducted(
         parts.append(conduct(potential, design))
         progress.advance(len(potential))
     return Trials(
-        Table(*(np.concatenate([getattr(p.table, name) for p in parts]) for name in _SEEN)),
+        Table(*(np.concatenate([getattr(p.table, name) for p in parts]) for name in _TABLE)),
         stop=np.concatenate([p.stop for p in parts]),
         selected=np.concatenate([p.selected for p in parts]),
     )
 
 
 def _measures(trials: Trials) -> dict[str, NDArray[np.float64]]:
-    """(trial, level) or (trial,), by the name of what it is averaged to."""
+    """Return the quantities (trial, level) or (trial,) to be averaged, by name of the mean."""
     treated, dlts = trials.table.treated, trials.table.dlts
     measured = {
         "selected": trials.selected[:, None] == np.arange(treated.shape[1]),
@@ -124,7 +125,7 @@ def _measures(trials: Trials) -> dict[str, NDArray[np.float64]]:
         "dlts": dlts,
         "none_selected": trials.selected == NONE,
         "trial_size": treated.sum(axis=1),
-        "stopped_early": np.isin(trials.stop, (TOXIC, ENOUGH)),
+        "stopped_early": np.isin(trials.stop, (TOXIC, LEVEL_FULL)),
         "stopped_for_toxicity": trials.stop == TOXIC,
     }
     return {name: values.astype(float) for name, values in measured.items()}
@@ -133,7 +134,7 @@ def _measures(trials: Trials) -> dict[str, NDArray[np.float64]]:
 def _mean(
     name: str, values: NDArray[np.float64], long_name: str
 ) -> list[tuple[str, NDArray[np.float64], str]]:
-    """Mean over the trials, and its standard error."""
+    """Return the mean over trials and its standard error, as (name, value, long name)."""
     error = values.std(axis=0) / np.sqrt(values.shape[0])
     return [
         (name, values.mean(axis=0), long_name),
@@ -147,7 +148,7 @@ def _variable(values: NDArray[np.generic] | np.generic, long_name: str) -> xr.Va
 
 
 def _patients(source: Rates | Population) -> dict[str, xr.Variable]:
-    """The rates of toxicity, and who can be enrolled at all."""
+    """Return the rate of toxicity, and counts of patients who can and cannot be enrolled."""
     rate = {"dlt_rate": _variable(source.rate, "True rate of dose-limiting toxicity")}
     if isinstance(source, Rates):
         return rate
@@ -156,30 +157,30 @@ def _patients(source: Rates | Population) -> dict[str, xr.Variable]:
     return rate | {
         "enrollable": _variable(known.sum(), "Virtual patients who can be enrolled"),
         "not_enrolled": _variable((~known).sum(), "Virtual patients who cannot be enrolled"),
-        "unknown": _variable(unknown, "Virtual patients whose toxicity is not known"),
+        "unknown": _variable(unknown, "Virtual patients with unknown toxicity"),
     }
 
 
 def _notes(source: Rates | Population, most: int) -> list[str]:
-    """What a reader must know beside the numbers."""
+    """Return notes that a reader needs to interpret the numbers."""
     pairs = zip(source.levels, source.levels[1:], source.rate, source.rate[1:], strict=False)
     notes = [
-        f"the rate of toxicity falls from {low} ({before:.3g}) to {high} ({after:.3g}); designs "
-        "take it to rise"
+        f"the rate of toxicity decreases from {low} ({before:.3g}) to {high} ({after:.3g}); "
+        "designs assume that it increases"
         for low, high, before, after in pairs
         if after < before
     ]
     if isinstance(source, Rates):
         return notes
-    able, everybody = int(source.known.sum()), source.known.size
-    if able < everybody:
+    eligible, total = int(source.known.sum()), source.known.size
+    if eligible < total:
         notes.append(
-            f"{everybody - able} of {everybody} virtual patients cannot be enrolled: their "
-            "toxicity is not known at every level, or they have no weight"
+            f"{total - eligible} of {total} virtual patients cannot be enrolled: their toxicity is "
+            "not known at every level, or their weight is 0"
         )
-    if most > CROWDED * able:
+    if most > CROWDED * eligible:
         notes.append(
-            f"a trial may take {most} of {able} virtual patients: trials are more alike than those "
-            "of an unlimited population"
+            f"a trial may enroll {most} of {eligible} virtual patients: trials are more similar to "
+            "each other than those in a large population"
         )
     return notes

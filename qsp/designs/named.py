@@ -1,4 +1,4 @@
-"""Designs by the names that people type."""
+"""Designs by name."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ OPTIONS = {
     "cohort_size": "--cohort",
     "stop_at": "--stop-at",
 }
-"""Options of `qsp escalate` that are arguments of a design."""
-_NEEDED = {
-    "target": "Write --target 0.25 for a wanted rate of dose-limiting toxicity of 25 %, or take "
+"""Option of `qsp escalate` by argument of a design."""
+_REMEDIES = {
+    "target": "Write --target 0.25 for a target rate of dose-limiting toxicity of 25 %, or use "
     "--design 3+3, which has no target",
 }
-"""What to do where an argument without a default is missing."""
+"""Remedy by missing argument without a default."""
 
 
 def named(name: str, **options: Any) -> Design:
-    """A design by its name.
+    """Return a design by its name.
 
     Args:
-        name: One of `DESIGNS`.
-        options: Arguments of the design; None is as good as left out.
+        name: A name in `DESIGNS`.
+        options: Arguments of the design; those that are None take their defaults.
 
     Returns:
         The design.
 
     Raises:
-        ConfigError: If there is no such design, it has no such option, or one that it needs is
-            missing.
+        ConfigError: If there is no such design, the design has no such argument, or a required
+            argument is missing.
     """
     if name not in DESIGNS:
         rule = f"the design must be one of {', '.join(DESIGNS)}"
         raise ConfigError("design", rule, repr(name), suggest(name.lower(), DESIGNS))
-    given = {key: value for key, value in options.items() if value is not None}
+    arguments = {key: value for key, value in options.items() if value is not None}
     fields = {field.name: field for field in dataclasses.fields(DESIGNS[name])}
-    for key, value in given.items():
+    for key, value in arguments.items():
         if key not in fields:
-            todo = f"Leave out {OPTIONS[key]}" if key in OPTIONS else "Leave it out"
-            raise ConfigError(f"design {name}", f"{key} must not be given", value, todo)
+            todo = f"Remove {OPTIONS.get(key, key)}"
+            raise ConfigError(f"design {name}", f"{key} must not be set", value, todo)
     for key, field in fields.items():
-        if key not in given and field.default is dataclasses.MISSING:
-            raise ConfigError(f"design {name}", f"{key} must be given", "missing", _NEEDED[key])
-    return DESIGNS[name](**given)
+        if key not in arguments and field.default is dataclasses.MISSING:
+            raise ConfigError(f"design {name}", f"{key} must be set", "missing", _REMEDIES[key])
+    return DESIGNS[name](**arguments)

@@ -25,24 +25,24 @@ def dose_limiting(
     at_least: int = 3,
     window: float | None = None,
 ) -> xr.DataArray:
-    """Whether each patient has a dose-limiting CRS in each arm.
+    """Return whether each patient has a dose-limiting CRS in each arm.
 
     Args:
         ds: Results with `crs_grade` and `outcome`; with `crs_onset` and `dose_time` for a window.
-        levels: Names of the arms, from the lowest level to the highest; all arms in their order by
-            default.
+        levels: Names of the arms, from the lowest level to the highest; by default all arms, in
+            the order of the results.
         at_least: Lowest CRS grade that limits the dose, 1 to 4.
-        window: Days since the first dose in which an event must have started to count; all dose
-            periods by default. An event starts with its first symptoms, before it has reached its
+        window: Time after the first dose within which a toxicity must start [day]; all dose
+            periods by default. An event starts with its first symptoms, before it reaches its
             grade.
 
     Returns:
-        (level, patient): 1 with and 0 without [1]; NaN where the simulation failed. The levels have
-        the names of the arms; `prevalence_weight` (patient) comes along.
+        (level, patient): 1 with and 0 without a toxicity [1]; NaN if the simulation failed. Levels
+        have the names of the arms; `prevalence_weight` (patient) is a coordinate.
 
     Raises:
-        ConfigError: If the grade, the window or an arm is not there, or the results lack a
-            variable.
+        ConfigError: If the grade or the window is out of range, an arm does not exist, or the
+            results lack a variable.
 
     Source: Lee et al. 2019, Biol Blood Marrow Transplant 25:625, for the grades (ASTCT).
     """
@@ -53,10 +53,10 @@ def dose_limiting(
     for name, unit in (_NEEDS | (_TIMES if window is not None else {})).items():
         require(ds, name, unit)
     arms = _arms(ds, levels)
-    found = map_blocks(lambda part: _toxic(part, at_least, window), _read(ds, window).sel(arm=arms))
+    toxic = map_blocks(lambda part: _toxic(part, at_least, window), _read(ds, window).sel(arm=arms))
     weight = weights(ds).values
     plain = xr.DataArray(
-        found.transpose("arm", "patient").values,
+        toxic.transpose("arm", "patient").values,
         dims=("level", "patient"),
         coords={"level": arms, "patient": ds["patient"].values, WEIGHT: ("patient", weight)},
     )
@@ -70,7 +70,7 @@ def dose_limiting(
 
 
 def _read(ds: xr.Dataset, window: float | None) -> xr.Dataset:
-    """The variables that are read, so that a block of a large run is no more than these."""
+    """Return only the variables that are read, so that blocks of a large run stay small."""
     return ds[[*_NEEDS, *(_TIMES if window is not None else ())]]
 
 
@@ -92,5 +92,5 @@ def _arms(ds: xr.Dataset, levels: Sequence[str] | None) -> list[str]:
             raise ConfigError("levels", rule, repr(name), suggest(name, known))
     if not levels or len(set(levels)) != len(levels):
         got = ", ".join(levels) or "empty"
-        raise ConfigError("levels", "the levels must be arms, each once", got)
+        raise ConfigError("levels", "the levels must be names of arms, each once", got)
     return list(levels)

@@ -1,7 +1,7 @@
-"""Every path a trial can take, by plain recursion: references that share nothing with the designs.
+"""All possible paths of a trial by recursion, as a reference that shares no code with the designs.
 
-A path is what each cohort showed, in order. `all_paths` walks a rule written for one trial in plain
-Python; `potential` turns paths into patients that take just these paths.
+A path is the sequence of the results of its cohorts. `all_paths` follows a rule for one trial in
+plain Python; `potential` constructs patients whose trials take given paths.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def all_paths(rule: Rule, cohorts=()) -> list[Path]:
 
 
 def potential(paths: list[Path], levels: int, patients: int) -> np.ndarray:
-    """Patients (path, patient, level) that take these paths; random where no path looks."""
+    """Return patients (path, patient, level) whose trials take these paths; random elsewhere."""
     found = np.random.default_rng(0).random((len(paths), patients, levels)) < 0.5
     for place, path in enumerate(paths):
         first = 0
@@ -61,7 +61,7 @@ def potential(paths: list[Path], levels: int, patients: int) -> np.ndarray:
 
 
 def expected(paths: list[Path], rates) -> dict[str, np.ndarray]:
-    """Exact operating characteristics at true rates."""
+    """Return exact operating characteristics at true rates."""
     levels = len(rates)
     chance = np.array([path.chance(rates) for path in paths])
     totals = np.array([path.totals(levels) for path in paths])
@@ -77,7 +77,7 @@ def expected(paths: list[Path], rates) -> dict[str, np.ndarray]:
 
 
 def three_plus_three(levels: int, *, six: bool) -> Rule:
-    """The rule as a protocol words it, with the levels that were found too toxic remembered."""
+    """The rule in the words of a protocol, with a memory of levels that were too toxic."""
 
     def rule(cohorts):
         level, ceiling = 0, levels - 1
@@ -103,7 +103,7 @@ def three_plus_three(levels: int, *, six: bool) -> Rule:
 
 
 def boin(target: float, levels: int, cohort: int, largest: int, stop_at: int | None = None) -> Rule:
-    """BOIN in rates and posterior probabilities, with elimination remembered."""
+    """BOIN in rates and posterior probabilities, with a memory of eliminated levels."""
     low, high = 0.6 * target, 1.4 * target
     up = math.log((1 - low) / (1 - target)) / math.log(target * (1 - low) / (low * (1 - target)))
     down = math.log((1 - target) / (1 - high)) / math.log(
@@ -136,7 +136,7 @@ def boin(target: float, levels: int, cohort: int, largest: int, stop_at: int | N
 
 
 def too_toxic(n: int, y: int, target: float) -> bool:
-    # A beta rate is above the target as often as n + 1 draws at the target show y or fewer.
+    # P(Beta(1 + y, 1 + n - y) > target) = P(Binomial(n + 1, target) <= y).
     terms = (math.comb(n + 1, k) * target**k * (1 - target) ** (n + 1 - k) for k in range(y + 1))
     return n >= 3 and math.fsum(terms) > 0.95
 
@@ -151,7 +151,7 @@ def nearest(n: list[int], y: list[int], target: float) -> int:
         (v, w, count), (v2, w2, count2) = blocks[k : k + 2]
         blocks[k : k + 2] = [[(v * w + v2 * w2) / (w + w2), w + w2, count + count2]]
     rates = [value for value, _, count in blocks for _ in range(count)]
-    # A little more from level to level: of equal rates the last counts below the target, and the
-    # first above it.
-    apart = [abs(rate + 1e-10 * (k + 1) - target) for k, rate in enumerate(rates)]
-    return apart.index(min(apart))
+    # A small increase from level to level resolves ties: the last of equal rates below the target
+    # is the nearest, and the first of those above it.
+    distances = [abs(rate + 1e-10 * (k + 1) - target) for k, rate in enumerate(rates)]
+    return distances.index(min(distances))

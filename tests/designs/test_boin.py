@@ -27,15 +27,15 @@ TARGETS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
         (0.4, 0.316, 0.479),
     ],
 )
-def test_boundaries_are_those_of_the_paper(target, up, down):
-    # Liu and Yuan 2015, Table 1, as it is quoted; the paper itself was not at hand. Two digits are
-    # cut, not rounded, in the quotation or in the table: 0.3585 is 0.358 and 0.4797 is 0.479.
+def test_boundaries_equal_those_of_the_paper(target, up, down):
+    # Liu and Yuan 2015, Table 1, from a quotation. Two of its values are truncated, not rounded:
+    # 0.3585 is printed as 0.358, and 0.4797 as 0.479.
     for rate, printed in zip(BOIN(target).boundaries, (up, down), strict=True):
         assert printed in (round(rate, 3), math.floor(1000 * rate) / 1000)
 
 
 @pytest.mark.reproduction
-def test_boundaries_have_the_digits_that_another_implementation_prints():
+def test_boundaries_equal_those_of_another_implementation():
     # Introduction of the R package simFastBOIN 2.1.0, boin_lambda(target = 0.30).
     assert BOIN(0.3).boundaries == pytest.approx((0.2364907, 0.3585195), abs=5e-8)
 
@@ -52,7 +52,7 @@ def test_boundary_is_where_two_rates_are_equally_likely(target):
 
 @pytest.mark.reproduction
 def test_numbers_of_toxicities_for_cohorts_of_three_are_the_published_ones():
-    # Target 0.3, up to 18 patients: the tests of the R package simFastBOIN, which name the paper.
+    # Target 0.3, up to 18 patients: tests of the R package simFastBOIN, which cite the paper.
     limits = BOIN(0.3).limits
     cohorts = np.arange(3, 19, 3)
     assert limits.up[cohorts].tolist() == [0, 1, 2, 2, 3, 4]
@@ -73,10 +73,10 @@ def test_level_of_the_authors_example_is_selected():
 @pytest.mark.reproduction
 def test_shares_are_those_printed_by_another_implementation():
     # Introduction of the R package simFastBOIN 1.3.2: 1,000 trials, its default of 18 patients at a
-    # level being enough. Rounded to one decimal; both sides have their Monte Carlo error.
+    # level ending a trial. Rounded to one decimal; both sides have a Monte Carlo error.
     design = BOIN(0.3, largest=30, stop_at=18)
     found = operating_characteristics((0.1, 0.25, 0.4, 0.55, 0.7), design, replicates=10_000)
-    wide = 4 * np.sqrt(10 + 1)  # ours and that of ten times fewer trials, four times
+    wide = 4 * np.sqrt(10 + 1)  # four standard errors, theirs from ten times fewer trials
     printed = {
         "selected": ([0.108, 0.524, 0.338, 0.028, 0.001], 0.0005),
         "none_selected": (0.001, 0.0005),
@@ -103,7 +103,7 @@ def test_every_path_ends_as_enumerated(target, levels, cohort, largest, stop_at)
     np.testing.assert_array_equal(trials.selected, [path.selected for path in paths])
 
 
-def test_shares_are_the_exact_ones_within_their_error():
+def test_shares_equal_the_exact_ones_within_their_error():
     rates = (0.1, 0.25, 0.45)
     exact = enumeration.expected(enumeration.all_paths(enumeration.boin(0.3, 3, 3, 15)), rates)
     assert exact.pop("total") == pytest.approx(1.0)
@@ -121,7 +121,7 @@ counts = st.lists(
 
 
 @given(counts, st.sampled_from(TARGETS))
-def test_selection_is_that_of_pooling_by_hand(seen, target):
+def test_selection_equals_that_of_explicit_pooling(seen, target):
     n, y = (list(column) for column in zip(*seen, strict=True))
     out = [enumeration.too_toxic(*pair, target) for pair in seen]
     allowed = out.index(True) if any(out) else len(n)
@@ -152,8 +152,8 @@ def test_ties_and_trials_without_a_level(treated, dlts, selected):
     assert BOIN(0.3).select(table(treated, dlts)).tolist() == [selected]
 
 
-def test_trial_ends_where_enough_were_treated_and_it_would_stay():
-    # 1 of 3 stays at a target of 0.3: nine patients with 3 toxicities are enough at the first.
+def test_trial_ends_at_a_level_with_the_number_of_patients_to_stop_at():
+    # At a target of 0.3, a trial with 1 toxicity in 3 patients stays: it stops at nine patients.
     outcome = np.zeros((1, 30, 2), bool)
     outcome[0, ::3, 0] = True
     trial = conduct(outcome, BOIN(0.3, stop_at=9))
@@ -161,8 +161,8 @@ def test_trial_ends_where_enough_were_treated_and_it_would_stay():
     assert conduct(outcome, BOIN(0.3)).table.treated.sum() == 30
 
 
-def test_eliminated_level_is_left_even_where_its_rate_would_let_it_stay():
-    # Under a loose rule 1 of 3 eliminates the second level, though the rate alone would keep it.
+def test_eliminated_level_is_left_although_its_rate_is_between_the_boundaries():
+    # Under a loose rule, 1 of 3 eliminates the second level, where the rate alone would stay.
     path = enumeration.Path(((0, 3, 0), (1, 3, 1), (0, 3, 0)), 0)
     design = BOIN(0.3, largest=9, certainty=0.6)
     assert design.limits.out[3] == 1
@@ -171,7 +171,7 @@ def test_eliminated_level_is_left_even_where_its_rate_would_let_it_stay():
     assert trial.selected.tolist() == [0]
 
 
-def test_last_cohort_is_cut_to_the_largest_size():
+def test_last_cohort_is_limited_by_the_largest_size():
     trial = conduct(np.zeros((1, 10, 5), bool), BOIN(0.3, largest=10))
     assert trial.table.treated.tolist() == [[3, 3, 3, 1, 0]]
 
@@ -184,11 +184,11 @@ def test_last_cohort_is_cut_to_the_largest_size():
         ({"target": 0.8}, "0 < too low < target < too high < 1, but is 0.48, 0.8, 1.12"),
         ({"target": 0.3, "too_low": 0.3}, "too low < target"),
         ({"target": 0.3, "cohort_size": 0}, "cohort size must be at least 1"),
-        ({"target": 0.3, "largest": 2}, "must be at least a cohort"),
-        ({"target": 0.3, "stop_at": 0}, "must be at least 1"),
+        ({"target": 0.3, "largest": 2}, "must be at least one cohort"),
+        ({"target": 0.3, "stop_at": 0}, "stop_at must be at least 1"),
         ({"target": 0.3, "certainty": 1.0}, "certainty of an elimination"),
     ],
 )
-def test_design_that_cannot_be_is_refused(options, message):
+def test_invalid_design_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         BOIN(**options)

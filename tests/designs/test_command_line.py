@@ -1,4 +1,4 @@
-"""`qsp escalate` on a folder of results: arms are the levels."""
+"""`qsp escalate` on the folder of a run, whose arms are the levels."""
 
 import dataclasses
 import io
@@ -19,7 +19,7 @@ from tests.run.conftest import call
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """Two levels: one in ten has grade 3 at the first, six in ten at the second."""
+    """Two levels: one patient in ten has grade 3 at the first, and six in ten at the second."""
     import xarray as xr
 
     ds = synthetic.lively(200, arms=("low", "high"))
@@ -46,31 +46,31 @@ def test_an_unknown_design_is_refused(out):
     assert "boin" in done.err
 
 
-def test_a_target_that_is_missing_is_asked_for_with_a_remedy(out):
+def test_a_missing_target_is_reported_with_a_remedy(out):
     done = call("escalate", out)
     assert done.code == 2
     assert done.err.strip() == (
-        "qsp: design boin: target must be given, but is missing. Write --target 0.25 for a wanted "
-        "rate of dose-limiting toxicity of 25 %, or take --design 3+3, which has no target."
+        "qsp: design boin: target must be set, but is missing. Write --target 0.25 for a target "
+        "rate of dose-limiting toxicity of 25 %, or use --design 3+3, which has no target."
     )
 
 
-def test_an_option_of_another_design_is_named_as_it_was_written(out):
+def test_an_option_of_another_design_is_named_as_the_user_wrote_it(out):
     done = call("escalate", out, "--design", "3+3", "--cohort", "4")
     assert done.code == 2
-    assert "cohort_size must not be given, but is 4. Leave out --cohort." in done.err
+    assert "cohort_size must not be set, but is 4. Remove --cohort." in done.err
 
 
-def test_the_heading_is_in_words(out):
+def test_the_heading_describes_the_design(out):
     done = call("escalate", out, "--target", "0.25", "--replicates", "40", "--stop-at", "9")
     said = " ".join(done.out.split())
-    assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, 9 at a level end it: 40" in said
+    assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, ends at 9 at a level: 40" in said
     assert "BOIN(" not in said
     assert "None" not in said
 
 
 def test_help_shows_the_defaults_of_the_design():
-    """They stand in the design; the help says the same numbers."""
+    """The help repeats the defaults of the dataclass."""
     options = typing.get_type_hints(cli.escalate, include_extras=True)
     defaults = {field.name: field.default for field in dataclasses.fields(BOIN)}
     for name, field in {"largest": "largest", "cohort": "cohort_size"}.items():
@@ -82,7 +82,7 @@ def test_help_shows_the_defaults_of_the_design():
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_progress_is_shown_on_a_terminal_alone(out, is_terminal):
+def test_progress_is_shown_only_on_a_terminal(out, is_terminal):
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=80)
     with ProgressBar(console, "trials", "reading") as progress:
         progress.start(40)

@@ -1,4 +1,4 @@
-"""Operating characteristics: what holds for every design, and who is enrolled."""
+"""Operating characteristics: properties of every design, and enrollment."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ every = pytest.mark.parametrize("design", DESIGNS, ids=repr)
 
 
 def people(rates=(0.1, 0.25, 0.5), patients=400, seed=4):
-    """Virtual patients with a tolerance each."""
+    """Virtual patients with one tolerance each, for all levels."""
     tolerance = np.random.default_rng(seed).random(patients)
     toxic = (tolerance < np.array(rates)[:, None]).astype(float)
     return xr.DataArray(toxic, dims=("level", "patient"), coords={"level": ["a", "b", "c"]})
 
 
 @every
-def test_certainly_safe_levels_end_at_the_highest(design):
+def test_safe_levels_select_the_highest(design):
     found = operating_characteristics((0.0, 0.0, 0.0), design, replicates=50)
     assert found["selected"].values.tolist() == [0, 0, 1]
     assert found["dlts"].sum() == 0
@@ -35,7 +35,7 @@ def test_certainly_safe_levels_end_at_the_highest(design):
 
 
 @every
-def test_certainly_toxic_levels_end_at_none(design):
+def test_toxic_levels_select_none(design):
     found = operating_characteristics((1.0, 1.0), design, replicates=50)
     assert found["none_selected"] == 1
     assert found["stopped_for_toxicity"] == found["stopped_early"] == 1
@@ -48,7 +48,7 @@ potentials = arrays.arrays(bool, st.tuples(st.integers(1, 5), st.just(36), st.in
 @every
 @given(potential=potentials)
 @settings(max_examples=40)
-def test_whatever_happens_a_trial_keeps_the_rules(design, potential):
+def test_a_trial_follows_the_rules_for_any_toxicities(design, potential):
     levels = potential.shape[2]
     trials = conduct(potential[:, : design.most_patients(levels)], design)
     treated, dlts = trials.table.treated, trials.table.dlts
@@ -82,7 +82,7 @@ def test_numbers_add_up_and_carry_units(design):
     assert found.attrs["design_title"] == design.title
 
 
-def test_errors_are_those_of_the_mean():
+def test_errors_are_standard_errors_of_the_mean():
     found = operating_characteristics((0.1, 0.3), ThreePlusThree(), replicates=400)
     share = found["selected"].values
     expected = np.sqrt(share * (1 - share) / 400)
@@ -91,42 +91,42 @@ def test_errors_are_those_of_the_mean():
 
 @every
 @pytest.mark.parametrize("toxic", [(0.1, 0.25, 0.4), people()], ids=["rates", "patients"])
-def test_same_seed_gives_the_same_and_another_seed_another(design, toxic):
+def test_results_depend_on_the_seed_only(design, toxic):
     run = lambda seed: operating_characteristics(toxic, design, replicates=200, seed=seed)
     xr.testing.assert_identical(run(7), run(7))
     assert not run(7)["patients"].equals(run(8)["patients"])
 
 
-def test_patients_depend_on_the_seed_and_the_trial_only(monkeypatch):
+def test_patients_depend_only_on_seed_and_trial(monkeypatch):
     population = enrollment(people())
     order = population.order(50, 30, seed=3)
     assert all(len(set(row)) == 30 for row in order.tolist())  # without replacement
     np.testing.assert_array_equal(population.order(20, 30, seed=3), order[:20])
     np.testing.assert_array_equal(population.order(50, 18, seed=3), order[:, :18])
-    monkeypatch.setattr(enrolling, "NUMBERS", 7 * 400)
+    monkeypatch.setattr(enrolling, "DRAWS_PER_BLOCK", 7 * 400)
     np.testing.assert_array_equal(population.order(50, 30, seed=3), order)
 
 
-def test_true_rates_meet_the_same_patients_under_every_design():
+def test_true_rates_give_the_same_patients_under_every_design():
     rates = enrollment((0.2, 0.4))
-    draw = rates.draw(20, 30, seed=3)
-    np.testing.assert_array_equal(rates.draw(9, 12, seed=3), draw[:9, :12])
-    assert (draw[..., 0] <= draw[..., 1]).all()
+    sample = rates.sample(20, 30, seed=3)
+    np.testing.assert_array_equal(rates.sample(9, 12, seed=3), sample[:9, :12])
+    assert (sample[..., 0] <= sample[..., 1]).all()
 
 
-def test_failed_patient_leaves_the_order_of_the_others():
+def test_failed_patient_does_not_change_the_order_of_the_others():
     whole = people()
     order = enrollment(whole).order(30, 30, seed=3)
-    lost = whole.copy()
-    lost[1, 17] = np.nan
-    after = enrollment(lost).order(30, 30, seed=3)
+    without = whole.copy()
+    without[1, 17] = np.nan
+    after = enrollment(without).order(30, 30, seed=3)
     for before, now in zip(order.tolist(), after.tolist(), strict=True):
-        kept = [patient for patient in before if patient != 17]
-        assert now[: len(kept)] == kept
+        others = [patient for patient in before if patient != 17]
+        assert now[: len(others)] == others
         assert 17 not in now
 
 
-def test_failed_patients_are_counted_and_said():
+def test_failed_patients_are_counted_and_noted():
     toxic = people()
     toxic[0, :5] = np.nan
     toxic[2, 3:8] = np.nan
@@ -138,7 +138,7 @@ def test_failed_patients_are_counted_and_said():
     assert found["dlt_rate"].values == pytest.approx(toxic[:, 8:].mean("patient").values)
 
 
-def test_patients_are_drawn_in_proportion_to_their_weight():
+def test_patients_are_sampled_in_proportion_to_their_weight():
     weight = np.array([0.0, 1.0, 2.0, 5.0])
     population = Population(("a",), np.zeros((1, 4)), weight)
     first = population.order(20_000, 1, seed=2)[:, 0]
@@ -151,7 +151,7 @@ def test_patients_are_drawn_in_proportion_to_their_weight():
     )
 
 
-def test_many_patients_are_as_good_as_their_rates():
+def test_many_patients_give_the_same_results_as_their_rates():
     toxic = people(patients=4000)
     rates = toxic.mean("patient").values
     by_patient = operating_characteristics(toxic, BOIN(0.25), replicates=2000, seed=1)
@@ -163,14 +163,14 @@ def test_many_patients_are_as_good_as_their_rates():
 
 def test_too_few_patients_are_refused():
     few = people(patients=17)
-    with pytest.raises(ConfigError, match="must be at least 18, as a trial may need, but is 17"):
+    with pytest.raises(ConfigError, match="must be at least 18, the size of a trial, but is 17"):
         operating_characteristics(few, ThreePlusThree())
 
 
-def test_levels_out_of_order_and_crowded_trials_are_said():
-    said = operating_characteristics(people((0.3, 0.1, 0.5), 100), BOIN(0.3), replicates=5)
-    falls, crowded = said.attrs["notes"].splitlines()
-    assert falls.startswith("the rate of toxicity falls from a (0.22) to b (0.07)")
+def test_levels_out_of_order_and_large_trials_are_noted():
+    found = operating_characteristics(people((0.3, 0.1, 0.5), 100), BOIN(0.3), replicates=5)
+    decreasing, crowded = found.attrs["notes"].splitlines()
+    assert decreasing.startswith("the rate of toxicity decreases from a (0.22) to b (0.07)")
     assert "30 of 100" in crowded
     fine = operating_characteristics(people(), BOIN(0.3), replicates=5)
     assert fine.attrs["notes"] == ""
@@ -181,19 +181,19 @@ def test_levels_out_of_order_and_crowded_trials_are_said():
     [
         ((0.1, 1.2), {}, "a rate must be from 0 to 1, but is 1.2"),
         ((0.1, np.nan), {}, "a rate must be from 0 to 1, but is nan"),
-        ((), {}, "by level, or by level and patient"),
+        ((), {}, "must be level, or level and patient"),
         (people() * 3, {}, "must be 0, 1 or NaN, but is 3"),
-        (people().rename(level="arm"), {}, "by level, or by level and patient"),
+        (people().rename(level="arm"), {}, "must be level, or level and patient"),
         ((0.1, 0.2), {"replicates": 0}, "number of trials must be at least 1"),
         ((0.1, 0.2), {"seed": -1}, "seed must be 0 or more"),
     ],
 )
-def test_what_cannot_be_is_refused(toxic, options, message):
+def test_invalid_arguments_are_refused(toxic, options, message):
     with pytest.raises(ConfigError, match=message):
         operating_characteristics(toxic, BOIN(0.25), **options)
 
 
-def test_from_results_to_a_file_and_back(tmp_path):
+def test_results_survive_a_file(tmp_path):
     toxic = dose_limiting(synthetic.lively(150), levels=["step_up", "flat"], at_least=2)
     found = operating_characteristics(toxic, named("boin", target=0.25), replicates=100)
     assert found["not_enrolled"] == 1  # the same patient failed in both arms
@@ -204,7 +204,7 @@ def test_from_results_to_a_file_and_back(tmp_path):
         assert back.attrs["notes"] == found.attrs["notes"]
 
 
-def test_designs_have_names():
+def test_designs_are_found_by_name():
     assert named("3+3", target=None) == ThreePlusThree()
     assert named("boin", target=0.25, largest=45) == BOIN(0.25, largest=45)
 
@@ -213,17 +213,17 @@ def test_designs_have_names():
     ("name", "options", "message"),
     [
         ("bion", {}, "must be one of 3\\+3, boin, but is 'bion'. Did you mean 'boin'?"),
-        ("3+3", {"target": 0.25}, "target must not be given, but is 0.25. Leave out --target."),
-        ("boin", {}, "target must be given, but is missing"),
+        ("3+3", {"target": 0.25}, "target must not be set, but is 0.25. Remove --target."),
+        ("boin", {}, "target must be set, but is missing"),
     ],
 )
-def test_design_that_is_not_there_is_refused(name, options, message):
+def test_unknown_design_or_argument_is_refused(name, options, message):
     with pytest.raises(ConfigError, match=message):
         named(name, **options)
 
 
-class Heard:
-    """Progress that keeps what it is told."""
+class Recorder:
+    """Progress that records its calls."""
 
     def __init__(self):
         self.trials, self.done = None, []
@@ -232,20 +232,20 @@ class Heard:
         self.trials = sims
 
     def compiled(self, seconds):
-        raise AssertionError("nothing is compiled")
+        raise AssertionError("no program is compiled")
 
     def advance(self, sims):
         self.done.append(sims)
 
 
 @pytest.mark.parametrize("toxic", [people(), (0.1, 0.25, 0.5)], ids=["patients", "rates"])
-def test_progress_is_told_of_trials_as_they_are_done(toxic, monkeypatch):
+def test_progress_reports_finished_trials(toxic, monkeypatch):
     whole = operating_characteristics(toxic, BOIN(0.25), replicates=50)
-    monkeypatch.setattr(enrolling, "NUMBERS", 6000)
-    heard = Heard()
-    found = operating_characteristics(toxic, BOIN(0.25), replicates=50, progress=heard)
-    assert heard.trials == sum(heard.done) == 50
-    assert len(heard.done) > 2
+    monkeypatch.setattr(enrolling, "DRAWS_PER_BLOCK", 6000)
+    recorder = Recorder()
+    found = operating_characteristics(toxic, BOIN(0.25), replicates=50, progress=recorder)
+    assert recorder.trials == sum(recorder.done) == 50
+    assert len(recorder.done) > 2
     xr.testing.assert_identical(found, whole)
 
 
@@ -256,10 +256,10 @@ def test_progress_is_told_of_trials_as_they_are_done(toxic, monkeypatch):
         (BOIN(0.25), "BOIN, target 25 %, cohorts of 3, at most 30 patients"),
         (
             BOIN(0.3, too_low=0.2, stop_at=9, largest=24),
-            "BOIN, target 30 %, too low 20 %, cohorts of 3, at most 24 patients, 9 at a level end "
-            "it",
+            "BOIN, target 30 %, too low 20 %, cohorts of 3, at most 24 patients, ends at 9 at a "
+            "level",
         ),
     ],
 )
-def test_a_design_has_a_title_for_people(design, title):
+def test_the_title_describes_the_design(design, title):
     assert design.title == title

@@ -1,4 +1,4 @@
-"""The 3+3 design against every path it can take, enumerated on its own."""
+"""The 3+3 design against an independent enumeration of all its paths."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RATES = (0.08, 0.2, 0.35, 0.5)
 
 
 @pytest.mark.reproduction
-def test_number_of_paths_over_four_levels_is_the_published_one():
+def test_number_of_paths_over_four_levels_equals_the_published_one():
     # The R package precautionary, help of `exact`: 442 paths over four levels, with six patients at
     # the recommended level and de-escalation.
     assert len(enumeration.all_paths(enumeration.three_plus_three(4, six=True))) == 442
@@ -32,7 +32,7 @@ def test_every_path_ends_as_enumerated(levels, six):
 
 
 @pytest.mark.parametrize("six", [True, False])
-def test_shares_are_the_exact_ones_within_their_error(six):
+def test_shares_equal_the_exact_ones_within_their_error(six):
     paths = enumeration.all_paths(enumeration.three_plus_three(4, six=six))
     exact = enumeration.expected(paths, RATES)
     assert exact.pop("total") == pytest.approx(1.0)
@@ -43,22 +43,22 @@ def test_shares_are_the_exact_ones_within_their_error(six):
 
 
 @given(st.floats(0.0, 1.0))
-def test_enumerated_chance_to_go_up_is_that_of_the_formula(p):
-    # The level above is certainly toxic, so that whoever goes up treats three there.
+def test_enumerated_probability_of_escalation_equals_the_formula(p):
+    # The second level is certainly toxic, so that a trial that escalates treats three there.
     paths = enumeration.all_paths(enumeration.three_plus_three(2, six=False))
     up = enumeration.expected(paths, (p, 1.0))["patients"][1] / 3
     assert up == pytest.approx((1 - p) ** 3 + 3 * p * (1 - p) ** 2 * (1 - p) ** 3)
 
 
 @pytest.mark.parametrize("p", [0.05, 0.2, 1 / 3, 0.5])
-def test_share_that_goes_up_is_that_of_the_formula(p):
+def test_share_of_escalating_trials_equals_the_formula(p):
     found = operating_characteristics((p, 1.0), ThreePlusThree(), replicates=20_000)
     up = (1 - p) ** 3 + 3 * p * (1 - p) ** 2 * (1 - p) ** 3
     error = float(found["patients_se"][1])
     assert float(found["patients"][1]) == pytest.approx(3 * up, abs=4 * error)
 
 
-def test_six_patients_are_treated_at_the_recommended_level_or_three_are_enough():
+def test_recommended_level_has_six_patients_or_three():
     outcome = np.zeros((1, 12, 2), bool)
     outcome[..., 1] = True  # the second level is certainly toxic
     six = conduct(outcome, ThreePlusThree())
@@ -68,7 +68,7 @@ def test_six_patients_are_treated_at_the_recommended_level_or_three_are_enough()
     assert six.selected.tolist() == three.selected.tolist() == [0]
 
 
-def test_level_that_fails_its_second_cohort_is_left_downwards():
+def test_trial_de_escalates_from_a_level_whose_second_cohort_is_toxic():
     # 0/3, 0/3, 2/3 at the third level; then 2 of the next three at the second, 0/3 at the first.
     path = enumeration.Path(((0, 3, 0), (1, 3, 0), (2, 3, 2), (1, 3, 2), (0, 3, 0)), 0)
     trial = conduct(enumeration.potential([path], 3, 18), ThreePlusThree())

@@ -45,14 +45,14 @@ def test_failed_patient_is_unknown(two, window):
     assert toxic.sel(level="a").values.tolist() == [0, 0, 1, 0]
 
 
-def test_levels_are_the_arms_in_the_order_given(two):
+def test_levels_are_the_arms_in_the_requested_order(two):
     toxic = dose_limiting(two, levels=["b", "a"])
     assert toxic["level"].values.tolist() == ["b", "a"]
     assert toxic.values.tolist() == [[1, 1, 1, 0], [0, 0, 1, 0]]
     assert dose_limiting(two, levels=["b"]).sizes == {"level": 1, "patient": 4}
 
 
-def test_weights_come_along(two):
+def test_weights_are_a_coordinate(two):
     weighted = synthetic.put(two, prevalence_weight=[1.0, 2.0, 0.0, 1.0])
     assert dose_limiting(weighted)["prevalence_weight"].values.tolist() == [1, 2, 0, 1]
 
@@ -67,7 +67,7 @@ def test_weights_come_along(two):
         ({"levels": []}, "each once, but is empty"),
     ],
 )
-def test_what_is_not_there_is_refused(two, options, message):
+def test_invalid_arguments_are_refused(two, options, message):
     with pytest.raises(ConfigError, match=message):
         dose_limiting(two, **options)
 
