@@ -1,4 +1,4 @@
-"""`python -m qsp` is the command line."""
+"""Command line, as `python -m qsp`."""
 
 from qsp.cli.app import main
 

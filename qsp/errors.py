@@ -1,7 +1,7 @@
-"""What the package says when something is wrong, in the words of a modeler.
+"""Errors of the package.
 
-Every message has the form ``<where>: <name> must <rule>, but is <got>. <what to do>.``. Whatever
-can be known before a compilation is raised before it.
+Every message has the form ``<where>: <name> must <rule>, but is <found>. <remedy>.`` Errors in the
+input are raised before anything is compiled.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterable
 
 
 class QSPError(Exception):
-    """Any error the package raises on purpose; the command line prints it as one line."""
+    """Base class of all errors of the package; the command line prints them as one line."""
 
 
 class ConfigError(QSPError, ValueError):
-    """Input (a file, a key, an option) that breaks a rule.
+    """Invalid input: a file, key or option that breaks a rule.
 
     Args:
-        where: File, or file and key, the value came from.
+        where: File, key or option that holds the value.
         rule: The rule as "NAME must RULE".
-        got: The value as given.
-        todo: What to do about it.
+        got: The value found; None to leave it out.
+        todo: The remedy, as a sentence in the imperative.
     """
 
     def __init__(self, where: str, rule: str, got: object = None, todo: str = "") -> None:
@@ -33,28 +33,32 @@ class ConfigError(QSPError, ValueError):
 
 
 class UnitError(ConfigError):
-    """A quantity without a unit, with an unknown unit, or of the wrong dimension."""
+    """A quantity has no unit, an unknown unit, or the wrong dimension."""
 
 
 class LengthError(ConfigError):
-    """Something of a trial that lies beyond its end; `needed` is how long it would have to be."""
+    """An event lies after the end of a trial.
+
+    Attributes:
+        needed: Duration of the trial that would include the event [day].
+    """
 
     needed: int | None = None
 
 
 class PopulationError(ConfigError):
-    """A population, disease or molecule file that does not describe a patient."""
+    """A population, disease or molecule file does not define a patient."""
 
 
 class SolveError(QSPError, RuntimeError):
-    """A run that failed: no patient could be solved, or more than was allowed."""
+    """A run failed: no patient could be simulated, or more patients failed than are allowed."""
 
 
 class BackendWarning(UserWarning):
-    """A system has no native program, so XLA computes it."""
+    """A system has no native program; XLA computes it instead."""
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """The nearest known names as a sentence, or the empty string where nothing is near."""
+    """Return a question that suggests the nearest known names; "" if none is near."""
     near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""

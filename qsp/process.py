@@ -1,19 +1,19 @@
-"""Settings of a process that is the package's own: the command line, and a job of a cluster."""
+"""Settings for processes that run only qsp: the command line and cluster jobs."""
 
 import atexit
 import gc
 import os
 
-OBJECTS = 50_000
-"""New objects between two looks for cycles. Imports and tracing make hundreds of thousands that
-stay: at Python's 700 a quarter of a start goes by with looking; results are few and large."""
+GC_THRESHOLD = 50_000
+"""New objects between two garbage collections. Imports and tracing create hundreds of thousands of
+permanent objects: with Python's default of 700, collections take a quarter of the start time."""
 
 
 def start() -> None:
-    """Make a process start and end sooner; called before anything heavy is imported."""
-    # Read when equinox is imported. JAX keeps no compiled program that calls back into Python, as
-    # the checks that diffrax makes of its arguments while it runs do.
+    """Reduce the time to start and to exit; call it before heavy imports."""
+    # Equinox reads this on import. Otherwise the runtime checks of diffrax call back into Python,
+    # and JAX does not cache such programs.
     os.environ.setdefault("EQX_ON_ERROR", "off")
-    gc.set_threshold(OBJECTS, 20, 20)
-    # At its end a process looks for cycles in all that there is: a second or more for what JAX has.
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
+    # The last garbage collection at exit takes a second or more for the objects of JAX.
     atexit.register(gc.freeze)
