@@ -96,9 +96,9 @@ def test_an_incomplete_run_is_closed_only_on_request(plan, serial, no_figures):
     assert (rest["outcome"] == 3).all()
     assert np.isnan(rest["il6_peak"]).all()
     assert np.isnan(rest["prevalence_weight"]).all()
-    said = call("report", plan.run)
-    assert said.code == 0
-    assert "Warning: INCOMPLETE: 14 of 22 patients" in said.err
+    result = call("report", plan.run)
+    assert result.code == 0
+    assert "Warning: INCOMPLETE: 14 of 22 patients" in result.err
     page = (plan.run / "report.html").read_text(encoding="utf-8")
     assert "INCOMPLETE: 14 of 22 patients were not run" in page
     for shard in (1, 2):
@@ -176,11 +176,11 @@ def test_reports_and_tables_of_a_store(done):
 
 def test_the_command_names_the_damaged_shard_and_exits_with_1(done):
     flip(done)
-    said = call("finalize", done.run)
-    assert said.code == 1
-    assert "2 is missing" not in said.err
-    assert "il6_peak" in said.out
-    assert "qsp resume" in said.err
+    result = call("finalize", done.run)
+    assert result.code == 1
+    assert "1 of 3 shards are missing or damaged" in result.err
+    assert "il6_peak" in result.out
+    assert "qsp resume" in result.err
 
 
 def stale(monkeypatch, target, where):
@@ -210,10 +210,10 @@ def test_data_that_cannot_be_read_now_count_neither_as_missing_nor_as_damaged(
     with monkeypatch.context() as patch:
         stale(patch, target, where)
         for verb in (("finalize",), ("resume", "--local")):
-            said = call(verb[0], done.run, *verb[1:])
-            assert said.code == 1
-            assert "Stale file handle" in said.err
-            assert where in said.err  # which file
+            result = call(verb[0], done.run, *verb[1:])
+            assert result.code == 1
+            assert "Stale file handle" in result.err
+            assert where in result.err  # which file
     assert {path: path.read_bytes() for path in done.path("receipts").iterdir()} == before
     assert finalize(done).complete
 
@@ -269,9 +269,9 @@ def break_file(path):
 @pytest.mark.parametrize("name", ["patient/c/0", "il6_peak/zarr.json", "zarr.json"])
 def test_a_damaged_file_of_the_frame_is_restored_from_its_copy(done, name, serial):
     break_file(done.store.path / name)
-    said = call("finalize", done.run)
-    assert said.code == 0, said.err
-    assert f"{name}: damaged; restored from the copy in the plan" in said.out
+    result = call("finalize", done.run)
+    assert result.code == 0, result.err
+    assert f"{name}: damaged; restored from the copy in the plan" in result.out
     assert_same_bits(runs.read(done.run).to_dataset(), serial)
 
 
@@ -286,10 +286,10 @@ def test_a_damaged_copy_is_reported(done, name):
 
 def test_an_unreadable_store_is_reported_in_one_line(done):
     (done.store.path / "zarr.json").write_text("x")
-    said = call("report", done.run)
-    assert said.code == 2
-    assert "results.zarr must be readable" in said.err
-    assert "qsp finalize" in said.err
+    result = call("report", done.run)
+    assert result.code == 2
+    assert "results.zarr must be readable" in result.err
+    assert "qsp finalize" in result.err
 
 
 def test_the_option_incomplete_closes_an_incomplete_run(plan):

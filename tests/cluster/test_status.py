@@ -76,10 +76,10 @@ def test_queued_shards_are_not_submitted_again(plan, commands):
 
 def test_a_shard_at_the_limit_of_attempts_is_named_and_others_are_submitted(plan, commands):
     attempts.update(plan, attempts.start(plan, 1), state="failed")
-    said = call("submit", plan.run, "--slurm", "--attempts", "1")
-    assert "Submitted 2 shards as job 17" in said.out
-    assert said.code == 1
-    assert "shards at the limit of 1 failed attempts: 1." in said.err
+    result = call("submit", plan.run, "--slurm", "--attempts", "1")
+    assert "Submitted 2 shards as job 17" in result.out
+    assert result.code == 1
+    assert "shards at the limit of 1 failed attempts: 1." in result.err
 
 
 def test_several_arrays_share_the_limit_of_concurrent_shards(plan, commands):
@@ -95,9 +95,9 @@ def test_only_shards_that_left_the_queue_without_a_receipt_are_submitted_again(p
     call("submit", plan.run, "--slurm")
     commands.queue("17_0", "17_2")
     commands.write("sbatch", "echo Submitted batch job 18")
-    said = call("submit", plan.run, "--slurm").out
-    assert "Submitted 1 shard as job 18" in said
-    assert "2 shards in the queue" in said
+    text = call("submit", plan.run, "--slurm").out
+    assert "Submitted 1 shard as job 18" in text
+    assert "2 shards in the queue" in text
     commands.queue("17_0", "17_2", "18")  # an array of one is a job
     assert read_queue(plan).tasks == {0: "17_0", 1: "18", 2: "17_2"}
 
@@ -108,9 +108,9 @@ def test_shards_queued_in_slurm_are_not_computed_locally(plan, commands, monkeyp
     monkeypatch.setattr(
         "qsp.cluster.backends.local.run_locally", lambda *_, **__: pytest.fail("started")
     )
-    said = call("submit", plan.run, "--local")
-    assert said.code == 0
-    assert "3 shards in the queue of Slurm" in said.out
+    result = call("submit", plan.run, "--local")
+    assert result.code == 0
+    assert "3 shards in the queue of Slurm" in result.out
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_a_queue_that_cannot_be_read_is_reported_as_unknown(plan, commands, monk
     assert read_queue(plan).tasks == {}
     [line] = [line for line in call("status", plan.run).out.splitlines() if why in line]
     assert "Shards in it count as missing" in line
-    said = call("submit", plan.run, "--slurm").out
-    assert "Submitted 3 shards as job 17" in said  # they count as missing
-    assert why in said
+    text = call("submit", plan.run, "--slurm").out
+    assert "Submitted 3 shards as job 17" in text  # they count as missing
+    assert why in text
 
 
 def test_squeue_is_not_run_for_finished_shards(done, commands):
@@ -178,8 +178,8 @@ def test_patients_in_blocks_of_a_stopped_shard_are_counted(plan):
     stopped(plan, 1, 6)
     found = status(plan)
     assert (found.patients, found.checkpointed, found.missing) == (6, 6, (0, 1, 2))
-    said = call("status", plan.run).out
-    assert "6 of these patients are in finished blocks of shards that are not running" in said
+    text = call("status", plan.run).out
+    assert "6 of these patients are in finished blocks of shards that are not running" in text
     requeued = status(plan, Queue({1: "17_1"}))
     assert (requeued.checkpointed, dict(requeued.queued), requeued.missing) == (
         6,
@@ -228,8 +228,8 @@ def test_without_a_terminal_each_finished_shard_is_a_line(done):
 def test_a_failure_is_a_line_with_the_number_of_the_attempt(plan):
     fail(plan, 2)
     console = Console(file=io.StringIO(), width=100)
-    said = watched(plan, console, lambda: fail(plan, 2))
-    assert said == "Shard 2 failed (attempt 2 of 2): no memory\n"
+    text = watched(plan, console, lambda: fail(plan, 2))
+    assert text == "Shard 2 failed (attempt 2 of 2): no memory\n"
 
 
 def test_a_terminal_shows_a_live_line(plan):
@@ -239,10 +239,10 @@ def test_a_terminal_shows_a_live_line(plan):
         stopped(plan, 1, 6)
         fail(plan, 2)
 
-    said = watched(plan, console, happen)
-    assert "0 of 3 shards, 0 running" in said
-    assert " patients/s, 0.0 min left" in said
-    assert "Shard 2 failed (attempt 1 of 2): no memory" in said
+    text = watched(plan, console, happen)
+    assert "0 of 3 shards, 0 running" in text
+    assert " patients/s, 0.0 min left" in text
+    assert "Shard 2 failed (attempt 1 of 2): no memory" in text
 
 
 def test_a_shard_whose_receipt_was_revoked_counts_the_new_attempt_only(plan):

@@ -51,10 +51,10 @@ def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_p
     (other / "__init__.py").write_text("raise ImportError('of the folder')")
     monkeypatch.chdir(other.parent)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    said = call("submit", plan.run, "--local", "--workers", "2")
-    assert said.code == 0, said.err
-    assert said.out.count(" is done; ") == 3
-    assert "All shards are done" in said.out
+    result = call("submit", plan.run, "--local", "--workers", "2")
+    assert result.code == 0, result.err
+    assert result.out.count(" is done; ") == 3
+    assert "All shards are done" in result.out
     assert call("finalize", plan.run).code == 0
     assert_same_bits(plan.store.read().to_dataset(), serial)
     again = call("submit", plan.run, "--local")
@@ -104,9 +104,9 @@ def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(plan)
     shutil.rmtree(plan.path(PARTIAL, "00000"))
     for shard in plan.shards:
         plan.path(PARTIAL, f"{shard:05d}").write_text("a file where a folder must be")
-    said = call("submit", plan.run, "--local", "--workers", "2", "--attempts", "1")
-    assert said.code == 1
-    assert "FileExistsError" in said.out
+    result = call("submit", plan.run, "--local", "--workers", "2", "--attempts", "1")
+    assert result.code == 1
+    assert "FileExistsError" in result.out
     assert call("status", plan.run, "--attempts", "1").code == 1
     assert call("finalize", plan.run).code == 1
     assert len(attempts.read(plan)) == 3
@@ -115,9 +115,9 @@ def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(plan)
 def test_resume_checks_the_data_of_finished_shards_and_submit_does_not(done, serial):
     done.store.chunks(done.rows(1))["outcome"].unlink()
     assert "All shards are done" in call("submit", done.run, "--local").out
-    said = call("resume", done.run, "--local").out
-    assert "Shard 1: missing chunk of outcome" in said
-    assert "Shard 1 is done; 3 of 3 shards" in said
+    text = call("resume", done.run, "--local").out
+    assert "Shard 1: missing chunk of outcome" in text
+    assert "Shard 1 is done; 3 of 3 shards" in text
     assert finalize(done).complete
     assert_same_bits(done.store.read().to_dataset(), serial)
 
@@ -164,10 +164,10 @@ def test_an_interrupted_command_prints_how_to_resume(plan, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("qsp.cluster.backends.local.run_locally", interrupted)
-    said = call("submit", plan.run, "--local")
-    assert said.code == 130
-    assert "finished blocks are saved" in said.out
-    assert f"Next: qsp resume {plan.run} --local --workers 1" in said.out
+    result = call("submit", plan.run, "--local")
+    assert result.code == 130
+    assert "finished blocks are saved" in result.out
+    assert f"Next: qsp resume {plan.run} --local --workers 1" in result.out
 
 
 @pytest.mark.parametrize(
@@ -181,18 +181,18 @@ def test_an_interrupted_command_prints_how_to_resume(plan, monkeypatch):
     ],
 )
 def test_an_option_of_another_backend_is_refused(plan, words):
-    said = call("submit", plan.run, *words)
-    assert said.code == 2
-    assert f"but is {words[-2]}" in said.err
+    result = call("submit", plan.run, *words)
+    assert result.code == 2
+    assert f"but is {words[-2]}" in result.err
 
 
 def test_nothing_is_started_with_changed_input(plan):
     path = plan.path("inputs", "populations", "nhl.toml")
     path.write_text(path.read_text() + "\n")
     for verb in ("submit", "resume"):
-        said = call(verb, plan.run, "--local")
-        assert said.code == 2
-        assert "the file must match the plan, but is changed" in said.err
+        result = call(verb, plan.run, "--local")
+        assert result.code == 2
+        assert "the file must match the plan, but is changed" in result.err
     with pytest.raises(ConfigError, match="must match the plan"):
         run_shard(plan, 1)
     assert attempts.read(plan) == {}
@@ -209,10 +209,10 @@ def test_interrupting_the_command_stops_its_processes_after_a_block(plan, number
             "a live attempt",
         )
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-        said, _ = process.communicate(timeout=LIMIT_S)
+        text, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
-    assert b"Traceback" not in said
-    assert b"finished blocks are saved" in said
+    assert b"Traceback" not in text
+    assert b"finished blocks are saved" in text
     [attempt] = [attempt for own in attempts.read(plan).values() for attempt in own]
     assert attempt.state == "stopped"
     assert attempt.patients > 0
@@ -220,11 +220,11 @@ def test_interrupting_the_command_stops_its_processes_after_a_block(plan, number
 
 def test_exactly_one_backend_must_be_named(plan):
     for verb, *words in (["submit"], ["submit", "--slurm", "--local"], ["resume"]):
-        said = call(verb, plan.run, *words)
-        assert said.code == 2
+        result = call(verb, plan.run, *words)
+        assert result.code == 2
         got = " and ".join(words) or "missing"
-        assert f"{verb}: exactly one backend must be named, but is {got}" in said.err
-        assert "--slurm, --local or --dask" in said.err
+        assert f"{verb}: exactly one backend must be named, but is {got}" in result.err
+        assert "--slurm, --local or --dask" in result.err
 
 
 def test_the_file_for_sbatch_runs_missing_shards(done):
@@ -245,9 +245,9 @@ def test_the_file_for_sbatch_runs_missing_shards(done):
         sbatch_file(done, [0], Resources("work\ntouch x"))
     two_lines = dataclasses.replace(done, title="one\ntouch x")
     assert "# 1 of 3 shards of one touch x\n" in sbatch_file(two_lines, [0], Resources())
-    said = call("sbatch", done.run, "--sbatch", "qos")
-    assert said.code == 2
-    assert "KEY=VALUE" in said.err
+    result = call("sbatch", done.run, "--sbatch", "qos")
+    assert result.code == 2
+    assert "KEY=VALUE" in result.err
 
 
 def test_one_array_has_no_more_tasks_than_slurm_allows(plan):
@@ -263,9 +263,9 @@ def test_shards_that_cannot_be_started_are_reported_and_not_retried(plan, monkey
         "qsp.cluster.backends.local.run_locally",
         lambda *_, **__: "FileNotFoundError: no such folder",
     )
-    said = call("submit", plan.run, "--local")
-    assert said.code == 1
-    assert "no shard could be started: FileNotFoundError" in said.err
+    result = call("submit", plan.run, "--local")
+    assert result.code == 1
+    assert "no shard could be started: FileNotFoundError" in result.err
 
 
 @pytest.mark.parametrize(
@@ -280,11 +280,7 @@ def test_numbers_out_of_range_are_refused(plan, words):
     [
         ("SIGUSR1", {}, True),
         ("SIGUSR2", {}, True),
-        (
-            "SIGTERM",
-            {},
-            False,
-        ),  # after scancel it must not come back; Slurm requeues preempted jobs
+        ("SIGTERM", {}, False),  # scancel is final, and Slurm requeues preempted jobs itself
         ("SIGUSR1", {"SUBMITIT_EXECUTOR": "local"}, False),
     ],
 )
@@ -292,7 +288,7 @@ def test_a_job_is_requeued_only_after_a_warning(
     tmp_path, monkeypatch, signal_name, more, is_requeued
 ):
     scontrol = tmp_path / "scontrol"
-    scontrol.write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/said\n')
+    scontrol.write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/calls\n')
     scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
@@ -300,8 +296,8 @@ def test_a_job_is_requeued_only_after_a_warning(
     for name, value in more.items():
         monkeypatch.setenv(name, value)
     assert requeue(signal_name) is is_requeued
-    said = tmp_path / "said"
-    assert (said.read_text() if said.exists() else "") == ("requeue 7_3\n" if is_requeued else "")
+    calls = tmp_path / "calls"
+    assert (calls.read_text() if calls.exists() else "") == ("requeue 7_3\n" if is_requeued else "")
 
 
 def test_a_signal_is_recorded_and_handlers_are_restored():

@@ -63,10 +63,10 @@ def test_an_option_of_another_design_is_named_as_the_user_wrote_it(out):
 
 def test_the_heading_describes_the_design(out):
     done = call("escalate", out, "--target", "0.25", "--replicates", "40", "--stop-at", "9")
-    said = " ".join(done.out.split())
-    assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, ends at 9 at a level: 40" in said
-    assert "BOIN(" not in said
-    assert "None" not in said
+    text = " ".join(done.out.split())
+    assert "BOIN, target 25 %, cohorts of 3, at most 30 patients, ends at 9 at a level: 40" in text
+    assert "BOIN(" not in text
+    assert "None" not in text
 
 
 def test_help_shows_the_defaults_of_the_design():
@@ -76,9 +76,9 @@ def test_help_shows_the_defaults_of_the_design():
     for name, field in {"largest": "largest", "cohort": "cohort_size"}.items():
         (option,) = options[name].__metadata__
         assert option.show_default == str(defaults[field])
-    said = " ".join(call("escalate", "--help").out.split())
+    text = " ".join(call("escalate", "--help").out.split())
     for default in ("(30)", "(3)", "(no limit)", "(whole trial)"):
-        assert f"[default: {default}]" in said
+        assert f"[default: {default}]" in text
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

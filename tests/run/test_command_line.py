@@ -24,7 +24,7 @@ CONTRACT = {
     ("patient",): "body_weight body_surface age sex prevalence_weight",
 }
 ATTRIBUTES = (
-    "config seed qsp_version jax_version git_commit wall_s compile_s lane_width solver rtol backend"
+    "config seed qsp_version jax_version git_commit wall_s compile_s chunk_size solver rtol backend"
 )
 
 
@@ -222,14 +222,14 @@ def three_regimens(small_config, tmp_path):
 def test_check_prints_each_regimen_with_its_patients_and_periods(three_regimens):
     done = call("check", three_regimens)
     assert done.code == 0, done.err
-    said = " ".join(done.out.split())
-    assert "dose_table, patients 1, 3 " in said
-    assert "dose_table, patient 2 " in said
-    assert "dose_table, patient 9 " in said
-    assert "Dose periods: SUD1 3 mg in 2 doses; FD1 60 mg in 1 dose" in said
-    assert "Dose periods: SUD1 5 mg in 1 dose; FD1 60 mg in 1 dose" in said
-    assert "Dose periods: SUD1 20 ug in 1 dose " in said
-    assert "4 patients x 1 arm" in said
+    text = " ".join(done.out.split())
+    assert "dose_table, patients 1, 3 " in text
+    assert "dose_table, patient 2 " in text
+    assert "dose_table, patient 9 " in text
+    assert "Dose periods: SUD1 3 mg in 2 doses; FD1 60 mg in 1 dose" in text
+    assert "Dose periods: SUD1 5 mg in 1 dose; FD1 60 mg in 1 dose" in text
+    assert "Dose periods: SUD1 20 ug in 1 dose " in text
+    assert "4 patients x 1 arm" in text
 
 
 def test_check_prints_ten_regimens_and_the_number_of_the_others(three_regimens):
