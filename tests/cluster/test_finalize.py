@@ -36,7 +36,7 @@ def lose_chunk(plan):
     plan.store.chunks(plan.rows(1))["outcome"].unlink()
 
 
-def change_receipt(plan, **changes):
+def change_receipt(plan, /, **changes):
     path = receipts.receipt_path(plan, 1)
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
@@ -46,7 +46,7 @@ DAMAGE = {
     "a truncated chunk": (truncate, "chunk differs from its receipt: dose_label"),
     "a missing chunk": (lose_chunk, "missing chunk of outcome"),
     "a foreign receipt": (
-        lambda plan: change_receipt(plan, **{"plan": "0123456789abcdef"}),
+        lambda plan: change_receipt(plan, plan="0123456789abcdef"),
         "receipt damaged, or of another plan or shard",
     ),
     "the receipt of another shard": (
