@@ -180,7 +180,7 @@ def test_numbers_of_the_log_say_from_which_number_they_count(ds):
 
 def test_the_report_counts_decisions_by_planned_dose(folder, ds):
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
-    table = page[page.index("<caption>Decisions by planned dose</caption>") :]
+    table = page[page.index("<caption>Dosing decisions by planned dose</caption>") :]
     table = table[: table.index("</table>")]
     assert [table.count(f">{label}<") for label in ("1: SUD1", "2: SUD2", "3: FD1")] == [3, 3, 3]
     held = int((ds.decision == DECISIONS.index("held")).sum())
