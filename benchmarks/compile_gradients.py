@@ -5,7 +5,6 @@ They are logarithmic sensitivities to potency, production of IL-6 and killing.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qsp.engine.events import Events
 from qsp.engine.flatten import Flattened
 from qsp.engine.method import Method
 from qsp.engine.segments import max_segments
@@ -27,6 +25,7 @@ from qsp.model.cytokines import IL6
 from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
 from qsp.trial import Trial, event_table, period_table
+from qsp.trial.schedule import Events
 
 DAYS = 7
 BOLUS = 10.0
@@ -108,9 +107,7 @@ def _simulation(trial: Trial, cohort: Cohort) -> Simulation:
     people = cohort.people.covariates
     events = event_table(trial, people["body_weight"], people["body_surface"])
     periods = period_table(trial, events).label.shape[-1]
-    columns = (
-        np.asarray(getattr(events, field.name))[0, 0] for field in dataclasses.fields(Events)
-    )
+    columns = (np.asarray(leaf)[0, 0] for leaf in events)
     return Simulation(
         parameters=jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), cohort.parameters[0]),
         events=Events(*columns),

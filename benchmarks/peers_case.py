@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from scalar_model import ScalarModel, scalar_model
 
-from qsp.engine.integrate import REFERENCE_RTOL
+from qsp.engine.segments import REFERENCE_RTOL
 from qsp.run import Request, prepare
 from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
-from qsp.trial import EventTable, Trial, event_table
+from qsp.trial import Events, Trial, event_table
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 ARM = "step_up"
@@ -229,7 +229,7 @@ def _common(values: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _sum_by_kind(
-    events: EventTable, values: np.ndarray, model: ScalarModel, which: np.ndarray
+    events: Events, values: np.ndarray, model: ScalarModel, which: np.ndarray
 ) -> np.ndarray:
     """(patient, kind): Sum over the selected events."""
     of = events.kind[0][:, : len(which)]

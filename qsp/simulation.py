@@ -1,7 +1,7 @@
-"""A trial meets a population: the public verb `simulate`.
+"""Simulation of a trial in a cohort: the function `simulate`.
 
-The same patients meet every arm. Each pair of patient and arm is a lane of the engine, in the
-order of arms and patients; what a patient experiences depends on nobody else.
+Every patient is simulated in every arm. Each pair of arm and patient is one simulation of the
+engine, in the order of arms and then of patients, and does not depend on any other patient.
 """
 
 import dataclasses
@@ -16,7 +16,6 @@ import xarray as xr
 from qsp.engine.batch import CHUNK_SIZE, Batch, Timing
 from qsp.engine.batch import simulate as simulate_batch
 from qsp.engine.cache import CacheDir
-from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress
@@ -24,34 +23,40 @@ from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
-from qsp.population import Population
-from qsp.reaction import administered_doses, plans
+from qsp.population import Population, adherence
 from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset, with_decisions
 from qsp.system import Parameters, System, program_kinds
 from qsp.trial import (
+    AdaptivePlan,
     AdministeredDoses,
-    EventTable,
+    Arm,
+    Events,
     PeriodTable,
     Trial,
+    Widths,
+    administered_periods,
     event_table,
-    frozen,
+    fixed_schedule,
     period_table,
-    with_administered,
+    plan_table,
+    plan_widths,
 )
+from qsp.trial.rules import Reaction
 
 MOST_TRAJECTORIES = 2000
-"""Patients up to which the trajectories of all are kept."""
+"""Largest number of patients of which all trajectories are saved by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cohort:
-    """The patients of a run, arm by arm: the same persons, with the parameters that an arm changes.
+    """Patients of a run, with the parameters that they have in each arm.
 
     Args:
-        people: Ids, covariates and draws.
-        parameters: Per arm, parameters with a leading patient axis.
-        plausible: (arm, patient): Whether the parameters describe somebody.
-        seed: Of the draws that depend on the calendar: missed visits, dropout, errors of assays.
+        people: Ids, covariates and random effects.
+        parameters: For each arm, parameters with a leading patient axis.
+        plausible: (arm, patient): Whether the parameters describe a plausible patient.
+        seed: Seed of random numbers that depend on the visits: missed visits, dropout and
+            measurement errors.
     """
 
     people: Population
@@ -60,7 +65,7 @@ class Cohort:
     seed: int = 0
 
 
-def simulate(  # noqa: PLR0913 - one verb, each noun by its name
+def simulate(  # noqa: PLR0913
     trial: Trial,
     cohort: Cohort,
     *,
@@ -70,7 +75,7 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     progress: Progress | None = None,
     attributes: Mapping[str, Any] | None = None,
     whole: bool = True,
-    given: AdministeredDoses | None = None,
+    administered: AdministeredDoses | None = None,
     cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
@@ -78,20 +83,20 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     Args:
         trial: Arms, length, visits and times.
         cohort: Patients.
-        system: Equations; by default the closed form of binding.
+        system: Equations; by default with binding in closed form.
         method: Solver and tolerance.
-        trajectories: Ids of the patients whose trajectories are kept; all of up to 2,000 by
-            default.
-        progress: Told of each chunk.
-        attributes: Written into the results.
-        whole: Whether these are all patients of the run. In a part of a run everybody may fail;
-            `check_solved` judges the parts together.
-        given: What arms that react gave in another run: it is given again, at the same times, and
-            no rule is asked.
-        cache_dir: Folder in which compiled native programs are cached for the next process. By
-            default it is the one that JAX is configured to use, else `QSP_CACHE_DIR`, else the
-            folder for caches of this user. None caches nothing, and neither does a folder that
-            cannot be written to. A program that this process has compiled is not stored again.
+        trajectories: Ids of the patients whose trajectories are saved; by default all patients of a
+            cohort of up to 2,000, and the first 2,000 of a larger one.
+        progress: Receives the progress after each chunk.
+        attributes: Attributes added to the results.
+        whole: Whether the cohort holds all patients of the run. In a part of a run all patients may
+            fail; `check_solved` is then called for the parts together.
+        administered: Doses of another run of the trial, from `qsp.results.administered_of`. They
+            are given as a fixed schedule, and no rule is applied.
+        cache_dir: Folder in which compiled native programs are cached for later processes. By
+            default it is the cache folder of the JAX configuration, else `QSP_CACHE_DIR`, else the
+            cache folder of the user. None disables the cache, as does a folder that is not
+            writable. A program that this process has already compiled is not stored again.
 
     Returns:
         The dataset described in `qsp.results`.
@@ -103,25 +108,25 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
     people = cohort.people
     events = event_table(trial, people.covariates["body_weight"], people.covariates["body_surface"])
     periods = period_table(trial, events)
-    if given is not None:
-        events, periods = frozen(events, given), with_administered(periods, given, trial)
-    plan = plans(trial, people, cohort.seed) if given is None else None
+    if administered is not None:
+        events = fixed_schedule(events, administered)
+        periods = administered_periods(periods, administered, trial)
+    plan = _plans(trial, people, cohort.seed) if administered is None else None
     sims = dataclasses.replace(_simulations(trial, cohort, events, periods), plan=plan)
-    kept = _kept(people.ids, trajectories)
+    is_saved = _is_saved(people.ids, trajectories)
     grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
 
     solve = functools.partial(
         simulate_batch, system=system, method=method, progress=progress, cache_dir=cache_dir
     )
-    result, snapshots, timing = _run(sims, kept, grids, len(trial.arms), solve)
-    came = administered_doses(result.ledger)
-    if came is not None:
-        periods = with_administered(periods, came, trial)
+    result, snapshots, timing = _run(sims, is_saved, grids, len(trial.arms), solve)
+    if result.ledger is not None:
+        periods = administered_periods(periods, result.ledger, trial)
     labels = Labels(
         arms=tuple(arm.name for arm in trial.arms),
         patients=people.ids,
         time=grids[1],
-        kept=kept,
+        kept=is_saved,
         visits=grids[0],
         periods=periods,
         covariates=people.covariates,
@@ -144,14 +149,18 @@ def simulate(  # noqa: PLR0913 - one verb, each noun by its name
         **(attributes or {}),
     }
     tree = to_dataset(result, snapshots, labels, _links(result, cohort), record)
-    return tree if came is None else with_decisions(tree, came, result.log, trial)
+    if result.ledger is None:
+        return tree
+    return with_decisions(tree, result.ledger, result.log, trial)
 
 
 def check_solved(outcome: np.ndarray) -> None:
-    """Refuse a run that says nothing: a patient that failed is data, a run of nothing else is not.
+    """Check that at least one patient of a run could be simulated.
+
+    A failed simulation of a patient is recorded as an outcome; a run of failures only is an error.
 
     Args:
-        outcome: Of every patient of the run; see `qsp.results`.
+        outcome: Outcome of every patient of the run; see `qsp.results`.
 
     Raises:
         SolveError: If no patient could be simulated.
@@ -160,10 +169,37 @@ def check_solved(outcome: np.ndarray) -> None:
         raise SolveError("no patient could be simulated: every one failed")
 
 
+def _plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan[np.ndarray] | None:
+    """Plans of all simulations, arm by arm; None if no arm has rules."""
+    widths = plan_widths(trial.arms)
+    if widths is None:
+        return None
+    plans = [_plan(arm, widths, trial, people, seed) for arm in trial.arms]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *plans)
+
+
+def _plan(
+    arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int
+) -> AdaptivePlan[np.ndarray]:
+    """Plan of an arm, with the visits that each patient attends and the errors of measurements."""
+    covariates, reaction = people.covariates, arm.reaction or Reaction(calendar=())
+    plan = plan_table(arm, widths, covariates["body_weight"], covariates["body_surface"])
+    attendance = adherence(
+        people.ids,
+        plan.visit[0],
+        seed=seed,
+        missed=reaction.missed,
+        dropout=reaction.dropout,
+        errors=reaction.errors,
+        days=trial.days,
+    )
+    return plan._replace(attended=attendance.attended, error=attendance.error)
+
+
 def _simulations(
-    trial: Trial, cohort: Cohort, events: EventTable, periods: PeriodTable
+    trial: Trial, cohort: Cohort, events: Events[np.ndarray], periods: PeriodTable
 ) -> Simulation:
-    """Every pair of arm and patient, arm by arm."""
+    """All pairs of arm and patient, arm by arm, without plans."""
     arms, patients = events.time.shape[:2]
     levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
 
@@ -174,7 +210,7 @@ def _simulations(
     begin = np.full(arms * patients, float(trial.start))
     return Simulation(
         parameters=jax.tree.map(lambda *leaves: np.concatenate(leaves), *cohort.parameters),
-        events=Events(*(flat(getattr(events, f.name)) for f in dataclasses.fields(Events))),
+        events=Events(*map(flat, events)),
         thresholds=flat(levels),
         begin=begin,
         end=np.where(plausible, float(trial.days), begin),
@@ -182,7 +218,7 @@ def _simulations(
 
 
 def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods: int) -> np.ndarray:
-    """(arm, patient, dose_period, grade): Thresholds of the severity index."""
+    """(arm, patient, dose_period, grade): Thresholds of the severity index [1]."""
     with double():
         per_patient = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
         return np.stack(
@@ -193,31 +229,32 @@ def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods:
         )
 
 
-def _kept(ids: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
-    if wanted is None:
+def _is_saved(ids: np.ndarray, trajectories: np.ndarray | None) -> np.ndarray:
+    """(patient,): Whether the trajectory of the patient is saved."""
+    if trajectories is None:
         return np.arange(len(ids)) < MOST_TRAJECTORIES
-    return np.isin(ids, wanted)
+    return np.isin(ids, trajectories)
 
 
 def _run(
     sims: Simulation,
-    kept: np.ndarray,
+    is_saved: np.ndarray,
     grids: tuple[np.ndarray, np.ndarray],
     arms: int,
     solve: Callable[..., tuple[SimulationResult, Timing]],
 ) -> tuple[SimulationResult, Any, Timing]:
-    """Lanes with and without trajectories, each by a program of its own, put back in order."""
-    all_workers = np.tile(kept, arms)
+    """Run simulations with and without saved trajectories, each by one program."""
+    saves = np.tile(is_saved, arms)
     parts, timings, kinds = [], [], program_kinds(administered_kinds(sims))
     snapshots = None
-    for keep in (True, False):
-        index = _alike(np.flatnonzero(all_workers == keep), sims, arms)
+    for save in (True, False):
+        index = _sort_similar(np.flatnonzero(saves == save), sims, arms)
         if not len(index):
             continue
         part = jax.tree.map(lambda leaf, index=index: leaf[index], sims)
-        batch = Batch(part, grids if keep else grids[:1])
+        batch = Batch(part, grids if save else grids[:1])
         result, timing = solve(batch, kinds=kinds)
-        if keep:
+        if save:
             back = np.argsort(index)
             snapshots = jax.tree.map(
                 lambda leaf, back=back: leaf[back].reshape((arms, -1, *leaf.shape[1:])),
@@ -227,40 +264,40 @@ def _run(
         timings.append(timing)
     order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
 
-    def together(*leaves: np.ndarray) -> np.ndarray:
-        joined = np.concatenate(leaves)[order]
-        return joined.reshape((arms, len(kept), *joined.shape[1:]))
+    def join(*leaves: np.ndarray) -> np.ndarray:
+        rows = np.concatenate(leaves)[order]
+        return rows.reshape((arms, len(is_saved), *rows.shape[1:]))
 
-    whole = jax.tree.map(together, *(result for _, result in parts))
-    return whole, snapshots, functools.reduce(Timing.joined, timings)
+    whole = jax.tree.map(join, *(result for _, result in parts))
+    return whole, snapshots, functools.reduce(Timing.add, timings)
 
 
-def _alike(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
-    """Lanes in an order in which neighbors, which wait for each other, are given much the same.
+def _sort_similar(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
+    """Sort simulations so that those of one chunk have similar dosing and finish together.
 
-    Where rules react, that is by arm and by how soon a patient has CRS; else as they are.
+    With rules, the order is by arm and then by the lowest threshold of CRS; without, it is kept.
     """
     if sims.plan is None:
         return index
     arm = index // (len(sims.begin) // arms)
-    soonest = np.asarray(sims.thresholds)[index, :, 0].min(-1)
-    return index[np.lexsort((soonest, arm))]
+    lowest = np.asarray(sims.thresholds)[index, :, 0].min(-1)
+    return index[np.lexsort((lowest, arm))]
 
 
 def administered_kinds(sims: Simulation) -> np.ndarray:
-    """Kinds of all that may be given: on schedule, ahead of planned doses, and by rules.
+    """Return the kinds of all doses: scheduled, ahead of planned doses, planned, and by rules.
 
     Args:
-        sims: All that there are.
+        sims: All simulations, with a leading axis.
     """
-    given = [sims.events.kind]
+    kinds = [sims.events.kind]
     if sims.plan is not None:
-        given += [sims.plan.rescues.kind, sims.plan.steps.ahead_kind, sims.plan.steps.kind]
-    return np.unique(np.concatenate([np.unique(kind) for kind in given]))
+        kinds += [sims.plan.rescues.kind, sims.plan.steps.ahead_kind, sims.plan.steps.kind]
+    return np.unique(np.concatenate([np.unique(kind) for kind in kinds]))
 
 
 def _links(result: SimulationResult, cohort: Cohort) -> CRSLinks:
-    """Probabilities of CRS in each dose period by the two alternative links."""
+    """Probabilities of CRS in each dose period, by the logistic and the hazard link."""
     reductions = result.periods.reductions
     peak = np.asarray(reductions.peak.cytokines)[:, :, 1:, IL6]
     with double():

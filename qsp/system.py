@@ -1,6 +1,7 @@
-"""The system that is integrated: the model, the supportive drugs and the entry of doses.
+"""System of equations for the engine: the model, the supportive drugs, and the route of each dose.
 
-The engine sees a state, its derivative, doses by kind, and observables.
+It implements `qsp.engine.interface.AbstractSystem`: a state, its derivative, doses by kind, and the
+quantities to reduce, save and measure.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ two programs in all and rare drugs cost nothing where they are not used."""
 
 
 class Parameters(eqx.Module):
-    """One patient with one molecule and the supportive drugs."""
+    """Parameters of one patient with one molecule and the supportive drugs."""
 
     model: model.Parameters
     supportive: SupportiveParameters
@@ -89,7 +90,11 @@ class Snapshot(eqx.Module):
 
 
 class System(eqx.Module):
-    """Model and supportive drugs, with a choice of structure for the equations."""
+    """Model and supportive drugs.
+
+    Args:
+        structure: Structure of the model.
+    """
 
     structure: model.ModelStructure = model.ModelStructure()
 
@@ -181,13 +186,14 @@ class System(eqx.Module):
         error: jax.Array,
         p: Parameters,
     ) -> jax.Array:
-        """Return the measurements for dosing rules, in the order of `MEASURED`.
+        """Return the measurements of a visit, in the order of `MEASURED`.
 
         Args:
-            snapshot: Values at the visit.
-            first: Values at the start of the trial.
-            levels (grade,): Thresholds of the dose period.
-            error (measured,): Factor of each assay; for temperature, on the rise above 37 degrees.
+            snapshot: Snapshot at the visit.
+            first: Snapshot at the start of the trial.
+            levels: (grade,): Thresholds of the dose period.
+            error: (measured,): Factor of the error of each measurement; for temperature, of the
+                rise above 37 degrees Celsius.
             p: Parameters.
         """
         blood = p.model.tissues.volume[BLOOD]

@@ -30,7 +30,6 @@ from jax.flatten_util import ravel_pytree
 from qsp import model, molecules, system
 from qsp.engine import segments as segments
 from qsp.engine.batch import Batch, simulate
-from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation
 from qsp.model.cytokines import CYTOKINES
@@ -38,6 +37,7 @@ from qsp.model.tissues import BLOOD
 from qsp.molecules import Molecule
 from qsp.population import ParameterTable, nominal, read_cohort, to_parameters
 from qsp.system import DOSE_KINDS, System
+from qsp.trial.schedule import Events
 
 EVENTS = 16
 PERIODS = 8

@@ -1,1 +1,1 @@
-"""How lanes are computed: one patient in one arm (`solve`), many of them (`batch`); no biology."""
+"""Simulation engine: one simulation (`trajectory`), batches of them (`batch`); without biology."""

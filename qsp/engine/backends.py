@@ -1,8 +1,8 @@
-"""What computes a chunk of lanes: machine code of this package's own, or a program of XLA.
+"""Backends that compute a chunk of simulations: native machine code of this package, or XLA.
 
-Both are made from `solve_simulation`. XLA computes any solver, on any device, in any precision. The
-native program is for the processor: lanes fill its vector registers, each leaves a loop when it is
-done, and what is absent in the whole population is not computed at all.
+Both compile `solve_simulation`. XLA computes any solver, on any device, in any precision. A native
+program is for CPUs: simulations fill the vector registers, each leaves a loop when it is done, and
+terms whose parameters are zero in the whole population are left out.
 """
 
 import dataclasses
@@ -15,30 +15,31 @@ from typing import Any, Literal, TypeAlias
 import jax
 import numpy as np
 
+from qsp.engine.interface import AbstractSystem
 from qsp.engine.method import Method
 from qsp.engine.precision import scope
-from qsp.engine.trajectory import AbstractSystem, Simulation, SimulationResult, solve_simulation
+from qsp.engine.trajectory import Simulation, SimulationResult, solve_simulation
 from qsp.engine.workers import Device
 from qsp.errors import BackendWarning, ConfigError
 from qsp.native import Program, Shape, Unsupported, build
 
 Backend: TypeAlias = Literal["native", "xla"]
 Chunk: TypeAlias = Callable[[Device, Simulation], SimulationResult]
-"""Results of lanes in numpy, computed on a device."""
+"""Computes simulations with a leading axis on a device; results are NumPy arrays."""
 Absent: TypeAlias = tuple[frozenset[int], ...]
-"""Of each array of a lane, the elements that are zero in every lane."""
+"""For each input array, the flat indices of elements that are zero in every simulation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramSpec:
-    """What a program is made of and computes with, besides lanes.
+    """Everything that a program depends on besides its simulations.
 
     Args:
-        system: What is integrated.
-        method: How.
+        system: System that is integrated.
+        method: Numerical method.
         kinds: Number of kinds of dose.
-        grids: Times of snapshots.
-        segments: At least as many as any lane has.
+        grids: Times of snapshots [day], one sorted array for each grid.
+        segments: Upper bound of the number of segments of any simulation.
     """
 
     system: AbstractSystem
@@ -48,19 +49,19 @@ class ProgramSpec:
     segments: np.int32
 
 
-def chunks(
+def compile_chunks(
     sims: Simulation, spec: ProgramSpec, workers: Sequence[Device], cache_dir: Path | None = None
 ) -> tuple[Chunk, Backend]:
-    """What computes chunks of lanes, and which of the two it is.
+    """Return a function that computes chunks of simulations, and its backend.
 
     Args:
-        sims: All lanes there are.
-        spec: What they are computed with.
-        workers: Where.
-        cache_dir: Folder of compiled native programs; None caches nothing.
+        sims: All simulations of the run, with a leading axis.
+        spec: Specification of the program.
+        workers: Devices that will compute chunks.
+        cache_dir: Folder of compiled native programs; None disables the cache.
 
     Raises:
-        ConfigError: If native code was asked for and cannot be had.
+        ConfigError: If the method asks for `backend="native"` but it is not supported.
     """
     method, problem = spec.method, "the device is no CPU"
     if method.is_native and all(device.platform == "cpu" for device in workers):
@@ -78,10 +79,10 @@ def chunks(
 
 @functools.cache
 def warn_of_fallback(problem: str) -> None:
-    """Warn, once in a process, that XLA computes what a native program was meant to.
+    """Warn, once in a process, that XLA is used instead of a native program.
 
     Args:
-        problem: What has no native form.
+        problem: Operation that native programs do not support.
     """
     warnings.warn(
         f"{problem}: XLA computes this system, and takes several times as long",
@@ -92,7 +93,7 @@ def warn_of_fallback(problem: str) -> None:
 
 def _xla(spec: ProgramSpec) -> Chunk:
     def chunk(device: Device, sims: Simulation) -> SimulationResult:
-        # Both hold for one thread only.
+        # Both settings are local to a thread.
         with scope(spec.method.precision), jax.default_device(device):
             result = _vmapped(
                 spec.grids,
@@ -126,28 +127,28 @@ def _vmapped(
 
 
 def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None) -> Chunk:
-    of_trial = (spec.grids, spec.segments)
+    shared = (spec.grids, spec.segments)
     shapes = [
-        *(_of_simulations(path, leaf) for path, leaf in jax.tree.leaves_with_path(sims)),
-        *(Shape(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(of_trial)),
+        *(_input_shape(path, leaf) for path, leaf in jax.tree.leaves_with_path(sims)),
+        *(Shape(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(shared)),
     ]
-    structure = jax.tree.structure((sims, *of_trial))
-    whole = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
-    programs = _programs(spec.system, spec.method, spec.kinds, structure, whole)
-    program = programs.without(tuple(shape.absent for shape in shapes), cache_dir)
+    structure = jax.tree.structure((sims, *shared))
+    full_shapes = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
+    programs = _programs(spec.system, spec.method, spec.kinds, structure, full_shapes)
+    program = programs.find_or_build(tuple(shape.absent for shape in shapes), cache_dir)
 
     def chunk(device: Device, sims: Simulation) -> SimulationResult:
         count = len(sims.begin)
-        shared = (
-            np.broadcast_to(leaf, (count, *np.shape(leaf))) for leaf in jax.tree.leaves(of_trial)
+        repeated = (
+            np.broadcast_to(leaf, (count, *np.shape(leaf))) for leaf in jax.tree.leaves(shared)
         )
-        return program(*jax.tree.leaves(sims), *shared)
+        return program(*jax.tree.leaves(sims), *repeated)
 
     return chunk
 
 
-def _of_simulations(path: Any, leaf: np.ndarray) -> Shape:
-    """An array of a lane; a parameter that is zero in all lanes makes a program without it."""
+def _input_shape(path: Any, leaf: np.ndarray) -> Shape:
+    """Shape of an input array; parameters that are zero in all simulations are marked absent."""
     zero = np.all((leaf == 0) & ~np.signbit(leaf), axis=0)
     is_parameter = path[0] == jax.tree_util.GetAttrKey("parameters")
     absent = np.flatnonzero(zero) if is_parameter else ()
@@ -155,25 +156,25 @@ def _of_simulations(path: Any, leaf: np.ndarray) -> Shape:
 
 
 class _ProgramCache:
-    """Programs of lanes of one shape, each without something that is absent.
+    """Native programs for simulations of one shape, which differ in the elements they leave out.
 
     Args:
-        build: Makes one, with a folder of compiled programs.
+        build: Builds a program without the absent elements, given a folder of compiled programs.
     """
 
     def __init__(self, build: Callable[[Absent, Path | None], Program]) -> None:
         self._build = build
         self._built: list[tuple[Absent, Program]] = []
 
-    def without(self, absent: Absent, cache_dir: Path | None) -> Program:
-        """A program that leaves out nothing but what is absent, and as much of it as any has."""
-        fit = [
+    def find_or_build(self, absent: Absent, cache_dir: Path | None) -> Program:
+        """Return the program that leaves out the most elements, all of them absent."""
+        usable = [
             (sum(map(len, left_out)), n)
             for n, (left_out, _) in enumerate(self._built)
             if all(a <= b for a, b in zip(left_out, absent, strict=True))
         ]
-        if fit:
-            return self._built[max(fit)[1]][1]
+        if usable:
+            return self._built[max(usable)[1]][1]
         self._built.append((absent, self._build(absent, cache_dir)))
         return self._built[-1][1]
 
@@ -186,11 +187,11 @@ def _programs(
     arguments = jax.tree.unflatten(structure, leaves)
     solve = functools.partial(solve_simulation, system=system, method=method, kinds=kinds)
 
-    def built(absent: Absent, cache_dir: Path | None) -> Program:
-        known = (
+    def build_program(absent: Absent, cache_dir: Path | None) -> Program:
+        inputs = tuple(
             dataclasses.replace(shape, absent=zero)
             for shape, zero in zip(shapes, absent, strict=True)
         )
-        return build(solve, arguments, tuple(known), cache_dir)
+        return build(solve, arguments, inputs, cache_dir)
 
-    return _ProgramCache(built)
+    return _ProgramCache(build_program)

@@ -1,10 +1,10 @@
-"""Many lanes: chunks of one width through one compiled program, on every core and device there is.
+"""Batches of simulations: chunks of one size, computed by one compiled program on all workers.
 
-Every chunk has the same shape (the last is padded with idle lanes), so a run compiles once, and a
-patient's bits do not depend on which others are beside him. Workers take the next chunk when they
-have done one, each with the program of a single device: one program for several devices
-(`jax.shard_map`) rounds otherwise than that for one, and makes every device wait for the slowest.
-Results leave the device chunk by chunk.
+All chunks have the same shape; the last one is padded with idle simulations. A run therefore
+compiles once, and the bits of a patient do not depend on the other patients of the chunk. Each
+worker takes the next chunk when it has finished one, and runs the program of a single device: a
+program for several devices (`jax.shard_map`) rounds differently, and makes every device wait for
+the slowest. Results leave the device chunk by chunk.
 """
 
 import dataclasses
@@ -14,26 +14,27 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from qsp.engine.backends import Backend, ProgramSpec, chunks
+from qsp.engine.backends import Backend, ProgramSpec, compile_chunks
 from qsp.engine.cache import CacheDir, chosen
+from qsp.engine.interface import AbstractSystem
 from qsp.engine.method import Method
 from qsp.engine.progress import NoProgress, Progress
 from qsp.engine.segments import max_segments
-from qsp.engine.trajectory import AbstractSystem, Simulation, SimulationResult
+from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.engine.workers import Device, WorkerPool, all_workers
 from qsp.errors import SolveError
 
 CHUNK_SIZE = 64
-"""Lanes of one chunk; part of the record of a run. A multiple of 64."""
+"""Simulations in one chunk, a multiple of 64; recorded with the results of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Lanes to solve: every array has a leading lane axis.
+    """Simulations to solve.
 
     Args:
-        sims: Parameters, events, thresholds, begin and end.
-        grids: Times of snapshots, one sorted array per grid.
+        sims: Simulations with a leading axis, in NumPy and float64.
+        grids: Times of snapshots [day], one sorted array for each grid.
     """
 
     sims: Simulation
@@ -41,25 +42,26 @@ class Batch:
 
     @property
     def size(self) -> int:
+        """Number of simulations."""
         return self.sims.begin.shape[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds, and what took them.
+    """Duration and backend of a run.
 
     Args:
-        compile_s: Until the first chunk was begun.
-        run_s: From then on.
-        backend: What computed the chunks.
+        compile_s: Time until the first chunk was started [s].
+        run_s: Time from then on [s].
+        backend: Backend that computed the chunks.
     """
 
     compile_s: float
     run_s: float
     backend: Backend
 
-    def joined(self, other: "Timing") -> "Timing":
-        """Of two calls, one after the other."""
+    def add(self, other: "Timing") -> "Timing":
+        """Return the timing of two calls in sequence."""
         compile_s, run_s = self.compile_s + other.compile_s, self.run_s + other.run_s
         return Timing(compile_s, run_s, self.backend)
 
@@ -74,23 +76,25 @@ def simulate(  # noqa: PLR0913
     workers: Sequence[Device] | None = None,
     cache_dir: CacheDir = "default",
 ) -> tuple[SimulationResult, Timing]:
-    """Solve every lane.
+    """Solve all simulations of a batch.
 
     Args:
-        batch: Lanes and grids, in numpy, float64.
-        system: What is integrated.
-        method: How.
+        batch: Simulations and grids.
+        system: System that is integrated.
+        method: Numerical method.
         kinds: Number of kinds of dose.
-        progress: Told of each chunk.
-        workers: Where chunks are computed, at the same time; by default `everywhere()`. A device
-            may stand there several times.
-        cache_dir: Folder of compiled native programs; see `qsp.engine.cache`. None caches nothing.
+        progress: Receives the progress after each chunk.
+        workers: Devices that compute chunks at the same time; by default `all_workers()`. A device
+            may be listed several times.
+        cache_dir: Folder of compiled native programs; see `qsp.engine.cache`. None disables the
+            cache.
 
     Returns:
-        Results in numpy with a leading lane axis, and seconds of compilation and of the run.
+        Results in NumPy with a leading simulation axis, and their timing.
 
     Raises:
-        SolveError: If a leaf of the parameters is not float64.
+        SolveError: If an array of the parameters is not float64.
+        ConfigError: If the method asks for `backend="native"` but it is not supported.
     """
     _check_precision(batch.sims)
     progress, workers = progress or NoProgress(), workers or all_workers()
@@ -98,10 +102,10 @@ def simulate(  # noqa: PLR0913
     segments = max_segments(sims.events, sims.begin, sims.end, batch.grids, sims.plan)
     spec = ProgramSpec(system, method, kinds, batch.grids, np.int32(segments))
     began = clock.perf_counter()
-    chunk_of, backend = chunks(batch.sims, spec, workers, chosen(cache_dir))
+    compute, backend = compile_chunks(batch.sims, spec, workers, chosen(cache_dir))
     with WorkerPool(workers) as pool:
         idle = _idle(_slice(batch.sims, 0))
-        pool.each_device(lambda device: chunk_of(device, idle))
+        pool.each_device(lambda device: compute(device, idle))
         compiled = clock.perf_counter()
         progress.compiled(compiled - began)
         progress.start(batch.size)
@@ -109,7 +113,7 @@ def simulate(  # noqa: PLR0913
         results = []
         for first, chunk in zip(
             firsts,
-            pool.ordered(lambda device, n: chunk_of(device, _slice(batch.sims, n)), firsts),
+            pool.ordered(lambda device, n: compute(device, _slice(batch.sims, n)), firsts),
             strict=True,
         ):
             count = min(CHUNK_SIZE, batch.size - first)
@@ -120,7 +124,7 @@ def simulate(  # noqa: PLR0913
 
 
 def _slice(sims: Simulation, first: int) -> Simulation:
-    """One chunk; where the lanes run out, the first of the chunk fills up, idle."""
+    """One chunk from index `first`, padded with idle copies of its first simulation."""
     count = min(CHUNK_SIZE, sims.begin.shape[0] - first)
     index = np.concatenate([np.arange(first, first + count), np.full(CHUNK_SIZE - count, first)])
     chunk = jax.tree.map(lambda leaf: leaf[index], sims)

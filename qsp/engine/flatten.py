@@ -1,7 +1,7 @@
-"""A system whose state is one vector, and whose equations see many lanes at once.
+"""System whose state is one vector, and whose equations see many simulations at once.
 
-A solver combines its stages state by state. Thirty small arrays cost thirty passes over memory for
-each combination, one vector costs one; the equations go on seeing the tree.
+A solver combines its stages state by state. For thirty small arrays that is thirty passes over
+memory, for one vector it is one. The equations still see the tree of small arrays.
 """
 
 import dataclasses
@@ -11,77 +11,80 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from qsp.engine.interface import AbstractSystem, PyTree
 from qsp.engine.solvers.batched import batch_last
 
 
 @dataclasses.dataclass(frozen=True)
 class Flattened:
-    """What a system shows the engine, in terms of a vector.
+    """The interface `AbstractSystem` of a system, with a vector as the state.
 
     Args:
-        system: The system, whose state is a tree.
-        tree: A state, for its structure and its shapes.
+        system: System whose state is a tree.
+        tree: State, for its structure and shapes.
     """
 
-    system: Any
-    tree: Any
+    system: AbstractSystem
+    tree: PyTree
 
     @staticmethod
-    def of(system: Any, p: Any) -> "Flattened":
-        """A system with its states raveled in the order of their tree."""
+    def of(system: AbstractSystem, p: PyTree) -> "Flattened":
+        """Return a system with its state flattened in the order of the tree."""
         return Flattened(system, jax.eval_shape(system.initial, p))
 
-    def unravel(self, x: Array) -> Any:
-        """The tree of a vector; axes after the first are kept."""
+    def unravel(self, x: Array) -> PyTree:
+        """Return the tree of a vector; further axes of the vector are kept."""
         leaves, first = [], 0
         for leaf in jax.tree.leaves(self.tree):
             leaves.append(x[first : first + leaf.size].reshape((*leaf.shape, *x.shape[1:])))
             first += leaf.size
         return jax.tree.unflatten(jax.tree.structure(self.tree), leaves)
 
-    def ravel(self, tree: Any) -> Array:
-        """The vector of a tree; axes that its leaves have beyond those of a state are kept."""
+    def ravel(self, tree: PyTree) -> Array:
+        """Return the vector of a tree; axes of its leaves beyond those of a state are kept."""
         parts = jax.tree.map(
             lambda leaf, like: leaf.reshape((like.size, *leaf.shape[like.ndim :])), tree, self.tree
         )
         return jnp.concatenate(jax.tree.leaves(parts))
 
-    def initial(self, p: Any) -> Array:
-        """State before the first dose."""
+    def initial(self, p: PyTree) -> Array:
+        """Return the state before the first dose."""
         return self.ravel(self.system.initial(p))
 
-    def negligible(self, x: Array, p: Any) -> Array:
-        """Absolute tolerance of each state."""
+    def negligible(self, x: Array, p: PyTree) -> Array:
+        """Return the absolute tolerance of each state."""
         return self.ravel(self.system.negligible(self.unravel(x), p))
 
-    def rates(self, time: Array, x: Array, p: Any, infusion: Array) -> Array:
-        """Derivative."""
+    def rates(self, time: Array, x: Array, p: PyTree, infusion: Array) -> Array:
+        """Return the derivative."""
         return self.ravel(self.system.rates(time, self.unravel(x), p, infusion))
 
-    def bolus(self, x: Array, p: Any, amount: Array) -> Array:
-        """State after boluses."""
+    def bolus(self, x: Array, p: PyTree, amount: Array) -> Array:
+        """Return the state after boluses."""
         return self.ravel(self.system.bolus(self.unravel(x), p, amount))
 
-    def snapshot(self, x: Array, p: Any) -> Any:
-        """What a trajectory shows."""
+    def snapshot(self, x: Array, p: PyTree) -> PyTree:
+        """Return the quantities that are saved."""
         return self.system.snapshot(self.unravel(x), p)
 
-    def peaks(self, x: Array, p: Any) -> Any:
-        """What is maximized inside steps."""
+    def peaks(self, x: Array, p: PyTree) -> PyTree:
+        """Return the quantities whose maximum is taken inside steps."""
         return self.system.peaks(self.unravel(x), p)
 
-    def areas(self, x: Array, p: Any) -> Any:
-        """What is integrated."""
+    def areas(self, x: Array, p: PyTree) -> PyTree:
+        """Return the quantities that are integrated."""
         return self.system.areas(self.unravel(x), p)
 
-    def ends(self, x: Array, p: Any) -> tuple[Any, Any]:
-        """What is taken at the ends of steps."""
+    def ends(self, x: Array, p: PyTree) -> tuple[Any, Any]:
+        """Return the quantities for the ends of steps."""
         return batch_last(lambda x, p: self.system.ends(self.unravel(x), p))(x, p)
 
-    def signal(self, peaks: Any) -> Array:
-        """What crosses the thresholds."""
+    def signal(self, peaks: PyTree) -> Array:
+        """Return the signal that is compared with the thresholds."""
         return self.system.signal(peaks)
 
-    def measured(self, snapshot: Any, first: Any, levels: Array, error: Array, p: Any) -> Array:
-        """What rules look at."""
+    def measured(
+        self, snapshot: PyTree, first: PyTree, levels: Array, error: Array, p: PyTree
+    ) -> Array:
+        """Return the measurements of a visit."""
         return self.system.measured(snapshot, first, levels, error, p)

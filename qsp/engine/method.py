@@ -1,4 +1,4 @@
-"""How a run is integrated: solver, tolerances, precision."""
+"""Numerical method of a run: solver, tolerances, precision and backend."""
 
 import dataclasses
 from typing import Literal
@@ -13,7 +13,7 @@ from qsp.errors import ConfigError, suggest
 STABILIZED = {"ROCK4": ROCK4, "ROCK2": ROCK2, "RKC2": RKC2}
 EXPLICIT = (*STABILIZED, "Tsit5", "Dopri5", "Dopri8", "Bosh3")
 SINGLE_RTOL = 3e-5
-"""Below it the rounding of float32 looks like an error of the step."""
+"""Smallest relative tolerance in float32; below it, rounding looks like an error of the step."""
 IMPLICIT = ("Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5")
 SOLVERS = EXPLICIT + IMPLICIT
 
@@ -23,16 +23,16 @@ class Method:
     """Numerical method of a run.
 
     Args:
-        solver: Name of a stabilized method of this package, or of a diffrax solver; the implicit
-            ones are for the kinetic binding form.
+        solver: Name of a stabilized solver of this package or of a diffrax solver; implicit solvers
+            are for the kinetic form of binding.
         rtol: Relative tolerance of every state; absolute tolerances come from the model, state by
             state.
-        first_step: First step after each dose [day].
-        smallest_step: A step below this means that the solve failed [day].
-        max_steps: Most steps between two doses; beyond it the solve failed.
-        precision: float64, or float32 where its error is known to be small enough.
-        backend: What computes it: "native" machine code, which is for explicit solvers in float64
-            on a CPU; "xla"; or "auto", native where it can be.
+        first_step: Length of the first step after each dose [day].
+        smallest_step: Smallest step [day]; a solve that needs a smaller one has failed.
+        max_steps: Most steps between two doses; a solve that needs more has failed.
+        precision: "float64", or "float32" where its error is known to be acceptable.
+        backend: "native" for machine code of this package, which supports explicit solvers in
+            float64 on a CPU; "xla"; or "auto", which is native where supported.
 
     Raises:
         ConfigError: If the solver is unknown or a number is out of range.
@@ -67,16 +67,16 @@ class Method:
 
     @property
     def is_native(self) -> bool:
-        """Whether machine code of this package may compute it."""
+        """Whether a native program may compute the run."""
         return self.backend != "xla" and not self.is_implicit and self.precision == "float64"
 
     @property
     def is_implicit(self) -> bool:
-        """Whether the solver can take stiff equations."""
+        """Whether the solver is implicit, for stiff equations."""
         return self.solver in IMPLICIT
 
     def diffrax_solver(self) -> dfx.AbstractAdaptiveSolver:
-        """The solver object."""
+        """Return the diffrax solver."""
         if self.solver in STABILIZED:
             return STABILIZED[self.solver]()
         kind = getattr(dfx, self.solver)

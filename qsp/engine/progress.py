@@ -1,56 +1,56 @@
-"""Progress of a run, told once per chunk of patients from the host."""
+"""Progress of a run, reported from the host after each chunk of simulations."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Something that shows how far a run is."""
+    """Receiver of the progress of a run."""
 
     def start(self, sims: int) -> None:
-        """`sims` is the number of patients times arms."""
+        """Start a run of `sims` simulations, the number of patients times arms."""
 
     def compiled(self, seconds: float) -> None:
-        """The program is compiled."""
+        """Report that the program was compiled in `seconds`."""
 
     def advance(self, sims: int) -> None:
-        """That many more are done."""
+        """Report that `sims` more simulations are done."""
 
 
 class NoProgress:
-    """Shows nothing."""
+    """Progress that shows nothing."""
 
     def start(self, sims: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def compiled(self, seconds: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(self, sims: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class JointProgress:
-    """One progress over several calls: compiled once, started once.
+    """Progress of several calls shown as one: compiled once and started once.
 
     Args:
-        whole: Who is told.
-        sims: Of all calls together.
+        whole: Progress that shows all calls together.
+        sims: Number of simulations of all calls together.
     """
 
     def __init__(self, whole: Progress, sims: int) -> None:
-        self._whole, self._simulations, self._begun = whole, sims, False
+        self._whole, self._simulations, self._started = whole, sims, False
 
     def compiled(self, seconds: float) -> None:
-        """Told of the first time only."""
-        if not self._begun:
+        """Report the compilation of the first call; later calls use the same program."""
+        if not self._started:
             self._whole.compiled(seconds)
 
     def start(self, sims: int) -> None:
-        """Told once, of all lanes."""
-        if not self._begun:
+        """Start at the first call, with the simulations of all calls."""
+        if not self._started:
             self._whole.start(self._simulations)
-        self._begun = True
+        self._started = True
 
     def advance(self, sims: int) -> None:
-        """Told each time."""
+        """Report that `sims` more simulations are done."""
         self._whole.advance(sims)

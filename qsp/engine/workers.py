@@ -1,4 +1,4 @@
-"""Workers: threads that each drive one device, or one core of the CPU, with the next task."""
+"""Workers: threads that each run tasks on one device, or on one core of the CPU."""
 
 import os
 import queue
@@ -11,14 +11,14 @@ from typing import Any, TypeAlias, TypeVar
 import jax
 
 Device: TypeAlias = Any
-"""A `jax.Device`, which is no type to a type checker."""
+"""A `jax.Device`, which type checkers do not accept as a type."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def all_workers() -> tuple[Device, ...]:
-    """All devices of this process; a CPU that is one device counts once for each of its cores."""
+    """Return all devices of this process; the CPU is listed once for each core."""
     devices = tuple(jax.local_devices())
     if len(devices) == 1 and devices[0].platform == "cpu":
         return devices * _cores()
@@ -26,16 +26,16 @@ def all_workers() -> tuple[Device, ...]:
 
 
 def _cores() -> int:
-    """Cores this process may use; not every system can say which."""
+    """Number of cores that this process may use; not all operating systems can limit them."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 class WorkerPool:
-    """Threads, one a worker, from `with` to its end.
+    """Context manager with one thread for each worker.
 
     Args:
-        workers: Device of each.
+        workers: Device of each worker.
     """
 
     def __init__(self, workers: Sequence[Device]) -> None:
@@ -57,25 +57,25 @@ class WorkerPool:
         self._threads.shutdown(cancel_futures=True)
 
     def each_device(self, work: Callable[[Device], Result]) -> list[Result]:
-        """Do something once on every device, at the same time."""
+        """Run a task once on every device, at the same time."""
         return list(self._threads.map(work, dict.fromkeys(self._workers)))
 
     def ordered(
         self, work: Callable[[Device, Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Result]:
-        """Results in the order of the tasks, each done by the first worker that is free.
+        """Yield results in the order of the tasks; each task runs on the first free worker.
 
-        At most two tasks a worker are under way or waiting to be taken, whatever their number.
+        At most two tasks per worker are running or waiting, so that results do not pile up.
         """
         waiting: deque[Future[Result]] = deque()
         for task in tasks:
-            waiting.append(self._threads.submit(self._take, work, task))
+            waiting.append(self._threads.submit(self._run, work, task))
             if len(waiting) >= 2 * len(self._workers):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _take(self, work: Callable[[Device, Task], Result], task: Task) -> Result:
+    def _run(self, work: Callable[[Device, Task], Result], task: Task) -> Result:
         device = self._free.get()
         try:
             return work(device, task)

@@ -1,4 +1,4 @@
-"""Who comes to which visit, and how far a measurement there is off: draws of each patient."""
+"""Attendance at visits, dropout and measurement errors of each patient, as random numbers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _CUMULATIVE = np.vectorize(lambda z: 0.5 * (1.0 + erf(z / sqrt(2.0))), otypes=[f
 
 @dataclasses.dataclass(frozen=True)
 class Adherence:
-    """Visits of patients.
+    """Attendance and measurement errors.
 
     Args:
-        attended: (patient, visit): Whether the patient came.
-        error: (patient, visit, measured): Factor of each measurement.
+        attended: (patient, visit): Whether the patient comes to the visit.
+        error: (patient, visit, measured): Factor of the error of each measurement.
     """
 
     attended: np.ndarray
@@ -37,19 +37,19 @@ def adherence(  # noqa: PLR0913
     errors: Sequence[float],
     days: float,
 ) -> Adherence:
-    """Draw who comes and what is measured.
+    """Sample attendance and measurement errors.
 
-    A draw depends on the seed, the patient and the time of the visit: arms share it where they
-    share the visit. Nobody misses the first visit, at which treatment begins. Those who leave do so
-    at a constant rate, such that the given share has left by the end.
+    A random number depends on the seed, the patient and the time of the visit, so arms with the
+    same visit share it. All patients come to the first visit, at which treatment begins. Patients
+    drop out at a constant rate, such that the fraction `dropout` has left by the end.
 
     Args:
-        ids: (patient,): Numbers.
-        visits: (visit,): [day]; inf where padded.
-        seed: Of the run.
-        missed: Share of visits that are missed.
-        dropout: Share of patients that leave by the end.
-        errors: (measured,): Coefficients of variation, log-normal.
+        ids: (patient,): Ids of the patients.
+        visits: (visit,): Times of the visits [day]; inf in padding.
+        seed: Seed of the run.
+        missed: Fraction of visits that are missed.
+        dropout: Fraction of patients that leave by the end.
+        errors: (measured,): Coefficients of variation of log-normal measurement errors.
         days: Length of the trial [day].
     """
     count = len(visits)
@@ -66,13 +66,13 @@ def adherence(  # noqa: PLR0913
 
 
 def _names(visits: np.ndarray) -> list[str]:
-    """A name for each visit, by its second; those that fill up share one."""
+    """Name of each visit, by its time in seconds; visits in the padding share one."""
     seconds = np.where(np.isfinite(visits), np.round(visits * SECONDS_PER_DAY), -1.0)
     return [f"visit.{int(second)}" for second in seconds]
 
 
 def _errors(ids: np.ndarray, visits: np.ndarray, seed: int, errors: np.ndarray) -> np.ndarray:
-    """Factors with a median of 1."""
+    """(patient, visit, measured): Log-normal factors with a median of 1."""
     factors = np.ones((len(ids), len(visits), len(errors)))
     for n in np.flatnonzero(errors):
         z = normals(seed, ids, [f"{name}.error.{n}" for name in _names(visits)])

@@ -11,7 +11,6 @@ In arms that do not react, and in patients that failed, these are empty; a code 
 is called an index counts from 0; doses, dose periods and rules are told to people from 1.
 """
 
-import dataclasses
 import json
 from typing import Any
 
@@ -23,6 +22,7 @@ from qsp.trial import KINDS, AdministeredDoses, Trial
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import MOLECULE_KINDS
 from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
+from qsp.trial.schedule import infusion_rate
 
 SAME_TIME = 1e-4
 """As in the engine in its coarser precision, in which times round most [day]."""
@@ -43,7 +43,7 @@ def with_decisions(
     """
     ds = tree.to_dataset()
     solved = ds["outcome"].values == OK
-    given = dataclasses.replace(given, kind=np.where(solved[..., None], given.kind, -1))
+    given = given._replace(kind=np.where(solved[..., None], given.kind, -1))
     ds = ds.assign(_ledger(given, trial) | _log(log, solved, trial))
     ds.attrs["rules"] = json.dumps(rule_names(trial))
     ds.attrs["planned_doses"] = json.dumps(planned_labels(trial))
@@ -63,11 +63,14 @@ def administered_of(ds: xr.Dataset, molecular_weight_kda: float) -> Administered
     there = kind >= 0
     molecule = np.isin(kind, [KINDS.index(name) for name in MOLECULE_KINDS])
     mg = np.where(molecule, molecular_weight_kda / 1000.0, 1.0)
+    amount = np.where(there, columns["amount"] / mg, 0.0)
+    duration = np.where(there, columns["duration"], 0.0)
     return AdministeredDoses(
         time=np.where(there, columns["time"], np.inf),
         kind=kind,
-        amount=np.where(there, columns["amount"] / mg, 0.0),
-        duration=np.where(there, columns["duration"], 0.0),
+        amount=amount,
+        rate=infusion_rate(amount, duration),
+        duration=duration,
         period=np.where(there, _whole(columns["period"]), 0),
         visit=_whole(columns["visit"]),
         step=_whole(ds["administered_step"].transpose(*ROW).values),

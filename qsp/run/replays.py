@@ -141,7 +141,7 @@ def _again(part: Prepared, ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
         method=part.method,
         trajectories=part.ids[kept] if kept.all() else np.array([], int),
         whole=False,
-        given=given,
+        administered=given,
     )
     again = tree.to_dataset()
     if not np.any(again["outcome"].values == 0):

@@ -1,11 +1,11 @@
-"""What is done to the patients: regimens, arms, visits, and the event tables the engine reads."""
+"""Trial design: regimens, arms, visits and rules, and the schedules that the engine reads."""
 
 from __future__ import annotations
 
-from qsp.trial.administered import AdministeredDoses, frozen, with_administered
+from qsp.trial.administered import administered_periods, fixed_schedule
 from qsp.trial.dose_table import DoseTableFormat, read_dose_table
-from qsp.trial.events import EventTable, PeriodTable, event_table, most_periods, period_table
-from qsp.trial.plans import PlanTable, Widths, plan_table, plan_widths
+from qsp.trial.events import PeriodTable, event_table, most_periods, period_table
+from qsp.trial.plans import Widths, plan_table, plan_widths
 from qsp.trial.protocol import Dose, prescribe
 from qsp.trial.regimen import (
     KINDS,
@@ -16,25 +16,27 @@ from qsp.trial.regimen import (
     Regimen,
     parse_amount,
 )
+from qsp.trial.schedule import AdaptivePlan, AdministeredDoses, Events
 from qsp.trial.trial import Trial, protocol_day, trajectory_times
 
 __all__ = [
     "KINDS",
     "MOST_LETTERS",
+    "AdaptivePlan",
+    "AdministeredDoses",
     "Administration",
     "Amount",
     "Arm",
     "Dose",
     "DoseTableFormat",
-    "EventTable",
-    "AdministeredDoses",
+    "Events",
     "PeriodTable",
-    "PlanTable",
     "Regimen",
     "Trial",
     "Widths",
+    "administered_periods",
     "event_table",
-    "frozen",
+    "fixed_schedule",
     "most_periods",
     "parse_amount",
     "period_table",
@@ -44,5 +46,4 @@ __all__ = [
     "read_dose_table",
     "prescribe",
     "trajectory_times",
-    "with_administered",
 ]

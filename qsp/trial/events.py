@@ -1,11 +1,11 @@
-"""Event tables: the trial as padded arrays, one row of events for each patient of each arm.
+"""Event tables: regimens as padded arrays, with one row of events for each patient of each arm.
 
-Here, and only here, amounts by body weight and body surface meet the patients. The engine reads
-nothing else of a regimen, so no two patients need share a time, an amount or even a number of
-doses. A regimen shared by all patients is one row broadcast.
+Amounts per kg or m^2 are converted to amounts per patient here and nowhere else. The engine reads
+only these arrays, so patients may differ in the times, amounts and number of their doses. A regimen
+shared by all patients is one row, broadcast.
 
-Numbers of events and periods are rounded up to a bucket: regimens of like length share one compiled
-program.
+Numbers of events and of dose periods are rounded up to a multiple of a bucket, so that regimens of
+similar length share one compiled program.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from qsp.errors import PopulationError
 from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Amount, Arm, Regimen
+from qsp.trial.schedule import Events, infusion_rate
 from qsp.trial.trial import Trial
 
 EVENT_BUCKET = 16
@@ -38,37 +39,14 @@ _PADDING = np.array((np.inf, -1, 0.0, np.inf, 0, 0.0, 0), dtype=_EVENT)
 
 
 @dataclasses.dataclass(frozen=True)
-class EventTable:
-    """Everything that is given, sorted by time along the last axis; arrays may be read-only views.
-
-    Args:
-        time: (arm, patient, event): Start since the first dose of the molecule [day]; inf where
-            padded.
-        kind: (arm, patient, event): int32 index into `KINDS`; -1 where padded.
-        amount: (arm, patient, event): Amount [nmol of the molecule, mg of a supportive drug].
-        rate: (arm, patient, event): Amount over duration [nmol/day or mg/day]; 0 for a bolus.
-        duration: (arm, patient, event): Of the infusion [day]; 0 for a bolus.
-        period: (arm, patient, event): int32 ordinal of the dose period; 0 for supportive drugs and
-            padding.
-    """
-
-    time: np.ndarray
-    kind: np.ndarray
-    amount: np.ndarray
-    rate: np.ndarray
-    duration: np.ndarray
-    period: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
 class PeriodTable:
-    """The dose periods 1..K; K is padded, and a patient may have fewer than another.
+    """The dose periods 1..K; K is padded, and patients may have different numbers of periods.
 
     Args:
         label: (arm, patient, dose_period): Name of the period; "" where absent.
         time: (arm, patient, dose_period): Start of its first dose [day]; NaN where absent.
-        amount: (arm, patient, dose_period): Of the molecule within the period [mg]; NaN where
-            absent.
+        amount: (arm, patient, dose_period): Amount of the molecule within the period [mg]; NaN
+            where absent.
     """
 
     label: np.ndarray
@@ -83,8 +61,10 @@ class PeriodTable:
 
 def event_table(
     trial: Trial, body_weight: np.ndarray, body_surface: np.ndarray, *, bucket: int = EVENT_BUCKET
-) -> EventTable:
-    """The events of every patient in every arm.
+) -> Events[np.ndarray]:
+    """Return the scheduled events of every patient in every arm.
+
+    Doses of an arm with rules have no fixed times and are not among them; see `qsp.trial.plans`.
 
     Args:
         trial: Arms and their regimens.
@@ -92,34 +72,38 @@ def event_table(
         body_surface: (patient,): Body surface [m^2].
         bucket: The number of events is padded up to a multiple of this.
 
+    Returns:
+        Events (arm, patient, event); arrays may be read-only views.
+
     Raises:
-        PopulationError: If an amount needs the size of a patient and that size is not above 0, or
-            an arm holds regimens for another number of patients.
+        PopulationError: If an amount depends on the size of a patient and that size is not above 0,
+            or the number of regimens of an arm is neither 1 nor the number of patients.
     """
     patients = len(body_weight)
     longest = max(len(r.administrations) for arm in trial.arms for r in arm.on_schedule)
-    width = bucketed(max(longest, 1), bucket)
-    given = _per_patient([_events(arm.on_schedule, width) for arm in trial.arms], patients)
-    size = sizes(np.unique(given["per"]), body_weight, body_surface)
-    amount = given["value"] * size[np.arange(patients)[:, None], given["per"]]
-    amount = np.minimum(amount, given["cap"])
-    duration = given["duration"]
-    return EventTable(
-        time=given["time"],
-        kind=given["kind"],
+    width = round_up(max(longest, 1), bucket)
+    rows = _per_patient([_event_rows(arm.on_schedule, width) for arm in trial.arms], patients)
+    size = sizes(np.unique(rows["per"]), body_weight, body_surface)
+    amount = rows["value"] * size[np.arange(patients)[:, None], rows["per"]]
+    amount = np.minimum(amount, rows["cap"])
+    return Events(
+        time=rows["time"],
+        kind=rows["kind"],
         amount=amount,
-        rate=np.divide(amount, duration, out=np.zeros_like(amount), where=duration > 0),
-        duration=duration,
-        period=given["period"],
+        rate=infusion_rate(amount, rows["duration"]),
+        duration=rows["duration"],
+        period=rows["period"],
     )
 
 
-def period_table(trial: Trial, events: EventTable, *, bucket: int = PERIOD_BUCKET) -> PeriodTable:
-    """The dose periods of every patient in every arm.
+def period_table(
+    trial: Trial, events: Events[np.ndarray], *, bucket: int = PERIOD_BUCKET
+) -> PeriodTable:
+    """Return the planned dose periods of every patient in every arm.
 
     Args:
-        trial: The trial the events were made from.
-        events: Its events.
+        trial: Trial of the events.
+        events: Events from `event_table`.
         bucket: The number of periods is padded up to a multiple of this.
     """
     width = most_periods(trial, bucket=bucket)
@@ -139,38 +123,43 @@ def period_table(trial: Trial, events: EventTable, *, bucket: int = PERIOD_BUCKE
 
 
 def most_periods(trial: Trial, *, bucket: int = PERIOD_BUCKET) -> int:
-    """Largest number of dose periods of a patient, rounded up to a multiple of `bucket`."""
+    """Return the largest number of dose periods of a patient, rounded up to a multiple of `bucket`.
+
+    Args:
+        trial: Trial with the arms.
+        bucket: Multiple to round up to.
+    """
     planned = (len(r.labels) for arm in trial.arms for r in arm.regimens)
-    return bucketed(max(*planned, *map(_most_doses, trial.arms)), bucket)
+    return round_up(max(*planned, *map(_most_doses, trial.arms)), bucket)
 
 
 def _most_doses(arm: Arm) -> int:
-    """Of an arm that reacts: each dose may begin a period."""
+    """Most doses of an arm with rules, each of which may begin a dose period; 0 without rules."""
     if arm.reaction is None:
         return 0
-    planned = sum(given.kind in MOLECULE_KINDS for given in arm.administrations)
+    planned = sum(dose.kind in MOLECULE_KINDS for dose in arm.administrations)
     return arm.reaction.most_doses(planned)
 
 
-def bucketed(count: int, bucket: int) -> int:
-    """A number rounded up to a multiple of a bucket."""
+def round_up(count: int, bucket: int) -> int:
+    """Round a number up to a multiple of a bucket."""
     return -(-count // bucket) * bucket
 
 
-def _events(regimens: Sequence[Regimen], width: int) -> np.ndarray:
-    """(regimen, event): Padded rows; the amounts are still per patient, kg or m^2."""
+def _event_rows(regimens: Sequence[Regimen], width: int) -> np.ndarray:
+    """(regimen, event): Padded rows; amounts are still per patient, kg or m^2."""
     table = np.full((len(regimens), width), _PADDING)
     for row, regimen in zip(table, regimens, strict=True):
-        for n, given in enumerate(regimen.administrations):
-            amount = given.amount
+        for n, dose in enumerate(regimen.administrations):
+            amount = dose.amount
             row[n] = (
-                given.time,
-                KINDS.index(given.kind),
+                dose.time,
+                KINDS.index(dose.kind),
                 amount.value,
                 amount.cap,
                 PER.index(amount.per),
-                given.duration,
-                given.period,
+                dose.duration,
+                dose.period,
             )
     return table
 
@@ -181,7 +170,7 @@ def _labels(regimens: Sequence[Regimen], width: int) -> np.ndarray:
 
 
 def _per_patient(arms: Sequence[np.ndarray], patients: int) -> np.ndarray:
-    """(arm, patient, ...): Rows of the arms, each one for all patients or one for each."""
+    """(arm, patient, ...): Rows of the arms, each with one row or one for each patient."""
     for rows in arms:
         if len(rows) not in (1, patients):
             rule = (
@@ -194,15 +183,15 @@ def _per_patient(arms: Sequence[np.ndarray], patients: int) -> np.ndarray:
 
 
 def sizes(per: Collection[int], body_weight: np.ndarray, body_surface: np.ndarray) -> np.ndarray:
-    """(patient, per): What an amount is multiplied by, in the order of `PER`.
+    """(patient, per): Factor from a written amount to the amount of a patient, in order of `PER`.
 
     Args:
-        per: Indices into `PER` that are needed.
+        per: Indices into `PER` that the amounts use.
         body_weight: (patient,): Body weight [kg].
         body_surface: (patient,): Body surface [m^2].
 
     Raises:
-        PopulationError: If a size that is needed is not above 0 in a patient.
+        PopulationError: If a size that the amounts use is not above 0 in a patient.
     """
     covariates = {"kg": ("body_weight", body_weight), "m2": ("body_surface", body_surface)}
     size = np.ones((len(body_weight), len(PER)))
@@ -216,11 +205,11 @@ def sizes(per: Collection[int], body_weight: np.ndarray, body_surface: np.ndarra
     return size
 
 
-def in_patients(amount: Amount, size: np.ndarray) -> np.ndarray:
-    """(patient,): An amount in each patient.
+def amount_per_patient(amount: Amount, size: np.ndarray) -> np.ndarray:
+    """(patient,): The amount in each patient, capped where the amount has a cap.
 
     Args:
-        amount: In nmol or mg.
-        size: From `sizes`.
+        amount: Amount per patient, kg or m^2 [nmol or mg].
+        size: (patient, per): Factors from `sizes`.
     """
     return np.minimum(amount.value * size[:, PER.index(amount.per)], amount.cap)

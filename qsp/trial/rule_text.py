@@ -1,6 +1,6 @@
-"""Rules as text: conditions such as "crs_grade >= 2 and il6 > 500 pg/mL" are read, rules are said.
+"""Rules as text: parsing of conditions such as "crs_grade >= 2 and il6 > 500 pg/mL", and sentences.
 
-A rule is said in the words of its config, so that a reader finds each name and number there again.
+The sentence of a rule uses the names and numbers of its config.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _BARE = re.compile(r"[-+.0-9eE]+")
 
 
 def parse_conditions(text: str, *, where: str) -> tuple[Condition, ...]:
-    """Conditions that must all hold, from text.
+    """Parse conditions that must all hold.
 
     Args:
-        text: Comparisons joined by "and"; each names an observable, one of >=, >, <=, < and a level
-            with its unit. Grades, counts, steps and temperature (in degrees Celsius) have none; a
-            change is in percent.
-        where: Where it was written, for messages.
+        text: Comparisons joined by "and". Each consists of an observable, one of >=, >, <=, <, and
+            a level with its unit. Grades, counts, steps and temperature (in degrees Celsius) have
+            no unit; changes are in percent.
+        where: Place in the config, for error messages.
 
     Raises:
-        ConfigError: If a comparison cannot be read, names nothing that is observed, or asks for
-            what no value is.
+        ConfigError: If the text is not a list of comparisons, an observable is unknown, or a level
+            has the wrong unit.
     """
     if re.search(r"\s+or\s+", text):
-        todo = "Write one rule for each"
+        todo = "Write one rule for each comparison"
         raise ConfigError(where, "the value must join comparisons by and", repr(text), todo)
     parts = re.split(r"\s+and\s+", text.strip())
     if len(parts) > CONDITIONS:
         rule = f"the value must hold at most {CONDITIONS} comparisons"
-        raise ConfigError(where, rule, len(parts), "Make two rules of it")
+        raise ConfigError(where, rule, len(parts), "Split it into two rules")
     return tuple(_condition(part, where) for part in parts)
 
 
@@ -59,19 +59,19 @@ def _condition(text: str, where: str) -> Condition:
     if sign not in typing.get_args(Comparison):
         raise ConfigError(where, "the value must compare by >=, >, <= or <", sign, _EXAMPLE)
     if name not in NAMES:
-        todo = f"{suggest(name, NAMES)} Observed are {', '.join(NAMES)}".strip()
-        raise ConfigError(where, "the value must name what is observed", repr(name), todo)
+        todo = f"{suggest(name, NAMES)} Observables: {', '.join(NAMES)}".strip()
+        raise ConfigError(where, "the value must name an observable", repr(name), todo)
     value = _level(level, OBSERVABLES[NAMES.index(name)], text, where)
     return Condition(name, typing.cast(Comparison, sign), value)
 
 
 def _level(level: str, observable: Observable, text: str, where: str) -> float:
-    """The level in the unit of the observable; a bare number where a rule writes no unit."""
+    """Level in the unit of the observable; a bare number if rules write no unit."""
     name, is_bare = observable.name, _BARE.fullmatch(level) is not None
     if observable.written == PERCENT and is_bare:
-        # 50 would be fifty times the size at the start, where half as much again is meant.
+        # 50 would mean fifty times the size at the start, but an increase by half is meant.
         rule = f"the value must give {name} in percent of the size at the start"
-        todo = f'Write "{name} <= -50 %" for half of it, "{name} >= 50 %" for half as much again'
+        todo = f'Write "{name} <= -50 %" for a decrease by half, or "{name} >= 50 %"'
         raise UnitError(where, rule, repr(text.strip()), todo)
     if not observable.written and level.endswith(PERCENT):
         todo = f'Write a bare number, as in "{name} >= 2"'
@@ -82,37 +82,37 @@ def _level(level: str, observable: Observable, text: str, where: str) -> float:
 
 
 def sentence(rule: Rule) -> str:
-    """A rule in a sentence: when it acts, what it does, and how often."""
-    when = " and ".join(map(_said, rule.when))
+    """Return a rule as a sentence: its conditions, its act, and the limit on its number of acts."""
+    when = " and ".join(map(_condition_text, rule.when))
     in_a_row = (
-        f" at {rule.consecutive_visits} visits in a row" if rule.consecutive_visits > 1 else ""
+        f" at {rule.consecutive_visits} consecutive visits" if rule.consecutive_visits > 1 else ""
     )
     times = "once" if rule.max_times == 1 else f"at most {rule.max_times} times"
-    often = "" if rule.max_times is None else f", {times} in a patient"
-    return f"if {when}{in_a_row}, {_act(rule)}{often}"
+    limit = "" if rule.max_times is None else f", {times} per patient"
+    return f"if {when}{in_a_row}, {_act_text(rule)}{limit}"
 
 
-def _said(condition: Condition) -> str:
-    """A condition, with the day as protocols count it."""
+def _condition_text(condition: Condition) -> str:
+    """Condition as text; a day is also shown as protocols count it."""
     is_day = condition.observable == "day"
     return f"{condition} (protocol {protocol_day(condition.level)})" if is_day else str(condition)
 
 
-def _act(rule: Rule) -> str:
+def _act_text(rule: Rule) -> str:
     days = _count(rule.days, "day")
     return {
         "proceed": "give the dose as planned",
         "hold": "hold the dose until the next visit",
-        "delay": f"put the dose off by {days}",
-        "repeat": "give the last dose once more",
-        "drop_back": f"go back {_count(rule.doses, 'dose')} from the last one",
-        "restart": "begin anew with the first dose",
+        "delay": f"delay the dose by {days}",
+        "repeat": "repeat the last dose",
+        "drop_back": f"go back {_count(rule.doses, 'dose')} from the last dose",
+        "restart": "restart with the first dose",
         "split": f"give the dose in {rule.parts} parts, {days} apart",
-        "interval": f"give the dose, and from it on one every {days}",
-        "stop": "end the treatment",
+        "interval": f"give the dose, and later doses every {days}",
+        "stop": "stop the treatment",
         "give": f"give {rule.drug}",
     }[rule.act]
 
 
-def _count(number: float, what: str) -> str:
-    return f"{number:.6g} {what}{'' if number == 1 else 's'}"
+def _count(number: float, noun: str) -> str:
+    return f"{number:.6g} {noun}{'' if number == 1 else 's'}"

@@ -1,20 +1,19 @@
-"""Rules that react to a patient: what is observed at a visit, what follows, and how often.
+"""Dosing rules: the observables of a visit, the conditions on them, and the resulting acts.
 
-At each visit of the calendar of a trial the rules of an arm are gone through in their order. The
-first one that matches decides on the dose that is due; a rule that gives a supportive drug decides
-for that drug alone. Without a match the dose is given as planned::
+At each visit of the calendar the rules of an arm are tried in order. The first rule that matches
+decides on the dose that is due; a rule that gives a supportive drug decides on that drug alone. If
+no rule matches, the dose is given as planned::
 
     observe (grade, IL-6, tumor ...) ──▶ first rule that matches ──▶ act (hold, repeat ...)
 
-A dose that is not given stays due, and later doses keep their distance to it. Which rules are
-refused, and why, stands in `qsp.trial.rule_checks`; how they are written, in
-`qsp.trial.rule_text`; how they are carried out, in `qsp.engine.adaptive.decisions`.
+A dose that is not given stays due, and later doses keep their distance to it. Invalid rules are
+refused by `qsp.trial.rule_checks`, rules as text are read by `qsp.trial.rule_text`, and rules are
+applied by `qsp.engine.adaptive.decisions`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,37 +23,40 @@ from qsp.trial.regimen import Amount
 
 @dataclasses.dataclass(frozen=True)
 class Observable:
-    """What a rule can look at.
+    """A quantity that a rule can compare with a level.
 
     Args:
-        name: In a rule.
-        unit: Of its value.
-        meaning: In words.
-        least: Smallest value it can have.
-        most: Largest one.
-        lasting: Comparisons, by their first sign, that go on to hold while no dose is given: a rule
-            that holds the dose for nothing else holds it for ever.
+        name: Name in a rule.
+        unit: Unit of the value.
+        meaning: Description.
+        source: Field of `qsp.engine.adaptive.state.History` that holds the value; empty if the
+            system measures it (`qsp.system.System.measured`).
+        least: Smallest possible value.
+        most: Largest possible value.
+        lasting: Comparisons, by their first sign, that continue to hold while no dose is given. A
+            rule that holds the dose for such a reason alone would hold it forever.
     """
 
     name: str
     unit: str
     meaning: str
+    source: str = ""
     least: float = 0.0
     most: float = float("inf")
     lasting: str = ""
 
     @property
     def written(self) -> str:
-        """Unit as a rule writes it; empty where it writes a bare number."""
+        """Unit as written in a rule; empty for a bare number."""
         return _WRITTEN.get(self.name, "" if self.unit == "1" else self.unit)
 
     def text(self, level: float) -> str:
-        """A value as a rule writes it, such as "-50 %"."""
+        """Format a value as written in a rule, such as "-50 %"."""
         return f"{level * (100.0 if self.written == PERCENT else 1.0):g} {self.written}".rstrip()
 
     @property
     def limits(self) -> str:
-        """The values it can have, in words."""
+        """Range of possible values, in words."""
         least, most = self.text(self.least), self.text(self.most)
         return f"from {least} to {most}" if np.isfinite(self.most) else f"{least} or more"
 
@@ -62,28 +64,71 @@ class Observable:
 PERCENT = "%"
 _WRITTEN = {
     "tumor_change": PERCENT,
-    "t_cells": "cell/uL",  # as much as 1 Mcell/L
+    "t_cells": "cell/uL",  # 1 cell/uL is 1 Mcell/L
     "b_cells": "cell/uL",
     "temperature": "degC",
 }
 OBSERVABLES = (
     Observable("il6", "pg/mL", "IL-6 in blood", lasting="<"),
-    Observable("tumor_change", "1", "Tumor volume over that at the start, less 1", -1.0),
+    Observable(
+        "tumor_change", "1", "Change of tumor volume since the start, as a fraction", least=-1.0
+    ),
     Observable("t_cells", "Mcell/L", "T cells in blood (1 Mcell/L is 1 cell/uL)", lasting=">"),
     Observable("b_cells", "Mcell/L", "Normal target cells in blood", lasting=">"),
     Observable("temperature", "1", "Temperature by the severity index [degC]", lasting="<"),
-    Observable("day", "day", "Time of the visit since the first dose", lasting=">"),
-    Observable("crs_grade", "1", "Grade of CRS at the visit", 0.0, 4.0, lasting="<"),
-    Observable("worst_grade", "1", "Worst grade of the dose period", 0.0, 4.0, lasting="<>"),
-    Observable("worst_grade_ever", "1", "Worst grade of all", 0.0, 4.0, lasting="<>"),
-    Observable("days_since_crs", "day", "Since CRS; a million before the first", lasting=">"),
-    Observable("doses_given", "1", "Doses of the molecule, and parts of them", lasting="<>"),
-    Observable("step", "1", "Ordinal of the planned dose that comes next", 1.0, lasting="<>"),
-    Observable("days_since_dose", "day", "Since the last dose; 0 before the first", lasting=">"),
-    Observable("days_overdue", "day", "Since the next dose was due", -np.inf, lasting=">"),
+    Observable("day", "day", "Time of the visit since the first dose", "day", lasting=">"),
+    Observable("crs_grade", "1", "Grade of CRS at the visit", "grade", most=4.0, lasting="<"),
+    Observable(
+        "worst_grade",
+        "1",
+        "Worst grade of CRS in the dose period",
+        "period_grade",
+        most=4.0,
+        lasting="<>",
+    ),
+    Observable(
+        "worst_grade_ever",
+        "1",
+        "Worst grade of CRS so far",
+        "highest_grade",
+        most=4.0,
+        lasting="<>",
+    ),
+    Observable(
+        "days_since_crs",
+        "day",
+        "Time since CRS; a million days before the first",
+        "days_since_event",
+        lasting=">",
+    ),
+    Observable(
+        "doses_given",
+        "1",
+        "Doses of the molecule so far, counting parts of split doses",
+        "doses",
+        lasting="<>",
+    ),
+    Observable(
+        "step", "1", "Ordinal of the next planned dose", "next_step", least=1.0, lasting="<>"
+    ),
+    Observable(
+        "days_since_dose",
+        "day",
+        "Time since the last dose; 0 before the first",
+        "days_since_dose",
+        lasting=">",
+    ),
+    Observable(
+        "days_overdue",
+        "day",
+        "Time since the next dose was due",
+        "days_overdue",
+        least=-np.inf,
+        lasting=">",
+    ),
 )
-MEASURED = 5
-"""The first observables, which a measurement or an assay gives."""
+MEASURED = sum(not observable.source for observable in OBSERVABLES)
+"""Number of observables that the system measures; they come first."""
 NAMES = tuple(observable.name for observable in OBSERVABLES)
 
 Comparison = Literal[">=", ">", "<=", "<"]
@@ -98,7 +143,7 @@ DoseAct = Literal[
     "interval",
     "stop",
 ]
-"""What a rule may make of a dose."""
+"""Acts of rules on the dose that is due."""
 Act = DoseAct | Literal["give"]
 ACTS = (
     "nothing",
@@ -111,9 +156,13 @@ ACTS = (
     "stop",
     "give",
 )
-"""Acts as the engine knows them: repeat, drop_back and restart all go back some doses."""
+"""Acts in the engine: repeat, drop_back and restart all go back by a number of doses."""
+BACK = ("repeat", "drop_back", "restart")
+"""Acts that give an earlier dose."""
+CONDITIONS = 4
+"""Most conditions of a rule."""
 ALL_THE_WAY = 1_000_000
-"""Doses to go back to the first one, whatever came before."""
+"""Number of doses to go back in order to restart with the first."""
 DECISIONS = (
     "none due",
     "as planned",
@@ -125,12 +174,12 @@ DECISIONS = (
     "stopped",
     "missed visit",
 )
-"""What came of a visit, in the order of the acts; nobody came to the last."""
+"""Outcomes of a visit, in the order of the acts; the last means that the patient did not come."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """One comparison: an observable with a level in its unit."""
+    """Comparison of an observable with a level in its unit."""
 
     observable: str
     comparison: Comparison
@@ -143,19 +192,19 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What to do where all its conditions hold.
+    """Act to take if all conditions hold.
 
     Args:
-        name: Unique in the arm.
+        name: Name, unique within the arm.
         when: Conditions that must all hold.
-        act: What to do.
-        days: Of a delay, between the parts of a split dose, or the new interval [day].
-        doses: How many doses to drop back.
-        parts: Of a split dose.
+        act: Act to take.
+        days: Length of a delay, interval between parts, or new dosing interval [day].
+        doses: Number of doses to drop back.
+        parts: Number of parts of a split dose.
         drug: Name of the supportive drug to give.
-        consecutive_visits: Visits in a row at which the conditions must hold.
-        max_times: Times the rule may act in a patient; without limit if None.
-        where: Where it was written, for messages.
+        consecutive_visits: Number of visits in a row at which the conditions must hold.
+        max_times: Most times that the rule may act in a patient; None means no limit.
+        where: Place in the config, for error messages.
     """
 
     name: str
@@ -171,12 +220,12 @@ class Rule:
 
     @property
     def gives(self) -> bool:
-        """Whether it is about a supportive drug and not about the dose."""
+        """Whether the rule gives a supportive drug instead of deciding on the dose."""
         return self.act == "give"
 
     @property
     def back(self) -> int:
-        """Doses it goes back from the last one given; 0 gives that one again."""
+        """Number of doses to go back from the last one; 0 repeats the last one."""
         return {"repeat": 0, "drop_back": self.doses, "restart": ALL_THE_WAY}.get(self.act, 0)
 
 
@@ -185,15 +234,15 @@ class Rescue:
     """A supportive drug that rules may give, and its limits.
 
     Args:
-        name: In the rules.
-        kind: One of `KINDS`.
-        amount: Each time [mg].
-        duration: Of the infusion [day].
-        per_event: Doses within one event of CRS.
-        per_window: Doses within any `window`.
-        window: [day].
-        min_interval: Least time from one dose to the next [day].
-        max_times: Doses within the trial.
+        name: Name in the rules.
+        kind: Kind of dose, one of `KINDS`.
+        amount: Amount of one administration [mg].
+        duration: Duration of the infusion [day].
+        per_event: Most administrations within one event of CRS.
+        per_window: Most administrations within any `window`.
+        window: Length of the window [day].
+        min_interval: Least time between two administrations [day].
+        max_times: Most administrations within the trial.
     """
 
     name: str
@@ -209,15 +258,16 @@ class Rescue:
 
 @dataclasses.dataclass(frozen=True)
 class Reaction:
-    """How an arm reacts to its patients.
+    """Visits, rules and rescue drugs of an arm, and how patients adhere to the visits.
 
     Args:
         calendar: Visits at which a dose may be given, increasing [day].
-        rules: In their order.
+        rules: Rules, in the order in which they are tried.
         rescues: Supportive drugs that the rules name.
-        missed: Share of visits that a patient misses, from 0 to 1.
-        dropout: Share of patients that leave treatment by the end, from 0 to 1.
-        errors: Coefficient of variation of each of the `MEASURED` observables.
+        missed: Fraction of visits that a patient misses, from 0 to 1.
+        dropout: Fraction of patients that leave treatment by the end, from 0 to 1.
+        errors: Coefficient of variation of the measurement error of each observable that the
+            system measures.
     """
 
     calendar: tuple[float, ...]
@@ -229,25 +279,25 @@ class Reaction:
 
     @property
     def certain(self) -> Reaction:
-        """The same where everybody comes and measurements are exact."""
+        """The same reaction with full attendance and exact measurements."""
         exact = (0.0,) * MEASURED
         return dataclasses.replace(self, missed=0.0, dropout=0.0, errors=exact)
 
     def rescue(self, name: str) -> int:
-        """Index of a drug."""
+        """Return the index of a rescue drug."""
         return [drug.name for drug in self.rescues].index(name)
 
     def most_doses(self, planned: int) -> int:
-        """Doses of the molecule, parts of a split one counted, that a patient can be given.
+        """Return the most doses of the molecule that a patient can get, counting parts of doses.
 
         Args:
-            planned: Doses of the plan.
+            planned: Number of planned doses.
         """
-        again = sum(
-            _times(rule) * min(rule.back + 1, planned) for rule in self.rules if rule.act in _BACK
+        repeats = sum(
+            _times(rule) * min(rule.back + 1, planned) for rule in self.rules if rule.act in BACK
         )
-        whole = planned + again
-        # What is given again may be split again.
+        whole = planned + repeats
+        # A repeated dose may be split again.
         parts = sum(
             min(_times(rule), whole) * (rule.parts - 1)
             for rule in self.rules
@@ -258,80 +308,3 @@ class Reaction:
 
 def _times(rule: Rule) -> float:
     return float("inf") if rule.max_times is None else float(rule.max_times)
-
-
-@dataclasses.dataclass(frozen=True)
-class RuleTable:
-    """Rules as numbers, in rows; a row without an act is empty.
-
-    Args:
-        observable: (rule, condition): Index into `OBSERVABLES`.
-        sign: (rule, condition): 1 where the value must be above the level, -1 below, 0 where there
-            is no condition.
-        level: (rule, condition): In the unit of the observable.
-        strict: (rule, condition): Whether the level itself does not count.
-        act: (rule,): Index into `ACTS`.
-        days: (rule,): Of the act [day].
-        count: (rule,): Doses to go back, parts of a dose, or the index of the drug.
-        consecutive_visits: (rule,): Visits in a row.
-        max_times: (rule,): Times in a patient; inf without limit.
-    """
-
-    observable: np.ndarray
-    sign: np.ndarray
-    level: np.ndarray
-    strict: np.ndarray
-    act: np.ndarray
-    days: np.ndarray
-    count: np.ndarray
-    consecutive_visits: np.ndarray
-    max_times: np.ndarray
-
-
-_BACK = ("repeat", "drop_back", "restart")
-CONDITIONS = 4
-"""Conditions of a rule for which there is room."""
-
-
-def rule_table(reaction: Reaction, width: int) -> RuleTable:
-    """The rules of an arm as numbers.
-
-    Args:
-        reaction: Of the arm; its rules have at most `CONDITIONS` conditions each.
-        width: Rows of the table.
-    """
-    shape = (width, CONDITIONS)
-    table = RuleTable(
-        observable=np.zeros(shape, np.int32),
-        sign=np.zeros(shape),
-        level=np.zeros(shape),
-        strict=np.zeros(shape, bool),
-        act=np.zeros(width, np.int32),
-        days=np.zeros(width),
-        count=np.zeros(width, np.int32),
-        consecutive_visits=np.ones(width, np.int32),
-        max_times=np.full(width, np.inf),
-    )
-    for row, rule in enumerate(reaction.rules):
-        for column, one in enumerate(rule.when):
-            table.observable[row, column] = NAMES.index(one.observable)
-            table.sign[row, column] = 1.0 if one.comparison.startswith(">") else -1.0
-            table.level[row, column] = one.level
-            table.strict[row, column] = not one.comparison.endswith("=")
-        table.act[row] = ACTS.index("back" if rule.act in _BACK else rule.act)
-        table.days[row] = rule.days
-        table.count[row] = _count(rule, reaction)
-        table.consecutive_visits[row] = rule.consecutive_visits
-        table.max_times[row] = np.inf if rule.max_times is None else rule.max_times
-    return table
-
-
-def _count(rule: Rule, reaction: Reaction) -> int:
-    if rule.gives:
-        return reaction.rescue(rule.drug)
-    return rule.parts if rule.act == "split" else rule.back
-
-
-def widest(reactions: Sequence[Reaction]) -> int:
-    """Rules of the arm with most."""
-    return max((len(reaction.rules) for reaction in reactions), default=0)

@@ -7,11 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from qsp.engine.adaptive.state import AdaptivePlan, Rescues, Rules, Steps
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.trial import Amount, Arm, Dose, plan_table, plan_widths, prescribe
 from qsp.trial.rule_text import parse_conditions
-from qsp.trial.rules import DECISIONS, MEASURED, Reaction, Rescue, Rule
+from qsp.trial.rules import DECISIONS, Reaction, Rescue, Rule
 from tests.engine.toy import run, sim, sim_of
 
 DAYS = 20.0
@@ -49,30 +48,19 @@ def arm(
 
 
 def reacting(of: Arm, *, attended: Any = None, error: Any = None, **toy: Any) -> Simulation:
-    """A lane of an arm; `toy` are the parameters of the toy."""
+    """A simulation of an arm with rules; `toy` are parameters of the toy system."""
     one, widths = np.ones(1), plan_widths([of])
     assert widths is not None
-    table = plan_table(of, widths, one, one)
-    visits = table.visit.shape[-1]
-    came = np.ones(visits, bool)
-    came[: 0 if attended is None else len(attended)] = () if attended is None else attended
-    plan = AdaptivePlan(
-        visit=table.visit[0],
-        decided=table.decided[0],
-        attended=came,
-        error=np.ones((visits, MEASURED)) if error is None else error,
-        steps=Steps(**_of_first(table.steps)),
-        rules=Rules(**_of_first(table.rules)),
-        rescues=Rescues(**_of_first(table.rescues)),
-        capacity=table.capacity[0],
-    )
+    plan = jax.tree.map(lambda leaf: leaf[0], plan_table(of, widths, one, one))
+    if attended is not None:
+        came = np.ones(len(plan.visit), bool)
+        came[: len(attended)] = attended
+        plan = plan._replace(attended=came)
+    if error is not None:
+        plan = plan._replace(error=error)
     bare = sim(begin=-of.lead, end=DAYS, **toy)
     levels = np.broadcast_to(bare.thresholds[:1], (PERIODS, 4))
     return dataclasses.replace(bare, plan=plan, thresholds=levels)
-
-
-def _of_first(table: Any) -> dict[str, np.ndarray]:
-    return {field.name: getattr(table, field.name)[0] for field in dataclasses.fields(table)}
 
 
 def solved(*sims: Simulation, grids: Any = (STOPS,)) -> list[SimulationResult]:

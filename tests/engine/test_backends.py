@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from qsp.engine.backends import ProgramSpec, chunks, warn_of_fallback
+from qsp.engine.backends import ProgramSpec, compile_chunks, warn_of_fallback
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
 from qsp.engine.workers import all_workers
@@ -78,7 +78,7 @@ def chosen(system, method):
     """What would compute a lane of the toy; a program of XLA is compiled when it is first run."""
     grids = (np.array([0.0, 1.0]),)
     spec = ProgramSpec(system, method, KINDS, grids, np.int32(2))
-    return chunks(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), spec, all_workers())[1]
+    return compile_chunks(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), spec, all_workers())[1]
 
 
 @pytest.mark.parametrize("backend", ["native", "xla"])

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from qsp.engine.events import Events
+from qsp.trial.schedule import Events
 from tests.engine.toy import EVERY, amounts, bumps, run, same_bits, sim, sim_of
 
 # (time, kind, amount, duration, period)

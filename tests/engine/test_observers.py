@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from qsp.engine.observers import Crossing, _cross, _grade, _root, _summit
+from qsp.engine.observers import Crossing, _add_crossings, _grade, _parabola_maximum, _parabola_root
 
 LEVELS = (1.0, 2.0, 3.0, 4.0)
 value = st.floats(-5.0, 5.0)
@@ -20,8 +20,8 @@ def parabola(a, m, b):
     return lambda s: a + s * (slope + bend * s)
 
 
-jitted_summit = jax.jit(_summit)
-root = jax.jit(_root, static_argnames="rising")
+jitted_summit = jax.jit(_parabola_maximum)
+root = jax.jit(_parabola_root, static_argnames="rising")
 
 
 def summit(a, m, b):
@@ -76,7 +76,7 @@ def test_root_is_where_the_parabola_passes_the_level_in_that_direction(a, m, b, 
 
 
 def test_root_at_a_summit_that_only_touches_the_level():
-    where = _root(*(jnp.asarray(v) for v in (0.0, 1.0, 0.0, 1.0)), rising=True)
+    where = _parabola_root(*(jnp.asarray(v) for v in (0.0, 1.0, 0.0, 1.0)), rising=True)
     assert float(where) == pytest.approx(0.5)
 
 
@@ -98,7 +98,7 @@ def quiet(**values):
 
 def step(old, a, m, b, start=10.0, length=0.5):
     signal = [jnp.asarray(v, float) for v in (a, m, b)]
-    new = _cross(old, jnp.asarray(start), jnp.asarray(length), signal, jnp.asarray(LEVELS))
+    new = _add_crossings(old, jnp.asarray(start), jnp.asarray(length), signal, jnp.asarray(LEVELS))
     return {field.name: float(getattr(new, field.name)) for field in dataclasses.fields(new)}
 
 

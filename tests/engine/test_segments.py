@@ -5,8 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsp.engine.events import Events
-from qsp.engine.segments import FEW, SAVE_WINDOW, is_long, max_segments, next_stop
+from qsp.engine.segments import max_segments, next_stop
+from qsp.engine.snapshots import FEW, SAVE_WINDOW, is_long
+from qsp.trial.schedule import Events
 from tests.engine.toy import EVERY, amounts, run, sim, sim_of
 
 BEGIN, END, ROOM = -1.0, 20.0, 6

@@ -16,10 +16,10 @@ from jax import Array
 
 from qsp.engine import backends
 from qsp.engine.batch import Batch, simulate
-from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.native import Program
+from qsp.trial.schedule import Events
 
 KINDS = 3
 BUMPS = 3

@@ -8,10 +8,10 @@ import numpy as np
 
 from qsp.engine import batch
 from qsp.engine.batch import Batch
-from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.system import CORE_KINDS, Parameters, System
+from qsp.trial.schedule import Events
 from tests.engine.toy import stacked
 from tests.model.patient import typical
 

@@ -13,7 +13,6 @@ import numpy as np
 from jax import Array
 
 from qsp.engine.batch import Batch, simulate
-from qsp.engine.events import Events
 from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk
@@ -28,6 +27,7 @@ from qsp.model.disposition import (
     total_drug,
 )
 from qsp.model.tissues import TissueParameters
+from qsp.trial.schedule import Events
 
 KINDS = 2  # IV, SC
 EVENTS = 8

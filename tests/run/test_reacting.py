@@ -1,4 +1,4 @@
-"""What `qsp check` says of an arm that reacts: visits, rules in their order, limits of drugs."""
+"""Description of an arm with rules by `qsp check`: visits, rules in order, limits of drugs."""
 
 import dataclasses
 
@@ -23,12 +23,12 @@ def rule(when, act, name="rule 1", **more):
     return Rule(name, parse_conditions(when, where="when"), act, **more)
 
 
-def test_an_arm_without_rules_says_nothing():
+def test_an_arm_without_rules_has_no_lines():
     assert reaction_lines(Arm("a", (Regimen((), ()),))) == []
 
 
 @pytest.mark.parametrize(
-    ("calendar", "said"),
+    ("calendar", "line"),
     [
         ((0.0,), "Calendar: 1 visit, day 1: day 1"),
         ((0.0, 0.5), "Calendar: 2 visits, day 1 to day 1 12 h: day 1; day 1 12 h"),
@@ -40,40 +40,40 @@ def test_an_arm_without_rules_says_nothing():
         ),
     ],
 )
-def test_visits_are_said_in_rows_of_one_interval(calendar, said):
-    assert lines(calendar=calendar)[0] == said
+def test_visits_at_one_interval_are_summarized(calendar, line):
+    assert lines(calendar=calendar)[0] == line
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("one", "sentence"),
     [
         (rule("crs_grade >= 1", "hold"), "if crs_grade >= 1, hold the dose until the next visit"),
-        (rule("il6 > 0.5 ng/mL", "delay", days=7.0), "if il6 > 500 pg/mL, put the dose off by 7 "
+        (rule("il6 > 0.5 ng/mL", "delay", days=7.0), "if il6 > 500 pg/mL, delay the dose by 7 "
          "days"),
-        (rule("worst_grade >= 2", "repeat", max_times=2), "if worst_grade >= 2, give the last dose "
-         "once more, at most 2 times in a patient"),
+        (rule("worst_grade >= 2", "repeat", max_times=2), "if worst_grade >= 2, repeat the last "
+         "dose, at most 2 times per patient"),
         (rule("crs_grade >= 3", "drop_back", doses=1, max_times=1), "if crs_grade >= 3, go back 1 "
-         "dose from the last one, once in a patient"),
+         "dose from the last dose, once per patient"),
         (rule("days_since_dose > 28 day", "restart", max_times=1), "if days_since_dose > 28 day, "
-         "begin anew with the first dose, once in a patient"),
+         "restart with the first dose, once per patient"),
         (rule("step <= 1", "split", parts=3, days=1.0), "if step <= 1, give the dose in 3 parts, "
          "1 day apart"),
         (rule("tumor_change <= -50 % and day >= 42 day", "interval", days=42.0),
-         "if tumor_change <= -50 % and day >= 42 day (protocol day 43), give the dose, and from it "
-         "on one every 42 days"),
+         "if tumor_change <= -50 % and day >= 42 day (protocol day 43), give the dose, and later "
+         "doses every 42 days"),
         (rule("temperature >= 39", "stop", consecutive_visits=2), "if temperature >= 39 degC "
-         "at 2 visits in a row, end the treatment"),
+         "at 2 consecutive visits, stop the treatment"),
         (rule("b_cells < 5 cell/uL", "proceed"), "if b_cells < 5 cell/uL, give the dose as "
          "planned"),
         (rule("crs_grade >= 2", "give", drug="tocilizumab"), "if crs_grade >= 2, give "
          "tocilizumab"),
     ],
 )  # fmt: skip
-def test_a_rule_is_a_sentence_in_the_words_of_its_config(one, said):
-    assert lines([one])[2] == f"  1. {said}"
+def test_a_rule_is_a_sentence_with_the_names_of_its_config(one, sentence):
+    assert lines([one])[2] == f"  1. {sentence}"
 
 
-def test_rules_stand_in_the_order_in_which_they_are_tried_counted_from_1():
+def test_rules_are_numbered_in_the_order_in_which_they_are_tried():
     hold = rule("crs_grade >= 1", "hold", name="wait")
     give = rule("crs_grade >= 2", "give", name="rule 2", drug="tocilizumab")
     _, head, *rest = lines([hold, give])
@@ -83,7 +83,7 @@ def test_rules_stand_in_the_order_in_which_they_are_tried_counted_from_1():
     assert rest[1].startswith("  2. if crs_grade >= 2, give")
 
 
-def test_limits_of_a_rescue_drug_are_said():
+def test_limits_of_rescue_drugs_are_listed():
     assert lines([rule("crs_grade >= 2", "give", drug="tocilizumab")])[-1] == (
         "Limits of tocilizumab: 8 mg/kg over 1 h each time; at most 2 in one event of CRS, 3 "
         "within 42 days and 6 in all, 8 h apart or more"
@@ -96,26 +96,27 @@ def test_limits_of_a_rescue_drug_are_said():
     )
 
 
-def test_what_is_missed_and_mismeasured_is_said():
-    said = lines(missed=0.03, dropout=0.1, errors=(0.2, 0.0, 0.0, 0.1, 0.0))
-    assert said[1:4] == [
+def test_missed_visits_dropout_and_measurement_errors_are_listed():
+    described = lines(missed=0.03, dropout=0.1, errors=(0.2, 0.0, 0.0, 0.1, 0.0))
+    assert described[1:4] == [
         "Missed: 3 % of the visits but the first",
         "Dropout: 10 % of the patients by the end",
         "Error of measurement (CV): il6 20 %, b_cells 10 %",
     ]
 
 
-def test_an_arm_that_reacts_without_rules_says_so():
+def test_a_calendar_without_rules_is_described():
     assert lines()[1] == "Rules: none; each dose is given at the first visit at which it is due"
 
 
-def test_check_prints_visits_rules_and_limits_of_each_arm_that_reacts():
+def test_check_prints_visits_rules_and_limits_of_each_arm_with_rules():
     done = call("check", CONFIGS / "mosunetuzumab_rules.toml")
     assert done.code == 0, done.err
-    said = " ".join(done.out.split())
-    assert said.count("Calendar: 70 visits, day 1 to day 120: every 12 h from day 1 to day 29") == 2
-    assert said.count("Rules, tried in this order") == 2
-    order = [said.index(f"{n}. '") for n in (1, 2, 3, 4, 5)]
+    printed = " ".join(done.out.split())
+    calendar = "Calendar: 70 visits, day 1 to day 120: every 12 h from day 1 to day 29"
+    assert printed.count(calendar) == 2
+    assert printed.count("Rules, tried in this order") == 2
+    order = [printed.index(f"{n}. '") for n in (1, 2, 3, 4, 5)]
     assert order == sorted(order)
-    assert "2. 'wait until CRS is over': if crs_grade >= 1, hold the dose" in said
-    assert said.count("Limits of tocilizumab: 8 mg/kg") == 1
+    assert "2. 'wait until CRS is over': if crs_grade >= 1, hold the dose" in printed
+    assert printed.count("Limits of tocilizumab: 8 mg/kg") == 1

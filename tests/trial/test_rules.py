@@ -1,4 +1,4 @@
-"""Rules as text and numbers, and the rules that are refused."""
+"""Rules as text and as numbers, and the checks of rules."""
 
 import dataclasses
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qsp import system
 from qsp.errors import ConfigError
 from qsp.trial import Amount, Arm, Dose, plan_table, plan_widths, prescribe
+from qsp.trial.plans import rule_table
 from qsp.trial.rule_checks import check_reaction
 from qsp.trial.rule_text import parse_conditions
 from qsp.trial.rules import (
@@ -22,7 +23,6 @@ from qsp.trial.rules import (
     Reaction,
     Rescue,
     Rule,
-    rule_table,
 )
 
 DAYS = 84.0
@@ -44,13 +44,13 @@ def arm(*rules, calendar=WEEKLY, rescues=(TOCILIZUMAB,), ahead=(), duration=0.0)
     return Arm("a", (regimen,), reaction=Reaction(tuple(calendar), rules, rescues))
 
 
-def refused(of):
+def error_of(of):
     with pytest.raises(ConfigError) as error:
         check_reaction(of, DAYS)
     return str(error.value)
 
 
-def test_a_rescue_gives_no_patient_more_than_its_cap():
+def test_rescue_amounts_are_capped():
     """8 mg/kg to 800 mg: 480 mg at 60 kg, 800 mg at 100 and 120 kg."""
     capped = dataclasses.replace(TOCILIZUMAB, amount=Amount(8.0, "kg", cap=800.0))
     give = rule("crs_grade >= 2", "give", drug="tocilizumab")
@@ -60,9 +60,9 @@ def test_a_rescue_gives_no_patient_more_than_its_cap():
     assert plan.rescues.amount[:, 0].tolist() == [480.0, 800.0, 800.0]
 
 
-def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
-    found = conditions("crs_grade >= 2 and il6 > 0.5 ng/mL and days_since_dose <= 36 hour")
-    rounded = tuple(dataclasses.replace(one, level=round(one.level, 9)) for one in found)
+def test_conditions_are_parsed_in_the_unit_of_their_observable():
+    parsed = conditions("crs_grade >= 2 and il6 > 0.5 ng/mL and days_since_dose <= 36 hour")
+    rounded = tuple(dataclasses.replace(one, level=round(one.level, 9)) for one in parsed)
     assert rounded == (
         Condition("crs_grade", ">=", 2.0),
         Condition("il6", ">", 500.0),
@@ -82,7 +82,7 @@ def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
         ("il6 > 500", "must have a unit (pg/mL)"),
         ("il6 > 500 day", "pg/mL"),
         ("tumor_change >= 50", "in percent of the size at the start, but is 'tumor_change >= 50'"),
-        ("tumor_change <= -0.5", 'Write "tumor_change <= -50 %" for half of it'),
+        ("tumor_change <= -0.5", 'Write "tumor_change <= -50 %" for a decrease by half'),
         ("crs_grade >= 50 %", 'Write a bare number, as in "crs_grade >= 2"'),
         ("", "must be comparisons"),
         (
@@ -91,7 +91,7 @@ def test_text_becomes_comparisons_in_the_unit_of_what_is_observed():
         ),
     ],
 )
-def test_text_that_cannot_be_read_is_refused(text, says):
+def test_invalid_conditions_are_refused(text, says):
     with pytest.raises(ConfigError, match="when: ") as error:
         conditions(text)
     assert says in str(error.value)
@@ -102,22 +102,22 @@ def test_text_that_cannot_be_read_is_refused(text, says):
     st.sampled_from([">=", ">", "<=", "<"]),
     st.integers(-99, 99),
 )
-def test_what_is_said_is_read_again(observable, sign, number):
+def test_conditions_survive_a_round_trip_through_text(observable, sign, number):
     one = Condition(observable.name, sign, number / 4)
     (again,) = conditions(str(one))
     assert again == dataclasses.replace(one, level=pytest.approx(one.level))
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused_in_words(text):
+def test_any_text_is_parsed_or_raises_a_config_error(text):
     try:
-        found = conditions(text)
+        parsed = conditions(text)
     except ConfigError:
         return
-    assert all(one.observable in NAMES for one in found)
+    assert all(one.observable in NAMES for one in parsed)
 
 
-def test_what_a_visit_measures_is_what_the_system_gives():
+def test_measured_observables_are_those_of_the_system():
     assert NAMES[:MEASURED] == system.MEASURED
     assert len(DECISIONS) == len(ACTS)
 
@@ -136,7 +136,7 @@ def test_rules_as_numbers():
     assert table.sign[0].tolist() == [1.0, -1.0, 0.0, 0.0]
     assert table.strict[0, :2].tolist() == [True, True]
     assert [ACTS[n] for n in table.act[:3]] == ["back", "give", "nothing"]
-    assert table.count[:2].tolist() == [2, 0]
+    assert table.argument[:2].tolist() == [2, 0]
     assert table.max_times[:2].tolist() == [1.0, np.inf]
 
 
@@ -159,7 +159,7 @@ def test_rules_as_numbers():
         ),
     ],
 )
-def test_room_for_all_that_rules_may_give(rules, most):
+def test_most_doses_that_plan_and_rules_can_give(rules, most):
     assert Reaction(WEEKLY, rules).most_doses(3) == most
 
 
@@ -175,10 +175,10 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(rule("tumor_change < -150 %", "stop")), "tumor_change is -100 % or more"),
         (arm(rule("day >= 90 day", "stop")), "must be reached by a visit"),
         (arm(rule("step >= 4", "stop")), "must be reached by a planned dose (there are 3)"),
-        (arm(rule("worst_grade >= 2", "hold")), "something that waiting can end"),
-        (arm(rule("step <= 2", "hold")), "something that waiting can end"),
+        (arm(rule("worst_grade >= 2", "hold")), "a reason that waiting can end"),
+        (arm(rule("step <= 2", "hold")), "a reason that waiting can end"),
         (arm(rule("days_since_dose >= 3 day", "delay", days=1.0)), "waiting can end"),
-        (arm(rule("worst_grade >= 2", "repeat")), "rules.0.at_most: the value must be given"),
+        (arm(rule("worst_grade >= 2", "repeat")), "rules.0.max_times: the value must be given"),
         (arm(rule("crs_grade >= 1", "delay")), "rules.0.days: the value must be above 0"),
         (arm(rule("days_since_crs > 14 day", "hold")), "waiting can end"),
         (arm(rule("crs_grade >= 0", "hold")), "waiting can end"),
@@ -192,16 +192,16 @@ HOLD = rule("crs_grade >= 1", "hold")
         (arm(rule("step >= 1", "split", days=2.5), duration=2.0), None),
         (
             arm(HOLD, ahead=[Dose("drug_sc", 7.0, Amount(1.0), period="D2")]),
-            "must have days of their own in an arm with rules",
+            "must be at different times",
         ),
-        (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "an earlier rule acts on"),
+        (arm(HOLD, rule("crs_grade >= 2", "delay", days=7.0)), "covered by an earlier rule"),
         (arm(HOLD, rule("crs_grade >= 2 and day < 9 day", "stop")), None),
         (arm(rule("crs_grade >= 2", "delay", days=7.0), HOLD), None),
         (arm(rule("crs_grade >= 1", "hold", max_times=1), rule("crs_grade >= 2", "hold")), None),
         (arm(rule("crs_grade >= 1", "hold"), rule("crs_grade >= 2", "give", drug="anakinra")),
          "must be defined as [rescue.NAME]"),
-        (arm(HOLD, dataclasses.replace(HOLD, when=conditions("temperature > 39"))), "used once"),
-        (arm(HOLD, calendar=(0.0, 7.0)), "must hold the time of every planned dose"),
+        (arm(HOLD, dataclasses.replace(HOLD, when=conditions("temperature > 39"))), "unique"),
+        (arm(HOLD, calendar=(0.0, 7.0)), "must include the time of every planned dose"),
         (arm(HOLD, calendar=(*WEEKLY, 84.0)), "must leave time for a dose within the trial"),
         (
             arm(
@@ -209,12 +209,12 @@ HOLD = rule("crs_grade >= 1", "hold")
                 calendar=sorted([*WEEKLY, 7.02]),
                 ahead=[Dose("dexamethasone", 6.9, Amount(1.0), lead=0.1)],
             ),
-            "must be further apart than a drug goes ahead",
+            "must be further apart than the lead time of a premedication",
         ),
     ],
 )  # fmt: skip
-def test_rules_that_cannot_be_meant_are_refused(of, says):
+def test_invalid_rules_are_refused(of, says):
     if says is None:
         check_reaction(of, DAYS)
     else:
-        assert says in refused(of)
+        assert says in error_of(of)

@@ -1,11 +1,9 @@
-"""Decisions at visits: what is observed, which rule matches, and what is given in consequence.
+"""Decisions at a visit: evaluate the observables, match the rules, and decide on doses.
 
-A decision is taken a little before the visit at which the dose would be given, so that what goes
-ahead of the dose goes ahead of it. What is given is written into the ledger of the lane, from which
-the engine takes it as it takes any other administration.
+A decision is taken ahead of the time of its dose, early enough for premedication. Administrations
+are appended to the ledger of the simulation, from which the engine takes them as it takes scheduled
+events.
 """
-
-from typing import Any, Protocol
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -14,74 +12,73 @@ from jax import Array
 from qsp.engine.adaptive.dosing import decide_dose
 from qsp.engine.adaptive.ledger import row, write_row
 from qsp.engine.adaptive.rescues import give_rescue_drugs
-from qsp.engine.adaptive.state import AdaptivePlan, AdaptiveState, Rules, Visit
+from qsp.engine.adaptive.state import AdaptiveState, History, Visit
+from qsp.engine.interface import MeasuredSystem, PyTree
 from qsp.engine.observers import Crossing
 from qsp.engine.precision import same_time
-from qsp.trial.rules import DECISIONS, NAMES
+from qsp.trial.rules import DECISIONS, OBSERVABLES
+from qsp.trial.schedule import AdaptivePlan, Rules
 
 MISSED = len(DECISIONS) - 1
-
-
-class MeasuredSystem(Protocol):
-    """What a system shows to rules."""
-
-    def measured(self, snapshot: Any, first: Any, levels: Array, error: Array, p: Any) -> Array:
-        """What a visit measures."""
-        ...
 
 
 def decide_at_visit(  # noqa: PLR0913
     adaptive: AdaptiveState,
     plan: AdaptivePlan,
     time: Array,
-    snapshot: Any,
+    snapshot: PyTree,
     crossing: Crossing,
     levels: Array,
-    severity: Array,
+    signal: Array,
     system: MeasuredSystem,
-    p: Any,
+    p: PyTree,
     failed: Array,
 ) -> AdaptiveState:
-    """Memory after a visit, with what is given in its ledger; as it was where there is no visit.
+    """Apply the rules at the next visit, if it is due now.
 
     Args:
-        adaptive: Before it.
-        plan: Of the lane.
-        time: Now.
-        snapshot: Snapshot.
-        crossing: Of the dose period.
-        levels: Thresholds of the dose period.
-        severity: Signal of the thresholds.
-        system: What is integrated.
-        p: Parameters.
-        failed: Whether the solver has; nothing more is decided then.
+        adaptive: State of adaptive dosing.
+        plan: Plan of the simulation.
+        time: Current time [day].
+        snapshot: Snapshot of the system.
+        crossing: Threshold crossings of the dose period.
+        levels: (grade,): Thresholds of the dose period.
+        signal: Current value of the signal that is compared with the thresholds.
+        system: System that is measured.
+        p: Parameters of the system.
+        failed: Whether the simulation failed; then nothing is decided.
+
+    Returns:
+        State after the visit, with the doses of the visit in the ledger; unchanged if no visit is
+        due.
     """
     n = jnp.minimum(adaptive.visit, plan.visit.shape[0] - 1)
-    at, planned = row(plan.decided, n), row(plan.visit, n)
-    is_visit = (jnp.abs(at - time) <= same_time(time)) & (adaptive.visit < plan.visit.shape[0])
+    decided, day = row(plan.decided, n), row(plan.visit, n)
+    is_visit = (jnp.abs(decided - time) <= same_time(time)) & (adaptive.visit < plan.visit.shape[0])
     is_visit &= ~failed
-    here = is_visit & row(plan.attended, n)
-    grade = (levels <= severity).sum().astype(severity.dtype)
-    now = Visit(
+    attended = is_visit & row(plan.attended, n)
+    visit = Visit(
         time=time,
-        visit=planned,
+        day=day,
         measured=system.measured(snapshot, adaptive.first, levels, row(plan.error, n), p),
-        grade=grade,
-        worst=crossing.grade,
-        here=here,
+        grade=(levels <= signal).sum().astype(signal.dtype),
+        period_grade=crossing.grade,
+        attended=attended,
     )
-    adaptive = _watched(adaptive, now)
-    seen = _seen(adaptive, now)
-    holds = matching_rules(plan.rules, seen)
-    streak = jnp.where(here, jnp.where(holds, adaptive.streak + 1, 0), adaptive.streak)
+    adaptive = _record_grades(adaptive, visit)
+    observables = _observables(adaptive, visit)
+    holds = matching_rules(plan.rules, observables)
+    streak = jnp.where(attended, jnp.where(holds, adaptive.streak + 1, 0), adaptive.streak)
     ready = (
-        here & (streak >= plan.rules.consecutive_visits) & (adaptive.acted < plan.rules.max_times)
+        attended
+        & (streak >= plan.rules.consecutive_visits)
+        & (adaptive.times_acted < plan.rules.max_times)
     )
     adaptive = eqx.tree_at(lambda m: m.streak, adaptive, streak)
 
-    adaptive, rescue = give_rescue_drugs(adaptive, plan, now, ready)
-    adaptive, decision, rule = decide_dose(adaptive, plan, now, ready)
-    entry = (jnp.where(here, decision, MISSED), rule, rescue, seen)
+    adaptive, rescue = give_rescue_drugs(adaptive, plan, visit, ready)
+    adaptive, decision, rule = decide_dose(adaptive, plan, visit, ready)
+    entry = (jnp.where(attended, decision, MISSED), rule, rescue, observables)
     return eqx.tree_at(
         lambda m: (m.visit, m.log),
         adaptive,
@@ -89,55 +86,58 @@ def decide_at_visit(  # noqa: PLR0913
     )
 
 
-def matching_rules(rules: Rules, seen: Array) -> Array:
-    """(rule,): Whether all conditions of a rule hold, and it is a rule.
+def matching_rules(rules: Rules, observables: Array) -> Array:
+    """Return whether all conditions of each rule hold; False for empty rows.
 
     Args:
-        rules: Of the lane.
-        seen (observable,): Values.
+        rules: Rules of the simulation.
+        observables: (observable,): Values, in the order of `qsp.trial.rules.OBSERVABLES`.
+
+    Returns:
+        (rule,): Whether the rule matches.
     """
-    which = jnp.arange(len(NAMES), dtype=jnp.int32)
-    is_it = jnp.asarray(rules.observable)[..., None] == which
-    value = jnp.where(is_it, seen, 0.0).sum(-1)
+    index = jnp.arange(len(OBSERVABLES), dtype=jnp.int32)
+    is_observable = jnp.asarray(rules.observable)[..., None] == index
+    value = jnp.where(is_observable, observables, 0.0).sum(-1)
     above = (value - rules.level) * rules.sign
     holds = (above > 0.0) | ((above == 0.0) & ~jnp.asarray(rules.strict))
     return (holds | (jnp.asarray(rules.sign) == 0.0)).all(-1) & (jnp.asarray(rules.act) > 0)
 
 
-def _watched(adaptive: AdaptiveState, now: Visit) -> AdaptiveState:
-    """What a visit teaches, whatever follows from it."""
-    worst = jnp.maximum(now.grade, now.worst)
-    unseen = (now.worst > 0.0) & (adaptive.last_crs < adaptive.began)  # it came between visits
-    has_crs = now.here & ((now.grade > 0.0) | unseen)
-    well = now.here & (now.grade == 0.0)
+def _record_grades(adaptive: AdaptiveState, visit: Visit) -> AdaptiveState:
+    """Update the worst grade, the time of the last event, and the doses within the event."""
+    worst = jnp.maximum(visit.grade, visit.period_grade)
+    # An event between two visits is found at the visit after it.
+    missed = (visit.period_grade > 0.0) & (adaptive.last_event < adaptive.period_start)
+    has_event = visit.attended & ((visit.grade > 0.0) | missed)
+    is_over = visit.attended & (visit.grade == 0.0)
+    highest = jnp.maximum(adaptive.highest_grade, worst)
     return eqx.tree_at(
-        lambda m: (m.worst, m.last_crs, m.in_event),
+        lambda m: (m.highest_grade, m.last_event, m.event_doses),
         adaptive,
         (
-            jnp.where(now.here, jnp.maximum(adaptive.worst, worst), adaptive.worst),
-            jnp.where(has_crs, now.time, adaptive.last_crs),
-            jnp.where(well, 0.0, adaptive.in_event),
+            jnp.where(visit.attended, highest, adaptive.highest_grade),
+            jnp.where(has_event, visit.time, adaptive.last_event),
+            jnp.where(is_over, 0.0, adaptive.event_doses),
         ),
     )
 
 
-def _seen(adaptive: AdaptiveState, now: Visit) -> Array:
-    """(observable,): In the order of `qsp.trial.rules.OBSERVABLES`."""
-    late = now.visit - adaptive.due
-    named = {
-        "day": now.visit,
-        "crs_grade": now.grade,
-        "worst_grade": now.worst,
-        "worst_grade_ever": adaptive.worst,
-        "days_since_crs": now.time - adaptive.last_crs,
-        "doses_given": adaptive.doses.astype(now.visit.dtype),
-        "step": _coming(adaptive).astype(now.visit.dtype) + 1.0,
-        "days_since_dose": jnp.where(adaptive.doses > 0, now.visit - adaptive.last_dose, 0.0),
-        "days_overdue": late,
-    }
-    return jnp.concatenate([now.measured, jnp.stack([named[n] for n in NAMES if n in named])])
-
-
-def _coming(adaptive: AdaptiveState) -> Array:
-    """The planned dose that comes next; while parts of one are left, that one."""
-    return jnp.where(adaptive.parts > 0, adaptive.last_step, adaptive.step)
+def _observables(adaptive: AdaptiveState, visit: Visit) -> Array:
+    """(observable,): Values, in the order of `qsp.trial.rules.OBSERVABLES`."""
+    dtype = visit.day.dtype
+    # While parts of a split dose are left, that dose is the next one.
+    next_step = jnp.where(adaptive.parts > 0, adaptive.last_step, adaptive.step)
+    history = History(
+        day=visit.day,
+        grade=visit.grade,
+        period_grade=visit.period_grade,
+        highest_grade=adaptive.highest_grade,
+        days_since_event=visit.time - adaptive.last_event,
+        doses=adaptive.doses.astype(dtype),
+        next_step=next_step.astype(dtype) + 1.0,
+        days_since_dose=jnp.where(adaptive.doses > 0, visit.day - adaptive.last_dose, 0.0),
+        days_overdue=visit.day - adaptive.due,
+    )
+    tracked = [getattr(history, one.source) for one in OBSERVABLES if one.source]
+    return jnp.concatenate([visit.measured, jnp.stack(tracked)])

@@ -1,4 +1,4 @@
-"""The dose that is due at a visit: what a rule makes of it, and what is due next."""
+"""Decision on the dose that is due at a visit, and on the time of the next one."""
 
 from typing import NamedTuple
 
@@ -14,156 +14,189 @@ from qsp.engine.adaptive.ledger import (
     index_of,
     row,
 )
-from qsp.engine.adaptive.state import AdaptivePlan, AdaptiveState, Steps, Visit
+from qsp.engine.adaptive.state import AdaptiveState, Visit
 from qsp.engine.precision import same_time
 from qsp.trial.rules import ACTS
+from qsp.trial.schedule import AdaptivePlan, Steps
 
 PROCEED, HOLD, DELAY, BACK, SPLIT, INTERVAL, STOP, GIVE = range(1, len(ACTS))
 
 
-class Dose(NamedTuple):
-    """A dose of the molecule that is given, or not."""
+class Act(NamedTuple):
+    """Act of the first rule that matches; all zero if no rule does.
 
-    given: Array
+    Args:
+        act: int32 index into `qsp.trial.rules.ACTS`.
+        days: Delay or interval of the act [day].
+        argument: Doses to go back, or parts of a split dose.
+        rule: (rule,): Whether it is this rule that acts.
+    """
+
+    act: Array
+    days: Array
+    argument: Array
+    rule: Array
+
+
+class Dose(NamedTuple):
+    """A dose of the molecule at a visit.
+
+    Args:
+        administered: Whether it is given.
+        step: Index of the planned dose.
+        share: Fraction of the planned dose.
+        new_period: Whether it begins a dose period.
+    """
+
+    administered: Array
     step: Array
     share: Array
-    anew: Array  # whether it begins a dose period
+    new_period: Array
 
 
 def decide_dose(
-    adaptive: AdaptiveState, plan: AdaptivePlan, now: Visit, ready: Array
+    adaptive: AdaptiveState, plan: AdaptivePlan, visit: Visit, ready: Array
 ) -> tuple[AdaptiveState, Array, Array]:
-    """The dose that is due, as the first matching rule says; the decision and that rule's row."""
-    steps, act = plan.steps, jnp.asarray(plan.rules.act)
-    left = (adaptive.step < steps.count) | (adaptive.parts > 0)
-    soon = adaptive.due <= now.visit + same_time(now.visit)
-    due = now.here & soon & left & ~adaptive.stopped
-    runs = now.visit + same_time(now.visit) < adaptive.infused_until
-    to_stop = (left | runs) & ~adaptive.stopped
-    fits = ready & (act != GIVE) & (due | ((act == STOP) & to_stop))
-    fits &= ~((act == SPLIT) & (adaptive.parts > 0))  # its parts are no doses of their own
-    first = first_true(fits)
-    chosen = jnp.where(first, act, 0).sum(dtype=jnp.int32)
-    days = jnp.where(first, plan.rules.days, 0.0).sum()
-    count = jnp.where(first, plan.rules.count, 0).sum(dtype=jnp.int32)
+    """Decide on the dose that is due, by the first rule that matches.
 
-    dose = _dose(adaptive, steps, chosen, count, due)
-    adaptive = _after(adaptive, steps, now, dose, chosen, days, count)
-    adaptive = apply_if(dose.given, lambda m: _put_down(m, steps, now, dose), adaptive)
-    is_cut = runs & now.here & (chosen == STOP)
-    adaptive = apply_if(is_cut, lambda m: _cut_short(m, now), adaptive)
-    adaptive = eqx.tree_at(
-        lambda m: m.acted, adaptive, adaptive.acted + first.astype(adaptive.acted.dtype)
+    Args:
+        adaptive: State of adaptive dosing.
+        plan: Plan of the simulation.
+        visit: The visit.
+        ready: (rule,): Whether the rule may act at the visit.
+
+    Returns:
+        State after the visit, index of the decision into `qsp.trial.rules.DECISIONS`, and index of
+        the rule that decided; -1 if none did.
+    """
+    steps, soon = plan.steps, visit.day + same_time(visit.day)
+    is_left = (adaptive.step < steps.planned) | (adaptive.parts > 0)
+    due = visit.attended & (adaptive.due <= soon) & is_left & ~adaptive.stopped
+    is_infused = soon < adaptive.infused_until
+    can_stop = (is_left | is_infused) & ~adaptive.stopped
+    act = _first_act(adaptive, plan, ready, due, can_stop)
+
+    dose = _dose(adaptive, steps, act, due)
+    adaptive = _schedule_next(adaptive, steps, visit, dose, act)
+    adaptive = apply_if(dose.administered, lambda m: _administer(m, steps, visit, dose), adaptive)
+    is_cut = is_infused & visit.attended & (act.act == STOP)
+    adaptive = apply_if(is_cut, lambda m: _stop_infusions(m, visit), adaptive)
+    times_acted = adaptive.times_acted + act.rule.astype(adaptive.times_acted.dtype)
+    adaptive = eqx.tree_at(lambda m: m.times_acted, adaptive, times_acted)
+    without_rule = jnp.where(due, PROCEED, 0)
+    return adaptive, jnp.where(act.act > 0, act.act, without_rule), index_of(act.rule)
+
+
+def _first_act(
+    adaptive: AdaptiveState, plan: AdaptivePlan, ready: Array, due: Array, can_stop: Array
+) -> Act:
+    """Act of the first rule that is ready and applies."""
+    act = jnp.asarray(plan.rules.act)
+    applies = ready & (act != GIVE) & (due | ((act == STOP) & can_stop))
+    applies &= ~((act == SPLIT) & (adaptive.parts > 0))  # a part is not split again
+    first = first_true(applies)
+    return Act(
+        act=jnp.where(first, act, 0).sum(dtype=jnp.int32),
+        days=jnp.where(first, plan.rules.days, 0.0).sum(),
+        argument=jnp.where(first, plan.rules.argument, 0).sum(dtype=jnp.int32),
+        rule=first,
     )
-    plain = jnp.where(due, PROCEED, 0)
-    return adaptive, jnp.where(chosen > 0, chosen, plain), index_of(first)
 
 
-def _dose(adaptive: AdaptiveState, steps: Steps, chosen: Array, count: Array, due: Array) -> Dose:
-    """What is given: a part that is left, an earlier dose, a part of the next, or all of it."""
-    back, split = chosen == BACK, (chosen == SPLIT) & (adaptive.parts == 0)
-    rest = (adaptive.parts > 0) & ~back
-    earlier = jnp.maximum(adaptive.last_step - jnp.minimum(count, adaptive.last_step), 0)
-    step = jnp.where(back, earlier, jnp.where(rest, adaptive.last_step, adaptive.step))
-    share = jnp.where(rest, adaptive.part, 1.0)
-    share = jnp.where(split, 1.0 / jnp.maximum(count, 1).astype(share.dtype), share)
-    given = due & (chosen != HOLD) & (chosen != DELAY) & (chosen != STOP)
-    return Dose(given, step, share, anew=back | ~(rest | row(steps.same_period, step)))
+def _dose(adaptive: AdaptiveState, steps: Steps, act: Act, due: Array) -> Dose:
+    """The dose at a visit: a part that is left, an earlier dose, or the next, whole or in part."""
+    back, split = act.act == BACK, (act.act == SPLIT) & (adaptive.parts == 0)
+    part_left = (adaptive.parts > 0) & ~back
+    earlier = jnp.maximum(adaptive.last_step - jnp.minimum(act.argument, adaptive.last_step), 0)
+    step = jnp.where(back, earlier, jnp.where(part_left, adaptive.last_step, adaptive.step))
+    share = jnp.where(part_left, adaptive.part, 1.0)
+    share = jnp.where(split, 1.0 / jnp.maximum(act.argument, 1).astype(share.dtype), share)
+    administered = due & (act.act != HOLD) & (act.act != DELAY) & (act.act != STOP)
+    new_period = back | ~(part_left | row(steps.same_period, step))
+    return Dose(administered, step, share, new_period)
 
 
-def _after(  # noqa: PLR0913
-    adaptive: AdaptiveState,
-    steps: Steps,
-    now: Visit,
-    dose: Dose,
-    chosen: Array,
-    days: Array,
-    count: Array,
+def _schedule_next(
+    adaptive: AdaptiveState, steps: Steps, visit: Visit, dose: Dose, act: Act
 ) -> AdaptiveState:
-    """What is due next."""
-    given, rest = dose.given, (adaptive.parts > 0) & (chosen != BACK)
-    split = given & (chosen == SPLIT) & (adaptive.parts == 0)
-    # Who goes back has the intervals of the plan again.
-    kept = jnp.where(given & (chosen == BACK), 0.0, adaptive.interval)
-    interval = jnp.where(given & (chosen == INTERVAL), days, kept)
-    # Who goes back some doses begins the plan anew there; one dose given again leaves days alone.
-    anew = given & (chosen == BACK) & (count > 0)
-    shift = jnp.where(anew, now.visit - row(steps.day, dose.step), adaptive.shift)
-    gap = row(steps.next_min_interval, dose.step)
-    on_its_day = jnp.maximum(row(steps.next_day, dose.step) + shift, now.visit + gap)
-    keeps_day = (gap >= 0.0) & (interval == 0.0)
+    """Update the counters of doses and parts, and the time at which the next dose is due."""
+    given, part_left = dose.administered, (adaptive.parts > 0) & (act.act != BACK)
+    split = given & (act.act == SPLIT) & (adaptive.parts == 0)
+    # Going back restores the planned intervals.
+    kept = jnp.where(given & (act.act == BACK), 0.0, adaptive.interval)
+    interval = jnp.where(given & (act.act == INTERVAL), act.days, kept)
+    # Going back by one or more doses shifts the planned days; repeating the last dose does not.
+    restarts = given & (act.act == BACK) & (act.argument > 0)
+    shift = jnp.where(restarts, visit.day - row(steps.day, dose.step), adaptive.shift)
+    min_interval = row(steps.next_min_interval, dose.step)
+    on_its_day = jnp.maximum(row(steps.next_day, dose.step) + shift, visit.day + min_interval)
+    keeps_day = (min_interval >= 0.0) & (interval == 0.0)
     planned = jnp.where(interval > 0.0, interval, row(steps.interval, dose.step))
-    whole = jnp.where(keeps_day, on_its_day, now.visit + planned)
-    late_part = jnp.maximum(now.visit - adaptive.due, 0.0)
-    after_rest = jnp.where(keeps_day, whole, adaptive.after_parts + late_part)
-    after_rest = jnp.where(chosen == INTERVAL, whole, after_rest)
-    after_parts = jnp.where(given & rest, after_rest, adaptive.after_parts)
-    after_parts = jnp.where(given & ~rest, whole, after_parts)
-    parts = jnp.where(split, count - 1, jnp.where(rest, adaptive.parts - 1, 0))
-    part_days = jnp.where(split, days, adaptive.part_days)
-    due = jnp.where(parts > 0, now.visit + part_days, after_parts)
+    whole = jnp.where(keeps_day, on_its_day, visit.day + planned)
+    late_part = jnp.maximum(visit.day - adaptive.due, 0.0)
+    after_part = jnp.where(keeps_day, whole, adaptive.after_parts + late_part)
+    after_part = jnp.where(act.act == INTERVAL, whole, after_part)
+    after_parts = jnp.where(given & part_left, after_part, adaptive.after_parts)
+    after_parts = jnp.where(given & ~part_left, whole, after_parts)
+    parts = jnp.where(split, act.argument - 1, jnp.where(part_left, adaptive.parts - 1, 0))
+    part_days = jnp.where(split, act.days, adaptive.part_days)
+    due = jnp.where(parts > 0, visit.day + part_days, after_parts)
     due = jnp.where(given, due, adaptive.due)
-    late = now.here & (chosen == DELAY)
-    # A part that is put off puts off what comes after the parts.
-    put_off = jnp.where(adaptive.parts > 0, now.visit + days - adaptive.due, 0.0)
-    after_parts = jnp.where(late, adaptive.after_parts + put_off, after_parts)
+    delayed = visit.attended & (act.act == DELAY)
+    # Delaying a part delays the dose after the parts by as much.
+    delay = jnp.where(adaptive.parts > 0, visit.day + act.days - adaptive.due, 0.0)
+    after_parts = jnp.where(delayed, adaptive.after_parts + delay, after_parts)
     return eqx.tree_at(
         lambda m: (
             *(m.step, m.last_step, m.last_dose, m.due, m.after_parts, m.parts, m.part),
-            *(m.part_days, m.interval, m.shift, m.stopped, m.doses, m.began),
+            *(m.part_days, m.interval, m.shift, m.stopped, m.doses, m.period_start),
         ),
         adaptive,
         (
-            jnp.where(given & ~rest, dose.step + 1, adaptive.step),
+            jnp.where(given & ~part_left, dose.step + 1, adaptive.step),
             jnp.where(given, dose.step, adaptive.last_step),
-            jnp.where(given, now.visit, adaptive.last_dose),
-            jnp.where(late, now.visit + days, due),
+            jnp.where(given, visit.day, adaptive.last_dose),
+            jnp.where(delayed, visit.day + act.days, due),
             after_parts,
             jnp.where(given, parts, adaptive.parts),
             jnp.where(given, dose.share, adaptive.part),
             part_days,
             interval,
             shift,
-            adaptive.stopped | (now.here & (chosen == STOP)),
+            adaptive.stopped | (visit.attended & (act.act == STOP)),
             adaptive.doses + given.astype(jnp.int32),
-            jnp.where(given & dose.anew, now.visit, adaptive.began),
+            jnp.where(given & dose.new_period, visit.day, adaptive.period_start),
         ),
     )
 
 
-def _put_down(adaptive: AdaptiveState, steps: Steps, now: Visit, dose: Dose) -> AdaptiveState:
-    """A dose and what goes ahead of it, in the ledger."""
+def _administer(adaptive: AdaptiveState, steps: Steps, visit: Visit, dose: Dose) -> AdaptiveState:
+    """Append a dose and its premedication to the ledger."""
     for n in range(steps.ahead_kind.shape[1]):
         kind = row(steps.ahead_kind, dose.step)[n]
-        one_dose = event(
-            now.visit - row(steps.ahead_lead, dose.step)[n],
+        drug = event(
+            visit.day - row(steps.ahead_lead, dose.step)[n],
             kind,
             row(steps.ahead_amount, dose.step)[n],
             row(steps.ahead_duration, dose.step)[n],
         )
-        adaptive = append_administration(adaptive, one_dose, dose.step, kind >= 0)
-    period = adaptive.period + dose.anew.astype(jnp.int32)
+        adaptive = append_administration(adaptive, drug, dose.step, kind >= 0)
+    period = adaptive.period + dose.new_period.astype(jnp.int32)
     duration = row(steps.duration, dose.step)
-    one_dose = event(
-        now.visit,
-        row(steps.kind, dose.step),
-        dose.share * row(steps.amount, dose.step),
-        duration,
-    )
-    one_dose = eqx.tree_at(lambda e: e.period, one_dose, period)
-    until = jnp.maximum(adaptive.infused_until, now.visit + duration)
+    amount = dose.share * row(steps.amount, dose.step)
+    drug = event(visit.day, row(steps.kind, dose.step), amount, duration)._replace(period=period)
+    until = jnp.maximum(adaptive.infused_until, visit.day + duration)
     adaptive = eqx.tree_at(lambda m: (m.period, m.infused_until), adaptive, (period, until))
-    return append_administration(adaptive, one_dose, dose.step, dose.given)
+    return append_administration(adaptive, drug, dose.step, dose.administered)
 
 
-def _cut_short(adaptive: AdaptiveState, now: Visit) -> AdaptiveState:
-    """Infusions of the molecule that go on beyond the visit end there."""
-    events = adaptive.ledger.events
-    soon = now.visit + same_time(now.visit)
-    runs = jnp.asarray(events.time < now.visit) & (events.period > 0)
-    runs &= soon < events.time + events.duration
-    length = jnp.where(runs, now.visit - jnp.where(runs, events.time, 0.0), events.duration)
-    amount = jnp.where(runs, length * events.rate, events.amount)
-    return eqx.tree_at(
-        lambda m: (m.ledger.events.duration, m.ledger.events.amount), adaptive, (length, amount)
+def _stop_infusions(adaptive: AdaptiveState, visit: Visit) -> AdaptiveState:
+    """End the infusions of the molecule that are running at the visit."""
+    ledger, soon = adaptive.ledger, visit.day + same_time(visit.day)
+    is_running = jnp.asarray(ledger.time < visit.day) & (ledger.period > 0)
+    is_running &= soon < ledger.time + ledger.duration
+    duration = jnp.where(
+        is_running, visit.day - jnp.where(is_running, ledger.time, 0.0), ledger.duration
     )
+    amount = jnp.where(is_running, duration * ledger.rate, ledger.amount)
+    return eqx.tree_at(lambda m: (m.ledger.duration, m.ledger.amount), adaptive, (duration, amount))

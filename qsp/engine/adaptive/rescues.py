@@ -1,4 +1,4 @@
-"""Supportive drugs that rules give: each within its limits."""
+"""Rescue drugs: supportive drugs that rules give, within limits on their number and timing."""
 
 import equinox as eqx
 import jax
@@ -6,57 +6,68 @@ import jax.numpy as jnp
 from jax import Array
 
 from qsp.engine.adaptive.ledger import append_administration, apply_if, event, first_true, index_of
-from qsp.engine.adaptive.state import LAST, LONG_AGO, AdaptivePlan, AdaptiveState, Rescues, Visit
+from qsp.engine.adaptive.state import LONG_AGO, REMEMBERED, AdaptiveState, Visit
 from qsp.engine.precision import same_time
 from qsp.trial.rules import ACTS
+from qsp.trial.schedule import AdaptivePlan, Rescues
 
 GIVE = ACTS.index("give")
 
 
 def give_rescue_drugs(
-    adaptive: AdaptiveState, plan: AdaptivePlan, now: Visit, ready: Array
+    adaptive: AdaptiveState, plan: AdaptivePlan, visit: Visit, ready: Array
 ) -> tuple[AdaptiveState, Array]:
-    """Each drug that a rule asks for, within its limits; the row of the last such rule."""
-    asked, drugs = ready & (plan.rules.act == GIVE), plan.rescues
-    acted = jnp.zeros_like(adaptive.acted)
+    """Give each rescue drug that a rule asks for, if its limits allow.
+
+    Args:
+        adaptive: State of adaptive dosing.
+        plan: Plan of the simulation.
+        visit: The visit.
+        ready: (rule,): Whether the rule may act at the visit.
+
+    Returns:
+        State after the visit, and the index of the last rule that gave a drug; -1 if none did.
+    """
+    asks, drugs = ready & (plan.rules.act == GIVE), plan.rescues
+    acted = jnp.zeros_like(adaptive.times_acted)
     rule = jnp.full((), -1, jnp.int32)
     for drug in range(drugs.kind.shape[0]):
-        for_it = asked & (plan.rules.count == drug)
-        given = for_it.any() & _within_limits(adaptive, drugs, drug, now.time)
-        first = first_true(for_it) & given
+        asks_for_drug = asks & (plan.rules.argument == drug)
+        give = asks_for_drug.any() & _within_limits(adaptive, drugs, drug, visit.time)
+        first = first_true(asks_for_drug) & give
         acted = acted + first.astype(acted.dtype)
-        rule = jnp.where(given, index_of(first), rule)
-        adaptive = apply_if(given, lambda m, drug=drug: _given(m, drugs, drug, now), adaptive)
-    return eqx.tree_at(lambda m: m.acted, adaptive, adaptive.acted + acted), rule
+        rule = jnp.where(give, index_of(first), rule)
+        adaptive = apply_if(give, lambda m, drug=drug: _give(m, drugs, drug, visit), adaptive)
+    return eqx.tree_at(lambda m: m.times_acted, adaptive, adaptive.times_acted + acted), rule
 
 
 def _within_limits(adaptive: AdaptiveState, drugs: Rescues, drug: int, time: Array) -> Array:
-    """Whether another dose keeps to all limits."""
-    number = jnp.asarray(drugs.per_window)[drug]
-    times, soon = adaptive.times[drug], same_time(time)
-    is_recent = (time - times < jnp.asarray(drugs.window)[drug] - soon) & (times > LONG_AGO)
-    recent = jnp.where(is_recent, 1.0, 0.0).sum()
+    """Whether another administration of a drug at a time is within all limits."""
+    times, tolerance = adaptive.dose_times[drug], same_time(time)
+    in_window = (time - times < jnp.asarray(drugs.window)[drug] - tolerance) & (times > LONG_AGO)
+    recent = jnp.where(in_window, 1.0, 0.0).sum()
     return (
-        (recent < number)
-        & (adaptive.in_event[drug] < jnp.asarray(drugs.per_event)[drug])
-        & (adaptive.in_all[drug] < jnp.asarray(drugs.max_times)[drug])
-        & (time - times[0] >= jnp.asarray(drugs.min_interval)[drug] - soon)
+        (recent < jnp.asarray(drugs.per_window)[drug])
+        & (adaptive.event_doses[drug] < jnp.asarray(drugs.per_event)[drug])
+        & (adaptive.total_doses[drug] < jnp.asarray(drugs.max_times)[drug])
+        & (time - times[0] >= jnp.asarray(drugs.min_interval)[drug] - tolerance)
         & (jnp.asarray(drugs.kind)[drug] >= 0)
     )
 
 
-def _given(adaptive: AdaptiveState, drugs: Rescues, drug: int, now: Visit) -> AdaptiveState:
+def _give(adaptive: AdaptiveState, drugs: Rescues, drug: int, visit: Visit) -> AdaptiveState:
+    """Append an administration of a drug to the ledger and count it."""
     one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[drug], drugs)
-    one_dose = event(now.time, one.kind, one.amount, one.duration)
-    times = jnp.concatenate([now.time[None], adaptive.times[drug, : LAST - 1]])
-    nowhere, given = jnp.full((), -1, jnp.int32), jnp.asarray(True)
-    adaptive = append_administration(adaptive, one_dose, nowhere, given)
+    dose = event(visit.time, one.kind, one.amount, one.duration)
+    times = jnp.concatenate([visit.time[None], adaptive.dose_times[drug, : REMEMBERED - 1]])
+    no_step = jnp.full((), -1, jnp.int32)
+    adaptive = append_administration(adaptive, dose, no_step, jnp.asarray(True))
     return eqx.tree_at(
-        lambda m: (m.in_event, m.in_all, m.times),
+        lambda m: (m.event_doses, m.total_doses, m.dose_times),
         adaptive,
         (
-            adaptive.in_event.at[drug].add(1.0),
-            adaptive.in_all.at[drug].add(1.0),
-            adaptive.times.at[drug].set(times),
+            adaptive.event_doses.at[drug].add(1.0),
+            adaptive.total_doses.at[drug].add(1.0),
+            adaptive.dose_times.at[drug].set(times),
         ),
     )

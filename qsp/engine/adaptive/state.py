@@ -1,165 +1,162 @@
-"""What an arm that reacts plans for a lane, as arrays; and what the lane remembers of it."""
+"""State of adaptive dosing in one simulation: what was decided so far, and what is due next."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from qsp.engine.events import Events, Leaf
+from qsp.engine.interface import Leaf, PyTree
+from qsp.trial.schedule import AdaptivePlan, AdministeredDoses, Events
 
-
-class Steps(eqx.Module):
-    """Planned doses of the molecule, in their order."""
-
-    kind: Leaf  # (step,)
-    amount: Leaf
-    duration: Leaf
-    interval: Leaf  # to the next one
-    day: Leaf  # planned
-    next_day: Leaf  # planned day of the next one
-    next_min_interval: (
-        Leaf  # to the next one at least, where that stays on its day; -1 where it does not
-    )
-    same_period: Leaf  # whether it goes on with the dose period of the one before
-    count: Leaf  # how many there are
-    ahead_kind: Leaf  # (step, ahead): drugs given ahead of the dose, -1 where there is none
-    ahead_amount: Leaf
-    ahead_duration: Leaf
-    ahead_lead: Leaf
-
-
-class Rules(eqx.Module):
-    """Rules as numbers; see `qsp.trial.rules.RuleTable`."""
-
-    observable: Leaf  # (rule, condition)
-    sign: Leaf
-    level: Leaf
-    strict: Leaf
-    act: Leaf  # (rule,)
-    days: Leaf
-    count: Leaf
-    consecutive_visits: Leaf
-    max_times: Leaf
-
-
-class Rescues(eqx.Module):
-    """Supportive drugs that rules may give, and their limits."""
-
-    kind: Leaf  # (drug,)
-    amount: Leaf
-    duration: Leaf
-    per_event: Leaf
-    per_window: Leaf
-    window: Leaf
-    min_interval: Leaf
-    max_times: Leaf
-
-
-class AdaptivePlan(eqx.Module):
-    """What is planned for one lane, and when it is looked at."""
-
-    visit: Leaf  # (visit,): when a dose may be given; inf where padded
-    decided: Leaf  # (visit,): when it is decided, early enough for what goes ahead of the dose
-    attended: Leaf  # (visit,)
-    error: Leaf  # (visit, measured): factors of measurement
-    steps: Steps
-    rules: Rules
-    rescues: Rescues
-    capacity: Leaf  # (row,): of any type; as long as what may be given is many
-
-
-class Log(eqx.Module):
-    """What came of each visit."""
-
-    decision: Array  # (visit,): act, or the number of acts where nobody came
-    rule: Array  # (visit,): row of the rule that decided, -1 where none did
-    rescue: Array  # (visit,): row of the rule that gave a supportive drug, -1 where none did
-    seen: Array  # (visit, observable)
-
-
-class Ledger(eqx.Module):
-    """What was given, in the order of time."""
-
-    events: Events
-    visit: Array  # at which it was decided
-    step: Array  # planned dose it is, or goes ahead of; -1 for a rescue
-
-
-class AdaptiveState(eqx.Module):
-    """What a lane remembers from visit to visit."""
-
-    visit: Array  # the next one
-    step: Array  # the next planned dose
-    last_step: Array  # the last one given
-    last_dose: Array  # its time
-    due: Array  # when the next one is
-    after_parts: Array  # when the next one is due once all parts are given
-    parts: Array  # of the last dose, still to be given
-    part: Array  # their share
-    part_days: Array  # between them
-    interval: Array  # in place of the planned one, 0 for that
-    shift: Array  # from the planned days, since the plan began anew
-    stopped: Array
-    doses: Array  # given
-    began: Array  # when the dose period did
-    infused_until: Array  # end of the infusions of the molecule so far
-    period: Array  # dose periods begun
-    worst: Array  # grade of all
-    last_crs: Array  # visit with CRS
-    streak: Array  # (rule,): visits in a row at which it held
-    acted: Array  # (rule,): times it acted
-    in_event: Array  # (drug,): doses within the event that runs
-    in_all: Array  # (drug,)
-    times: Array  # (drug, LAST): of the last doses, the latest first
-    rows: Array  # of the ledger that are filled
-    ledger: Ledger
-    log: Log
-    first: Any  # snapshot at the begin
+REMEMBERED = 4
+"""Administrations of a rescue drug whose times are kept: the largest limit within a window."""
+LONG_AGO = -1e6
+"""Time of an event that has not happened yet [day]."""
 
 
 class Visit(NamedTuple):
-    """A lane at a visit."""
-
-    time: Array
-    visit: Array  # when a dose would be given
-    measured: Array  # (measured,)
-    grade: Array  # at this moment
-    worst: Array  # of events that began in the dose period
-    here: Array  # whether this is a visit, and the patient came
-
-
-LAST = 4
-"""Doses of a supportive drug whose times are remembered: most that a limit in a window can have."""
-LONG_AGO = -1e6
-"""Time of what never was [day]."""
-
-
-def initial_state(plan: AdaptivePlan, kind: Events, first: Any, observables: int) -> AdaptiveState:
-    """Memory before the first visit.
+    """One visit of one patient.
 
     Args:
-        plan: Of the lane.
-        kind: Events of the lane, for the types of what is given.
-        first: Snapshot at the begin.
-        observables: Their number.
+        time: Time of the decision [day].
+        day: Time at which a dose would be given [day].
+        measured: (measured,): Measurements of the system.
+        grade: Grade at the time of the decision.
+        period_grade: Worst grade of the events that began in the dose period.
+        attended: Whether this is a visit and the patient came.
+    """
+
+    time: Array
+    day: Array
+    measured: Array
+    grade: Array
+    period_grade: Array
+    attended: Array
+
+
+class History(NamedTuple):
+    """Observables of rules that follow from the simulation so far, not from a measurement.
+
+    The field of an observable is `qsp.trial.rules.Observable.source`.
+
+    Args:
+        day: Time of the visit [day].
+        grade: Grade at the visit.
+        period_grade: Worst grade of the events that began in the dose period.
+        highest_grade: Worst grade so far.
+        days_since_event: Time since the last visit at which an event was found [day].
+        doses: Number of doses so far, counting parts of split doses.
+        next_step: Ordinal, from 1, of the next planned dose.
+        days_since_dose: Time since the last dose [day]; 0 before the first.
+        days_overdue: Time since the next dose was due [day].
+    """
+
+    day: Array
+    grade: Array
+    period_grade: Array
+    highest_grade: Array
+    days_since_event: Array
+    doses: Array
+    next_step: Array
+    days_since_dose: Array
+    days_overdue: Array
+
+
+class Log(eqx.Module):
+    """Decisions at all visits.
+
+    Args:
+        decision: (visit,): int32 index into `qsp.trial.rules.DECISIONS`; -1 before the visit.
+        rule: (visit,): int32 index of the rule that decided on the dose; -1 if none did.
+        rescue: (visit,): int32 index of the rule that gave a rescue drug; -1 if none did.
+        seen: (visit, observable): Observables; NaN before the visit.
+    """
+
+    decision: Array
+    rule: Array
+    rescue: Array
+    seen: Array
+
+
+class AdaptiveState(eqx.Module):
+    """State of adaptive dosing, carried from visit to visit.
+
+    Args:
+        visit: Index of the next visit.
+        step: Index of the next planned dose.
+        last_step: Index of the planned dose given last; -1 before the first.
+        last_dose: Time of the last dose [day].
+        due: Time at which the next dose is due [day].
+        after_parts: Time at which the next dose is due once all parts of a split dose are given
+            [day].
+        parts: Number of parts of the last dose that are still to be given.
+        part: Fraction of the planned dose in each part.
+        part_days: Interval between parts [day].
+        interval: Dosing interval that replaces the planned ones [day]; 0 for the planned ones.
+        shift: Shift of the planned days since the plan was restarted [day].
+        stopped: Whether treatment was stopped.
+        doses: Number of doses so far, counting parts of split doses.
+        period_start: Start of the dose period [day].
+        infused_until: End of the infusions of the molecule so far [day].
+        period: Number of dose periods so far.
+        highest_grade: Worst grade so far.
+        last_event: Time of the last visit at which an event was found [day].
+        streak: (rule,): Number of visits in a row at which the conditions held.
+        times_acted: (rule,): Number of times that the rule acted.
+        event_doses: (drug,): Administrations of a rescue drug within the current event.
+        total_doses: (drug,): Administrations of a rescue drug so far.
+        dose_times: (drug, REMEMBERED): Times of the last administrations [day], latest first.
+        rows: Number of filled rows of the ledger.
+        ledger: (row,): Administrations that were decided.
+        log: Decisions so far.
+        first: Snapshot at the start.
+    """
+
+    visit: Array
+    step: Array
+    last_step: Array
+    last_dose: Array
+    due: Array
+    after_parts: Array
+    parts: Array
+    part: Array
+    part_days: Array
+    interval: Array
+    shift: Array
+    stopped: Array
+    doses: Array
+    period_start: Array
+    infused_until: Array
+    period: Array
+    highest_grade: Array
+    last_event: Array
+    streak: Array
+    times_acted: Array
+    event_doses: Array
+    total_doses: Array
+    dose_times: Array
+    rows: Array
+    ledger: AdministeredDoses[Array]
+    log: Log
+    first: PyTree
+
+
+def initial_state(
+    plan: AdaptivePlan, events: Events, first: PyTree, observables: int
+) -> AdaptiveState:
+    """Return the state before the first visit.
+
+    Args:
+        plan: Plan of the simulation.
+        events: Scheduled events of the simulation, for the types of the ledger.
+        first: Snapshot at the start.
+        observables: Number of observables.
     """
     zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
-    rows, visits = plan.capacity.shape[0], plan.visit.shape[0]
+    visits = plan.visit.shape[0]
     rules, drugs = plan.rules.act.shape[0], plan.rescues.kind.shape[0]
-
-    def filled(value: float, like: Leaf) -> Array:
-        return jnp.full((rows,), value, jnp.asarray(like).dtype)
-
-    empty = Events(
-        time=filled(jnp.inf, kind.time),
-        kind=filled(-1, kind.kind),
-        amount=filled(0.0, kind.amount),
-        rate=filled(0.0, kind.rate),
-        duration=filled(0.0, kind.duration),
-        period=filled(0, kind.period),
-    )
-    nowhere = jnp.full((visits,), -1, jnp.int32)
+    undecided = jnp.full((visits,), -1, jnp.int32)
     return AdaptiveState(
         visit=none,
         step=none,
@@ -174,18 +171,37 @@ def initial_state(plan: AdaptivePlan, kind: Events, first: Any, observables: int
         shift=zero,
         stopped=jnp.asarray(False),
         doses=none,
-        began=zero + LONG_AGO,
+        period_start=zero + LONG_AGO,
         infused_until=zero + LONG_AGO,
         period=none,
-        worst=zero,
-        last_crs=zero + LONG_AGO,
+        highest_grade=zero,
+        last_event=zero + LONG_AGO,
         streak=jnp.zeros((rules,), jnp.int32),
-        acted=jnp.zeros((rules,)),
-        in_event=jnp.zeros((drugs,)),
-        in_all=jnp.zeros((drugs,)),
-        times=jnp.full((drugs, LAST), LONG_AGO),
+        times_acted=jnp.zeros((rules,)),
+        event_doses=jnp.zeros((drugs,)),
+        total_doses=jnp.zeros((drugs,)),
+        dose_times=jnp.full((drugs, REMEMBERED), LONG_AGO),
         rows=none,
-        ledger=Ledger(empty, jnp.full((rows,), -1, jnp.int32), jnp.full((rows,), -1, jnp.int32)),
-        log=Log(nowhere, nowhere, nowhere, jnp.full((visits, observables), jnp.nan)),
+        ledger=_empty_ledger(plan.capacity.shape[0], events),
+        log=Log(undecided, undecided, undecided, jnp.full((visits, observables), jnp.nan)),
         first=first,
+    )
+
+
+def _empty_ledger(rows: int, events: Events) -> AdministeredDoses[Array]:
+    """Ledger without administrations, of the types of the scheduled events."""
+
+    def filled(value: float, like: Leaf) -> Array:
+        return jnp.full((rows,), value, jnp.asarray(like).dtype)
+
+    none = jnp.full((rows,), -1, jnp.int32)
+    return AdministeredDoses(
+        time=filled(jnp.inf, events.time),
+        kind=filled(-1, events.kind),
+        amount=filled(0.0, events.amount),
+        rate=filled(0.0, events.rate),
+        duration=filled(0.0, events.duration),
+        period=filled(0, events.period),
+        visit=none,
+        step=none,
     )

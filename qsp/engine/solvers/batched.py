@@ -1,8 +1,8 @@
-"""Equations over many lanes at once, with the lanes on the last axis.
+"""Equations over many simulations at once, with the batch on the last axis.
 
-`jax.vmap` puts the lanes first: an array over tissues becomes (lane, tissue), and the innermost
-loop of the compiled program runs over four tissues. With the lanes last it runs over all lanes, and
-fills the vector registers of a CPU. Equations that broadcast from the right need no change for it.
+`jax.vmap` puts the batch axis first: an array (4,) becomes (batch, 4), and the innermost loop of
+the compiled program has length 4. With the batch axis last, the innermost loop runs over the batch
+and fills the vector registers of a CPU. Equations that broadcast from the right need no change.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from qsp.engine.solvers.wrapping import AbstractWrapping
 
 
 def batch_last(equations: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of one lane, which under `jax.vmap` is computed with the lanes last.
+    """Return a function that under `jax.vmap` is computed with the batch axis last.
 
     Args:
-        equations: A function of arrays that takes and returns one more axis, the last, on each of
-            them: it broadcasts from the right and reduces over leading axes by number.
+        equations: Function of trees of arrays that also accepts one more axis, the last, on every
+            array: it broadcasts from the right and reduces over leading axes by number.
 
     Returns:
-        The function. Its derivatives are those of `equations`, computed the ordinary way.
+        The function. Its derivatives are those of `equations` under an ordinary `jax.vmap`.
     """
     batched = custom_vmap(equations)
 
@@ -54,20 +54,20 @@ def batch_last(equations: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class BatchLast(AbstractWrapping):
-    """A stabilized solver whose whole step is computed with the lanes last.
+    """Stabilized solver whose whole step is computed with the batch axis last.
 
     Args:
-        solver: The solver; the derivative it is given must be one for `batch_last`.
+        solver: Stabilized solver; the derivative must meet the requirements of `batch_last`.
     """
 
     solver: AbstractStabilized
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
-        """State of the solver: the derivative at the start of the step."""
+        """Return the state of the solver, the derivative at the start of the step."""
         return self.func(terms, t0, y0, args)
 
     def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
-        """Derivative at a point."""
+        """Return the derivative at a point."""
         arrays, rest = eqx.partition(terms, eqx.is_array)
 
         def derivative(arrays: Any, t0: Any, y0: Any, args: Any) -> Any:
@@ -85,7 +85,7 @@ class BatchLast(AbstractWrapping):
         solver_state: Any,
         made_jump: Any,
     ) -> Any:
-        """One step; after a jump, the ordinary way."""
+        """Compute a step; with the ordinary batch axis if there may have been a jump."""
         if made_jump is not False:
             return self.solver.step(terms, t0, t1, y0, args, solver_state, made_jump)
 

@@ -1,7 +1,8 @@
 """Second-order Runge-Kutta-Chebyshev: explicit, with a long stability interval on the real axis.
 
-Its s stages go into stability instead of order: the interval grows as 0.65*s**2. That suits states
-of which some relax fast towards slow ones, without linear algebra and at one cost for every lane.
+The s stages serve stability instead of order: the interval grows as 0.65*s**2. This suits systems
+in which some states relax fast towards slow ones. It needs no linear algebra, and a step costs the
+same in every simulation.
 
 Source: B. P. Sommeijer, L. F. Shampine, J. G. Verwer, RKC: an explicit solver for parabolic PDEs,
 Journal of Computational and Applied Mathematics 88 (1998) 315-326. Symbols are those of the paper.
@@ -20,7 +21,7 @@ from qsp.engine.solvers.stabilized import AbstractStabilized, Slope, third_order
 from qsp.errors import ConfigError
 
 DAMPING = 2 / 13
-"""Epsilon of the paper: a step damps every mode inside the interval to 1 - epsilon/3, about."""
+"""Epsilon of the paper: a step damps every mode inside the interval to about 1 - epsilon/3."""
 
 Row = tuple[Any, Any, Any, Any, Any]
 """mu, nu, mu~, gamma~ and c of one stage."""
@@ -29,10 +30,10 @@ Row = tuple[Any, Any, Any, Any, Any]
 class RKC2(AbstractStabilized):
     """Runge-Kutta-Chebyshev method of order 2 with a fixed number of stages.
 
-    It needs no bound on the eigenvalues: where the step leaves the stability interval the fast
-    modes grow, the error test sees them and shortens the step. One evaluation of the derivative
-    per stage, the last of which serves the next step. Dense output is the cubic through the values
-    and slopes at both ends of the step.
+    It needs no bound on the eigenvalues: if the step exceeds the stability interval, fast modes
+    grow, and the error test rejects the step. The derivative is evaluated once per stage; the last
+    evaluation is the first one of the next step. Dense output is the cubic through the values and
+    slopes at both ends of the step.
 
     Args:
         stages: s, 2 or more. The interval is [-beta, 0] with beta = 2.0, 5.2, 9.8, 15.7 and 22.9
@@ -50,15 +51,15 @@ class RKC2(AbstractStabilized):
             raise ConfigError("RKC2", "stages must be 2 or more", self.stages, todo)
 
     def order(self, terms: Any) -> int:
-        """Order of the solution."""
+        """Return the order of the solution."""
         return 2
 
     def error_order(self, terms: Any) -> int:
-        """Power of the step in the error estimate."""
+        """Return the power of the step in the error estimate."""
         return 3
 
     def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
-        """A step: solution, error estimate, derivative at its end, step times that."""
+        """Return solution, error estimate and derivative at the end of a step, and h times it."""
 
         def stage(carry: tuple[Any, Any, Any, Any], row: Row) -> tuple[Any, None]:
             Y_before, Y, _, hF = carry
@@ -67,7 +68,7 @@ class RKC2(AbstractStabilized):
             return (Y, Y_next, *slope(c, Y_next)), None
 
         # Unrolled stages took 1.5 times as long to compile, and 1.6 (s = 4) to 2.5 times (s = 6) as
-        # long to run: 64 lanes of 60 states on one core.
+        # long to run: 64 simulations of 60 states on one core.
         rows = jnp.asarray(coefficients(self.stages))
         (_, y1, F1, hF1), _ = jax.lax.scan(stage, (y0, y0, F0, hF0), cast(Row, tuple(rows.T)))
         return y1, third_order_error(y0, y1, hF0, hF1), F1, hF1
@@ -82,9 +83,10 @@ def _stage(  # noqa: PLR0913
 
 
 def coefficients(s: int, damping: float = DAMPING) -> np.ndarray:
-    """Coefficients of the stages.
+    """Return the coefficients of the stages.
 
-    The first stage is an Euler step of length c_1*h, written as the others: Y_0 and Y_-1 are y0.
+    The first stage is an Euler step of length c_1*h, in the form of the others with
+    Y_0 = Y_-1 = y0.
 
     Args:
         s: Number of stages, 2 or more.

@@ -1,12 +1,12 @@
 """Orthogonal Runge-Kutta-Chebyshev methods of order 2 and 4: explicit, for mildly stiff systems.
 
-Up to a finishing factor their stability polynomials are orthogonal, hence three-term recurrences;
-the interval on the real axis is nearly the longest that the order allows.
+Up to a finishing factor, the stability polynomials are orthogonal and follow a three-term
+recurrence. The stability interval on the real axis is nearly the longest possible for the order.
 
 Sources. ROCK2: A. Abdulle, A. A. Medovikov, Second order Chebyshev methods based on orthogonal
 polynomials, Numerische Mathematik 90 (2001) 1-18. ROCK4: A. Abdulle, Fourth order Chebyshev methods
-with recurrence relation, SIAM Journal on Scientific Computing 23 (2002) 2041-2054. Figures of the
-tables: those of the authors' rock2.f and rock4.f, as carried by AMReX-Astro Microphysics
+with recurrence relation, SIAM Journal on Scientific Computing 23 (2002) 2041-2054. Coefficients
+are those of the authors' rock2.f and rock4.f, as distributed with AMReX-Astro Microphysics
 (integration/ROCK/rock2_coefficients.H and rock4_coefficients.H).
 """
 
@@ -24,14 +24,14 @@ from qsp.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class _Recurrence:
-    """Y_j = mu_j*h*F_(j-1) + (1 + kappa_j)*Y_(j-1) - kappa_j*Y_(j-2), without units."""
+    """Recurrence Y_j = mu_j*h*F_(j-1) + (1 + kappa_j)*Y_(j-1) - kappa_j*Y_(j-2)."""
 
     mu: tuple[float, ...]
     kappa: tuple[float, ...]  # kappa_1 is 0: the first stage is an Euler step
 
     @property
     def c(self) -> list[float]:
-        """Where the stages are, as fractions of the step: the recurrence of y' = 1."""
+        """Positions of the stages as fractions of the step, from the recurrence for y' = 1."""
         c = [0.0, 0.0]
         for mu, kappa in zip(self.mu, self.kappa, strict=True):
             c.append(mu + (1 + kappa) * c[-1] - kappa * c[-2])
@@ -40,24 +40,24 @@ class _Recurrence:
 
 @dataclasses.dataclass(frozen=True)
 class _Finish:
-    """Runge-Kutta method of four stages that finishes ROCK4, and its weights of order 3."""
+    """The last four stages of ROCK4, with the weights of the embedded method of order 3."""
 
     a2: tuple[float, ...]
     a3: tuple[float, ...]
     a4: tuple[float, ...]
     b: tuple[float, ...]
     b_hat: tuple[float, ...]
-    b_hat_5: float  # of the slope at the new value
+    b_hat_5: float  # weight of the slope at the new value
 
     @property
     def weights(self) -> np.ndarray:
-        """Weights (stage, slope) of the four stages and of the new value."""
+        """(stage, slope): Weights of the four stages and of the new value."""
         rows = ((), self.a2, self.a3, self.a4, self.b)
         return np.array([[*row, *[0.0] * (5 - len(row))] for row in rows])
 
 
 def _rock2(mu: tuple[float, ...], kappa: tuple[float, ...], sigma: float, rest: float) -> Any:
-    """The two stages that finish ROCK2, written as two more of the recurrence.
+    """Recurrence of ROCK2 with its last two stages, written as two more rows.
 
     g_(s-1) = u + sigma*h*f(u), and
     g_s = g_(s-1) + sigma*h*f(g_(s-1)) + rest*h*(f(g_(s-1)) - f(u)), rest = tau/sigma - sigma.
@@ -86,7 +86,7 @@ ROCK2_TABLES = {
         0.4009301129475925,
     ),
 }
-"""Stages from 3 to 6."""
+"""Coefficients by the number of stages, from 3 to 6."""
 
 ROCK4_TABLES = {
     5: (
@@ -140,17 +140,17 @@ ROCK4_TABLES = {
         ),
     ),
 }
-"""Stages from 5 to 8; all but four belong to the recurrence."""
+"""Coefficients by the number of stages, from 5 to 8; all but four are of the recurrence."""
 
 
 class ROCK2(AbstractStabilized):
     """Orthogonal Runge-Kutta-Chebyshev method of order 2 with a fixed number of stages.
 
-    One evaluation of the derivative per stage, the last of which serves the next step. Dense output
-    is the cubic through the values and slopes at both ends of the step. The error estimate is that
-    of `qsp.engine.solvers.rkc2.RKC2`, of order 3; the embedded formula of the paper has order 2
-    only, and
-    would ask for shorter steps than the method needs. Inside the interval a mode may change sign.
+    The derivative is evaluated once per stage; the last evaluation is the first one of the next
+    step. Dense output is the cubic through the values and slopes at both ends of the step. The
+    error estimate is that of `RKC2`, of order 3; the embedded formula of the paper has only order 2
+    and would require shorter steps than the method needs. Inside the stability interval a mode may
+    change sign.
 
     Args:
         stages: s, from 3 to 6. The interval is [-beta, 0] with beta = 6.1, 11.8, 19.0 and 27.9,
@@ -166,15 +166,15 @@ class ROCK2(AbstractStabilized):
         _check("ROCK2", self.stages, ROCK2_TABLES)
 
     def order(self, terms: Any) -> int:
-        """Order of the solution."""
+        """Return the order of the solution."""
         return 2
 
     def error_order(self, terms: Any) -> int:
-        """Power of the step in the error estimate."""
+        """Return the power of the step in the error estimate."""
         return 3
 
     def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
-        """A step: solution, error estimate, derivative at its end, step times that."""
+        """Return solution, error estimate and derivative at the end of a step, and h times it."""
         y1, F1, hF1 = _recur(slope, ROCK2_TABLES[self.stages], y0, F0, hF0)
         return y1, third_order_error(y0, y1, hF0, hF1), F1, hF1
 
@@ -182,10 +182,10 @@ class ROCK2(AbstractStabilized):
 class ROCK4(AbstractStabilized):
     """Orthogonal Runge-Kutta-Chebyshev method of order 4 with a fixed number of stages.
 
-    One evaluation of the derivative per stage, the last of which serves the next step. The error
-    estimate is the difference from the embedded method of order 3. Dense output is the cubic
-    through the values and slopes at both ends of the step. Inside the interval a mode may change
-    sign.
+    The derivative is evaluated once per stage; the last evaluation is the first one of the next
+    step. The error estimate is the difference from the embedded method of order 3. Dense output is
+    the cubic through the values and slopes at both ends of the step. Inside the stability interval
+    a mode may change sign.
 
     Args:
         stages: s, from 5 to 8. The interval is [-beta, 0] with beta = 6.0, 9.8, 14.4 and 19.7,
@@ -201,21 +201,21 @@ class ROCK4(AbstractStabilized):
         _check("ROCK4", self.stages, ROCK4_TABLES)
 
     def order(self, terms: Any) -> int:
-        """Order of the solution."""
+        """Return the order of the solution."""
         return 4
 
     def error_order(self, terms: Any) -> int:
-        """Power of the step in the error estimate."""
+        """Return the power of the step in the error estimate."""
         return 4
 
     def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
-        """A step: solution, error estimate, derivative at its end, step times that."""
+        """Return solution, error estimate and derivative at the end of a step, and h times it."""
         recurrence, finish = ROCK4_TABLES[self.stages]
         u, F, hF = _recur(slope, recurrence, y0, F0, hF0)
 
         weights = finish.weights
         c = recurrence.c[-1] + weights.sum(1)
-        c[4] = 1.0  # as it is but for rounding
+        c[4] = 1.0  # exact; the sum differs by rounding
 
         def stage(carry: tuple[Any, Any, Any], row: Any) -> tuple[Any, None]:
             i, weight, c = row
@@ -240,7 +240,7 @@ def _check(name: str, stages: int, tables: dict[int, Any]) -> None:
 
 
 def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) -> Any:
-    """Last stage of a recurrence, its slope, and the step times that."""
+    """Last stage of a recurrence, the derivative there, and h times it."""
 
     def stage(carry: tuple[Any, Any, Any, Any], row: Any) -> tuple[Any, None]:
         before, last, _, hF = carry
@@ -248,7 +248,7 @@ def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) ->
 
         def next_stage(before: Any, last: Any, hF: Any) -> Any:
             mu, kappa = (weight.astype(hF.dtype) for weight in weights)
-            return last + (mu * hF + kappa * (last - before))  # what stands still, stands exactly
+            return last + (mu * hF + kappa * (last - before))  # exact for a constant
 
         Y = jax.tree.map(next_stage, before, last, hF)
         return (last, Y, *slope(c, Y)), None
@@ -259,5 +259,5 @@ def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) ->
 
 
 def _weighted(weights: Any, slopes: Any) -> Any:
-    """Sum of slopes (stage, ...) times weights (stage)."""
+    """Sum of slopes (stage, ...) times weights (stage,)."""
     return sum(w * k for w, k in zip(weights.astype(slopes.dtype), slopes, strict=True))

@@ -1,7 +1,8 @@
-"""What the stabilized Runge-Kutta methods share as diffrax solvers.
+"""Base class of the stabilized Runge-Kutta methods as diffrax solvers.
 
-Each evaluates the derivative once per stage; the last evaluation serves the next step, and is the
-state of the solver. Dense output is the cubic through the values and slopes at both ends of a step.
+A method evaluates the derivative once per stage. The last evaluation is the first one of the next
+step, and is the state of the solver. Dense output is the cubic through the values and slopes at
+both ends of a step.
 """
 
 from abc import abstractmethod
@@ -13,11 +14,11 @@ import jax
 import jax.numpy as jnp
 
 Slope = Callable[[Any, Any], tuple[Any, Any]]
-"""Derivative at c (share of the step done) and a state, and the step times it."""
+"""Function of c, a fraction of the step, and a state: the derivative, and the step times it."""
 
 
 class AbstractStabilized(dfx.AbstractAdaptiveSolver):
-    """A method that says how a step advances; the rest is the same for all."""
+    """Stabilized method; a subclass defines `advance` and the orders."""
 
     term_structure: ClassVar[type[dfx.AbstractTerm]] = dfx.AbstractTerm
     interpolation_cls: ClassVar[Callable[..., dfx.AbstractLocalInterpolation]] = (  # pyright: ignore
@@ -26,14 +27,14 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
 
     @abstractmethod
     def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
-        """Solution and error estimate at the end of a step, derivative there, step times that."""
+        """Return solution, error estimate and derivative at the end of a step, and h times it."""
 
     def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
-        """Derivative at a point."""
+        """Return the derivative at a point."""
         return terms.vf(t0, y0, args)
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
-        """State of the solver: the derivative at the start of the step."""
+        """Return the state of the solver, the derivative at the start of the step."""
         return terms.vf(t0, y0, args)
 
     def step(  # noqa: PLR0913
@@ -46,10 +47,10 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
         solver_state: Any,
         made_jump: Any,
     ) -> tuple[Any, Any, dict[str, Any], Any, dfx.RESULTS]:
-        """One step.
+        """Compute a step.
 
         Returns:
-            Solution at t1, error estimate, what dense output needs, derivative at t1, success.
+            Solution at t1, error estimate, data of the dense output, derivative at t1, success.
         """
         h, F0 = terms.contr(t0, t1), solver_state
 
@@ -57,7 +58,7 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
             F = terms.vf(t0 + c.astype(jnp.result_type(t0)) * (t1 - t0), Y, args)
             return F, terms.prod(F, h)
 
-        if made_jump is not False:  # known not to be one while tracing, as a rule
+        if made_jump is not False:  # usually known to be False while tracing
             F0 = jax.lax.cond(made_jump, lambda F0: terms.vf(t0, y0, args), lambda F0: F0, F0)
         hF0 = terms.prod(F0, h)
         y1, error, F1, hF1 = self.advance(slope, y0, F0, hF0)
@@ -65,7 +66,7 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
 
 
 def third_order_error(y0: Any, y1: Any, hF0: Any, hF1: Any) -> Any:
-    """0.8*(y0 - y1) + 0.4*h*(F0 + F1): the error estimate of RKC, of order 3."""
+    """Return the error estimate of RKC, of order 3: 0.8*(y0 - y1) + 0.4*h*(F0 + F1)."""
     return jax.tree.map(
         lambda y0, y1, hF0, hF1: 0.8 * (y0 - y1) + 0.4 * (hF0 + hF1), y0, y1, hF0, hF1
     )

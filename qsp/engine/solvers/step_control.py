@@ -1,8 +1,8 @@
-"""Step size control with an absolute tolerance of its own for each state.
+"""Step size control with one absolute tolerance for each state.
 
-A system of cells (1e5 Mcell), drug (1e-3 nmol/L) and fractions (0 to 1) has no single absolute
-tolerance. The error of a step is one number, that of the worst state in units of its tolerance, and
-a PID controller with a tolerance of 1 decides on it.
+Numbers of cells (1e5), concentrations (1e-3) and fractions (0 to 1) have no common absolute
+tolerance. The error of a step is that of the worst state, in units of its tolerance, and a PID
+controller with a tolerance of 1 accepts or rejects it.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ from qsp.engine.solvers.batched import batch_last
 
 
 class PerStateTolerance(dfx.AbstractStepSizeController):
-    """max_i err_i / (atol_i + rtol*|y_i|) over the states i.
+    """Step size controller for the error max_i err_i / (atol_i + rtol*|y_i|) over the states i.
 
     Args:
         controller: Controller with atol 1 and rtol 0.
         rtol: Relative tolerance.
-        atol: Absolute tolerances, an array like the state; inf where a state must not bound the
+        atol: Absolute tolerances, an array like the state; inf where a state must not limit the
             step.
-        first_step: Length of the first step. It is given here and not to the solve, which would
-            check it by a call back into Python; JAX keeps no compiled program that makes one.
+        first_step: Length of the first step. `diffeqsolve` would check its argument `dt0` by a
+            callback into Python, and JAX does not cache compiled programs with callbacks.
     """
 
     controller: dfx.PIDController
@@ -45,7 +45,7 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         func: Any,
         error_order: Any,
     ) -> Any:
-        """First step and state of the controller."""
+        """Return the end of the first step and the state of the controller."""
         return self.controller.init(terms, t0, t1, y0, self.first_step, args, func, error_order)
 
     def adapt_step_size(  # noqa: PLR0913
@@ -59,19 +59,19 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         error_order: Any,
         controller_state: Any,
     ) -> Any:
-        """Accept or reject the step, and choose the next."""
+        """Accept or reject the step, and choose the length of the next."""
         error = batch_last(self._worst)(y0, y1_candidate, y_error, self.atol)
-        none = jnp.zeros_like(error)
+        zero = jnp.zeros_like(error)
         return self.controller.adapt_step_size(
-            t0, t1, none, none, args, error, error_order, controller_state
+            t0, t1, zero, zero, args, error, error_order, controller_state
         )
 
     def _worst(self, y0: Any, y1: Any, error: Any, atol: Any) -> Any:
-        """The largest: a mean over sixty states would let one be off many times.
+        """Error of the worst state in units of its tolerance; inf if a state is not finite.
 
-        A step to a state that is no number or infinite is infinitely wrong.
+        A mean over sixty states would allow a large error in one of them.
         """
         scale = atol + self.rtol * jnp.maximum(jnp.abs(y0), jnp.abs(y1))
-        # No plain division: an infinite error over an infinite tolerance is nan.
+        # An infinite error over an infinite tolerance would be NaN.
         relative = jnp.where(jnp.isinf(atol), 0.0, jnp.abs(error) / scale)
         return jnp.where(jnp.isfinite(y1), relative, jnp.inf).max(0)

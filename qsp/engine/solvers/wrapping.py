@@ -1,4 +1,4 @@
-"""A solver around another: what it does not change is that of the other."""
+"""Base class of solvers that wrap another solver and forward its properties."""
 
 from typing import Any
 
@@ -7,33 +7,33 @@ import equinox as eqx
 
 
 class AbstractWrapping(dfx.AbstractAdaptiveSolver):
-    """A solver that steps as another does, in its own way.
+    """Solver that wraps another one; subclasses define `init`, `step` and `func`.
 
     Args:
-        solver: The other.
+        solver: Wrapped solver.
     """
 
     solver: eqx.AbstractVar[Any]
 
     @property
     def term_structure(self) -> Any:  # pyright: ignore
-        """Structure of terms of the solver."""
+        """Term structure of the wrapped solver."""
         return self.solver.term_structure
 
     @property
     def interpolation_cls(self) -> Any:  # pyright: ignore - fields of the wrapped solver
-        """Dense output of the solver."""
+        """Dense output of the wrapped solver."""
         return self.solver.interpolation_cls
 
     @property
     def term_compatible_contr_kwargs(self) -> Any:  # pyright: ignore
-        """Controls of the terms."""
+        """Arguments of `contr` of the terms of the wrapped solver."""
         return self.solver.term_compatible_contr_kwargs
 
     def order(self, terms: Any) -> int | None:
-        """Order of the solution."""
+        """Return the order of the solution."""
         return self.solver.order(terms)
 
     def error_order(self, terms: Any) -> Any:
-        """Power of the step in the error estimate."""
+        """Return the power of the step in the error estimate."""
         return self.solver.error_order(terms)
