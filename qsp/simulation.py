@@ -136,7 +136,16 @@ def simulate(  # noqa: PLR0913
     )
     if whole:
         check_solved(outcomes(result, labels))
-    record = {
+    record = _record(trial, method, timing) | dict(attributes or {})
+    tree = to_dataset(result, snapshots, labels, _links(result, cohort), record)
+    if result.ledger is None:
+        return tree
+    return with_decisions(tree, result.ledger, result.log, trial)
+
+
+def _record(trial: Trial, method: Method, timing: Timing) -> dict[str, Any]:
+    """Attributes of the results that describe the computation."""
+    return {
         "solver": method.solver,
         "rtol": method.rtol,
         "precision": method.precision,
@@ -146,12 +155,7 @@ def simulate(  # noqa: PLR0913
         "wall_s": timing.compile_s + timing.run_s,
         "days": trial.days,
         "jax_version": jax.__version__,
-        **(attributes or {}),
     }
-    tree = to_dataset(result, snapshots, labels, _links(result, cohort), record)
-    if result.ledger is None:
-        return tree
-    return with_decisions(tree, result.ledger, result.log, trial)
 
 
 def check_solved(outcome: np.ndarray) -> None:

@@ -152,17 +152,17 @@ class ObservingSolver(AbstractWrapping):
     solver: dfx.AbstractAdaptiveSolver
     system: ObservedSystem
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Context) -> Any:
+    def init(self, terms: dfx.AbstractTerm, t0: Any, t1: Any, y0: PyTree, args: Context) -> Any:
         return self.solver.init(terms, t0, t1, y0, args), args.reductions
 
     def step(  # noqa: PLR0913
         self,
-        terms: Any,
+        terms: dfx.AbstractTerm,
         t0: Any,
         t1: Any,
-        y0: Any,
+        y0: PyTree,
         args: Context,
-        solver_state: Any,
+        solver_state: PyTree,
         made_jump: Any,
     ) -> Any:
         inner, reductions = solver_state
@@ -186,7 +186,7 @@ class ObservingSolver(AbstractWrapping):
         states = (y0, middle, y1)
         return [self.system.peaks(x, p) for x in states], [self.system.areas(x, p) for x in states]
 
-    def func(self, terms: Any, t0: Any, y0: Any, args: Context) -> Any:
+    def func(self, terms: dfx.AbstractTerm, t0: Any, y0: PyTree, args: Context) -> Any:
         return self.solver.func(terms, t0, y0, args)
 
 

@@ -38,7 +38,7 @@ def fixed_schedule(
 def administered_periods(
     periods: PeriodTable, administered: AdministeredDoses[np.ndarray], trial: Trial
 ) -> PeriodTable:
-    """Return the dose periods of a trial, with those of arms with rules as they were administered.
+    """Return the dose periods of a trial; those of arms with rules follow the administered doses.
 
     Args:
         periods: Planned dose periods, from `period_table`.

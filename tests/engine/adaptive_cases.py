@@ -1,4 +1,4 @@
-"""Lanes of the toy that react: arms as a trial has them, and what came of them."""
+"""Simulations of the toy system with rules: arms of a trial, and their doses and decisions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MG_IS_NMOL = 1000.0
 """Molecular weight [kDa] at which a mg is a nmol."""
 DAILY = tuple(float(day) for day in range(20))
 STOPS = (0.0, 3.0, 7.0, 14.0, 17.0)
-"""Times at which every lane is looked at: as many in each test, for one program of all."""
+"""Times of snapshots; the same number in every test, so that all share one program."""
 PERIODS = 16
 DRUG = Rescue("antibody", "tocilizumab", Amount(3.0), duration=0.25)
 
@@ -39,11 +39,11 @@ def arm(
 ) -> Arm:
     """An arm with doses (day, mg) of the first drug, each a period."""
     gaps = min_interval or {}
-    given = [
+    planned = [
         Dose("drug_iv", day, Amount(mg), duration, f"D{n + 1}", min_interval=gaps.get(n))
         for n, (day, mg) in enumerate(doses)
     ]
-    regimen = prescribe([*ahead, *given], molecular_weight_kda=MG_IS_NMOL, days=DAYS, where="arm")
+    regimen = prescribe([*ahead, *planned], molecular_weight_kda=MG_IS_NMOL, days=DAYS, where="arm")
     return Arm("arm", (regimen,), reaction=Reaction(tuple(calendar), tuple(rules), tuple(rescues)))
 
 
@@ -64,14 +64,14 @@ def reacting(of: Arm, *, attended: Any = None, error: Any = None, **toy: Any) ->
 
 
 def solved(*sims: Simulation, grids: Any = (STOPS,)) -> list[SimulationResult]:
-    """Results, lane by lane."""
+    """Results, one for each simulation."""
     result = run(*sims, grids=grids)
     assert not np.any(result.failed)
     return [sim_of(result, n) for n in range(len(sims))]
 
 
-def given(result: SimulationResult, kind: int = 0) -> list[tuple[float, float]]:
-    """Time and amount of what was given of a kind, in the order of the ledger."""
+def administered(result: SimulationResult, kind: int = 0) -> list[tuple[float, float]]:
+    """Time and amount of the administrations of a kind, in the order of the ledger."""
     assert result.ledger is not None
     events = jax.tree.map(np.asarray, result.ledger.events)
     rows = np.flatnonzero(events.kind == kind)
@@ -79,6 +79,6 @@ def given(result: SimulationResult, kind: int = 0) -> list[tuple[float, float]]:
 
 
 def decisions(result: SimulationResult) -> list[str]:
-    """What came of each visit."""
+    """Decision at each visit."""
     assert result.log is not None
     return [DECISIONS[n] if n >= 0 else "" for n in np.asarray(result.log.decision)]

@@ -1,4 +1,4 @@
-"""A GPU and the CPU give the same, where there is a GPU."""
+"""A GPU and the CPU agree, if there is a GPU."""
 
 import jax
 import numpy as np
@@ -10,8 +10,8 @@ from qsp.system import CORE_KINDS, System
 from tests.engine.whole import FLAT, GRID, STEP_UP, sim, stacked
 
 AGREE = 1e-6
-"""Relative, of all reductions, at a tolerance of 1e-8: exponentials and sums are rounded otherwise,
-and the sizes of steps follow from them."""
+"""Relative, of all reductions, at a tolerance of 1e-8: exponentials and sums round differently, and
+step sizes follow from them."""
 
 
 def solved(device):
@@ -27,12 +27,12 @@ def test_gpu_and_cpu_agree():
         gpu = jax.devices("gpu")[0]
     except RuntimeError:
         pytest.skip("needs a GPU that JAX sees: pip install '.[cuda12]' on a machine with one")
-    there, here = solved(gpu), solved(jax.devices("cpu")[0])
-    assert not there.failed.any()
+    on_gpu, on_cpu = solved(gpu), solved(jax.devices("cpu")[0])
+    assert not on_gpu.failed.any()
     for name in ("peak", "area"):
-        pairs = [jax.tree.leaves(getattr(r.periods.reductions, name)) for r in (there, here)]
+        pairs = [jax.tree.leaves(getattr(r.periods.reductions, name)) for r in (on_gpu, on_cpu)]
         for one, other in zip(*pairs, strict=True):
             np.testing.assert_allclose(one, other, rtol=AGREE, atol=1e-9)
-    grades = [r.periods.reductions.crossing.grade for r in (there, here)]
+    grades = [r.periods.reductions.crossing.grade for r in (on_gpu, on_cpu)]
     np.testing.assert_array_equal(*grades)
-    np.testing.assert_allclose(there.end.tumor_volume, here.end.tumor_volume, rtol=AGREE)
+    np.testing.assert_allclose(on_gpu.end.tumor_volume, on_cpu.end.tumor_volume, rtol=AGREE)

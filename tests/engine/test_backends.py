@@ -1,4 +1,4 @@
-"""Two ways to compute a lane, native and by XLA, beside each other."""
+"""Comparison of the native backend with XLA, and the choice between them."""
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ from tests.engine.toy import KINDS, Toy, same_bits, sim_of
 from tests.engine.whole import FLAT, GRID, OTHER, STEP_UP, run, sim, stacked
 
 ROUNDING = 2e-9
-"""Sums, quotients and exponentials are rounded otherwise, and steps go on from there."""
+"""Sums, quotients and exponentials round differently, and step sizes follow from them."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def sims():
         pytest.param(GRID[[0, 4, 10]], id="visits"),
     ],
 )
-def test_both_give_the_same_results(grid, sims):
+def test_both_backends_agree(grid, sims):
     native, xla = (
         run(*sims, grid=grid, method=Method(backend=backend)) for backend in ("native", "xla")
     )
@@ -41,18 +41,18 @@ def test_both_give_the_same_results(grid, sims):
         np.testing.assert_allclose(a, b, rtol=ROUNDING, atol=1e-9, err_msg=name)
 
 
-def test_what_every_patient_lacks_changes_no_bit(sims):
-    """One lane has a soluble target, so the program of all of them has one, and rare drugs too."""
+def test_terms_that_are_zero_in_a_patient_change_no_bit(sims):
+    """One simulation has a soluble target, so the program has one, and rare drugs too."""
     other = eqx.tree_at(
         lambda sim: sim.parameters.model.disposition.soluble_target, sims[1], np.full(4, 0.3)
     )
     alone, batch = run(*sims[:4]), Batch(stacked(other, *sims[:4]), (GRID,))
-    beside, _ = simulate(batch, System(), Method(), kinds=len(DOSE_KINDS))
+    full, _ = simulate(batch, System(), Method(), kinds=len(DOSE_KINDS))
     for n in range(4):
-        assert same_bits(sim_of(alone, n), sim_of(beside, n + 1))
+        assert same_bits(sim_of(alone, n), sim_of(full, n + 1))
 
 
-def test_a_patient_has_his_own_bits_by_xla_too():
+def test_bits_of_a_patient_do_not_depend_on_the_batch_with_xla():
     method = Method(backend="xla")
     many = [toy.sim((0.0, 0, 4.0, 0.0, 1), k=(0.2 + 0.05 * n, 1.0, 2.0)) for n in range(70)]
     together = toy.run(*many, method=method)
@@ -61,7 +61,7 @@ def test_a_patient_has_his_own_bits_by_xla_too():
 
 
 @pytest.mark.parametrize(
-    ("asked", "used"),
+    ("arguments", "used"),
     [
         ({}, "native"),
         ({"solver": "Tsit5"}, "native"),
@@ -70,19 +70,19 @@ def test_a_patient_has_his_own_bits_by_xla_too():
         ({"precision": "float32", "rtol": 1e-4}, "xla"),
     ],
 )
-def test_it_is_told_which_one_computes(asked, used):
-    assert chosen(Toy(), Method(**asked)) == used
+def test_the_backend_follows_from_the_method(arguments, used):
+    assert chosen(Toy(), Method(**arguments)) == used
 
 
 def chosen(system, method):
-    """What would compute a lane of the toy; a program of XLA is compiled when it is first run."""
+    """Backend for a simulation of the toy system; XLA programs are compiled at the first run."""
     grids = (np.array([0.0, 1.0]),)
     spec = ProgramSpec(system, method, KINDS, grids, np.int32(2))
     return compile_chunks(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), spec, all_workers())[1]
 
 
 @pytest.mark.parametrize("backend", ["native", "xla"])
-def test_it_is_told_which_one_was_used(backend):
+def test_the_timing_names_the_backend(backend):
     batch = Batch(toy.stacked(toy.sim((0.0, 0, 4.0, 0.0, 1))), (np.array(toy.EVERY),))
     assert simulate(batch, Toy(), Method(backend=backend), kinds=KINDS)[1].backend == backend
 
@@ -95,7 +95,7 @@ class Swinging(Toy):
         return jax.tree.map(lambda leaf: leaf + 0.0 * jax.numpy.sin(time), rates)
 
 
-def test_what_has_no_native_form_is_computed_by_xla_unless_native_was_asked_for():
+def test_unsupported_operations_fall_back_to_xla_unless_native_is_requested():
     warn_of_fallback.cache_clear()
     with pytest.warns(BackendWarning, match="^sin has no native form: XLA computes"):
         assert chosen(Swinging(), Method()) == "xla"
@@ -105,12 +105,12 @@ def test_what_has_no_native_form_is_computed_by_xla_unless_native_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    "asked", [{"solver": "Kvaerno5"}, {"precision": "float32", "rtol": 1e-4}], ids=str
+    "arguments", [{"solver": "Kvaerno5"}, {"precision": "float32", "rtol": 1e-4}], ids=str
 )
-def test_what_is_not_native_is_refused_as_such(asked):
-    with pytest.raises(ConfigError) as told:
-        Method(backend="native", **asked)
-    assert str(told.value) == (
+def test_native_is_refused_for_implicit_solvers_and_single_precision(arguments):
+    with pytest.raises(ConfigError) as error:
+        Method(backend="native", **arguments)
+    assert str(error.value) == (
         "method: backend must be auto or xla for an implicit solver or single precision, "
         "but is native. Leave it out."
     )

@@ -1,4 +1,4 @@
-"""Chunks: a lane's bits depend on nobody else, and one program serves all."""
+"""Chunks: bits of a simulation do not depend on the others, and one program computes all."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ def together(many, strict_types):
     return run(*many)
 
 
-def test_lane_width_is_a_multiple_of_64():
+def test_chunk_size_is_a_multiple_of_64():
     assert CHUNK_SIZE % 64 == 0
 
 
@@ -44,7 +44,7 @@ def test_results_come_back_in_order_without_padding(together, many):
 
 
 @pytest.mark.parametrize("n", [0, CHUNK_SIZE - 1, CHUNK_SIZE, COUNT - 1])
-def test_a_lane_alone_has_the_same_bits(n, together, many):
+def test_a_simulation_alone_has_the_same_bits(n, together, many):
     assert same_bits(sim_of(run(many[n]), 0), sim_of(together, n))
 
 
@@ -63,7 +63,7 @@ def test_all_chunks_and_regimens_share_one_program(together, many):
     assert programs() == before
 
 
-def test_gaps_between_doses_are_no_part_of_the_program():
+def test_programs_do_not_depend_on_intervals_between_doses():
     """Two regimens of one padded shape share a program, however far apart their doses lie."""
     run(sim((0.0, 0, 1.0, 0.0, 1)))
     before = programs()
@@ -86,7 +86,7 @@ class Log:
         self.calls.append(("advance", sims))
 
 
-def test_progress_is_told_of_each_chunk(many):
+def test_progress_is_reported_after_each_chunk(many):
     log = Log()
     run(*many, progress=log)
     chunks = [("advance", CHUNK_SIZE), ("advance", CHUNK_SIZE), ("advance", 3)]

@@ -37,7 +37,7 @@ print(json.dumps([timing.backend, len(compiled)]))
 
 def in_a_fresh_process(folder):
     """Backend, and number of native programs compiled."""
-    # What a Python user has: no settings of the command line or of this suite.
+    # As for a Python user: no settings of the command line or of this suite.
     ours = ("JAX_COMPILATION_CACHE_DIR", "EQX_ON_ERROR", cache.VARIABLE)
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     words = [sys.executable, "-c", ONE_PROCESS, str(folder)]

@@ -179,7 +179,7 @@ def test_running_event_ends_at_the_threshold_it_started_by():
 
 
 def test_known_limitation_event_that_ends_above_a_lower_threshold_counts_again():
-    """Nothing starts where the signal only falls, and yet the second dose has an event of grade 1.
+    """No event starts where the signal only falls, but the second dose has an event of grade 1.
 
     It is counted from the step after the fall below the old threshold to the fall below the new,
     lower one. `Crossing` names this limitation.

@@ -1,7 +1,7 @@
-"""What is given arrives, once, at its time, and stops: against sums of exponentials.
+"""Doses are given once, at their times, and infusions stop: against sums of exponentials.
 
-Each case is a lane of one program; every one is compared at every time of the grid, dose times
-included, where the value after the dose counts.
+Each case is one simulation of a batch, compared at every time of the grid. At dose times the value
+after the dose counts.
 """
 
 import dataclasses
@@ -68,7 +68,7 @@ def test_everything_is_given_once(case):
 
 @each
 def test_areas_follow_the_formula(case):
-    """What is lost is loss times area: given less left."""
+    """Loss rate times area is the amount received minus the amount left."""
     given, result = case
     area = result.periods.reductions.area.amount.sum(0)
     lost = result.final.received - result.final.amount
@@ -104,7 +104,7 @@ def test_padding_is_neutral():
 
 
 def test_padding_needs_no_particular_values():
-    """A padded row has no time; nothing else of it is read."""
+    """A padded row has an infinite time; its other values are not read."""
     plain = sim(*CASES["bolus"])
     events = plain.events
     odd = np.arange(8) > 0
@@ -119,7 +119,7 @@ def test_padding_needs_no_particular_values():
     assert same_bits(run(plain), run(dataclasses.replace(plain, events=noise)))
 
 
-def test_a_lane_that_ends_as_it_begins_is_left_alone():
+def test_a_simulation_of_no_length_only_gives_the_bolus_at_its_start():
     idle = sim((0.0, 0, 10.0, 0.0, 1), (1.0, 0, 5.0, 0.0, 2), end=0.0, height=(2.0, 0.0, 0.0))
     result = sim_of(run(idle), 0)
     assert not result.failed

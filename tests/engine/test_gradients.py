@@ -1,7 +1,7 @@
 """Derivatives of endpoints with respect to parameters, against differences, to 1e-4.
 
-Forward mode through the whole lane: the peak of IL-6 in the first dose period and the tumor at the
-end, by potency, IL-6 production and killing (logarithms of all three).
+Forward mode through the whole simulation: the peak of IL-6 in the first dose period and the tumor
+at the end, by potency, IL-6 production and killing (logarithms of all three).
 """
 
 import functools
@@ -22,7 +22,7 @@ PARAMETERS = ("alpha", "p_IL6", "k_kill")
 ENDPOINTS = ("IL-6 peak", "tumor volume", "drug area")
 STEP = 0.02
 METHOD = Method(rtol=1e-9)
-STRETCHES = 3  # the infusion, what follows, and the end
+SEGMENTS = 3  # the infusion, the time after it, and the end
 
 
 def endpoints(which, factors):
@@ -37,7 +37,7 @@ def endpoints(which, factors):
     changed = eqx.tree_at(where, p, tuple(a * b for a, b in zip(where(p), scale, strict=True)))
     changed = eqx.tree_at(lambda which: which.parameters, which, changed)
     arguments = {"system": System(), "method": METHOD, "kinds": len(DOSE_KINDS)}
-    result = solve_simulation(changed, (), STRETCHES, **arguments)
+    result = solve_simulation(changed, (), SEGMENTS, **arguments)
     m, rho = result.final.model.targets, changed.parameters.model.targets.density
     tumor = (m.viable[1:, 2].sum() + m.dying) / rho
     peak = result.periods.reductions.peak.cytokines[1, IL6]
@@ -55,7 +55,7 @@ def derivatives(strict_types):
     factors = np.concatenate([n * STEP * units for n in stencil])
     directions = np.concatenate([units] * len(stencil))
     f = functools.partial(endpoints, which)
-    # One after the other: a program for many lanes at once takes twice as long to compile.
+    # In sequence: a program for many simulations at once takes twice as long to compile.
     one = lambda pair: jax.jvp(f, pair[:1], pair[1:])  # noqa: E731
     all_of_them = jax.jit(functools.partial(jax.lax.map, one))
     value, slope = all_of_them((jnp.asarray(factors), jnp.asarray(directions)))
@@ -72,12 +72,12 @@ def test_forward_mode_agrees_with_differences(endpoint, parameter, derivatives):
     assert by_mode == pytest.approx(by_difference, rel=1e-4, abs=1e-9)
 
 
-def test_the_derivatives_say_what_the_model_means(derivatives):
+def test_derivatives_have_the_signs_of_the_model(derivatives):
     by_mode = derivatives[0]
     peak, tumor, area = by_mode
     assert peak[0] > 0.1  # potency raises release
     assert 0.5 < peak[1] <= 1.01  # production raises IL-6 by at most its own factor
     assert tumor[0] < -1e-5
     assert tumor[2] < -1e-5
-    assert tumor[1] == pytest.approx(0.0, abs=1e-12)  # no way from IL-6 to the tumor
-    assert area == pytest.approx(np.zeros(3), abs=1e-3)  # next to none of the drug is on cells
+    assert tumor[1] == pytest.approx(0.0, abs=1e-12)  # IL-6 does not act on the tumor
+    assert area == pytest.approx(np.zeros(3), abs=1e-3)  # almost no drug is bound to cells

@@ -1,4 +1,4 @@
-"""The numerical method: refused early with a clear line, and every solver can be had."""
+"""Numerical methods: invalid ones are refused early, and every named solver exists."""
 
 import pytest
 
@@ -32,7 +32,7 @@ GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
         ),
     ],
 )
-def test_refuses_what_cannot_be_run(arguments, message):
+def test_invalid_methods_are_refused(arguments, message):
     with pytest.raises(ConfigError) as error:
         Method(**arguments)
     assert str(error.value) == message
@@ -51,17 +51,17 @@ def test_a_method_is_a_key_of_a_compiled_program():
     assert Method() != Method(rtol=1e-6)
 
 
-def test_explicit_and_implicit_solvers_are_told_apart():
+def test_explicit_and_implicit_solvers_are_disjoint():
     assert set(EXPLICIT).isdisjoint(IMPLICIT)
     assert Method().solver in EXPLICIT
 
 
 @pytest.mark.slow
-def test_implicit_solver_takes_a_stiff_lane_in_fewer_steps():
+def test_an_implicit_solver_needs_fewer_steps_for_a_stiff_system():
     stiff = sim(*GIVEN, k=(2e4, 1.0, 2.0))
     implicit = run(stiff, method=Method("Kvaerno5", rtol=1e-6))
     assert not implicit.failed.any()
     expected = amounts(EVERY, *GIVEN, k=(2e4, 1.0, 2.0))
     assert implicit.saved[0].amount[0] == pytest.approx(expected, rel=1e-4, abs=1e-4)
-    # An explicit one is held to a step of 3.3/k: ten thousands of them in six days.
+    # Stability limits an explicit solver to steps of 3.3/k, tens of thousands in six days.
     assert float(implicit.steps[0]) < 500

@@ -1,4 +1,4 @@
-"""The parabola through the start, the middle and the end of a step: summit, crossings, grades."""
+"""The parabola through the start, the middle and the end of a step: maximum, crossings, grades."""
 
 import dataclasses
 
@@ -20,20 +20,20 @@ def parabola(a, m, b):
     return lambda s: a + s * (slope + bend * s)
 
 
-jitted_summit = jax.jit(_parabola_maximum)
+jitted_maximum = jax.jit(_parabola_maximum)
 root = jax.jit(_parabola_root, static_argnames="rising")
 
 
-def summit(a, m, b):
-    top, where = jitted_summit(*(jnp.asarray(v, float) for v in (a, m, b)))
+def maximum(a, m, b):
+    top, where = jitted_maximum(*(jnp.asarray(v, float) for v in (a, m, b)))
     return float(top), float(where)
 
 
 @settings(max_examples=300)
 @given(a=value, m=value, b=value)
-def test_summit_is_the_highest_point_of_the_parabola(a, m, b):
+def test_maximum_is_the_highest_point_of_the_parabola(a, m, b):
     f, fine = parabola(a, m, b), np.linspace(0.0, 1.0, 2001)
-    top, where = summit(a, m, b)
+    top, where = maximum(a, m, b)
     assert 0.0 <= where <= 1.0
     assert top == pytest.approx(f(where), abs=1e-9)
     assert top >= f(fine).max() - 1e-9
@@ -52,16 +52,16 @@ def test_summit_is_the_highest_point_of_the_parabola(a, m, b):
         ((0.0, 0.75, 0.5), (0.78125, 0.625)),
     ],
 )
-def test_summit_of_known_parabolas(points, expected):
-    assert summit(*points) == pytest.approx(expected)
+def test_maximum_of_known_parabolas(points, expected):
+    assert maximum(*points) == pytest.approx(expected)
 
 
 @settings(max_examples=300)
 @given(a=value, m=value, b=value, level=value)
-def test_root_is_where_the_parabola_passes_the_level_in_that_direction(a, m, b, level):
+def test_root_is_where_the_parabola_crosses_the_level_in_the_given_direction(a, m, b, level):
     f, slope, bend = parabola(a, m, b), 4 * m - 3 * a - b, 2 * (a - 2 * m + b)
     for rising in (True, False):
-        inside = summit(a, m, b)[0] >= level
+        inside = maximum(a, m, b)[0] >= level
         crosses = (a < level and inside) if rising else (inside and b < level)
         assume(abs(a - level) > 1e-3)
         assume(abs(b - level) > 1e-3)
@@ -75,7 +75,7 @@ def test_root_is_where_the_parabola_passes_the_level_in_that_direction(a, m, b, 
         assert direction * (1 if rising else -1) >= -1e-6
 
 
-def test_root_at_a_summit_that_only_touches_the_level():
+def test_root_at_a_maximum_that_touches_the_level():
     where = _parabola_root(*(jnp.asarray(v) for v in (0.0, 1.0, 0.0, 1.0)), rising=True)
     assert float(where) == pytest.approx(0.5)
 
@@ -88,7 +88,7 @@ def test_grade_counts_thresholds_at_or_below():
 
 
 def quiet(**values):
-    """Nothing has happened in the period, but for what is given."""
+    """Crossings of a period without events, except for the given values."""
     numbers = {field.name: 0.0 for field in dataclasses.fields(Crossing)}
     numbers |= {"onset": np.nan, "floor_level": LEVELS[0]} | values
     return Crossing(
@@ -102,7 +102,7 @@ def step(old, a, m, b, start=10.0, length=0.5):
     return {field.name: float(getattr(new, field.name)) for field in dataclasses.fields(new)}
 
 
-def test_a_quiet_step_leaves_no_trace():
+def test_a_step_below_the_thresholds_changes_nothing():
     got = step(quiet(), 0.1, 0.5, 0.9)
     assert np.isnan(got.pop("onset"))
     assert got.pop("floor_level") == LEVELS[0]
@@ -129,7 +129,7 @@ def test_an_event_over_several_steps():
     assert third["onset"] == first["onset"]
 
 
-def test_an_event_from_before_counts_apart_until_its_grade_rises():
+def test_an_earlier_event_counts_separately_until_its_grade_rises():
     running = quiet(floor=2.0)
     same = step(running, 2.2, 2.4, 2.6)
     assert (same["grade"], same["earlier_time"], same["own_time"]) == (0.0, 0.5, 0.0)
@@ -140,7 +140,7 @@ def test_an_event_from_before_counts_apart_until_its_grade_rises():
     assert risen["earlier_time"] + risen["own_time"] == pytest.approx(0.5)
 
 
-def test_an_event_from_before_that_ends_gives_way_to_a_new_one():
+def test_a_new_event_may_follow_the_end_of_an_earlier_one():
     ended = step(quiet(floor=2.0), 2.0, 1.0, 0.0)
     assert ended["floor"] == 0.0
     assert ended["earlier_time"] == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""Double precision is a scope of a run, not a setting of the process; single, of known error."""
+"""Double precision is set for a run, not for the process; single precision has a known error."""
 
 import json
 import subprocess
@@ -19,15 +19,15 @@ GIVEN = (0.0, 0, 10.0, 0.0, 1), (1.0, 1, 6.0, 0.5, 2)
 SCRIPT = f"""
 import jax, jax.numpy as jnp
 import numpy as np
-from tests.engine.toy import lane, run
+from tests.engine.toy import sim, run
 assert jnp.asarray(1.0).dtype == np.float32
-result = run(lane(*{GIVEN!r}))
+result = run(sim(*{GIVEN!r}))
 assert result.final.amount.dtype == np.float64
 print(jnp.asarray(1.0).dtype, jax.config.jax_enable_x64, repr(result.saved[0].amount[0].tolist()))
 """
 
 
-def test_a_run_leaves_the_precision_of_the_process_alone():
+def test_a_run_does_not_change_the_precision_of_the_process():
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT],
         capture_output=True,
@@ -52,14 +52,14 @@ def both(strict_types):
 
 
 @pytest.mark.slow
-def test_a_run_in_single_precision_is_one(both):
+def test_single_precision_uses_no_float64(both):
     kinds = [{leaf.dtype.itemsize for leaf in jax.tree.leaves(result.periods)} for result in both]
     assert 8 in kinds[0]
     assert 8 not in kinds[1]
 
 
 @pytest.mark.slow
-def test_its_results_are_those_of_double_precision_to_a_thousandth(both):
+def test_single_precision_agrees_with_double_to_a_thousandth(both):
     double, single = both
     assert not single.failed.any()
     for name in ("cytokines", "severity"):
@@ -74,7 +74,7 @@ def test_its_results_are_those_of_double_precision_to_a_thousandth(both):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("arguments", "message"),
     [
         (
             {"precision": "float16"},
@@ -87,7 +87,7 @@ def test_its_results_are_those_of_double_precision_to_a_thousandth(both):
         ),
     ],
 )
-def test_what_single_precision_cannot_do_is_refused(asked, message):
-    with pytest.raises(ConfigError) as told:
-        Method(**asked)
-    assert str(told.value) == message
+def test_invalid_precision_is_refused(arguments, message):
+    with pytest.raises(ConfigError) as error:
+        Method(**arguments)
+    assert str(error.value) == message

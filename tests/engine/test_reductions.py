@@ -9,7 +9,7 @@ from tests.engine.toy import amounts, bumps, run, sim, sim_of
 CENTER, WIDTH = np.array([1.0, 2.0, 3.5]), np.array([0.3, 0.2, 0.5])
 SHAPES = {
     "one bump": (2.0, 0.0, 0.0),
-    "narrow beside wide": (1.0, 3.0, 2.0),
+    "narrow next to wide": (1.0, 3.0, 2.0),
     "falling": (3.0, 2.0, 1.0),
     "a dip": (1.0, -2.0, 1.0),
 }
@@ -55,7 +55,7 @@ def test_area_of_each_period(name, period, results):
 
 
 def test_areas_of_a_drug_whose_dosing_changes_within_a_period(results):
-    """A dose period holds an infusion that stops: the area sees the kink where it is."""
+    """An infusion stops within the dose period; the area includes the kink."""
     time = np.unique(np.concatenate([np.linspace(2.6, 3.6, 20_001), np.linspace(3.6, 6.0, 40_001)]))
     curve = amounts(time, *PERIODS)[:, 0]
     expected = np.trapezoid(curve, time)
@@ -85,7 +85,7 @@ def test_row_zero_is_the_time_before_the_first_dose_of_a_period():
 
 
 def test_supportive_doses_and_split_doses_start_no_period():
-    """A period is a named step: whatever is given within it belongs to it."""
+    """A period is a named step and includes all doses until the next one."""
     given = (
         (0.0, 0, 1.0, 0.0, 1),
         (1.2, 1, 5.0, 0.0, 0),
@@ -101,21 +101,21 @@ def test_supportive_doses_and_split_doses_start_no_period():
     assert float(periods.reductions.peak.amount[1, 1]) == pytest.approx(5.0, rel=1e-6)
 
 
-def test_periods_that_do_not_come_stay_empty(results):
+def test_periods_without_a_dose_stay_empty(results):
     rows = sim_of(results, 0).periods.reductions
     assert float(rows.steps[3]) > 0
     assert float(rows.steps[4]) == 0
     assert not np.any(rows.peak.amount[4])
 
 
-def test_steps_of_a_lane_are_counted_over_all_periods(results):
+def test_steps_are_counted_over_all_periods(results):
     one = sim_of(results, 1)
     steps = one.periods.reductions.steps
     assert np.all(np.diff(steps[:4]) > 0)
     assert float(one.steps) == float(steps[3])
 
 
-def test_what_has_no_peak_inside_a_step_is_taken_at_its_ends():
+def test_extremes_are_taken_at_the_ends_of_steps():
     """An infusion is highest where it stops, and a stop is the end of a step."""
     given = (0.5, 0, 8.0, 1.5, 1)
     reductions = sim_of(run(sim(given)), 0).periods.reductions
@@ -127,8 +127,8 @@ def test_what_has_no_peak_inside_a_step_is_taken_at_its_ends():
 
 
 @pytest.mark.parametrize("period", [2, 0], ids=["of the next period", "of the same period"])
-def test_a_bolus_is_seen_by_what_is_taken_at_ends_of_steps(period):
-    """It is highest at its first moment, which is the end of no step."""
+def test_extremes_include_the_state_right_after_a_bolus(period):
+    """The amount is highest right after the bolus, which is not the end of a step."""
     given = (0.5, 2, 8.0, 0.0, 1), (2.0, 2, 8.0, 0.0, period)
     reductions = sim_of(run(sim(*given)), 0).periods.reductions
     first, both = 8.0, 8.0 * (1.0 + np.exp(-3.0))

@@ -1,4 +1,4 @@
-"""Snapshots fall exactly on their times, whatever the doses do."""
+"""Snapshots are taken exactly at their times, whatever the dosing."""
 
 import numpy as np
 import pytest
@@ -47,15 +47,15 @@ def test_a_grid_without_times_is_empty(saved):
     assert saved[2].signal.shape == (0,)
 
 
-def test_at_the_time_of_a_dose_the_dose_is_in(saved):
-    """Instants before and after a dose share a time; the table shows the one after."""
+def test_a_snapshot_at_the_time_of_a_dose_includes_the_dose(saved):
+    """The states before and after a bolus have the same time; the one after it is saved."""
     at = {time: saved[1].amount[n] for n, time in enumerate(COARSE)}
     before = amounts([1.5], *GIVEN[:2])[0, 0]
     assert at[1.5][0] == pytest.approx(before + 5.0, rel=1e-7)
-    assert at[1.5][2] == 0.0  # comes a tenth of a second later
+    assert at[1.5][2] == 0.0  # given a tenth of a second later
 
 
-def test_times_before_the_begin_are_empty():
+def test_times_before_the_start_are_empty():
     grid = np.arange(-2.0, 4.0, 0.5)
     given = (0.0, 0, 10.0, 0.0, 1)
     saved = sim_of(run(sim(given, begin=-1.0), grids=(grid,)), 0).saved[0]
@@ -65,6 +65,6 @@ def test_times_before_the_begin_are_empty():
 
 
 @pytest.mark.parametrize(("n", "given"), [(1, EARLY), (2, LATE)])
-def test_lanes_with_different_times_share_one_grid(n, given, results):
+def test_simulations_with_different_dosing_share_one_grid(n, given, results):
     expected = amounts(DENSE, given)
     assert sim_of(results, n).saved[0].amount == pytest.approx(expected, rel=1e-6, abs=1e-6)

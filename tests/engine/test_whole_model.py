@@ -24,7 +24,7 @@ AMOUNTS = (0.0, 0.01, 0.03, 0.1, 1.0)  # nmol over a week
 
 @pytest.fixture(scope="module")
 def sims(strict_types):
-    """69 lanes: more than one chunk."""
+    """69 simulations: more than one chunk."""
     return [sim(n, given) for given in REGIMENS.values() for n in PATIENTS]
 
 
@@ -62,9 +62,9 @@ def flow(strict_types):
 
 
 def reference(which, flow):
-    """States on a dense grid by another solver that is told of every dose.
+    """States on a dense grid, by another solver that stops at every dose.
 
-    An edge between two stretches comes twice; `after` marks the one that follows the dose.
+    A time between two segments comes twice; `after` marks the state after the dose.
     """
     rates, bolus, unravel = flow
     p = ravel_pytree(jax.tree.map(jnp.asarray, which.parameters))[0]
@@ -146,7 +146,7 @@ def test_trajectories_are_those_of_another_solver(regimen, references, together)
 
 
 def test_reductions_are_not_below_what_is_saved(together):
-    """Whatever a trajectory shows within a period, the peak of the period has seen."""
+    """The peak of a period is at least the largest saved value within the period."""
     for name, given in REGIMENS.items():
         starts = [start for start, *_, period in given if period] + [END + 1.0]
         for n in PATIENTS:
@@ -165,16 +165,16 @@ def test_the_runs_compared_here_release_cytokines(together):
     assert len(CYTOKINES) == together.saved[0].cytokines.shape[-1]
 
 
-# === a patient depends on nobody else ===========================================================
+# === independence of patients ===================================================================
 
 
-def test_a_patient_alone_has_the_same_bits(sims, together):
+def test_a_patient_simulated_alone_has_the_same_bits(sims, together):
     for first in (0, 64):
         assert same_bits(sim_of(run(sims[first]), 0), sim_of(together, first))
 
 
-def test_other_neighbors_leave_every_bit(sims, together):
-    """Patients who keep their place in the chunk, among others who do not."""
+def test_other_patients_in_the_chunk_change_no_bit(sims, together):
+    """Some patients keep their place in the chunk while the others change theirs."""
     order, kept = np.random.default_rng(1).permutation(64), np.arange(64) % 7 == 3
     order[kept] = np.flatnonzero(kept)
     mixed = run(*(sims[n] for n in order))
@@ -183,14 +183,14 @@ def test_other_neighbors_leave_every_bit(sims, together):
 
 
 def test_any_place_gives_the_same_patient(sims, together):
-    """Another place in the chunk changes rounding at most: XLA treats the last lanes apart."""
+    """Another place in the chunk changes at most the rounding of XLA programs."""
     order = np.random.default_rng(2).permutation(len(sims))
     expected = jax.tree.map(lambda leaf: leaf[order], together)
     for a, b in zip(*map(jax.tree.leaves, (run(*(sims[n] for n in order)), expected)), strict=True):
         assert a == pytest.approx(b, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
-def test_other_lane_width_changes_rounding_at_most(sims, together, monkeypatch):
+def test_another_chunk_size_changes_at_most_the_rounding(sims, together, monkeypatch):
     monkeypatch.setattr(batch, "CHUNK_SIZE", 128)
     wide = run(*sims)
     for a, b in zip(jax.tree.leaves(wide), jax.tree.leaves(together), strict=True):
@@ -226,7 +226,7 @@ def test_one_program_of_xla_for_molecules():
     ("molecule", "cohort"), [MOLECULES[0], pytest.param(*MOLECULES[1], marks=pytest.mark.slow)]
 )
 def test_at_most_one_native_program_a_molecule(molecule, cohort):
-    """A program leaves out what a molecule and its patients have not; it serves them ever after."""
+    """A program leaves out terms that are zero for a molecule and its patients, and is reused."""
     before = programs()
     for _ in range(2):
         run(sim(0, STEP_UP[1:], typical(molecule, cohort)))
@@ -235,12 +235,12 @@ def test_at_most_one_native_program_a_molecule(molecule, cohort):
 
 @pytest.fixture(scope="module")
 def weak_infusions(together):
-    """A short-lived molecule at doses so low that the drug is nearly nothing."""
+    """A molecule with a short half-life at very low doses."""
     p = typical("blinatumomab", "nhl_blinatumomab")
     return run(*(sim(0, ((0.0, whole.IV, amount, 7.0, 1),), p) for amount in AMOUNTS))
 
 
 @pytest.mark.parametrize("n", range(len(AMOUNTS)))
-def test_a_weak_infusion_is_no_failure(n, weak_infusions):
-    """Trial steps take a drug that is nearly gone below zero; they are to be repeated."""
+def test_a_weak_infusion_does_not_fail(n, weak_infusions):
+    """Trial steps may take a nearly eliminated drug below zero, and must be repeated."""
     assert not weak_infusions.failed[n]

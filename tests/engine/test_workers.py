@@ -1,4 +1,4 @@
-"""Who computes changes nothing: one worker, several on one device, several devices."""
+"""Workers: results do not depend on their number or devices, and tasks keep their order."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def solved(workers):
     )[0]
 
 
-def test_by_default_every_core_of_the_cpu_works():
+def test_by_default_there_is_one_worker_per_core():
     workers = all_workers()
     assert set(workers) == set(jax.local_devices())
     if len(set(workers)) == 1 and workers[0].platform == "cpu":
@@ -40,7 +40,7 @@ def test_workers_on_one_device_give_the_bits_of_one():
 
 
 def test_two_devices_give_the_bits_of_one(tmp_path):
-    """In a process of its own, with two forced devices on the CPU."""
+    """In a separate process, with two forced devices on the CPU."""
     script = tmp_path / "two.py"
     script.write_text(
         "import sys, jax, numpy as np\n"
@@ -63,7 +63,7 @@ def test_two_devices_give_the_bits_of_one(tmp_path):
 
 
 def test_results_come_in_the_order_of_the_tasks():
-    """Later tasks are done first: each waits for the one behind it."""
+    """Later tasks finish first: each task waits for the next one."""
     done = [threading.Event() for _ in range(5)]
 
     def work(device, n):
@@ -92,8 +92,8 @@ def test_no_two_tasks_share_a_worker():
         assert set(pool.ordered(work, range(40))) == {"a", "b"}
 
 
-def test_few_tasks_are_taken_ahead():
-    """The next chunk is cut only when there is room: a run of any size holds few of them."""
+def test_few_tasks_are_waiting():
+    """The next chunk is made only when a worker may take it soon, whatever the size of the run."""
     taken = []
 
     def tasks():

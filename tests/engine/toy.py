@@ -1,7 +1,7 @@
-"""A system with closed-form answers: amounts that decay, and a signal drawn beforehand.
+"""Toy system with closed-form solutions: amounts that decay, and a given signal.
 
-The engine is generic; what it does with doses, dose periods, peaks, areas and thresholds is checked
-on this system, where every number is known from a formula.
+The engine is generic. Doses, dose periods, peaks, areas and thresholds are tested with this system,
+in which every number is known from a formula.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ EVENTS = 8
 PERIODS = 4
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)
 EVERY = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
-"""Times at which the toy is looked at."""
+"""Times of snapshots."""
 
 
 class Parameters(eqx.Module):
@@ -37,14 +37,14 @@ class Parameters(eqx.Module):
     height: Any  # (bump,)
     center: Any  # (bump,) day
     width: Any  # (bump,) day
-    start: Any  # signal at the begin
+    start: Any  # signal at the start
     blow_up: Any  # 1/day: the runaway quantity reaches infinity after 1/blow_up days
-    brittle: Any  # 1/day: a loss that is no number where a step too long ends below zero
+    brittle: Any  # 1/day: a loss that is NaN if a step that is too long ends below zero
 
 
 class State(eqx.Module):
     amount: Array  # (kind,)
-    received: Array  # (kind,) everything ever given
+    received: Array  # (kind,) total amount given
     signal: Array
     runaway: Array
     brittle: Array
@@ -76,7 +76,7 @@ class Toy(eqx.Module):
         z = (time - p.center) / p.width
         return State(
             amount=infusion - p.k * x.amount,
-            # A sink, of infinite tolerance, that is no number where the brittle quantity is none.
+            # A sink of infinite tolerance, which is NaN where the brittle quantity is NaN.
             received=infusion + 0.0 * x.brittle**1.5,
             signal=(-p.height * z / p.width * jnp.exp(-0.5 * z * z)).sum(0),
             runaway=p.blow_up * x.runaway**2,
@@ -104,7 +104,7 @@ class Toy(eqx.Module):
     def measured(
         self, snapshot: State, first: State, levels: Any, error: Any, p: Parameters
     ) -> Array:
-        """IL-6 is the signal, and the tumor the first drug less that at the begin."""
+        """IL-6 is the signal, and the tumor change is that of the first drug since the start."""
         values = (snapshot.signal, snapshot.amount[0] - first.amount[0], *snapshot.amount)
         return jnp.stack(values) * error
 
@@ -128,7 +128,7 @@ def sim(
     brittle: float = 0.0,
     events: int = EVENTS,
 ) -> Simulation:
-    """One lane; `given` are (time, kind, amount, duration, period), sorted by time."""
+    """One simulation; `given` are (time, kind, amount, duration, period), sorted by time."""
     table = [*given] + [(np.inf, -1, 0.0, 0.0, 0)] * (events - len(given))
     time, kind, amount, duration, period = map(np.array, zip(*table, strict=True))
     rate = np.divide(amount, duration, out=np.zeros(events), where=duration > 0)
@@ -138,7 +138,7 @@ def sim(
         blow_up=np.array(blow_up),
         brittle=np.array(brittle),
     )
-    # A program leaves out what is zero; of negative zeros it leaves nothing out, and serves all.
+    # A native program leaves out zeros but not negative zeros, so all tests share one program.
     parameters = jax.tree.map(lambda leaf: np.where(leaf == 0.0, -0.0, leaf), parameters)
     return Simulation(
         parameters=parameters,
@@ -159,7 +159,7 @@ def sim(
 def amounts(
     time: Any, *given: tuple[float, int, float, float, int], k: tuple[float, ...] = (0.5, 1.0, 2.0)
 ) -> np.ndarray:
-    """(time, kind): What is left of the doses at given times, by formula."""
+    """(time, kind): Amounts at given times, by formula."""
     left = np.zeros((len(time), KINDS))
     for start, kind, amount, duration, _ in given:
         since, loss = np.asarray(time) - start, k[kind]
@@ -182,14 +182,14 @@ def run(
     grids: tuple[Any, ...] = (EVERY,),
     progress: Any = None,
 ) -> SimulationResult:
-    """Results of lanes, with a leading axis."""
+    """Results of simulations, with a leading axis."""
     chosen = Batch(stacked(*sims), tuple(np.array(grid, float) for grid in grids))
     method = method or Method(rtol=1e-8, max_steps=2000)
     return simulate(chosen, Toy(), method, kinds=KINDS, progress=progress)[0]
 
 
 def sim_of(result: SimulationResult, n: int) -> SimulationResult:
-    """One lane of the results."""
+    """Result of one simulation."""
     return jax.tree.map(lambda leaf: leaf[n], result)
 
 
@@ -200,6 +200,6 @@ def same_bits(a: Any, b: Any) -> bool:
 
 
 def programs() -> int:
-    """Compiled programs of the engine so far."""
+    """Number of compiled programs of the engine so far."""
     made = {id(program) for program in gc.get_objects() if isinstance(program, Program)}
     return cast(Any, backends._vmapped)._cache_size() + len(made)

@@ -1,4 +1,4 @@
-"""The whole model as lanes: a few patients who differ, and short regimens."""
+"""Simulations of the whole model: a few different patients, and short regimens."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ OTHER = (
 
 
 def variant(n: int, p: Parameters) -> Parameters:
-    """Patient n: others than the typical one in potency, cytokines, killing and B cells."""
+    """Patient n, different from the typical one in potency, cytokines, killing and B cells."""
     spread = np.exp(0.5 * np.random.default_rng(n).standard_normal(4)) if n else np.ones(4)
     low = p.model.targets.baseline[0, 0] * spread[3]
     ratio = p.model.targets.blood_ratio[0, 1] * spread[3]
@@ -81,6 +81,6 @@ def sim(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Simula
 
 
 def run(*sims: Simulation, grid: Any = GRID, method: Method | None = None) -> SimulationResult:
-    """Results of lanes by the compiled program of every run of one shape."""
+    """Results of simulations."""
     chosen = Batch(stacked(*sims), (np.asarray(grid),))
     return batch.simulate(chosen, System(), method or Method(), kinds=CORE_KINDS)[0]

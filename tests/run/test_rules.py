@@ -1,4 +1,4 @@
-"""Arms that react, from the config to the ledger: what was given, why, and what it does again."""
+"""Arms with rules, from the config to the ledger: doses, their reasons, and their replay."""
 
 import numpy as np
 import pytest
@@ -86,11 +86,11 @@ def ds(folder):
         return results.to_dataset().load()
 
 
-def given(ds, arm, kind):
-    """Times at which each patient of an arm was given a drug."""
+def times_of(ds, arm, kind):
+    """Times at which each patient of an arm received a drug."""
     one = ds.sel(arm=arm)
-    there = one.administered_drug.values == KINDS.index(kind)
-    return [times[mine] for times, mine in zip(one.administered_time.values, there, strict=True)]
+    is_kind = one.administered_drug.values == KINDS.index(kind)
+    return [times[mine] for times, mine in zip(one.administered_time.values, is_kind, strict=True)]
 
 
 def test_rules_that_never_act_change_no_bit(ds):
@@ -102,8 +102,8 @@ def test_rules_that_never_act_change_no_bit(ds):
         assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), name
 
 
-def test_a_plan_without_rules_gives_what_the_schedule_gives(ds):
-    """It stops at more times, so it agrees as solutions of one equation do."""
+def test_a_plan_without_rules_agrees_with_the_fixed_schedule(ds):
+    """The plan stops at more times, so the solutions agree within the tolerance."""
     fixed, planned = (ds.sel(arm=arm) for arm in ("fixed", "no_rules"))
     assert fixed.crs_grade.equals(planned.crs_grade.drop_vars("arm").assign_coords(arm=fixed.arm))
     for name in ("il6_peak", "cmax", "auc", "tumor_volume_end", "dose_time", "dose_amount"):
@@ -112,8 +112,8 @@ def test_a_plan_without_rules_gives_what_the_schedule_gives(ds):
 
 
 def test_the_second_step_is_flexible(ds):
-    """On day 2 to 4: as soon as there is no CRS, and on day 4 whatever there is."""
-    seconds = [times[1] for times in given(ds, "flexible", "drug_iv")]
+    """On day 2 to 4: as soon as there is no CRS, and on day 4 in any case."""
+    seconds = [times[1] for times in times_of(ds, "flexible", "drug_iv")]
     assert min(seconds) == 1.0
     assert 1.0 < max(seconds) <= 3.0
     arm, held = ds.sel(arm="flexible"), DECISIONS.index("held")
@@ -123,9 +123,9 @@ def test_the_second_step_is_flexible(ds):
     assert set(rule) <= {0, 1}
 
 
-def test_who_has_crs_at_a_visit_is_rescued_within_the_limits(ds):
+def test_patients_with_crs_at_a_visit_receive_the_rescue_drug_within_its_limits(ds):
     arm = ds.sel(arm="flexible")
-    rescued = [len(times) for times in given(ds, "flexible", "tocilizumab")]
+    rescued = [len(times) for times in times_of(ds, "flexible", "tocilizumab")]
     has_crs = (arm.observed_crs_grade >= 1).any("decision_visit").values
     assert sum(rescued) > 0
     assert ((np.array(rescued) > 0) == has_crs).all()
@@ -134,9 +134,9 @@ def test_who_has_crs_at_a_visit_is_rescued_within_the_limits(ds):
     assert {REASONS[int(n)] for n in why} == {"rescue"}
 
 
-def test_the_steroid_goes_ahead_of_its_dose(ds):
+def test_the_steroid_is_given_ahead_of_its_dose(ds):
     for steroid, doses in zip(
-        given(ds, "flexible", "dexamethasone"), given(ds, "flexible", "drug_iv"), strict=True
+        times_of(ds, "flexible", "dexamethasone"), times_of(ds, "flexible", "drug_iv"), strict=True
     ):
         np.testing.assert_allclose(steroid, doses[:1] - 1 / 24)
 
@@ -159,12 +159,12 @@ def test_ledger_and_dose_periods_agree(ds):
 
 
 def test_each_decision_is_about_the_dose_that_was_due(ds):
-    """No rule gives a dose twice here, so what was given as planned is the ledger."""
+    """No rule repeats a dose here, so the doses given as planned are those of the ledger."""
     arm = ds.sel(arm="flexible")
     doses = arm.administered_period.values > 0
     for name in ("as planned", "held"):
-        there = arm.decision.values == DECISIONS.index(name)
-        assert (arm.decision_step.values[there] > 0).all()
+        decided = arm.decision.values == DECISIONS.index(name)
+        assert (arm.decision_step.values[decided] > 0).all()
     planned = arm.decision_step.values[arm.decision.values == DECISIONS.index("as planned")]
     assert sorted(planned) == sorted(arm.administered_step.values[doses] + 1)
     nothing = arm.decision.values == DECISIONS.index("none due")
@@ -172,7 +172,7 @@ def test_each_decision_is_about_the_dose_that_was_due(ds):
     assert (ds.decision_step.sel(arm="fixed").values <= 0).all()
 
 
-def test_numbers_of_the_log_say_from_which_number_they_count(ds):
+def test_attributes_state_the_first_index(ds):
     for name in ("decision_rule", "decision_rescue", "administered_step", "administered_visit"):
         assert "from 0" in ds[name].attrs["long_name"]
     assert "from 1" in ds["decision_step"].attrs["long_name"]
@@ -187,7 +187,7 @@ def test_the_report_counts_decisions_by_planned_dose(folder, ds):
     assert f">{held} (" in table
 
 
-def test_a_frozen_replay_agrees(folder):
+def test_a_replay_agrees(folder):
     done = call("replay", folder / "run")
     assert done.code == 0, done.out + done.err
     assert "replay agrees" in " ".join(done.out.split())
@@ -207,17 +207,17 @@ def test_a_config_that_has_changed_is_not_replayed(folder):
     assert "the input must be what it was at the run" in done.err
 
 
-def test_blocks_leave_the_same_ledger(folder, ds, tmp_path, no_report):
+def test_a_run_in_blocks_has_the_same_ledger(folder, ds, tmp_path, no_report):
     prepared = runs.prepare(runs.Request(folder / "rules.toml"))
     with runs.run_into(tmp_path / "run", prepared, block=10) as results:
         parts = results.to_dataset().load()
     for name in ds.variables:
-        if name.startswith(("given_", "decision", "observed_", "dose_", "crs_grade")):
+        if name.startswith(("administered_", "decision", "observed_", "dose_", "crs_grade")):
             assert ds[name].equals(parts[name]), name
 
 
 def test_obinutuzumab_needs_values_for_the_target(tmp_path):
-    """Nothing says how it competes for BCMA; a fallback would empty the receptors."""
+    """No source describes its competition for BCMA; a fallback would empty the receptors."""
     given = '{ drug = "obinutuzumab", amount = "1000 mg", route = "iv", duration = "4 hour", '
     path = tmp_path / "myeloma.toml"
     path.write_text(

@@ -1,4 +1,4 @@
-"""Event tables: nothing is lost, nothing is given twice, everyone gets their own."""
+"""Event tables: no dose is lost or given twice, and each patient has the right amounts."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def test_shapes_types_and_padding():
         assert not getattr(table, name)[padded].any()
 
 
-def test_regimens_of_like_length_share_a_shape():
+def test_regimens_of_similar_length_share_a_shape():
     short, long = trial(step_up()[:1]), trial(list(repeated(dose("A", 0, 1), 1.0, 16)))
     assert events(short).time.shape == events(long).time.shape == (1, 3, 16)
     assert events(trial(list(repeated(dose("A", 0, 1), 1.0, 17)))).time.shape == (1, 3, 32)
@@ -69,7 +69,7 @@ def test_amounts_follow_the_size_of_the_patient():
 
 
 def test_no_patient_is_given_more_than_the_cap():
-    """Of the molecule and of a supportive drug; 120 kg at 8 mg/kg get 800 mg."""
+    """For the molecule and a supportive drug; 120 kg at 8 mg/kg receive 800 mg."""
     capped = Amount(0.06, "kg", cap=4.5)
     tocilizumab = Dose("tocilizumab", 7.0, Amount(8.0, "kg", cap=800.0), HOUR)
     of = trial([dataclasses.replace(dose("A", 0, 1), amount=capped), tocilizumab])
@@ -132,12 +132,12 @@ def test_infusion_ends_when_its_amount_is_given():
 
 
 def test_shortened_interval_is_kept():
-    """Weekly, then every three days: the later times are as written, whatever came before."""
+    """Weekly, then every three days: the later times are those written."""
     doses = [*repeated(dose("A", 0, 1), 7.0, 3), *repeated(dose("B", 17, 2), 3.0, 2)]
     assert events(trial(doses)).time[0, 0, :5].tolist() == [0, 7, 14, 17, 20]
 
 
-def test_doses_do_not_depend_on_what_is_saved():
+def test_doses_do_not_depend_on_the_save_times():
     arms = trial(step_up()).arms
     few = Trial("t", arms, 84.0, (84.0,), 3, "m", WEIGHT_KDA, save_times=(0.0, 84.0))
     many = Trial("t", arms, 84.0, (84.0,), 3, "m", WEIGHT_KDA, tuple(np.linspace(0, 84, 999)))
@@ -163,7 +163,7 @@ def test_everything_at_one_time_is_kept_in_order():
 
 @st.composite
 def protocols(draw):
-    """A valid protocol: periods in a row, of a dose or more, and supportive drugs anywhere."""
+    """A valid protocol: consecutive periods of doses, and supportive drugs at any time."""
     gaps = draw(st.lists(st.floats(0.01, 9.0), min_size=0, max_size=20))
     starts = np.concatenate([[0.0], np.cumsum(gaps)])
     doses, period = [], 1
@@ -208,13 +208,13 @@ def test_any_protocol_becomes_a_sorted_table_that_conserves_amounts(doses):
         assert np.all(np.diff(row[is_molecule]) >= 0)
         assert set(row[is_molecule]) == set(range(1, len(of.arms[0].labels) + 1))
         assert not row[~is_molecule].any()
-    # Of two that start together the supportive drug stands first.
+    # Of two administrations at one time, the supportive drug comes first.
     together = table.time[..., :-1] == table.time[..., 1:]
     assert not np.any(together & molecule[..., :-1] & (table.kind[..., 1:] > 1))
 
 
 @given(protocols(), st.integers(0, 1))
-def test_patient_is_the_same_in_any_company(doses, who):
+def test_events_of_a_patient_do_not_depend_on_others(doses, who):
     weight, surface = np.array([50.0, 80.0]), np.array([1.5, 2.0])
     of = trial(doses, patients=2, days=400.0)
     both = event_table(of, weight, surface)

@@ -120,13 +120,13 @@ def _schedule_next(
     adaptive: AdaptiveState, steps: Steps, visit: Visit, dose: Dose, act: Act
 ) -> AdaptiveState:
     """Update the counters of doses and parts, and the time at which the next dose is due."""
-    given, part_left = dose.administered, (adaptive.parts > 0) & (act.act != BACK)
-    split = given & (act.act == SPLIT) & (adaptive.parts == 0)
+    gives, part_left = dose.administered, (adaptive.parts > 0) & (act.act != BACK)
+    split = gives & (act.act == SPLIT) & (adaptive.parts == 0)
     # Going back restores the planned intervals.
-    kept = jnp.where(given & (act.act == BACK), 0.0, adaptive.interval)
-    interval = jnp.where(given & (act.act == INTERVAL), act.days, kept)
+    current = jnp.where(gives & (act.act == BACK), 0.0, adaptive.interval)
+    interval = jnp.where(gives & (act.act == INTERVAL), act.days, current)
     # Going back by one or more doses shifts the planned days; repeating the last dose does not.
-    restarts = given & (act.act == BACK) & (act.argument > 0)
+    restarts = gives & (act.act == BACK) & (act.argument > 0)
     shift = jnp.where(restarts, visit.day - row(steps.day, dose.step), adaptive.shift)
     min_interval = row(steps.next_min_interval, dose.step)
     on_its_day = jnp.maximum(row(steps.next_day, dose.step) + shift, visit.day + min_interval)
@@ -136,12 +136,12 @@ def _schedule_next(
     late_part = jnp.maximum(visit.day - adaptive.due, 0.0)
     after_part = jnp.where(keeps_day, whole, adaptive.after_parts + late_part)
     after_part = jnp.where(act.act == INTERVAL, whole, after_part)
-    after_parts = jnp.where(given & part_left, after_part, adaptive.after_parts)
-    after_parts = jnp.where(given & ~part_left, whole, after_parts)
+    after_parts = jnp.where(gives & part_left, after_part, adaptive.after_parts)
+    after_parts = jnp.where(gives & ~part_left, whole, after_parts)
     parts = jnp.where(split, act.argument - 1, jnp.where(part_left, adaptive.parts - 1, 0))
     part_days = jnp.where(split, act.days, adaptive.part_days)
     due = jnp.where(parts > 0, visit.day + part_days, after_parts)
-    due = jnp.where(given, due, adaptive.due)
+    due = jnp.where(gives, due, adaptive.due)
     delayed = visit.attended & (act.act == DELAY)
     # Delaying a part delays the dose after the parts by as much.
     delay = jnp.where(adaptive.parts > 0, visit.day + act.days - adaptive.due, 0.0)
@@ -153,19 +153,19 @@ def _schedule_next(
         ),
         adaptive,
         (
-            jnp.where(given & ~part_left, dose.step + 1, adaptive.step),
-            jnp.where(given, dose.step, adaptive.last_step),
-            jnp.where(given, visit.day, adaptive.last_dose),
+            jnp.where(gives & ~part_left, dose.step + 1, adaptive.step),
+            jnp.where(gives, dose.step, adaptive.last_step),
+            jnp.where(gives, visit.day, adaptive.last_dose),
             jnp.where(delayed, visit.day + act.days, due),
             after_parts,
-            jnp.where(given, parts, adaptive.parts),
-            jnp.where(given, dose.share, adaptive.part),
+            jnp.where(gives, parts, adaptive.parts),
+            jnp.where(gives, dose.share, adaptive.part),
             part_days,
             interval,
             shift,
             adaptive.stopped | (visit.attended & (act.act == STOP)),
-            adaptive.doses + given.astype(jnp.int32),
-            jnp.where(given & dose.new_period, visit.day, adaptive.period_start),
+            adaptive.doses + gives.astype(jnp.int32),
+            jnp.where(gives & dose.new_period, visit.day, adaptive.period_start),
         ),
     )
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 
+from qsp.engine.interface import PyTree
 from qsp.engine.solvers.stabilized import AbstractStabilized
 from qsp.engine.solvers.wrapping import AbstractWrapping
 
@@ -31,8 +32,8 @@ def batch_last(equations: Callable[..., Any]) -> Callable[..., Any]:
     batched = custom_vmap(equations)
 
     @batched.def_vmap
-    def _(sims: int, is_batched: list[Any], *arguments: Any) -> tuple[Any, Any]:
-        def last(leaf: Any, has_batch_axis: bool) -> Any:
+    def _(sims: int, is_batched: list[Any], *arguments: PyTree) -> tuple[Any, Any]:
+        def last(leaf: PyTree, has_batch_axis: bool) -> Any:
             leaf = jnp.asarray(leaf)
             if has_batch_axis:
                 return jnp.moveaxis(leaf, 0, -1)
@@ -43,7 +44,7 @@ def batch_last(equations: Callable[..., Any]) -> Callable[..., Any]:
         return first, jax.tree.map(lambda _: True, result)
 
     @jax.custom_jvp
-    def function(*arguments: Any) -> Any:
+    def function(*arguments: PyTree) -> Any:
         return batched(*arguments)
 
     @function.defjvp
@@ -62,27 +63,27 @@ class BatchLast(AbstractWrapping):
 
     solver: AbstractStabilized
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
+    def init(self, terms: dfx.AbstractTerm, t0: Any, t1: Any, y0: PyTree, args: PyTree) -> Any:
         """Return the state of the solver, the derivative at the start of the step."""
         return self.func(terms, t0, y0, args)
 
-    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
+    def func(self, terms: dfx.AbstractTerm, t0: Any, y0: PyTree, args: PyTree) -> Any:
         """Return the derivative at a point."""
         arrays, rest = eqx.partition(terms, eqx.is_array)
 
-        def derivative(arrays: Any, t0: Any, y0: Any, args: Any) -> Any:
+        def derivative(arrays: Any, t0: Any, y0: PyTree, args: PyTree) -> Any:
             return self.solver.func(eqx.combine(arrays, rest), t0, y0, args)
 
         return batch_last(derivative)(arrays, t0, y0, args)
 
     def step(  # noqa: PLR0913
         self,
-        terms: Any,
+        terms: dfx.AbstractTerm,
         t0: Any,
         t1: Any,
-        y0: Any,
-        args: Any,
-        solver_state: Any,
+        y0: PyTree,
+        args: PyTree,
+        solver_state: PyTree,
         made_jump: Any,
     ) -> Any:
         """Compute a step; with the ordinary batch axis if there may have been a jump."""
@@ -91,7 +92,9 @@ class BatchLast(AbstractWrapping):
 
         arrays, rest = eqx.partition(terms, eqx.is_array)
 
-        def whole(arrays: Any, t0: Any, t1: Any, y0: Any, args: Any, solver_state: Any) -> Any:
+        def whole(
+            arrays: Any, t0: Any, t1: Any, y0: PyTree, args: PyTree, solver_state: PyTree
+        ) -> Any:
             whole_terms = eqx.combine(arrays, rest)
             *step, _ = self.solver.step(whole_terms, t0, t1, y0, args, solver_state, False)
             return step

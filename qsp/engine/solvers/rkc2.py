@@ -10,6 +10,7 @@ Journal of Computational and Applied Mathematics 88 (1998) 315-326. Symbols are 
 
 from typing import Any, cast
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ import numpy as np
 from jax import Array
 from numpy.polynomial.chebyshev import Chebyshev
 
+from qsp.engine.interface import PyTree
 from qsp.engine.solvers.stabilized import AbstractStabilized, Slope, third_order_error
 from qsp.errors import ConfigError
 
@@ -50,18 +52,20 @@ class RKC2(AbstractStabilized):
             todo = "The default is 4"
             raise ConfigError("RKC2", "stages must be 2 or more", self.stages, todo)
 
-    def order(self, terms: Any) -> int:
+    def order(self, terms: dfx.AbstractTerm) -> int:
         """Return the order of the solution."""
         return 2
 
-    def error_order(self, terms: Any) -> int:
+    def error_order(self, terms: dfx.AbstractTerm) -> int:
         """Return the power of the step in the error estimate."""
         return 3
 
-    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+    def advance(
+        self, slope: Slope, y0: PyTree, F0: PyTree, hF0: PyTree
+    ) -> tuple[PyTree, PyTree, PyTree, PyTree]:
         """Return solution, error estimate and derivative at the end of a step, and h times it."""
 
-        def stage(carry: tuple[Any, Any, Any, Any], row: Row) -> tuple[Any, None]:
+        def stage(carry: tuple[PyTree, PyTree, PyTree, PyTree], row: Row) -> tuple[Any, None]:
             Y_before, Y, _, hF = carry
             *weights, c = row
             Y_next = jax.tree.map(lambda *parts: _stage(weights, *parts), y0, Y_before, Y, hF, hF0)

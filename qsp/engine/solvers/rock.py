@@ -13,11 +13,13 @@ are those of the authors' rock2.f and rock4.f, as distributed with AMReX-Astro M
 import dataclasses
 from typing import Any
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qsp.engine.interface import PyTree
 from qsp.engine.solvers.stabilized import AbstractStabilized, Slope, third_order_error
 from qsp.errors import ConfigError
 
@@ -165,15 +167,17 @@ class ROCK2(AbstractStabilized):
     def __check_init__(self) -> None:
         _check("ROCK2", self.stages, ROCK2_TABLES)
 
-    def order(self, terms: Any) -> int:
+    def order(self, terms: dfx.AbstractTerm) -> int:
         """Return the order of the solution."""
         return 2
 
-    def error_order(self, terms: Any) -> int:
+    def error_order(self, terms: dfx.AbstractTerm) -> int:
         """Return the power of the step in the error estimate."""
         return 3
 
-    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+    def advance(
+        self, slope: Slope, y0: PyTree, F0: PyTree, hF0: PyTree
+    ) -> tuple[PyTree, PyTree, PyTree, PyTree]:
         """Return solution, error estimate and derivative at the end of a step, and h times it."""
         y1, F1, hF1 = _recur(slope, ROCK2_TABLES[self.stages], y0, F0, hF0)
         return y1, third_order_error(y0, y1, hF0, hF1), F1, hF1
@@ -200,15 +204,17 @@ class ROCK4(AbstractStabilized):
     def __check_init__(self) -> None:
         _check("ROCK4", self.stages, ROCK4_TABLES)
 
-    def order(self, terms: Any) -> int:
+    def order(self, terms: dfx.AbstractTerm) -> int:
         """Return the order of the solution."""
         return 4
 
-    def error_order(self, terms: Any) -> int:
+    def error_order(self, terms: dfx.AbstractTerm) -> int:
         """Return the power of the step in the error estimate."""
         return 4
 
-    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+    def advance(
+        self, slope: Slope, y0: PyTree, F0: PyTree, hF0: PyTree
+    ) -> tuple[PyTree, PyTree, PyTree, PyTree]:
         """Return solution, error estimate and derivative at the end of a step, and h times it."""
         recurrence, finish = ROCK4_TABLES[self.stages]
         u, F, hF = _recur(slope, recurrence, y0, F0, hF0)
@@ -239,14 +245,14 @@ def _check(name: str, stages: int, tables: dict[int, Any]) -> None:
         raise ConfigError(name, rule, stages, "There is no table for more or fewer")
 
 
-def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) -> Any:
+def _recur(slope: Slope, recurrence: _Recurrence, y0: PyTree, F0: PyTree, hF0: PyTree) -> Any:
     """Last stage of a recurrence, the derivative there, and h times it."""
 
-    def stage(carry: tuple[Any, Any, Any, Any], row: Any) -> tuple[Any, None]:
+    def stage(carry: tuple[PyTree, PyTree, PyTree, PyTree], row: Any) -> tuple[Any, None]:
         before, last, _, hF = carry
         *weights, c = row
 
-        def next_stage(before: Any, last: Any, hF: Any) -> Any:
+        def next_stage(before: PyTree, last: PyTree, hF: PyTree) -> Any:
             mu, kappa = (weight.astype(hF.dtype) for weight in weights)
             return last + (mu * hF + kappa * (last - before))  # exact for a constant
 
@@ -258,6 +264,6 @@ def _recur(slope: Slope, recurrence: _Recurrence, y0: Any, F0: Any, hF0: Any) ->
     return Y, F, hF
 
 
-def _weighted(weights: Any, slopes: Any) -> Any:
+def _weighted(weights: Any, slopes: PyTree) -> Any:
     """Sum of slopes (stage, ...) times weights (stage,)."""
     return sum(w * k for w, k in zip(weights.astype(slopes.dtype), slopes, strict=True))

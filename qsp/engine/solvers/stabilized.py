@@ -13,6 +13,8 @@ import diffrax as dfx
 import jax
 import jax.numpy as jnp
 
+from qsp.engine.interface import PyTree
+
 Slope = Callable[[Any, Any], tuple[Any, Any]]
 """Function of c, a fraction of the step, and a state: the derivative, and the step times it."""
 
@@ -26,25 +28,27 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
     )
 
     @abstractmethod
-    def advance(self, slope: Slope, y0: Any, F0: Any, hF0: Any) -> tuple[Any, Any, Any, Any]:
+    def advance(
+        self, slope: Slope, y0: PyTree, F0: PyTree, hF0: PyTree
+    ) -> tuple[PyTree, PyTree, PyTree, PyTree]:
         """Return solution, error estimate and derivative at the end of a step, and h times it."""
 
-    def func(self, terms: Any, t0: Any, y0: Any, args: Any) -> Any:
+    def func(self, terms: dfx.AbstractTerm, t0: Any, y0: PyTree, args: PyTree) -> Any:
         """Return the derivative at a point."""
         return terms.vf(t0, y0, args)
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any) -> Any:
+    def init(self, terms: dfx.AbstractTerm, t0: Any, t1: Any, y0: PyTree, args: PyTree) -> Any:
         """Return the state of the solver, the derivative at the start of the step."""
         return terms.vf(t0, y0, args)
 
     def step(  # noqa: PLR0913
         self,
-        terms: Any,
+        terms: dfx.AbstractTerm,
         t0: Any,
         t1: Any,
-        y0: Any,
-        args: Any,
-        solver_state: Any,
+        y0: PyTree,
+        args: PyTree,
+        solver_state: PyTree,
         made_jump: Any,
     ) -> tuple[Any, Any, dict[str, Any], Any, dfx.RESULTS]:
         """Compute a step.
@@ -54,7 +58,7 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
         """
         h, F0 = terms.contr(t0, t1), solver_state
 
-        def slope(c: Any, Y: Any) -> tuple[Any, Any]:
+        def slope(c: Any, Y: PyTree) -> tuple[Any, Any]:
             F = terms.vf(t0 + c.astype(jnp.result_type(t0)) * (t1 - t0), Y, args)
             return F, terms.prod(F, h)
 
@@ -65,7 +69,7 @@ class AbstractStabilized(dfx.AbstractAdaptiveSolver):
         return y1, error, {"y0": y0, "y1": y1, "k0": hF0, "k1": hF1}, F1, dfx.RESULTS.successful
 
 
-def third_order_error(y0: Any, y1: Any, hF0: Any, hF1: Any) -> Any:
+def third_order_error(y0: PyTree, y1: PyTree, hF0: PyTree, hF1: PyTree) -> Any:
     """Return the error estimate of RKC, of order 3: 0.8*(y0 - y1) + 0.4*h*(F0 + F1)."""
     return jax.tree.map(
         lambda y0, y1, hF0, hF1: 0.8 * (y0 - y1) + 0.4 * (hF0 + hF1), y0, y1, hF0, hF1

@@ -11,6 +11,7 @@ import diffrax as dfx
 import equinox as eqx
 import jax.numpy as jnp
 
+from qsp.engine.interface import PyTree
 from qsp.engine.solvers.batched import batch_last
 
 
@@ -28,7 +29,7 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
 
     controller: dfx.PIDController
     rtol: float = eqx.field(static=True)
-    atol: Any
+    atol: PyTree
     first_step: Any
 
     def wrap(self, direction: Any) -> "PerStateTolerance":
@@ -36,12 +37,12 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
 
     def init(  # noqa: PLR0913
         self,
-        terms: Any,
+        terms: dfx.AbstractTerm,
         t0: Any,
         t1: Any,
-        y0: Any,
+        y0: PyTree,
         dt0: Any,
-        args: Any,
+        args: PyTree,
         func: Any,
         error_order: Any,
     ) -> Any:
@@ -52,12 +53,12 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
         self,
         t0: Any,
         t1: Any,
-        y0: Any,
-        y1_candidate: Any,
-        args: Any,
-        y_error: Any,
+        y0: PyTree,
+        y1_candidate: PyTree,
+        args: PyTree,
+        y_error: PyTree,
         error_order: Any,
-        controller_state: Any,
+        controller_state: PyTree,
     ) -> Any:
         """Accept or reject the step, and choose the length of the next."""
         error = batch_last(self._worst)(y0, y1_candidate, y_error, self.atol)
@@ -66,7 +67,7 @@ class PerStateTolerance(dfx.AbstractStepSizeController):
             t0, t1, zero, zero, args, error, error_order, controller_state
         )
 
-    def _worst(self, y0: Any, y1: Any, error: Any, atol: Any) -> Any:
+    def _worst(self, y0: PyTree, y1: PyTree, error: PyTree, atol: PyTree) -> Any:
         """Error of the worst state in units of its tolerance; inf if a state is not finite.
 
         A mean over sixty states would allow a large error in one of them.

@@ -30,10 +30,10 @@ class AbstractWrapping(dfx.AbstractAdaptiveSolver):
         """Arguments of `contr` of the terms of the wrapped solver."""
         return self.solver.term_compatible_contr_kwargs
 
-    def order(self, terms: Any) -> int | None:
+    def order(self, terms: dfx.AbstractTerm) -> int | None:
         """Return the order of the solution."""
         return self.solver.order(terms)
 
-    def error_order(self, terms: Any) -> Any:
+    def error_order(self, terms: dfx.AbstractTerm) -> Any:
         """Return the power of the step in the error estimate."""
         return self.solver.error_order(terms)

@@ -1,4 +1,4 @@
-"""Lanes on the last axis: the same values, derivatives and steps as lane by lane."""
+"""Batch axis last: the same values, derivatives and steps as one simulation at a time."""
 
 import diffrax as dfx
 import jax
@@ -12,7 +12,7 @@ from qsp.engine.solvers.rock import ROCK2, ROCK4
 
 
 def decay(time, x, k):
-    """Three compartments in a row: broadcasts from the right, reduces over its first axis."""
+    """Three compartments in series; broadcasts from the right, and reduces over the first axis."""
     flow = k * x
     return jnp.stack([-flow[0], flow[0] - flow[1], flow[1]]) + 0.0 * (time + x.sum(0))
 
@@ -23,25 +23,25 @@ def sims(strict_types):
     return tuple(jnp.asarray(rng.uniform(0.5, 2.0, shape)) for shape in ((7,), (7, 3), (7, 3)))
 
 
-def test_it_sees_the_lanes_last_and_gives_them_back_first(sims):
-    seen = []
+def test_equations_see_the_batch_axis_last_and_results_have_it_first(sims):
+    shapes = []
 
-    def told(time, x, k):
-        seen.append((time.shape, x.shape, k.shape))
+    def recorded(time, x, k):
+        shapes.append((time.shape, x.shape, k.shape))
         return decay(time, x, k)
 
-    got = jax.vmap(batch_last(told))(*sims)
-    assert seen[-1] == ((7,), (3, 7), (3, 7))
+    got = jax.vmap(batch_last(recorded))(*sims)
+    assert shapes[-1] == ((7,), (3, 7), (3, 7))
     np.testing.assert_array_equal(got, jax.vmap(decay)(*sims))
 
 
-def test_what_all_lanes_share_is_given_to_each(sims):
+def test_shared_arguments_are_broadcast(sims):
     _, x, k = sims
     got = jax.vmap(batch_last(decay), in_axes=(None, 0, None))(jnp.asarray(1.0), x, k[0])
     np.testing.assert_array_equal(got, jax.vmap(lambda x: decay(1.0, x, k[0]))(x))
 
 
-def test_one_lane_alone_is_computed_as_it_is(sims):
+def test_without_vmap_the_function_is_unchanged(sims):
     one = [leaf[0] for leaf in sims]
     np.testing.assert_array_equal(batch_last(decay)(*one), decay(*one))
 
@@ -79,18 +79,18 @@ def test_a_solver_takes_the_same_steps(solver, sims):
     np.testing.assert_allclose(wrapped.ys, plain.ys, rtol=1e-13)
 
 
-def test_a_solver_that_is_told_of_jumps_starts_afresh_after_each(sims):
+def test_a_solver_renews_the_derivative_after_each_jump(sims):
     _, x, k = sims
     controller = dfx.ClipStepSizeController(
         dfx.PIDController(rtol=1e-6, atol=1e-9), jump_ts=jnp.asarray([1.0])
     )
 
-    def decide_dose(time, x, k):
+    def jumping(time, x, k):
         return decay(time, x, k) + jnp.where(time > 1.0, 1.0, 0.0)
 
     def solved(solver, x, k):
         return dfx.diffeqsolve(
-            dfx.ODETerm(decide_dose),
+            dfx.ODETerm(jumping),
             solver,
             t0=0.0,
             t1=3.0,

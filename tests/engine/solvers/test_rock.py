@@ -1,6 +1,4 @@
-"""ROCK2 and ROCK4: order conditions of the tables, stability interval, estimates; the checks of
-test_rkc2.py that do not depend on the method.
-"""
+"""ROCK2 and ROCK4: order conditions of the tables, stability interval, error estimates."""
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +7,8 @@ import pytest
 
 from qsp.engine.solvers.rock import ROCK2, ROCK2_TABLES, ROCK4, ROCK4_TABLES
 from qsp.errors import ConfigError
-from tests.engine.solvers import test_rkc2 as common
-from tests.engine.solvers.test_rkc2 import PI, I, amplification, measured_order, one_step, slope
+from tests.engine.solvers import solver_checks as checks
+from tests.engine.solvers.solver_checks import PI, I, amplification, measured_order, one_step, slope
 
 # Ends of the intervals in the docstrings, rounded down.
 BETA2 = {3: 6.1, 4: 11.8, 5: 19.0, 6: 27.9}
@@ -24,7 +22,7 @@ def name(solver):
 
 
 def butcher(recurrence, finish=None):
-    """A (s+1, s+1), the last row of which are the weights of the method, and the embedded ones."""
+    """Matrix A (s+1, s+1), whose last row holds the weights of the method, and embedded weights."""
     m = len(recurrence.mu)
     size = m + (5 if finish else 1)
     A = np.zeros((size, size))
@@ -88,7 +86,7 @@ def test_error_falls_with_the_order(solver):
 @pytest.mark.parametrize("solver", SOME, ids=name)
 def test_error_estimate_is_of_its_order_and_not_too_small(solver):
     steps = np.array([0.02, 0.01, 0.005])
-    estimate, made = (e.max(1) for e in common.error_estimates(solver, steps))
+    estimate, made = (e.max(1) for e in checks.error_estimates(solver, steps))
     assert slope(steps, estimate) == pytest.approx(solver.error_order(None), abs=0.15)
     assert slope(steps, made) == pytest.approx(solver.order(None) + 1, abs=0.15)
     assert (estimate > (0.5 if isinstance(solver, ROCK2) else 1.0) * made).all()
@@ -123,26 +121,26 @@ def test_polynomials_in_time_are_exact_up_to_the_order(solver):
 )
 def test_too_stiff_is_a_matter_of_steps(solver, pid, most):
     beta = (BETA2 if isinstance(solver, ROCK2) else BETA4)[solver.stages]
-    common.check_stiff(solver, beta, pid, most)
+    checks.check_stiff(solver, beta, pid, most)
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        common.check_any_tree,
-        common.check_derivatives,
-        common.check_ends,
-        common.check_forward_under_control,
-        common.check_jump,
-        common.check_batch_axis,
-        common.check_stiff_nonlinear,
+        checks.check_any_tree,
+        checks.check_derivatives,
+        checks.check_ends,
+        checks.check_forward_under_control,
+        checks.check_jump,
+        checks.check_batch_axis,
+        checks.check_stiff_nonlinear,
     ],
 )
 def test_rock4_as_every_solver(check):
     check(ROCK4(6))
 
 
-@pytest.mark.parametrize("check", [common.check_any_tree, common.check_ends, common.check_jump])
+@pytest.mark.parametrize("check", [checks.check_any_tree, checks.check_ends, checks.check_jump])
 def test_rock2_as_every_solver(check):
     check(ROCK2(4))
 

@@ -1,4 +1,4 @@
-"""Step size control: each state in units of what is negligible, and a way back from nonsense."""
+"""Step size control: one tolerance for each state, and rejection of steps that are not finite."""
 
 import diffrax as dfx
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from qsp.engine.solvers.step_control import PerStateTolerance
 
 
 def adapted(y1, error, atol=(1.0, 1.0), before=(1.0, 1.0, False)):
-    """Whether a step from t = 0 to 1 is kept, and where the next one ends."""
+    """Whether a step from t = 0 to 1 is accepted, and the next step."""
     pid = dfx.PIDController(rtol=0.0, atol=1.0, pcoeff=0.4, icoeff=0.3, dtmin=1e-9, norm=jnp.abs)
     state = tuple(jnp.asarray(value) for value in before)
     keep, t0, t1, _, state, _ = PerStateTolerance(
@@ -27,7 +27,7 @@ def adapted(y1, error, atol=(1.0, 1.0), before=(1.0, 1.0, False)):
     return bool(keep), float(t0), float(t1), state
 
 
-def test_the_worst_state_decides_in_its_own_unit():
+def test_the_worst_state_relative_to_its_tolerance_decides():
     assert adapted((0.0, 0.0), (0.5, 0.5))[0]
     assert not adapted((0.0, 0.0), (0.5, 0.5), atol=(1.0, 0.1))[0]
     assert adapted((0.0, 0.0), (0.5, 50.0), atol=(1.0, 100.0))[0]
@@ -35,8 +35,8 @@ def test_the_worst_state_decides_in_its_own_unit():
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-def test_a_step_to_nowhere_is_tried_again_shorter(value):
-    keep, t0, t1, state = adapted((value, 0.0), (np.inf, 0.0))  # nan is told as inf
+def test_a_step_that_is_not_finite_is_repeated_with_a_shorter_one(value):
+    keep, t0, t1, state = adapted((value, 0.0), (np.inf, 0.0))  # the error of NaN is inf
     assert not keep
     assert t0 == 0.0
     assert 0.0 < t1 < 1.0
