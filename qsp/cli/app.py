@@ -341,10 +341,9 @@ def _cache_compiled_programs() -> Path | None:
     Returns:
         The folder of the cache; None if caching is disabled.
     """
-    from qsp.engine.cache import default_cache_dir
-    from qsp.run.compile_cache import enable_compile_cache
+    from qsp.engine.cache import default_cache_dir, enable_jax_cache
 
     folder = default_cache_dir()
     if folder is not None:
-        enable_compile_cache(folder)
+        enable_jax_cache(folder)
     return folder

@@ -45,8 +45,8 @@ def plan(
     """Cut a trial into shards and freeze the plan; submit nothing."""
     from qsp.cluster.create import create_run
     from qsp.cluster.plan import BLOCK
+    from qsp.engine.cache import enable_jax_cache
     from qsp.run import Request
-    from qsp.run.compile_cache import enable_compile_cache
 
     options = {"patients": patients, "seed": seed}
     overrides = [f"{key}={value}" for key, value in options.items() if value is not None]
@@ -55,7 +55,7 @@ def plan(
         out,
         shards_of,
         block=BLOCK if block is None else block,
-        enable_cache=enable_compile_cache if cache else None,
+        enable_cache=enable_jax_cache if cache else None,
     )
     console.print(
         f"Run {frozen.id}: {frozen.patients:,} patients in {len(frozen.shards):,} shards of "

@@ -59,12 +59,11 @@ class Task:
         with stop_requests() as stop:  # before the imports, which take seconds
             from qsp.cluster.plan import COMPILED, read_plan
             from qsp.cluster.shard import run_shard
-            from qsp.engine.cache import jax_cache_dir
-            from qsp.run.compile_cache import enable_compile_cache
+            from qsp.engine.cache import enable_jax_cache, jax_cache_dir
 
             plan = read_plan(Path(self.run))
             if self.cache:
-                enable_compile_cache(plan.path(COMPILED))
+                enable_jax_cache(plan.path(COMPILED))
             ended = run_shard(plan, self.shard, lambda: bool(stop), jax_cache_dir())
             return ended, stop.signal_name
 

@@ -1,4 +1,7 @@
-"""The folder in which compiled programs are cached between processes."""
+"""Cache of compiled programs between processes: the choice of its folder, and how to enable it.
+
+Two kinds of programs share the folder: those of `qsp.native`, and those that JAX caches itself.
+"""
 
 import os
 import sys
@@ -8,28 +11,31 @@ from typing import Literal, TypeAlias
 VARIABLE = "QSP_CACHE_DIR"
 """Environment variable that names the folder of this user; where it is empty nothing is cached."""
 
+WORTH_CACHING_S = 0.1
+"""Programs of JAX that compile faster than this are not cached [s]."""
+
 CacheDir: TypeAlias = Path | Literal["default"] | None
-"""A folder, `default_cache_dir()`, or no folder."""
+"""A folder, "default" for `default_cache_dir()`, or None to cache nothing."""
 
 
 def chosen(cache_dir: CacheDir) -> Path | None:
-    """The folder to use, or None where nothing is cached.
+    """Return the folder to use, None where nothing is cached.
 
     Args:
-        cache_dir: As a caller names it.
+        cache_dir: Choice of the caller.
     """
     return default_cache_dir() if cache_dir == "default" else cache_dir
 
 
 def default_cache_dir() -> Path | None:
-    """The folder that JAX is configured to use, else that of this user."""
+    """Return the folder that JAX is configured to use, else the folder of this user."""
     import jax
 
     return jax_cache_dir() if jax.config.values["jax_compilation_cache_dir"] else user_cache_dir()
 
 
 def jax_cache_dir() -> Path | None:
-    """The folder that JAX is configured to use, by `JAX_COMPILATION_CACHE_DIR` for example."""
+    """Return the folder that JAX is configured to use, as by `JAX_COMPILATION_CACHE_DIR`."""
     import jax
 
     settings = jax.config.values
@@ -37,14 +43,29 @@ def jax_cache_dir() -> Path | None:
     return Path(folder) if folder and settings["jax_enable_compilation_cache"] else None
 
 
+def enable_jax_cache(folder: Path) -> None:
+    """Let JAX cache its compiled programs in a folder, for the rest of the process.
+
+    Only the command line and workers call this. Workers that start together may compile the same
+    program; a broken or unfinished file is compiled again.
+
+    Args:
+        folder: Folder of the cache.
+    """
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_CACHING_S)
+
+
 def user_cache_dir() -> Path | None:
-    """The folder of this user: `QSP_CACHE_DIR`, else the place for caches on this platform."""
+    """Return the folder of this user: `QSP_CACHE_DIR`, else that of the platform for caches."""
     named = os.environ.get(VARIABLE)
     if named is not None:
         return Path(named) if named else None
     try:
         return _platform_cache_dir() / "qsp" / "compiled"
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home folder
         return None
 
 

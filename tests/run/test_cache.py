@@ -1,4 +1,4 @@
-"""The folder of compiled programs, from the caller down to the solver."""
+"""The folder of compiled programs is passed from the caller to the solver."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_the_command_line_caches_where_python_does(
     monkeypatch.setattr("qsp.engine.cache.jax_cache_dir", lambda: None)
     monkeypatch.setattr("qsp.engine.cache.default_cache_dir", lambda: tmp_path)
     of_xla = []
-    monkeypatch.setattr("qsp.run.compile_cache.keep_compiled", of_xla.append)
+    monkeypatch.setattr("qsp.engine.cache.enable_jax_cache", of_xla.append)
     with pytest.raises(_SolverReached):
         call("run", small_config, "--out", tmp_path / "run", "--quiet", *words)
     assert folders == ([None] if words else [tmp_path])
