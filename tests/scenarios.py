@@ -1,4 +1,4 @@
-"""Scenarios: a patient and a list of doses. Many are solved together, through one compiled program.
+"""Scenarios: a patient and a list of doses. Many are solved together, by one compiled program.
 
 ::
 
@@ -7,10 +7,10 @@
     course = solve({"flat": flat})["flat"]
     course.peak("il6", period=1), course.state.model.t_cells.total[:, BLOOD]
 
-A program takes a quarter of a minute to compile and belongs to a system, a method and the shapes
-below, so every batch of every test has the same: `EVENTS` events, `PERIODS` dose periods, one grid
-of times, every kind of dose, and nothing that may be left out. All tests of one form of the
-equations share one program.
+A program takes a quarter of a minute to compile and is specific to the system, the method and the
+shapes below. So every batch of every test has the same shapes: `EVENTS` events, `PERIODS` dose
+periods, one grid of times, and every kind of dose. All tests with one model structure share one
+program.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ EVENTS = 16
 PERIODS = 8
 HOUR = 1.0 / 24.0
 TIGHT = Method(rtol=1e-9)
-"""Truths of the equations are tested where the solver's error does not count."""
+"""Tolerance at which the error of the solver is negligible, to test the equations."""
 WINDOW = 8
-"""Snapshots that a stretch has room for. Whole states in the room of a run make half of a program
-that takes twice as long to compile."""
+"""Snapshots that a segment can save. With the capacity of a run, snapshots of whole states would be
+half of the program, which would take twice as long to compile."""
 
 GRID = np.array(
     [
@@ -54,7 +54,7 @@ GRID = np.array(
         *[7, 14, 21, 28, 42, 56, 60, 63, 84],
     ]
 )
-"""Times of the records [day]."""
+"""Times of the snapshots [day]."""
 
 POPULATIONS = Path(__file__).parents[1] / "populations"
 
@@ -72,12 +72,12 @@ class Dose:
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """One patient, what he is given, and until when [day]."""
+    """One patient, their doses, and the length of the simulation [day]."""
 
     parameters: system.Parameters
     doses: tuple[Dose, ...] = ()
     days: float = 84.0
-    thresholds: np.ndarray | None = None  # (dose_period, grade); the patient's own without a draw
+    thresholds: np.ndarray | None = None  # (dose_period, grade); nominal if None
 
     @property
     def begin(self) -> float:
@@ -86,7 +86,7 @@ class Scenario:
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A molecule in a population: its nominal patient, variants of him, and doses in mg."""
+    """A molecule in a population: its nominal patient, variants of that patient, doses in mg."""
 
     table: ParameterTable
 
@@ -100,9 +100,9 @@ class Subject:
         return self.table.molecule
 
     def patient(self, changes: Mapping[str, float] | None = None) -> system.Parameters:
-        """The nominal patient, with other values by path; what follows from them follows."""
-        given = {path: np.asarray(value, np.float64) for path, value in (changes or {}).items()}
-        return to_parameters(self.table.complete(self.table.values | given))
+        """The nominal patient with changed values by path; derived values follow from them."""
+        changed = {path: np.asarray(value, np.float64) for path, value in (changes or {}).items()}
+        return to_parameters(self.table.complete(self.table.values | changed))
 
     def nmol(self, mg: float) -> float:
         return 1000.0 * mg / self.molecule.molecular_weight
@@ -133,7 +133,7 @@ class Subject:
 
 
 class Record(eqx.Module):
-    """Everything at one time: what a run shows, the whole state, and secretion by tissue."""
+    """One time: the snapshot of a run, the whole state, and secreting cells by tissue."""
 
     shown: Any
     state: Any
@@ -141,7 +141,7 @@ class Record(eqx.Module):
 
 
 class Recording(System):
-    """The system of the package, keeping the whole state in its snapshots, as one vector."""
+    """The system of the package, with the whole state in its snapshots, as one vector."""
 
     def snapshot(self, x: system.State, p: system.Parameters) -> Any:
         return ravel_pytree(self.record(x, p))[0]
@@ -163,7 +163,7 @@ class Recording(System):
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """What became of a scenario: records over `times`, reductions per period, the last state."""
+    """Solution of a scenario: records over `times`, reductions per period, the last state."""
 
     scenario: Scenario
     times: np.ndarray
@@ -239,12 +239,12 @@ def solve(
     """Solve every scenario.
 
     Args:
-        scenarios: By name.
-        structure: Choices of structure; by default those of the package.
+        scenarios: Scenarios by name.
+        structure: Structure of the model; by default that of the package.
         method: Solver and tolerance.
     """
     recording = Recording(structure or model.ModelStructure())
-    sims = beside_everything(stack([*scenarios.values()]))
+    sims = with_idle(stack([*scenarios.values()]))
     with mock.patch.object(segments, "SAVE_WINDOW", WINDOW):
         result, _ = simulate(Batch(sims, (GRID,)), recording, method, kinds=len(DOSE_KINDS))
     return {
@@ -266,7 +266,7 @@ def _course(scenario: Scenario, result: Any, recording: Recording) -> Course:
 
 
 def stack(scenarios: Sequence[Scenario]) -> Simulation:
-    """Lanes of the engine."""
+    """Scenarios as simulations of the engine."""
     leaves = [jax.tree.map(np.asarray, scenario.parameters) for scenario in scenarios]
     return Simulation(
         parameters=jax.tree.map(lambda *each: np.stack(each), *leaves),
@@ -277,8 +277,8 @@ def stack(scenarios: Sequence[Scenario]) -> Simulation:
     )
 
 
-def beside_everything(sims: Simulation) -> Simulation:
-    """Lanes, and an idle one in which no parameter is zero: the program leaves nothing out."""
+def with_idle(sims: Simulation) -> Simulation:
+    """Simulations and an idle one without zero parameters, so that programs omit no mechanism."""
     one = jax.tree.map(lambda leaf: leaf[:1], sims)
     full = jax.tree.map(lambda leaf: np.where(leaf == 0.0, 1.0, leaf), one.parameters)
     idle = dataclasses.replace(one, parameters=full, end=one.begin)
@@ -317,5 +317,5 @@ def _events(doses: Sequence[Dose]) -> Events:
 
 @functools.cache
 def mosunetuzumab() -> Subject:
-    """Mosunetuzumab in lymphoma, nominal patient with B cells (TCE-42 3.4)."""
+    """Mosunetuzumab in lymphoma, nominal patient with B cells."""
     return Subject.of("mosunetuzumab", "nhl")

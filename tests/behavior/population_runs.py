@@ -22,7 +22,7 @@ from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import thresholds
 from qsp.population import Population
 from qsp.system import DOSE_KINDS, System
-from tests.scenarios import Dose, beside_everything, events
+from tests.scenarios import Dose, events, with_idle
 
 
 class RecordsNegative(System):
@@ -96,7 +96,7 @@ def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> d
     """
     recording = RecordsNegative(structure or ModelStructure())
     sims = [_simulations(arm) for arm in arms.values()]
-    together = beside_everything(jax.tree.map(lambda *leaves: np.concatenate(leaves), *sims))
+    together = with_idle(jax.tree.map(lambda *leaves: np.concatenate(leaves), *sims))
     result, _ = simulate(Batch(together, ()), recording, Method(), kinds=len(DOSE_KINDS))
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
     parts = [
