@@ -17,7 +17,7 @@ import numpy as np
 
 from qsp.engine import batch
 from qsp.engine.workers import all_workers
-from qsp.run.provenance import git_commit
+from qsp.run.record import git_commit
 
 Row = dict[str, object]
 

@@ -24,7 +24,18 @@ from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
 from qsp.population import Population, adherence
-from qsp.results import OK, CRSLinks, Labels, outcomes, to_dataset, with_decisions
+from qsp.results import (
+    OK,
+    CRSLinks,
+    Labels,
+    RunRecord,
+    outcomes,
+    to_dataset,
+    with_decisions,
+    with_mass_units,
+)
+from qsp.results.record import ATTRIBUTE, MethodRecord
+from qsp.results.trial_record import trial_record
 from qsp.system import Parameters, System, program_kinds
 from qsp.trial import (
     AdaptivePlan,
@@ -74,6 +85,7 @@ def simulate(  # noqa: PLR0913
     trajectories: np.ndarray | None = None,
     progress: Progress | None = None,
     attributes: Mapping[str, Any] | None = None,
+    record: RunRecord | None = None,
     whole: bool = True,
     administered: AdministeredDoses | None = None,
     cache_dir: CacheDir = "default",
@@ -89,6 +101,7 @@ def simulate(  # noqa: PLR0913
             cohort of up to 2,000, and the first 2,000 of a larger one.
         progress: Receives the progress after each chunk.
         attributes: Attributes added to the results.
+        record: Record of the run for the results; by default a record of the trial alone.
         whole: Whether the cohort holds all patients of the run. In a part of a run all patients may
             fail; `check_solved` is then called for the parts together.
         administered: Doses of another run of the trial, from `qsp.results.administered_of`. They
@@ -136,16 +149,26 @@ def simulate(  # noqa: PLR0913
     )
     if whole:
         check_solved(outcomes(result, labels))
-    record = _record(trial, method, timing) | dict(attributes or {})
-    tree = to_dataset(result, snapshots, labels, _links(result, cohort), record)
+    record = dataclasses.replace(
+        record or trial_record(trial),
+        method=MethodRecord(method.solver, method.rtol, method.precision, timing.backend),
+    )
+    described = _attributes(record, trial, method, timing) | dict(attributes or {})
+    tree = to_dataset(result, snapshots, labels, _links(result, cohort), described)
+    tree = with_mass_units(tree, trial.molecular_weight_kda)
     if result.ledger is None:
         return tree
     return with_decisions(tree, result.ledger, result.log, trial)
 
 
-def _record(trial: Trial, method: Method, timing: Timing) -> dict[str, Any]:
-    """Attributes of the results that describe the computation."""
+def _attributes(record: RunRecord, trial: Trial, method: Method, timing: Timing) -> dict[str, Any]:
+    """Attributes of the results: the record, and scalars that describe the computation."""
     return {
+        ATTRIBUTE: record.to_json(),
+        "qsp_version": record.qsp_version,
+        "model_version": record.model_version,
+        "molecule": record.molecule,
+        "molecular_weight_kda": record.molecular_weight_kda,
         "solver": method.solver,
         "rtol": method.rtol,
         "precision": method.precision,

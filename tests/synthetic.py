@@ -1,16 +1,20 @@
-"""Results Datasets made by hand, in the form a run writes: neutral values to set truths in, and a
-lively one.
+"""Synthetic results with the variables and the record of a run.
 
-`neutral` has one constant everywhere (no CRS, no response, nobody failed); a test overwrites what
-it is about. `lively` has four arms and random patients, for figures and reports.
+`neutral` has one constant per variable (no CRS, no response, no failure); a test sets the values
+that it is about. `lively` has four arms and random patients, for figures and reports. `with_record`
+changes the record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from qsp.results.record import ATTRIBUTE, ArmRecord, RequestRecord, RunRecord, record_of
 
 TISSUES = ("blood", "lymphoid", "tumor", "skin")
 CYTOKINES = ("il6", "ifn_gamma", "tnf_alpha", "il2", "il10", "cxcl10")
@@ -62,6 +66,7 @@ _ATTRS = {
     "response_criteria": "lugano",
     "seed": 7,
     "qsp_version": "0.1.0",
+    "model_version": "1.1",
     "jax_version": "0.10.2",
     "git_commit": "0123abc",
     "wall_s": 12.5,
@@ -83,8 +88,7 @@ def neutral(
     visits: Sequence[float] = (0.0, 42.0, 84.0),
     times: Sequence[float] = (0.0, 1.0, 2.0),
 ) -> xr.Dataset:
-    """Results in which nothing happens: doses of 1, 2 ... mg, a week apart, under the labels
-    given."""
+    """Results without events: doses of 1, 2 ... mg, a week apart, one for each label."""
     coords = {
         "arm": list(arms),
         "patient": np.arange(patients),
@@ -94,7 +98,8 @@ def neutral(
         "visit": np.asarray(visits, float),
     }
     size = {name: len(values) for name, values in coords.items()}
-    ds = xr.Dataset(coords=coords, attrs=_ATTRS | {"days": float(max(*times, *visits))})
+    attrs = _ATTRS | {"days": float(max(*times, *visits)), ATTRIBUTE: _record(arms).to_json()}
+    ds = xr.Dataset(coords=coords, attrs=attrs)
 
     def add(names: dict, *dims: str) -> None:
         for name, (unit, value) in names.items():
@@ -136,6 +141,39 @@ def neutral(
         "flag_meanings": "ok implausible_parameters solver_failed",
     }
     return ds
+
+
+def _record(arms: Sequence[str]) -> RunRecord:
+    return RunRecord(
+        **{name: _ATTRS[name] for name in ("qsp_version", "model_version", "git_commit", "seed")},
+        name="synthetic",
+        request=RequestRecord("configs/synthetic.toml"),
+        molecule="mosunetuzumab",
+        molecular_weight_kda=146.0,
+        arms=tuple(ArmRecord(arm) for arm in arms),
+    )
+
+
+def with_record(
+    ds: xr.Dataset, *, arms: Mapping[str, Mapping[str, Any]] | None = None, **changes: Any
+) -> xr.Dataset:
+    """Copy of a Dataset with changes to its record.
+
+    Args:
+        ds: Results.
+        arms: Changed fields of arms, by name.
+        changes: Other changed fields of the record.
+    """
+    record = record_of(ds)
+    fields = arms or {}
+    changed = [dataclasses.replace(arm, **fields.get(arm.name, {})) for arm in record.arms]
+    record = dataclasses.replace(record, arms=tuple(changed), **changes)
+    return ds.assign_attrs({ATTRIBUTE: record.to_json()})
+
+
+def typical(ds: xr.Dataset) -> xr.Dataset:
+    """Copy of a Dataset of one patient, as a run of the typical patient."""
+    return with_record(ds, request=RequestRecord("configs/synthetic.toml", typical=True))
 
 
 def put(ds: xr.Dataset, **values: object) -> xr.Dataset:

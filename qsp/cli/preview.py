@@ -6,6 +6,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from qsp.results.trial_record import arm_record
 from qsp.run import listing
 from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
@@ -40,20 +41,20 @@ def print_notes(prepared: Prepared, console: Console) -> None:
 
 
 def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:
-    regimens = listing.given(arm)
-    for each in regimens[: listing.MOST_REGIMENS]:
-        table = Table(title=Text(each.who), title_justify="left", box=SIMPLE)
-        rows = listing.regimen_rows(each, trial)
+    record = arm_record(arm, trial)
+    for regimen in record.regimens:
+        title = Text(listing.regimen_title(record, regimen))
+        table = Table(title=title, title_justify="left", box=SIMPLE)
+        rows = listing.regimen_rows(record, regimen)
         columns = [column for column in rows[0] if column != "arm"]
         for column in columns:
             table.add_column(column)
         for row in rows:
             table.add_row(*(Text(row[column]) for column in columns))
         console.print(table)
-        periods = listing.periods(each.regimen, trial.molecular_weight_kda)
-        console.print(f"  Dose periods: {periods}\n", markup=False)
-    left_out = len(regimens) - listing.MOST_REGIMENS
-    if left_out > 0:
+        console.print(f"  Dose periods: {listing.periods(regimen)}\n", markup=False)
+    left_out = record.regimens_left_out
+    if left_out:
         console.print(f"  and {left_out} more regimens of {arm.title or arm.name}\n", markup=False)
     for line in reaction_lines(arm):
         # A broken line keeps the indent of its rule.

@@ -25,8 +25,9 @@ from qsp.cluster.plan import (
 from qsp.cluster.shard import SECONDS, compute_block
 from qsp.engine.cache import jax_cache_dir
 from qsp.errors import ConfigError
+from qsp.results.record import ATTRIBUTE, record_of
 from qsp.run import Prepared, Request, folder, prepare
-from qsp.run.command import command_of
+from qsp.run.record import command, request_record
 
 MAX_SHARDS = 100_000
 """Each array of the store has a file for every shard."""
@@ -63,6 +64,7 @@ def create_run(
     _check(prepared, size, block)
     with folder.written(run, force=False) as fresh:
         copied, files = copy_inputs(prepared, fresh)
+        asked = request_record(dataclasses.replace(request, out=None), prepared.config)
         plan = Plan(
             run=fresh,
             request=copied,
@@ -72,7 +74,7 @@ def create_run(
             files=files,
             environment=environment(),
             title=prepared.config.title or prepared.config.name,
-            command=command_of(dataclasses.replace(request, out=None), prepared.config),
+            command=command(asked),
         )
         planned = plan.prepared()
         _check_copies(planned, fresh)
@@ -83,7 +85,10 @@ def create_run(
         part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
         first = compute_block(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0), jax_cache_dir())
         del first.attrs[COMPUTE_S]
-        plan.store.create(first.assign_attrs(command=plan.command), planned.ids, size)
+        # The record names the files of the user, not their copies.
+        record = dataclasses.replace(record_of(first), request=asked).to_json()
+        recorded = first.assign_attrs({"command": plan.command, ATTRIBUTE: record})
+        plan.store.create(recorded, planned.ids, size)
         plan = dataclasses.replace(plan, frame=plan.store.frame())
         shutil.copytree(plan.store.path, fresh / FRAME)
         write_json(fresh / PLAN, plan.file_content)

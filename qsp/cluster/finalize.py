@@ -13,7 +13,7 @@ from qsp.cluster.atomic import temporary_path
 from qsp.cluster.plan import FRAME, Plan
 from qsp.errors import SolveError
 from qsp.results import save_blocks
-from qsp.results.encoded import as_computed
+from qsp.results.netcdf import as_computed
 from qsp.results.zarr_store import CLOSED
 from qsp.run import folder
 

@@ -26,7 +26,7 @@ from qsp.cluster.atomic import read_json
 from qsp.cluster.host import environment
 from qsp.errors import ConfigError
 from qsp.run import folder
-from qsp.run.request import Request
+from qsp.run.record import Request
 
 if TYPE_CHECKING:  # reading a plan must not import the solver
     from qsp.results.zarr_store import Store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.statistics.patients import solved, spread
 from qsp.endpoints.statistics.rates import rate
+from qsp.results.record import record_of
 
 _REASON, _DRUG = "administered_reason", "administered_drug"
 
@@ -63,8 +63,9 @@ def has_doses(ds: xr.Dataset) -> bool:
 
 
 def planned_doses(ds: xr.Dataset) -> dict[str, list[str]]:
-    """Return the dose period of each planned dose, by arm with rules."""
-    return json.loads(str(ds.attrs["planned_doses"]))
+    """Dose period of each planned dose, by arm with rules."""
+    arms = record_of(ds).arms
+    return {arm.name: list(arm.planned_doses) for arm in arms if arm.planned_doses}
 
 
 @endpoint(

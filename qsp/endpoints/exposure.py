@@ -14,7 +14,7 @@ import xarray as xr
 from qsp.endpoints.endpoint import Meaning, endpoint
 from qsp.endpoints.statistics.patients import spread
 from qsp.endpoints.steps import Grouping, Reduction, gather, grouped
-from qsp.errors import ConfigError
+from qsp.results.mass import MASS_UNITS, mass_per_molar
 
 RANGE = (0.05, 0.5, 0.95)
 # How the periods of a group are combined: the largest peak, the lowest trough, the sum of areas.
@@ -24,26 +24,6 @@ _METRICS: dict[str, tuple[Reduction, str, str]] = {
     "auc": ("sum", "nmol*day/L", "Area under the concentration-time curve"),
     "occupancy_max": ("max", "1", "Maximum target occupancy in blood"),
 }
-MASS_UNITS = {"cmax": "ug/mL", "ctrough": "ug/mL", "auc": "ug*day/mL"}
-
-
-def mass_per_molar(ds: xr.Dataset) -> float:
-    """Return the conversion factor from nmol/L to ug/mL: the molecular weight in kDa over 1000.
-
-    Args:
-        ds: Results with the attribute `molecular_weight_kda`.
-
-    Returns:
-        Conversion factor [ug/mL per nmol/L].
-
-    Raises:
-        ConfigError: If the attribute is missing or not positive.
-    """
-    weight = float(ds.attrs.get("molecular_weight_kda", float("nan")))
-    if not weight > 0:
-        rule = "the attribute molecular_weight_kda must be positive"
-        raise ConfigError("results", rule, ds.attrs.get("molecular_weight_kda", "missing"))
-    return weight / 1000.0
 
 
 @endpoint(

@@ -69,6 +69,13 @@ from qsp.model.traffic import TrafficParameters, margination_rate, net_arrival
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
+MODEL_VERSION = "1.1"
+"""Version of the equations; it changes whenever the same input gives other results.
+
+* 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
+* 1.1: drug on dying cells returns to solution under time-varying clearance.
+"""
+
 
 class Parameters(eqx.Module):
     """Parameters of one patient treated with one molecule."""

@@ -6,24 +6,22 @@ amount per kg or m², are shown as prescribed in the config.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import xarray as xr
 
 from qsp.endpoints.steps import Step, steps
-from qsp.plots.names import arm_titles, config_of, overrides
+from qsp.results.record import DoseRecord, record_of
 
 # An amount below this is written in the next smaller unit.
 SMALLEST = 0.1
 _UNITS = (("mg", 1.0), ("µg", 1e3), ("ng", 1e6))
 _AMOUNT = re.compile(r"\s*([\d.,]+(?:[eE][+-]?\d+)?)\s*mg\b(.*)")
-_HOURS_PER_DAY = 24.0
+_SIZES = {"patient": "", "kg": "/kg", "m2": "/m²"}
 
 
 @dataclass(frozen=True)
@@ -92,42 +90,36 @@ def _symbols(text: str) -> str:
     return re.sub(r"\b(ug|mcg|microgram)\b", "µg", text)
 
 
-def prescribed(config: str) -> dict[tuple[str, str], str]:
-    """Return the amounts that a config prescribes per body size or per day.
+def prescribed(ds: xr.Dataset) -> dict[tuple[str, str], str]:
+    """Return amounts that the protocol gives by size or by day.
 
     Args:
-        config: Text of the config, as stored in the results.
+        ds: Results with a record.
 
     Returns:
-        Amount by arm and label, such as "5 µg/m²/day". Labels with several doses are left out,
-        because their amounts add up. Empty if the command line changed the doses of an arm.
+        Amount by arm and label, such as "5 µg/m²/day". Labels of several doses are left out,
+        because these add up, and so are arms whose patients have individual doses.
     """
-    if any(key.startswith("arms.") and not key.endswith(".title") for key in overrides(config)):
-        return {}
-    arms = config_of(config).get("arms")
-    if not isinstance(arms, Mapping):
-        return {}
     found: dict[tuple[str, str], str] = {}
-    for name, arm in arms.items():
-        if isinstance(arm, Mapping):
-            source = arms.get(arm.get("same_doses_as"), arm)
-            amounts = _labeled_amounts(source.get("doses", ()))
-            count = Counter(label for label, _ in amounts)
-            found |= {(name, k): text for k, text in amounts if count[k] == 1 and "/" in text}
+    for arm in record_of(ds).arms:
+        if len(arm.regimens) == 1:
+            doses = [dose for dose in arm.regimens[0].doses if dose.is_molecule]
+            count = Counter(dose.period for dose in doses)
+            found |= {
+                (arm.name, dose.period): _prescribed(dose)
+                for dose in doses
+                if count[dose.period] == 1 and (dose.per != "patient" or dose.is_rate)
+            }
     return found
 
 
-def _labeled_amounts(doses: Any) -> list[tuple[str, str]]:
-    """Return the label and the amount of each dose of an arm."""
-    labeled = []
-    for dose in doses:
-        label, amount = dose.get("period", ""), _symbols(str(dose.get("amount", "")))
-        amount += _symbols(f", at most {dose['cap']}") if "cap" in dose else ""
-        names = label if isinstance(label, list) else [label]
-        # Repeats under a single label are one period, in which the amounts add up.
-        times = int(dose.get("repeat", {}).get("times", 1)) if len(names) == 1 else 1
-        labeled += [(str(name), amount) for name in names for _ in range(times)]
-    return labeled
+def _prescribed(dose: DoseRecord) -> str:
+    """Amount of a dose for each kg or m², and for each day of a long infusion."""
+    days, per_day = (dose.duration, "/day") if dose.is_rate else (1.0, "")
+    text = amount_text(dose.amount_mg / days, _SIZES[dose.per] + per_day)
+    if dose.cap_mg is None:
+        return text
+    return f"{text}, at most {amount_text(dose.cap_mg / days, per_day)}"
 
 
 def dose_texts(ds: xr.Dataset) -> dict[tuple[str, str], str]:
@@ -139,7 +131,7 @@ def dose_texts(ds: xr.Dataset) -> dict[tuple[str, str], str]:
     Returns:
         The prescribed dose if it is per body size or per day, otherwise the median amount.
     """
-    written = prescribed(str(ds.attrs.get("config", "")))
+    written = prescribed(ds)
     return {
         (step.arm, step.label): written.get((step.arm, step.label), amount_text(step.amount))
         for step in steps(ds)
@@ -155,7 +147,7 @@ def dose_scale(ds: xr.Dataset) -> DoseScale:
     Returns:
         The scale; its unit is that of the prescription if all doses share one.
     """
-    written, texts = prescribed(str(ds.attrs.get("config", ""))), dose_texts(ds)
+    written, texts = prescribed(ds), dose_texts(ds)
     keys = {(step.arm, step.label): step for step in steps(ds)}
     units = {text.partition(" ")[2] for text in texts.values()}
     if len(units) != 1:
@@ -175,28 +167,17 @@ def _height(step: Step, number: str, is_written: bool) -> float:
 
 
 def supportive(ds: xr.Dataset) -> dict[str, list[Supportive]]:
-    """Return the doses of supportive drugs by arm, from the attribute `doses`.
+    """Return the planned supportive drugs of each arm.
 
     Args:
-        ds: Results.
+        ds: Results with a record.
 
     Returns:
-        Doses in order, for each arm with supportive drugs.
+        Doses in order of time of each arm that has some and whose patients share one regimen.
     """
-    try:
-        rows = json.loads(str(ds.attrs.get("doses", "[]")))
-    except json.JSONDecodeError:
-        return {}
-    titles = arm_titles(ds)
-    names = {title: name for name, title in titles.items()} | {name: name for name in titles}
     found: dict[str, list[Supportive]] = {}
-    for row in rows:
-        if row.get("period") or row.get("drug") == ds.attrs.get("molecule"):
-            continue
-        day = re.fullmatch(r"day (-?\d+)", str(row.get("day", "")))
-        if day and row.get("arm") in names:
-            ordinal = int(day[1])
-            start = ordinal - 1 if ordinal > 0 else ordinal
-            dose = Supportive(str(row["drug"]), start + float(row["hour"]) / _HOURS_PER_DAY)
-            found.setdefault(names[row["arm"]], []).append(dose)
+    for arm in record_of(ds).arms:
+        if len(arm.regimens) == 1:
+            doses = [dose for dose in arm.regimens[0].doses if not dose.is_molecule]
+            found |= {arm.name: [Supportive(d.drug, d.time) for d in doses]} if doses else {}
     return found

@@ -1,74 +1,44 @@
-"""What people call the arms of a run, and whether it is a population at all.
-
-Results name arms by the keys of the config; their titles stand in its text, which the results keep.
-"""
+"""Names for figures and tables: titles of the arms, and the name of a single patient."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
 
 import xarray as xr
 
-_OVERRIDE = "# --set "
-
-
-def config_of(text: str) -> Mapping[str, Any]:
-    """A config as plain tables; empty where the text is no TOML."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def overrides(text: str) -> dict[str, str]:
-    """Keys changed on the command line with their values, which stand below a config as comments.
-
-    Args:
-        text: The config as the results keep it.
-
-    Returns:
-        Value as it was written, by key; the last one where a key was given twice.
-    """
-    changes = [line for line in text.splitlines() if line.startswith(_OVERRIDE)]
-    pairs = (line.removeprefix(_OVERRIDE).partition("=") for line in changes)
-    return {key.strip(): value.strip() for key, _, value in pairs}
+from qsp.results.record import record_of
 
 
 def arm_titles(ds: xr.Dataset) -> dict[str, str]:
-    """Title of each arm, by its name; the name where it has none.
+    """Return the title of each arm by its name.
 
     Args:
-        ds: Results; titles are read from the attribute `config`.
+        ds: Results; titles are in their record.
 
     Returns:
-        One title per arm, in the order of the arms. Arms of the same title keep their name beside.
+        One title per arm, in the order of the arms: the name where an arm has no title. Arms with
+        the same title have their name appended.
     """
-    text = str(ds.attrs.get("config", ""))
-    tables, changed = config_of(text).get("arms"), overrides(text)
-    names = [str(arm) for arm in ds["arm"].values]
-    titles: dict[str, str] = {}
-    for name in names:
-        table = tables.get(name) if isinstance(tables, Mapping) else None
-        given = table.get("title") if isinstance(table, Mapping) else None
-        given = changed.get(f"arms.{name}.title", given)
-        titles[name] = given.strip("\"'") if isinstance(given, str) and given.strip() else name
-    twice = {title for title in titles.values() if list(titles.values()).count(title) > 1}
-    return {name: f"{t} ({name})" if t in twice and t != name else t for name, t in titles.items()}
+    recorded = {arm.name: arm.title.strip() for arm in record_of(ds).arms}
+    titles = {name: recorded.get(name) or name for name in map(str, ds["arm"].values)}
+    count = Counter(titles.values())
+    return {
+        name: f"{title} ({name})" if count[title] > 1 and title != name else title
+        for name, title in titles.items()
+    }
 
 
 def one_patient(ds: xr.Dataset) -> str:
-    """What to call the patient of a run of one, "" where a run is of several.
+    """Return a name for the only patient of a run, "" for a run of several patients.
 
     Args:
         ds: Results.
 
     Returns:
-        "the typical patient" where the run was asked for him, "one patient" where just one was
-        simulated. Neither has a rate, or an interval.
+        "the typical patient" where the run is of the typical patient, "one patient" where it is of
+        one patient from the population. Neither has a rate or an interval.
     """
     if ds.sizes["patient"] != 1:
         return ""
-    typical = "--typical" in str(ds.attrs.get("command", "")).split()
-    return "the typical patient" if typical else "one patient"
+    request = record_of(ds).request
+    return "the typical patient" if request is not None and request.typical else "one patient"

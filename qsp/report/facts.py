@@ -88,6 +88,7 @@ def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Solve time", _with_unit(attrs.get("wall_s"), "s", digits=3)),
         ("Compile time", _with_unit(attrs.get("compile_s"), "s", digits=3)),
         ("qsp version", str(attrs.get("qsp_version", UNKNOWN))),
+        ("Model version", str(attrs.get("model_version", UNKNOWN))),
         ("JAX version", str(attrs.get("jax_version", UNKNOWN))),
         ("Git commit", str(attrs.get("git_commit", UNKNOWN))),
     ]

@@ -149,7 +149,7 @@ def _template() -> jinja2.Template:
 
 def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str, Table]:
     titles = arm_titles(ds)
-    written = prescribed(str(ds.attrs.get("config", "")))
+    written = prescribed(ds)
     written = {(titles.get(arm, arm), label): text for (arm, label), text in written.items()}
     rows = facts.dose_rows(supplement.dose_table, written)
     shared = {

@@ -1,17 +1,17 @@
-"""What was decided and given, as labeled variables: the dose ledger and the decision log.
+"""Administered doses and dosing decisions of adaptive arms, as labeled variables.
 
 * ``(arm, patient, administration)``: `administered_time administered_drug administered_amount
   administered_duration administered_period administered_visit administered_step
-  administered_reason`, in the order of time
+  administered_reason`, in order of time
 * ``(arm, patient, decision_visit)``: `decision decision_step decision_rule decision_rescue`, and
-  under `observed_NAME` what the rules of the trial looked at, for each visit of the calendar
+  under `observed_NAME` the observables that rules of the trial use, at each scheduled visit
 * ``(arm, decision_visit)``: `decision_time`, the time of the visit
 
-In arms that do not react, and in patients that failed, these are empty; a code of -1 is none. What
-is called an index counts from 0; doses, dose periods and rules are told to people from 1.
+Variables are empty in arms without adaptive dosing and for patients that failed; a code of -1 means
+none. An index counts from 0. Doses, dose periods and rules are numbered from 1 in tables, figures
+and messages.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -25,53 +25,52 @@ from qsp.trial.rules import DECISIONS, NAMES, OBSERVABLES
 from qsp.trial.schedule import infusion_rate
 
 SAME_TIME = 1e-4
-"""As in the engine in its coarser precision, in which times round most [day]."""
+"""Times closer than this are the same, as in the engine in single precision [day]."""
 REASONS = ("planned", "ahead of a dose", "part of a dose", "earlier dose", "rescue")
 ROW, VISIT = ("arm", "patient", "administration"), ("arm", "patient", "decision_visit")
 
 
 def with_decisions(
-    tree: xr.DataTree, given: AdministeredDoses, log: Any, trial: Trial
+    tree: xr.DataTree, administered: AdministeredDoses, log: Any, trial: Trial
 ) -> xr.DataTree:
-    """Results with ledger and log.
+    """Return results with administered doses and the decision log.
 
     Args:
         tree: Results of a run.
-        given: What was given.
-        log: Of the engine, with leading axes (arm, patient).
-        trial: Its arms and rules.
+        administered: Administered doses (arm, patient, administration).
+        log: Decision log of the engine (arm, patient, visit).
+        trial: Trial with the arms and rules.
     """
     ds = tree.to_dataset()
     solved = ds["outcome"].values == OK
-    given = given._replace(kind=np.where(solved[..., None], given.kind, -1))
-    ds = ds.assign(_ledger(given, trial) | _log(log, solved, trial))
-    ds.attrs["rules"] = json.dumps(rule_names(trial))
-    ds.attrs["planned_doses"] = json.dumps(planned_labels(trial))
+    kind = np.where(solved[..., None], administered.kind, -1)
+    administered = administered._replace(kind=kind)
+    ds = ds.assign(_dose_variables(administered, trial) | _log_variables(log, solved, trial))
     return xr.DataTree(ds, children=dict(tree.children))
 
 
 def administered_of(ds: xr.Dataset, molecular_weight_kda: float) -> AdministeredDoses:
-    """The ledger of results, as a run gives it.
+    """Return the administered doses that results record, in the units of the engine.
 
     Args:
         ds: Results with `administered_time`.
-        molecular_weight_kda: Of the molecule [kDa].
+        molecular_weight_kda: Molecular weight of the molecule [kDa].
     """
     names = ("time", "drug", "amount", "duration", "period", "visit")
     columns = {name: ds[f"administered_{name}"].transpose(*ROW).values for name in names}
     kind = _whole(columns["drug"])
-    there = kind >= 0
+    present = kind >= 0
     molecule = np.isin(kind, [KINDS.index(name) for name in MOLECULE_KINDS])
     mg = np.where(molecule, molecular_weight_kda / 1000.0, 1.0)
-    amount = np.where(there, columns["amount"] / mg, 0.0)
-    duration = np.where(there, columns["duration"], 0.0)
+    amount = np.where(present, columns["amount"] / mg, 0.0)
+    duration = np.where(present, columns["duration"], 0.0)
     return AdministeredDoses(
-        time=np.where(there, columns["time"], np.inf),
+        time=np.where(present, columns["time"], np.inf),
         kind=kind,
         amount=amount,
         rate=infusion_rate(amount, duration),
         duration=duration,
-        period=np.where(there, _whole(columns["period"]), 0),
+        period=np.where(present, _whole(columns["period"]), 0),
         visit=_whole(columns["visit"]),
         step=_whole(ds["administered_step"].transpose(*ROW).values),
     )
@@ -79,23 +78,6 @@ def administered_of(ds: xr.Dataset, molecular_weight_kda: float) -> Administered
 
 def _whole(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values, nan=-1).astype(np.int32)
-
-
-def rule_names(trial: Trial) -> dict[str, list[str]]:
-    """Names of the rules of each arm, in the order of their index."""
-    return {
-        arm.name: [rule.name for rule in arm.reaction.rules] if arm.reaction else []
-        for arm in trial.arms
-    }
-
-
-def planned_labels(trial: Trial) -> dict[str, list[str]]:
-    """Dose periods of the planned doses of each arm that reacts, in the order of the doses."""
-    return {
-        arm.name: [arm.labels[dose.period - 1] for dose in planned_doses(arm.regimens[0])]
-        for arm in trial.arms
-        if arm.reaction
-    }
 
 
 def _variable(dims: tuple[str, ...], values: Any, units: str, long_name: str) -> xr.Variable:
@@ -108,55 +90,70 @@ def _flags(variable: xr.Variable, meanings: tuple[str, ...], first: int = 0) -> 
     return variable
 
 
-def _ledger(given: AdministeredDoses, trial: Trial) -> dict[str, xr.Variable]:
-    there = given.present
+def _dose_variables(administered: AdministeredDoses, trial: Trial) -> dict[str, xr.Variable]:
+    present = administered.present
 
-    def shown(values: np.ndarray) -> np.ndarray:
-        return np.where(there, values, np.nan)
+    def masked(values: np.ndarray) -> np.ndarray:
+        return np.where(present, values, np.nan)
 
     def whole(values: np.ndarray) -> np.ndarray:
-        return np.where(there, values, -1).astype(np.int16)
+        return np.where(present, values, -1).astype(np.int16)
 
-    mg = np.where(given.is_molecule, trial.molecular_weight_kda / 1000.0, 1.0)
+    mg = np.where(administered.is_molecule, trial.molecular_weight_kda / 1000.0, 1.0)
     return {
         "administered_time": _variable(
-            ROW, shown(given.time), "day", "Start, since the first dose"
+            ROW, masked(administered.time), "day", "Start, since the first dose"
         ),
         "administered_drug": _flags(
-            _variable(ROW, whole(given.kind).astype(np.int8), "1", "Drug and route"), KINDS
+            _variable(ROW, whole(administered.kind).astype(np.int8), "1", "Drug and route"), KINDS
         ),
-        "administered_amount": _variable(ROW, shown(given.amount * mg), "mg", "Amount"),
+        "administered_amount": _variable(ROW, masked(administered.amount * mg), "mg", "Amount"),
         "administered_duration": _variable(
-            ROW, shown(given.duration), "day", "Duration of the infusion"
+            ROW, masked(administered.duration), "day", "Duration of the infusion"
         ),
         "administered_period": _variable(
-            ROW, whole(given.period), "1", "Ordinal of the dose period; 0 for a supportive drug"
+            ROW,
+            whole(administered.period),
+            "1",
+            "Ordinal of the dose period; 0 for a supportive drug",
         ),
         "administered_visit": _variable(
-            ROW, whole(given.visit), "1", "Index of the visit at which it was decided, from 0"
+            ROW, whole(administered.visit), "1", "Index, from 0, of the visit of the decision"
         ),
         "administered_step": _variable(
-            ROW, whole(given.step), "1", "Index, from 0, of the planned dose it is or goes ahead of"
+            ROW,
+            whole(administered.step),
+            "1",
+            "Index, from 0, of the planned dose that it is or precedes",
         ),
         "administered_reason": _flags(
-            _variable(ROW, np.where(there, reasons(given), -1), "1", "Why"), REASONS
+            _variable(ROW, np.where(present, reasons(administered), -1), "1", "Reason"), REASONS
         ),
     }
 
 
-def reasons(given: AdministeredDoses) -> np.ndarray:
-    """(arm, patient, row): Index into `REASONS`."""
-    dose = given.is_molecule
-    step, period = (np.where(dose, values, -1) for values in (given.step, given.period))
-    before, began = (_last_dose(values, dose) for values in (step, period))
-    part = dose & (step == before) & (period == began)
-    again = dose & (step <= before) & ~part
-    why = np.where(part, 2, np.where(again, 3, np.where(dose, 0, 1)))
-    return np.where(~dose & (given.step < 0), 4, why).astype(np.int8)
+def reasons(administered: AdministeredDoses) -> np.ndarray:
+    """Return the reason of each administration.
+
+    Args:
+        administered: Administered doses.
+
+    Returns:
+        (arm, patient, administration): Index into `REASONS`.
+    """
+    dose = administered.is_molecule
+    step, period = (
+        np.where(dose, values, -1) for values in (administered.step, administered.period)
+    )
+    step_before, period_before = (_previous_dose(values, dose) for values in (step, period))
+    part = dose & (step == step_before) & (period == period_before)
+    repeated = dose & (step <= step_before) & ~part
+    reason = np.where(part, 2, np.where(repeated, 3, np.where(dose, 0, 1)))
+    return np.where(~dose & (administered.step < 0), 4, reason).astype(np.int8)
 
 
-def _last_dose(values: np.ndarray, dose: np.ndarray) -> np.ndarray:
-    """What the dose of the molecule before each row has; -1 where there is none."""
+def _previous_dose(values: np.ndarray, dose: np.ndarray) -> np.ndarray:
+    """Values of the dose of the molecule that precedes each row; -1 where there is none."""
     index = np.where(dose, np.arange(dose.shape[-1]), -1)
     latest = np.maximum.accumulate(index, axis=-1)
     before = np.concatenate([np.full_like(latest[..., :1], -1), latest[..., :-1]], axis=-1)
@@ -164,19 +161,19 @@ def _last_dose(values: np.ndarray, dose: np.ndarray) -> np.ndarray:
     return np.where(before >= 0, found, -1)
 
 
-def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
+def _log_variables(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
     calendars = [arm.reaction.calendar if arm.reaction else () for arm in trial.arms]
     visits = max(map(len, calendars))
     times = np.array([[*c, *[np.nan] * (visits - len(c))] for c in calendars])
 
     def cut(values: Any) -> np.ndarray:
-        """Of the patients that did not fail; -1 for the others, and at visits that are none."""
+        """Values at the visits of the longest calendar; -1 for patients that failed."""
         return np.where(solved[..., None], np.asarray(values)[:, :, :visits], -1)
 
     data = {
         "decision_time": _variable(("arm", "decision_visit"), times, "day", "Time of the visit"),
         "decision": _flags(
-            _variable(VISIT, cut(log.decision).astype(np.int8), "1", "What came of the visit"),
+            _variable(VISIT, cut(log.decision).astype(np.int8), "1", "Decision of the visit"),
             DECISIONS,
         ),
         "decision_rule": _variable(
@@ -195,12 +192,12 @@ def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
             VISIT,
             cut(_steps(log, trial)).astype(np.int16),
             "1",
-            "Ordinal, from 1, of the planned dose that it was about; 0 where none was due",
+            "Ordinal, from 1, of the planned dose of the decision; 0 where none was due",
         ),
     }
     seen = np.where(solved[..., None, None], np.asarray(log.seen)[:, :, :visits], np.nan)
     for observable in OBSERVABLES:
-        if observable.name in looked_at(trial):
+        if observable.name in used_observables(trial):
             data[f"observed_{observable.name}"] = _variable(
                 VISIT, seen[..., NAMES.index(observable.name)], observable.unit, observable.meaning
             )
@@ -208,24 +205,24 @@ def _log(log: Any, solved: np.ndarray, trial: Trial) -> dict[str, xr.Variable]:
 
 
 def _steps(log: Any, trial: Trial) -> np.ndarray:
-    """(arm, patient, visit): Ordinal of the planned dose that was due, 0 where none was.
+    """(arm, patient, visit): Ordinal of the planned dose that was due; 0 where none was.
 
-    A stop is about the dose that would have come next, or else about the last one.
+    A decision to stop counts for the next planned dose, or for the last one after all were given.
     """
     seen, decision = np.asarray(log.seen), np.asarray(log.decision)
     coming, overdue = (seen[..., NAMES.index(name)] for name in ("step", "days_overdue"))
     stop = decision == DECISIONS.index("stopped")
-    over = np.cumsum(stop, axis=-1) > stop  # by an earlier visit
+    stopped = np.cumsum(stop, axis=-1) > stop  # at an earlier visit
     planned = [len(planned_doses(arm.regimens[0])) if arm.reaction else 0 for arm in trial.arms]
     last = np.array(planned)[:, None, None]
-    with np.errstate(invalid="ignore"):  # nothing is seen where there is no visit
-        due = (overdue >= -SAME_TIME) & (coming <= last) & ~over
+    with np.errstate(invalid="ignore"):  # observables are NaN where there is no visit
+        due = (overdue >= -SAME_TIME) & (coming <= last) & ~stopped
     step = np.where(due | stop, np.minimum(coming, last), 0.0)
     return np.nan_to_num(step).astype(np.int16)
 
 
-def looked_at(trial: Trial) -> set[str]:
-    """Observables that rules of the trial look at."""
+def used_observables(trial: Trial) -> set[str]:
+    """Return the names of the observables in conditions of the rules of a trial."""
     return {
         condition.observable
         for arm in trial.arms

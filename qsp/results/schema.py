@@ -1,9 +1,9 @@
-"""A run as a labeled dataset: where the arrays of the engine get the names of the field.
+"""A run as a labeled dataset: the arrays of the engine with names, dimensions and units.
 
-The schema, dimension by dimension (every variable has `units` and `long_name`):
+Variables by dimension (each has `units` and `long_name`):
 
 * ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
-  t_cells_blood b_cells_blood tumor_volume`, for the patients whose trajectories are kept
+  t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
   occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
   `dose_label dose_time dose_amount rash_index`
@@ -13,8 +13,9 @@ The schema, dimension by dimension (every variable has `units` and `long_name`):
   treatment (`il6_baseline` ...)
 * ``(patient)``: covariates and `prevalence_weight`
 
-A patient that failed is there, with NaN and an outcome that says why. Times are days since the
-first dose.
+A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
+are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
+`mass_units` and `mass_per_molar` give the unit in mass and the factor to it.
 """
 
 import dataclasses
@@ -49,19 +50,19 @@ PERIOD = ("arm", "patient", "dose_period")
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """What the arrays of a run stand for.
+    """Coordinates and covariates that label the arrays of a run.
 
     Args:
         arms: Names of the arms.
         patients: (patient,): Ids.
-        time: (time,): Times of trajectories [day]; empty where none are kept.
-        kept: (patient,): Whether trajectories of a patient are kept.
+        time: (time,): Times of trajectories [day]; empty where none are stored.
+        kept: (patient,): Whether trajectories of a patient are stored.
         visits: (visit,): Times of tumor assessment [day].
         periods: Dose periods.
         covariates: (patient,) each.
-        prevalence_weight: (patient,): Weight in the population.
-        implausible: (arm, patient): Parameters that describe nobody.
-        cytokine_baseline: (arm, patient, cytokine): Before treatment [pg/mL].
+        prevalence_weight: (patient,): Weight of each patient in the population.
+        implausible: (arm, patient): Whether the parameters are impossible in a patient.
+        cytokine_baseline: (arm, patient, cytokine): Level before treatment [pg/mL].
     """
 
     arms: tuple[str, ...]
@@ -78,7 +79,7 @@ class Labels:
 
 @dataclasses.dataclass(frozen=True)
 class CRSLinks:
-    """Alternative links, as probabilities: (arm, patient, dose_period)."""
+    """Probabilities of CRS by the two alternative links (arm, patient, dose_period) [1]."""
 
     logistic: np.ndarray
     hazard: np.ndarray
@@ -97,15 +98,17 @@ def to_dataset(
     links: CRSLinks,
     attributes: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Label a run.
+    """Label the arrays of a run.
 
     Args:
-        result: Reductions with leading axes (arm, patient); its first snapshots are those of the
-            visits.
-        trajectories: Snapshots (arm, kept patient, time), or None where none are kept.
-        labels: What the axes stand for.
+        result: Reductions with leading axes (arm, patient); its first snapshots are at the visits.
+        trajectories: Snapshots (arm, stored patient, time), or None where none are stored.
+        labels: Coordinates of the axes.
         links: Probabilities of CRS by the two alternative links.
-        attributes: Of the run: config, seed, versions, timing, solver.
+        attributes: Attributes of the results, such as the seed and the solver.
+
+    Returns:
+        The dataset; trajectories of some of the patients are in the group `trajectories`.
     """
     outcome = outcomes(result, labels)
     present = labels.periods.present & (outcome == OK)[..., None]
@@ -116,18 +119,25 @@ def to_dataset(
     ds = xr.Dataset(data, coords, dict(attributes))
     if trajectories is None:
         return xr.DataTree(ds)
-    shown = _trajectory_variables(trajectories, labels, outcome)
+    stored = _trajectory_variables(trajectories, labels, outcome)
     if labels.kept.all():
-        return xr.DataTree(ds.assign(shown.data_vars))
+        return xr.DataTree(ds.assign(stored.data_vars))
     # A group may not have another `patient` than the root.
-    apart = xr.DataTree(shown.rename(patient=KEPT))
-    return xr.DataTree(ds.assign(bands(shown)), children={"trajectories": apart})
+    group = xr.DataTree(stored.rename(patient=KEPT))
+    return xr.DataTree(ds.assign(bands(stored)), children={"trajectories": group})
 
 
-def bands(shown: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Quantiles over the patients whose trajectories are kept."""
-    count = shown.sizes["patient"]
-    quantiles = shown.quantile(QUANTILES, dim="patient", keep_attrs=True)
+def bands(stored: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return quantiles over the patients with stored trajectories.
+
+    Args:
+        stored: Trajectories (arm, patient, time).
+
+    Returns:
+        `NAME_quantiles` (quantile, arm, time) for each variable.
+    """
+    count = stored.sizes["patient"]
+    quantiles = stored.quantile(QUANTILES, dim="patient", keep_attrs=True)
     return {
         f"{name}_quantiles": values.transpose("quantile", "arm", "time").assign_attrs(
             long_name=f"{values.attrs['long_name']}: quantiles over {count} patients"
@@ -159,12 +169,12 @@ def _period_variables(
     r = _after_first_dose(rows.reductions)
     cross, start = r.crossing, labels.periods.time
 
-    def shown(values: np.ndarray) -> np.ndarray:
+    def masked(values: np.ndarray) -> np.ndarray:
         mask = present.reshape(present.shape + (1,) * (values.ndim - present.ndim))
         return np.where(mask, values, np.nan)
 
     def var(values: np.ndarray, units: str, name: str, *more: str) -> xr.Variable:
-        return _variable((*PERIOD, *more), shown(values), units, name)
+        return _variable((*PERIOD, *more), masked(values), units, name)
 
     data: dict[str, xr.Variable] = {}
     for index, cytokine in enumerate(CYTOKINES):
@@ -223,12 +233,12 @@ def _period_variables(
 
 
 def _after_first_dose(tree: Any) -> Any:
-    """Rows of the dose periods: row 0 is the time before the first."""
+    """Rows of the dose periods; row 0 is the time before the first one."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:, :, 1:], tree)
 
 
 def _event_duration(result: SimulationResult) -> np.ndarray:
-    """Days above the first threshold: within the period, and beyond it while the event went on."""
+    """Days above the first threshold in the period, and after it for as long as the event lasts."""
     rows = result.periods
     own = _after_first_dose(rows.reductions.crossing.own_time).copy()
     owner, later = np.asarray(rows.earlier_owner), np.asarray(rows.reductions.crossing.earlier_time)
@@ -259,9 +269,9 @@ def _patient_variables(
 ) -> dict[str, xr.Variable]:
     ok = outcome == OK
 
-    def volume(litres: np.ndarray) -> np.ndarray:
-        mask = ok.reshape(ok.shape + (1,) * (litres.ndim - 2))
-        return np.where(mask, litres * ML_PER_L, np.nan)
+    def volume(liters: np.ndarray) -> np.ndarray:
+        mask = ok.reshape(ok.shape + (1,) * (liters.ndim - 2))
+        return np.where(mask, liters * ML_PER_L, np.nan)
 
     code = _variable(("arm", "patient"), outcome, "1", "Outcome of the simulation of the patient")
     code.attrs |= {
@@ -307,7 +317,7 @@ def _patient_variables(
 
 
 def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -> xr.Dataset:
-    """Trajectories of the patients that are kept."""
+    """Trajectories of the patients for whom they are stored."""
     dims = ("arm", "patient", "time")
     ok = (outcome == OK)[:, labels.kept, None]
     named = {
@@ -329,6 +339,6 @@ def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -
         for key, (values, units, name) in named.items()
     }
     time = _variable(("time",), labels.time, "day", "Time since the first dose")
-    of_run = _coordinates(labels)
-    who = of_run["patient"][labels.kept]
-    return xr.Dataset(data, {"time": time, "patient": who, "arm": of_run["arm"]})
+    coords = _coordinates(labels)
+    patients = coords["patient"][labels.kept]
+    return xr.Dataset(data, {"time": time, "patient": patients, "arm": coords["arm"]})

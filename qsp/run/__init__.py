@@ -1,6 +1,6 @@
 """From a config to a folder with results and a report.
 
-Names are imported when they are asked for: who only reads the plan of a run waits for no solver.
+Names are imported on first use, so that the plan of a run is read without loading the solver.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qsp.run.prepared import Prepared, prepare
+    from qsp.run.record import Request
     from qsp.run.replays import Replay, replay
-    from qsp.run.request import Request
     from qsp.run.runs import check_failures, read, run, run_into, write_report
 
 _MODULES = {
     "prepared": ("Prepared", "prepare"),
+    "record": ("Request",),
     "replays": ("Replay", "replay"),
-    "request": ("Request",),
     "runs": ("check_failures", "read", "run", "run_into", "write_report"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,4 +1,4 @@
-"""The folder of a run: it appears whole, replaces only a run, and leaves nothing half-written."""
+"""Output folder of a run: it appears whole, and replaces nothing but an earlier run."""
 
 import contextlib
 import os
@@ -11,19 +11,19 @@ from qsp.errors import ConfigError
 
 RESULTS, REPORT, SUMMARY = "results.nc", "report.html", "summary.csv"
 STORE = "results.zarr"
-"""Results of a run in shards; see `qsp.cluster`."""
+"""Store with the results of a run in shards; see `qsp.cluster`."""
 
 
 def check(out: Path, *, force: bool, may_force: bool = True) -> None:
-    """Refuse a folder that must not be written.
+    """Refuse an output folder that must not be written.
 
     Args:
         out: The folder.
-        force: Whether to replace a run that is there.
-        may_force: Whether that can be asked for.
+        force: Whether to replace a run in the folder.
+        may_force: Whether the command offers --force, for the remedy in the message.
 
     Raises:
-        ConfigError: If it exists and `force` is not given, or holds something else than a run.
+        ConfigError: If the folder exists and `force` is false, or holds anything but a run.
     """
     if not out.exists():
         _check_parent(out)
@@ -34,14 +34,14 @@ def check(out: Path, *, force: bool, may_force: bool = True) -> None:
         replaced = may_force and not (out / STORE).exists()
         todo = "Add --force to replace it, or name" if replaced else "Name"
         todo += " another folder with --out"
-        raise ConfigError(str(out), "--out must not exist yet", "there already", todo)
+        raise ConfigError(str(out), "--out must not exist yet", "an existing folder", todo)
     if any(out.iterdir()) and not (out / RESULTS).exists():
         todo = "Name another folder with --out; --force replaces runs only"
         raise ConfigError(str(out), "--out must hold a run to be replaced", "something else", todo)
 
 
 def _check_parent(out: Path) -> None:
-    """The nearest folder that is there must take new ones."""
+    """Refuse an output folder whose nearest existing parent is not writable."""
     parent = next(path for path in out.absolute().parents if path.exists())
     if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
         rule, todo = "--out must be in a folder that can be written", "Name another with --out"
@@ -50,14 +50,14 @@ def _check_parent(out: Path) -> None:
 
 @contextlib.contextmanager
 def written(out: Path, *, force: bool) -> Iterator[Path]:
-    """A folder to write into, that becomes `out` once everything is there.
+    """Write into a temporary folder, which becomes `out` when all files are complete.
 
     Args:
         out: The folder of the run.
-        force: Whether to replace a run that is there.
+        force: Whether to replace a run in the folder.
 
     Yields:
-        A new folder beside `out`, removed if anything fails.
+        A new folder next to `out`; it is removed if anything fails.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -75,7 +75,7 @@ def _replace(fresh: Path, out: Path, *, force: bool) -> None:
         os.replace(fresh, out)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-    os.replace(out, old)  # an empty folder may be replaced by another
+    os.replace(out, old)  # replaces the empty folder
     try:
         os.replace(fresh, out)
     except OSError:

@@ -1,17 +1,14 @@
 """From a config to everything a simulation needs.
 
-Whatever is wrong is said here, before anything is compiled.
+Errors of the input are reported here, before anything is compiled.
 """
 
 import dataclasses
 import functools
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-import qsp
 from qsp import molecules
 from qsp.config import Config, Roster, load
 from qsp.drugs import COMPETITOR
@@ -31,18 +28,16 @@ from qsp.population import (
     typical,
     user_file,
 )
-from qsp.run import listing
-from qsp.run.provenance import git_commit
-from qsp.run.request import Request
+from qsp.run.record import Request
 from qsp.simulation import MOST_TRAJECTORIES, Cohort
 from qsp.system import System
 from qsp.trial import Trial, most_periods
 
 BLOCK = 10_000
-"""Patients that are in memory at a time."""
+"""Number of patients in memory at a time."""
 
 FIRST = 64
-"""Patients of a large run that are drawn to see whether that can be done."""
+"""Patients of a large run that are sampled to check the input."""
 
 REFINEMENTS = 6
 """Refinements of the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
@@ -50,13 +45,25 @@ REFINEMENTS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A run that can start."""
+    """A run that is ready to be simulated.
+
+    Args:
+        request: Request of the run.
+        config: Config with its overrides.
+        table: Parameters of the molecule in the population.
+        trial: Trial that the config describes.
+        covariates: Covariates of the user's patients, if any.
+        ids: (patient,): Ids of the patients.
+        trajectories: Ids of the patients whose trajectories are stored.
+        system: Equations.
+        method: Numerical method.
+    """
 
     request: Request
     config: Config
     table: ParameterTable
     trial: Trial
-    given: CovariateTable | None
+    covariates: CovariateTable | None
     ids: np.ndarray
     trajectories: np.ndarray
     system: System
@@ -68,46 +75,46 @@ class Prepared:
         return _cohort(self)
 
     def some(self, most: int) -> "Prepared":
-        """The first patients, if there are more than so many; with their draws if there are not."""
+        """Return the run of its first patients if it has more than `most`, else the run itself."""
         if len(self.ids) <= most or self.is_individual:
             return self
         return self.of(self.ids[:FIRST])
 
     @property
     def is_individual(self) -> bool:
-        """Whether patients have doses of their own."""
+        """Whether patients have individual doses."""
         return any(arm.is_individual for arm in self.trial.arms)
 
     def in_blocks(self, size: int = BLOCK) -> list["Prepared"]:
-        """The run in parts of at most so many patients; a patient is the same in any part.
+        """Split the run into blocks of at most `size` patients, which do not change a patient.
 
-        Patients with doses of their own stay together: their trial begins with the first of them.
+        Patients with individual doses stay together: the trial starts with the earliest dose of any
+        of them.
         """
         if len(self.ids) <= size or self.is_individual:
             return [self]
         return [self.of(self.ids[first : first + size]) for first in range(0, len(self.ids), size)]
 
     def of(self, ids: np.ndarray) -> "Prepared":
-        """The run of some of its patients, none of whom has doses of his own."""
+        """Return the run of some of its patients; only for patients without individual doses."""
         trial = dataclasses.replace(self.trial, patients=len(ids))
-        given = self.given and self.given.subset(ids)
-        return dataclasses.replace(self, ids=ids, trial=trial, given=given)
+        covariates = self.covariates and self.covariates.subset(ids)
+        return dataclasses.replace(self, ids=ids, trial=trial, covariates=covariates)
 
 
 def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
-    """Read, check and sample.
+    """Read and check the input of a run, and sample its patients.
 
     Args:
-        request: What to run.
-        in_parts: Whether only parts of it will be computed, which draw their patients themselves.
+        request: Request of the run.
+        in_parts: Whether the run is computed in parts that sample their patients themselves.
 
     Raises:
-        ConfigError: At the first thing that is wrong.
+        ConfigError: At the first error in the input.
     """
     _check_typical(request)
-    given = None if request.covariates is None else read_covariates(request.covariates)
-    who = None if given is None else Roster(tuple(sorted(given.ids.tolist())), given.file)
-    config = load(request.config, request.overrides, who)
+    covariates = None if request.covariates is None else read_covariates(request.covariates)
+    config = load(request.config, request.overrides, _roster(covariates))
     molecule = molecules.load(config.molecule_file or config.molecule)
     own = () if request.parameters is None else (user_file(request.parameters),)
     table = nominal(molecule, read_cohort(config.population_file), own)
@@ -116,23 +123,34 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
         trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
     _check_competitor(trial, table, config)
-    asked = config.method
-    method = Method(asked.solver, asked.rtol, precision=asked.precision, backend=asked.backend)
+    method = _method(config)
     ids = np.zeros(1, int) if request.typical else _array(config.patient_ids)
     prepared = Prepared(
         request=request,
         config=config,
         table=table,
         trial=trial,
-        given=given,
+        covariates=covariates,
         ids=ids,
         trajectories=_trajectories(config, ids, typical_only=request.typical),
         system=System(_structure(config, method, table)),
         method=method,
     )
-    # What is wrong with the patients is found here; who is computed in one piece is drawn once.
+    # Sampling finds errors in the patients; a run in one piece uses the same sample later.
     _ = prepared.some(FIRST if in_parts else BLOCK).cohort
     return prepared
+
+
+def _roster(covariates: CovariateTable | None) -> Roster | None:
+    """Patients that a covariate file names."""
+    if covariates is None:
+        return None
+    return Roster(tuple(sorted(covariates.ids.tolist())), covariates.file)
+
+
+def _method(config: Config) -> Method:
+    chosen = config.method
+    return Method(chosen.solver, chosen.rtol, precision=chosen.precision, backend=chosen.backend)
 
 
 def _array(ids: Sequence[int]) -> np.ndarray:
@@ -140,7 +158,7 @@ def _array(ids: Sequence[int]) -> np.ndarray:
 
 
 def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.ndarray:
-    """Ids whose trajectories are kept."""
+    """Ids of the patients whose trajectories are stored."""
     chosen = config.trajectories
     if chosen.ids and not typical_only:
         return np.asarray(chosen.ids)
@@ -149,15 +167,15 @@ def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.
 
 
 def _check_typical(request: Request) -> None:
-    """He is one patient without variability: nothing else may say who is in the run."""
+    """Refuse options that name patients next to --typical, which is one patient."""
     if not request.typical:
         return
     patients = [text for text in request.overrides if text.partition("=")[0].strip() == "patients"]
-    beside = "--covariates" if request.covariates else "--patients" if patients else ""
-    if beside:
+    other = "--covariates" if request.covariates else "--patients" if patients else ""
+    if other:
         rule = "the typical patient must be the only one"
-        todo = "He has medians in place of covariates and draws: leave one of the two options out"
-        raise ConfigError("--typical", rule, f"beside {beside}", todo)
+        todo = "The typical patient has median values: leave one of the two options out"
+        raise ConfigError("--typical", rule, f"combined with {other}", todo)
 
 
 def _of_typical(trial: Trial, config: Config) -> Trial:
@@ -165,9 +183,9 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
     if several:
         table = config.dose_table.file if config.dose_table else trial.name
         rule = f"the doses in {table} must be those of one ID"
-        todo = "Which are the typical patient's? Keep one ID, or leave --typical out"
+        todo = "Keep the doses of one ID, or leave --typical out"
         raise ConfigError("--typical", rule, f"of {len(several[0].regimens)} IDs", todo)
-    # He comes to every visit, and what is measured there is exact.
+    # The typical patient attends every visit, and observables are exact.
     arms = tuple(
         dataclasses.replace(arm, reaction=arm.reaction and arm.reaction.certain)
         for arm in trial.arms
@@ -182,7 +200,7 @@ def _cohort(prepared: Prepared) -> Cohort:
         people = typical(table, periods=periods)
     else:
         people = sample(
-            table, prepared.ids, seed=config.seed, periods=periods, covariates=prepared.given
+            table, prepared.ids, seed=config.seed, periods=periods, covariates=prepared.covariates
         )
     file = config.source.file.name
     changed = [
@@ -200,8 +218,8 @@ def _cohort(prepared: Prepared) -> Cohort:
 def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) -> None:
     routes = {"drug_iv": "iv", "drug_sc": "sc"}
     for arm in trial.arms:
-        for given in (g for regimen in arm.regimens for g in regimen.administrations):
-            route = routes.get(given.kind)
+        for dose in (dose for regimen in arm.regimens for dose in regimen.administrations):
+            route = routes.get(dose.kind)
             if route and route not in molecule.routes:
                 todo = f"{molecule.name} has pharmacokinetics for {' and '.join(molecule.routes)}"
                 rule = "route must be one the molecule file covers"
@@ -219,7 +237,7 @@ _COMPETITOR_PARAMETERS = (
 def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> None:
     """Require a population to state whether the competitor binds the target of the molecule."""
     for arm in trial.arms:
-        kinds = {given.kind for regimen in arm.regimens for given in regimen.administrations}
+        kinds = {dose.kind for regimen in arm.regimens for dose in regimen.administrations}
         kinds |= {rescue.kind for rescue in arm.reaction.rescues} if arm.reaction else set()
         lacking = [path for path in _COMPETITOR_PARAMETERS if path not in table.values]
         if COMPETITOR.name in kinds and lacking:
@@ -256,27 +274,3 @@ def _synapse(
             raise ConfigError("method", rule, repr(method.solver), todo)
         return Kinetic()
     return Relaxed(refinements) if molecule.synapse == "relaxed" else Equilibrium(refinements)
-
-
-def attributes(prepared: Prepared, command: str) -> dict[str, Any]:
-    """What the results record of their input."""
-    config, table = prepared.config, prepared.table
-    return {
-        "title": config.title or config.name,
-        "config": config.source.effective_text,
-        "config_name": config.name,
-        "molecule": table.molecule.name,
-        "molecular_weight_kda": table.molecule.molecular_weight,
-        "population": table.cohort.name,
-        "disease": table.cohort.disease,
-        "response_criteria": config.response,
-        "seed": config.seed,
-        "qsp_version": qsp.__version__,
-        "git_commit": git_commit(),
-        "command": command,
-        "notes": "\n".join(config.notes),
-        "arm_titles": json.dumps({arm.name: arm.title or arm.name for arm in prepared.trial.arms}),
-        "doses": json.dumps(listing.dose_rows(prepared.trial)),
-        "parameters": json.dumps(listing.parameter_rows(table)),
-        "limits": json.dumps(listing.limits(table.cohort.card)),
-    }

@@ -1,23 +1,22 @@
-"""How an arm reacts to its patients, in lines: its visits, its rules, the limits of its drugs.
+"""Adaptive dosing of an arm as lines of text: visits, rules, limits of rescue drugs.
 
-A rule has the number that it has in messages and in the log of decisions, from 1 in the order in
-which rules are tried.
+Rules are numbered from 1 in the order in which they are tried, as in messages and reports.
 """
 
 from collections.abc import Sequence
 
-from qsp.run.listing import HOURS_PER_DAY, amount_text
+from qsp.results.record import HOURS_PER_DAY, amount_text
 from qsp.trial import Arm, protocol_day
 from qsp.trial.rule_text import sentence
 from qsp.trial.rules import OBSERVABLES, Reaction, Rescue, Rule
 
 FEWEST = 3
-"""Visits at one interval that are said as a row; fewer are listed."""
+"""Least number of visits at one interval that are written as a series."""
 _SAME = 1e-6
 
 
 def reaction_lines(arm: Arm) -> list[str]:
-    """Visits, rules and limits of rescue drugs of an arm; none where it does not react."""
+    """Return visits, rules and limits of rescue drugs of an arm; none without adaptive dosing."""
     reaction = arm.reaction
     if reaction is None:
         return []
@@ -31,7 +30,7 @@ def reaction_lines(arm: Arm) -> list[str]:
 def _visit_lines(reaction: Reaction) -> list[str]:
     days = reaction.calendar
     count = "1 visit" if len(days) == 1 else f"{len(days)} visits"
-    lines = [f"Calendar: {count}, {_span(days)}: {'; '.join(_rows(days))}"]
+    lines = [f"Calendar: {count}, {_span(days)}: {'; '.join(_series(days))}"]
     if reaction.missed:
         lines.append(f"Missed: {100 * reaction.missed:g} % of the visits but the first")
     if reaction.dropout:
@@ -51,13 +50,13 @@ def _rule_lines(reaction: Reaction) -> list[str]:
         f"  {n}. {_name(rule, n)}{sentence(rule)}" for n, rule in enumerate(reaction.rules, start=1)
     ]
     head = "Rules, tried in this order at each visit; the first that matches decides on the dose"
-    alone = "; one that gives a drug decides on that drug alone"
+    rescue = "; one that gives a drug decides on that drug alone"
     gives = any(rule.gives for rule in reaction.rules)
-    return [f"{head}, which is given where none does{alone if gives else ''}:", *lines]
+    return [f"{head}, which is given where none does{rescue if gives else ''}:", *lines]
 
 
 def _name(rule: Rule, number: int) -> str:
-    """The name somebody gave it; the others have their number for a name."""
+    """The name of a rule and a colon; "" where the name is only its number."""
     return "" if rule.name == f"rule {number}" else f"{rule.name!r}: "
 
 
@@ -76,23 +75,23 @@ def _span(days: Sequence[float]) -> str:
     return _day(days[0]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
 
 
-def _rows(days: Sequence[float]) -> list[str]:
-    """Visits in rows of one interval each, and those in none."""
-    rows, first = [], 0
+def _series(days: Sequence[float]) -> list[str]:
+    """Series of visits at one interval, and single visits between them."""
+    series, first = [], 0
     while first < len(days):
-        last = _last_of_row(days, first)
+        last = _last_of_series(days, first)
         if last - first + 1 >= FEWEST:
             every = _length(days[first + 1] - days[first])
-            rows.append(f"every {every} from {_span(days[first : last + 1])}")
+            series.append(f"every {every} from {_span(days[first : last + 1])}")
             first = last + 1
         else:
-            rows.append(_day(days[first]))
+            series.append(_day(days[first]))
             first += 1
-    return rows
+    return series
 
 
-def _last_of_row(days: Sequence[float], first: int) -> int:
-    """Index of the last visit of the row that begins at one of them."""
+def _last_of_series(days: Sequence[float], first: int) -> int:
+    """Index of the last visit of the series that begins with visit `first`."""
     last = first + 1
     while last + 1 < len(days) and _is_same(days, first, last):
         last += 1
@@ -110,6 +109,6 @@ def _length(days: float) -> str:
 
 
 def _day(time: float) -> str:
-    """A visit in protocol days, with the hour where it is not midnight of that day."""
+    """Protocol day of a visit, with the hour unless it is midnight."""
     hour = (round(time, 6) % 1.0) * HOURS_PER_DAY
     return protocol_day(time) + (f" {hour:.4g} h" if hour > _SAME else "")

@@ -1,12 +1,11 @@
-"""Frozen replay: what a run with rules gave is given again on schedule, and must do the same.
+"""Frozen replay: repeat the administered doses of an adaptive run on a fixed schedule.
 
-The replay knows no rules: every patient has the doses of the ledger as a regimen of his own. Where
-it differs from the run by more than the solver may be off, the ledger does not say what was given.
+The replay uses no rules: the regimen of each patient is the recorded doses. If it differs from the
+run by more than the error of the solver, the recorded doses are not those that were simulated.
 """
 
 import dataclasses
-import json
-import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,31 +13,35 @@ import xarray as xr
 
 from qsp.errors import ConfigError, SolveError
 from qsp.results import administered_of
-from qsp.run import listing
-from qsp.run.command import request_of
+from qsp.results.record import RequestRecord, RunRecord, record_of
 from qsp.run.prepared import BLOCK, Prepared, prepare
+from qsp.run.record import command, request_of, run_record
 from qsp.simulation import simulate
 
 MOST = 100.0
 """Largest difference, in relative tolerances of the solver: at its default of 1e-5 that is 0.1 %.
-Errors of steps add up over a run, and run and replay stop at other times."""
+Errors of steps add up over a run, and run and replay stop at different times."""
 LOOSEST = 0.01
-"""Whatever the tolerance of the solver."""
+"""Largest difference at any tolerance of the solver."""
 MOST_GRADES = 1e-3
 """Share of dose periods whose grade may differ: a peak may lie within the tolerance of a threshold.
 """
+MOST_NAMED = 3
+"""Changes of the input that a message names."""
 COMPARED = ("il6_peak", "ifn_gamma_peak", "crs_severity_peak", "cmax", "auc", "tumor_volume_end")
 OVER_TIME = ("drug_central", "il6", "crs_severity", "t_cells_blood", "tumor_volume")
+NOT_INPUT = ("qsp_version", "git_commit", "request", "method", "notes", "limits", "schema")
+"""Fields of the record that may differ between run and replay; the config has the method too."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A variable of a run and of its replay.
+    """Difference of a variable between a run and its replay.
 
     Args:
-        name: Of the variable.
-        median: Of the differences, relative to the largest value of the patient.
-        largest: Of them.
+        name: Name of the variable.
+        median: Median difference, relative to the largest value of the patient [1].
+        largest: Largest such difference [1].
     """
 
     name: str
@@ -48,14 +51,14 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
-    """What a replay showed.
+    """Comparison of a run with its replay.
 
     Args:
-        differences: By variable.
-        allowed: Largest relative difference.
-        grades: Dose periods with another grade of CRS.
-        periods: Dose periods in all.
-        patients: Patients times arms.
+        differences: Difference of each variable.
+        allowed: Largest relative difference that is accepted [1].
+        grades: Number of dose periods with another grade of CRS.
+        periods: Number of dose periods.
+        patients: Number of patients times number of arms.
     """
 
     differences: tuple[Difference, ...]
@@ -66,26 +69,29 @@ class Replay:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing differs by more than the solver may be off, and hardly a grade does."""
+        """Whether differences are within the error of the solver, and almost all grades agree."""
         close = all(each.largest <= self.allowed for each in self.differences)
         return close and self.grades <= MOST_GRADES * max(self.periods, 1)
 
 
 def replay(results: xr.DataTree) -> Replay:
-    """Give again what a run gave.
+    """Simulate the recorded doses of an adaptive run again and compare the results.
+
+    The input is read again from the recorded request, and must be that of the run.
 
     Args:
-        results: Of a run with rules; see `qsp.run.read`.
+        results: Results of a run with rules; see `qsp.run.read`.
 
     Raises:
-        ConfigError: If the run has no rules, or its config is not what it was.
+        ConfigError: If the run has no rules, was written by an earlier version, or if its input
+            has changed.
         SolveError: If no patient could be simulated.
     """
     ds = results.to_dataset()
     if "administered_time" not in ds:
         todo = "Give an arm of the config rules, and run it"
-        raise ConfigError("replay", "the run must have rules", "without", todo)
-    prepared = _prepared(results)
+        raise ConfigError("replay", "the run must have rules", "without rules", todo)
+    prepared = _prepared(record_of(results), ds["patient"].values)
     pairs = [_again(part, ds) for part in prepared.in_blocks(BLOCK)]
     names = [name for name in (*COMPARED, *OVER_TIME) if all(name in ds for ds in pairs[0])]
     differences = [_difference(name, pairs) for name in names]
@@ -103,45 +109,80 @@ def _grades(ds: xr.Dataset) -> np.ndarray:
     return ds["crs_grade"].astype(float).fillna(-1.0).values
 
 
-def _prepared(results: xr.DataTree) -> Prepared:
-    command = str(results.attrs["command"])
-    prepared = prepare(request_of(command))
-    # The record has the file first, then the changes of the command line, which `prepare` knows.
-    same = {
-        str(prepared.config.source.file): _tables(prepared.config.source.text)
-        == _tables(str(results.attrs["config"])),
-        "parameters": _parameters(prepared) == json.loads(results.attrs["parameters"]),
-        "patients": np.array_equal(prepared.ids, results.to_dataset()["patient"].values),
-    }
-    changed = [name for name, is_same in same.items() if not is_same]
+def _prepared(record: RunRecord, patients: np.ndarray) -> Prepared:
+    """Prepare the recorded request again; refuse it if its input has changed."""
+    request = _request(record)
+    prepared = prepare(request_of(request))
+    changed = changes(record, run_record(prepared))
+    if not np.array_equal(prepared.ids, patients):
+        changed.append("ids of the patients")
     if changed:
-        rule, todo = "the input must be what it was at the run", f"Run it again: {command}"
-        raise ConfigError(", ".join(changed), rule, "changed", todo)
+        more = len(changed) - MOST_NAMED
+        got = "; ".join(changed[:MOST_NAMED]) + (f"; and {more} more changes" if more > 0 else "")
+        rule = "the input must be that of the run"
+        todo = f"Restore it, or run the trial again: {command(request)}"
+        raise ConfigError(request.config, rule, f"changed: {got}", todo)
     return prepared
 
 
-def _tables(text: str) -> dict[str, Any]:
-    """What a config says, whatever its comments and its layout."""
-    return tomllib.loads(text)
+def _request(record: RunRecord) -> RequestRecord:
+    if not record.model_version:
+        got = f"of qsp {record.qsp_version}" if record.qsp_version else "without a record"
+        rule = "the results must record their resolved input, as those of this version do"
+        again = "" if record.request is None else f": {command(record.request)}"
+        raise ConfigError("replay", rule, got, f"Run the trial again{again}")
+    if record.request is None:
+        rule, todo = "the run must be that of a config", "Write the trial as a config, and run it"
+        raise ConfigError("replay", rule, "a trial without a config", todo)
+    return record.request
 
 
-def _parameters(prepared: Prepared) -> Any:
-    return json.loads(json.dumps(listing.parameter_rows(prepared.table)))
+def changes(recorded: RunRecord, current: RunRecord) -> list[str]:
+    """Return the differences in the input of two runs, such as "config.seed: 2 -> 3".
+
+    Args:
+        recorded: Record of a run.
+        current: Record of the same request, read again.
+    """
+    before, after = (
+        {name: value for name, value in dataclasses.asdict(record).items() if name not in NOT_INPUT}
+        for record in (recorded, current)
+    )
+    return list(_differences(before, after, ""))
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
+    """Paths of the values that differ, with both values."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key), after.get(key), inner)
+    elif _is_list(before) and _is_list(after) and len(before) == len(after):
+        for n, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, f"{path}.{n}")
+    elif _is_list(before) and _is_list(after):
+        yield f"{path}: {len(before)} -> {len(after)} items"
+    elif before != after:
+        yield f"{path}: {before!r} -> {after!r}"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _again(part: Prepared, ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Patients of a run, and the same patients in the replay."""
+    """Results of some patients of a run, and of the same patients in the replay."""
     one = ds.sel(patient=part.ids).load()
-    given = administered_of(one, part.trial.molecular_weight_kda)
-    kept = np.isin(part.ids, part.trajectories)
+    administered = administered_of(one, part.trial.molecular_weight_kda)
+    is_stored = np.isin(part.ids, part.trajectories)
     tree = simulate(
         part.trial,
         part.cohort,
         system=part.system,
         method=part.method,
-        trajectories=part.ids[kept] if kept.all() else np.array([], int),
+        trajectories=part.ids[is_stored] if is_stored.all() else np.array([], int),
         whole=False,
-        administered=given,
+        administered=administered,
     )
     again = tree.to_dataset()
     if not np.any(again["outcome"].values == 0):
@@ -150,15 +191,15 @@ def _again(part: Prepared, ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def _difference(name: str, pairs: list[tuple[xr.Dataset, xr.Dataset]]) -> Difference:
-    off = []
+    """Differences over all patients. A value that only one of the two has differs infinitely."""
+    relative = []
     for one, again in pairs:
         axes = tuple(range(2, one[name].ndim))
         a, b = one[name].values, again[name].values
         with np.errstate(all="ignore"):
             scale = np.nanmax(np.abs(a), axis=axes, keepdims=True) if axes else np.abs(a)
-            relative = np.abs(a - b) / np.where(scale > 0.0, scale, 1.0)
-            one_alone = np.isnan(a) != np.isnan(b)
-            off.append(np.where(one_alone, np.inf, np.nan_to_num(relative, nan=0.0)).ravel())
-    # A number in one of the two alone is as far off as can be; none in both is no difference.
-    found = np.concatenate(off)
-    return Difference(name, float(np.median(found)), float(found.max(initial=0.0)))
+            error = np.abs(a - b) / np.where(scale > 0.0, scale, 1.0)
+        in_one_only = np.isnan(a) != np.isnan(b)
+        relative.append(np.where(in_one_only, np.inf, np.nan_to_num(error, nan=0.0)).ravel())
+    joined = np.concatenate(relative)
+    return Difference(name, float(np.median(joined)), float(joined.max(initial=0.0)))

@@ -1,6 +1,6 @@
-"""One run: prepare, simulate, write. What the command line calls, and what a notebook may call."""
+"""Run a prepared trial and write its results; used by the command line and in notebooks."""
 
-import json
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from qsp.endpoints import add_best_response
 from qsp.engine.cache import CacheDir
 from qsp.engine.progress import JointProgress, NoProgress, Progress
 from qsp.errors import ConfigError, SolveError, suggest
-from qsp.results import load, save, save_blocks, trajectories
+from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.zarr_store import CLOSED, Store
-from qsp.run import folder
-from qsp.run.command import command_of
-from qsp.run.prepared import BLOCK, Prepared, attributes
+from qsp.run import folder, listing
+from qsp.run.prepared import BLOCK, Prepared
+from qsp.run.record import attributes, run_record
 from qsp.simulation import check_solved, simulate
 
 MOST_FAILED = 0.05
-"""Share of patients that may fail before a run counts as failed."""
+"""Largest share of failed patients in a run that counts as a success."""
 
 
 def run(
@@ -29,12 +29,12 @@ def run(
     whole: bool = True,
     cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
-    """Simulate what was prepared.
+    """Simulate a prepared run.
 
     Args:
-        prepared: From `qsp.run.prepare`.
-        progress: Told of each chunk.
-        whole: Whether this is the whole run, and not a part in which everybody may fail.
+        prepared: Run, from `qsp.run.prepare`.
+        progress: Receives the progress after each chunk.
+        whole: Whether these are all patients of the run; in a part of it every patient may fail.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
@@ -43,6 +43,7 @@ def run(
     Raises:
         SolveError: If no patient of a whole run could be simulated.
     """
+    record = run_record(prepared)
     results = simulate(
         prepared.trial,
         prepared.cohort,
@@ -50,19 +51,24 @@ def run(
         method=prepared.method,
         trajectories=prepared.trajectories,
         progress=progress,
-        attributes=attributes(prepared, command_of(prepared.request, prepared.config)),
+        attributes=attributes(record, prepared.config),
+        record=record,
         whole=whole,
         cache_dir=cache_dir,
     )
-    judged = add_best_response(results.to_dataset())
-    return xr.DataTree(judged, children=dict(results.children))
+    ds = add_best_response(results.to_dataset())
+    return xr.DataTree(ds, children=dict(results.children))
 
 
 def check_failures(results: xr.DataTree, *, allow: bool) -> float:
-    """Share of simulated patients that failed.
+    """Return the share of simulated patients that failed.
+
+    Args:
+        results: Results of a run.
+        allow: Whether any share is accepted.
 
     Raises:
-        SolveError: If more than 5 % failed and that was not allowed.
+        SolveError: If more than 5 % failed and `allow` is false.
     """
     failed = float(np.mean(results["outcome"].values != 0))
     if failed > MOST_FAILED and not allow:
@@ -82,22 +88,22 @@ def run_into(
     block: int = BLOCK,
     cache_dir: CacheDir = "default",
 ) -> xr.DataTree:
-    """Simulate block by block; write results, report and summary to a folder that appears whole.
+    """Simulate block by block and write results, report and summary to a folder that appears whole.
 
     Args:
         out: The folder.
-        prepared: From `qsp.run.prepare`.
-        force: Whether to replace a run that is there.
-        progress: Told of each chunk.
-        block: Patients in memory at a time.
+        prepared: Run, from `qsp.run.prepare`.
+        force: Whether to replace a run in the folder.
+        progress: Receives the progress after each chunk.
+        block: Number of patients in memory at a time.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
-        The results: of one block as `run` gives them, of several as `read` does. A large file is
-        open until they are closed.
+        The results: one block as from `run`, several blocks as from `read`. A large file stays open
+        until they are closed.
 
     Raises:
-        ConfigError: If the folder exists and `force` is not given.
+        ConfigError: If the folder exists and `force` is false.
         SolveError: If no patient of any block could be simulated.
     """
     blocks = prepared.in_blocks(block)
@@ -124,9 +130,9 @@ def _write_blocks(
 def _parts(
     blocks: list[Prepared], progress: Progress, cache_dir: CacheDir
 ) -> Iterator[xr.DataTree]:
-    """Results block by block; who failed is judged when the last is done.
+    """Results block by block; the number of failures is checked after the last one.
 
-    A block is taken off the list, for it holds its patients once they have been drawn.
+    Blocks are removed from the list, because a block holds its patients once they are sampled.
     """
     outcomes = []
     while blocks:
@@ -138,21 +144,29 @@ def _parts(
 
 
 def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
-    """Write `report.html` and `summary.csv` of results."""
+    """Write `report.html` and `summary.csv` of results.
+
+    Args:
+        results: Results of a run, from this version or an earlier one.
+        out: Folder of the run.
+
+    Returns:
+        The two files.
+    """
     from qsp import report  # figures take half a second to import, and a shard draws none
 
-    recorded = results.attrs
+    record = record_of(results)
     supplement = report.Supplement(
-        dose_table=json.loads(recorded["doses"]),
-        parameters=json.loads(recorded["parameters"]),
-        limits=json.loads(recorded["limits"]),
-        command=recorded["command"],
+        dose_table=listing.dose_rows(record),
+        parameters=[dataclasses.asdict(row) for row in record.parameters],
+        limits=record.limits,
+        command=str(results.attrs.get("command", "")),
     )
     return report.write(results.to_dataset(), out, supplement, trajectories=trajectories(results))
 
 
 def read(out: Path | str) -> xr.DataTree:
-    """Results of a run folder; `.to_dataset()` of them is what `qsp.endpoints` take.
+    """Read the results in the folder of a run; `qsp.endpoints` takes `.to_dataset()` of them.
 
     Raises:
         ConfigError: If the folder holds no run.
@@ -162,15 +176,15 @@ def read(out: Path | str) -> xr.DataTree:
     if (out / folder.STORE).is_dir():
         return _read_store(out)
     if not file.is_file():
-        beside = [path.parent.name for path in out.parent.glob(f"*/{folder.RESULTS}")]
-        todo = f"{suggest(out.name, beside)} Name the folder that qsp run wrote".strip()
-        got = "without" if out.is_dir() else "missing"
+        known = [path.parent.name for path in out.parent.glob(f"*/{folder.RESULTS}")]
+        todo = f"{suggest(out.name, known)} Name the folder that qsp run wrote".strip()
+        got = "a folder without one" if out.is_dir() else "missing"
         raise ConfigError(str(out), f"the folder must hold a run ({folder.RESULTS})", got, todo)
     try:
         return load(file)
     except OSError:
         rule, todo = "the file must hold the results of a run", "Run the trial again"
-        raise ConfigError(str(file), rule, "not readable as such", todo) from None
+        raise ConfigError(str(file), rule, "unreadable", todo) from None
 
 
 def _read_store(out: Path) -> xr.DataTree:

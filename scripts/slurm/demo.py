@@ -20,7 +20,7 @@ from qsp import run as runs
 from qsp.cli.text_table import print_table
 from qsp.cluster import attempts, receipts
 from qsp.cluster.plan import Plan, read_plan
-from qsp.results.encoded import as_computed
+from qsp.results.netcdf import as_computed
 from qsp.run import Request, prepare
 from tests.cluster.mini_slurm import MiniSlurm
 

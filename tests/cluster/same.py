@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qsp.results.encoded import as_computed
+from qsp.results.netcdf import as_computed
 
 
 def assert_same_bits(found, expected):

@@ -40,7 +40,7 @@ def ds():
     why = [[[4, 0], [0, -1], [0, 1], [4, 4]]]
     when = xr.Variable(("arm", "decision_visit"), [[0.0, 7.0, 14.0]], {"units": "day"})
     time = xr.Variable(row, np.zeros((1, 4, 2)), {"units": "day"})
-    plain.attrs["planned_doses"] = '{"a": ["SUD1", "FD1"]}'
+    plain = synthetic.with_record(plain, arms={"a": {"planned_doses": ("SUD1", "FD1")}})
     return synthetic.put(plain, outcome=outcome).assign(
         decision=coded(visit, LOG[None], MEANINGS),
         decision_time=when,

@@ -1,35 +1,44 @@
-"""Text of doses and arms, from the config stored in the results."""
-
-import json
+"""Doses and arms as a reader wants them, from the record of the run."""
 
 import pytest
 
 from qsp.plots.doses import amount_text, dose_scale, dose_texts, prescribed, readable, supportive
 from qsp.plots.names import arm_titles, one_patient
+from qsp.results.record import DoseRecord, RegimenRecord
 from tests import synthetic
 
-CONFIG = """
-title = "A trial"
-[arms.step_up]
-title = "5/15 a day"
-doses = [
-  { period = "SUD1", time = "0 day", amount = "5 ug/m^2/day", route = "civ", duration = "7 day" },
-  { period = "FD1", time = "7 day", amount = "15 ug/m^2/day", route = "civ", duration = "7 day" },
-]
-[arms.again]
-same_doses_as = "step_up"
-[arms.twice]
-doses = [
-  { period = "SUD1", time = "0 day", amount = "1 mg/kg", route = "iv", duration = "1 hour" },
-  { period = "SUD1", time = "1 day", amount = "1 mg/kg", route = "iv", duration = "1 hour" },
-  { period = "FD1", time = "7 day", amount = "60 mg", route = "iv", duration = "1 hour" },
-]
-[arms.series]
-doses = [
-  { period = "C1", time = "0 day", amount = "1 mg/kg", repeat = { every = "1 day", times = 3 } },
-  { period = ["C2", "C3"], time = "7 day", amount = "2 mg/kg", repeat = { times = 2 } },
-]
-"""
+
+def dose(time, period, mg, per="patient", duration=1 / 24, **more):
+    """An infusion of the molecule."""
+    return DoseRecord(time, "m", "drug_iv", "IV", mg, per, duration=duration, period=period, **more)
+
+
+def regimen(*doses):
+    return {"regimens": (RegimenRecord(doses),)}
+
+
+def infusions(**more):
+    """5 and then 15 ug/m^2/day, for a week each."""
+    return regimen(dose(0.0, "SUD1", 0.035, "m2", 7.0), dose(7.0, "FD1", 0.105, "m2", 7.0, **more))
+
+
+ARMS = {
+    "step_up": {"title": "5/15 a day", **infusions()},
+    "again": infusions(),
+    "twice": regimen(
+        dose(0.0, "SUD1", 1.0, "kg"), dose(1.0, "SUD1", 1.0, "kg"), dose(7.0, "FD1", 60.0)
+    ),
+    "series": regimen(
+        *(dose(float(n), "C1", 1.0, "kg") for n in range(3)),
+        dose(7.0, "C2", 2.0, "kg"),
+        dose(14.0, "C3", 2.0, "kg"),
+    ),
+}
+
+
+def results(*names, **changed):
+    ds = synthetic.neutral(arms=names)
+    return synthetic.with_record(ds, arms={**ARMS, **changed})
 
 
 @pytest.mark.parametrize(
@@ -51,29 +60,29 @@ def test_listed_amounts_are_made_readable(listed, text):
     assert readable(listed) == text
 
 
-def test_amounts_per_size_or_day_are_shown_as_prescribed():
-    found = prescribed(CONFIG)
+def test_amounts_by_size_or_day_are_shown_as_prescribed():
+    found = prescribed(results(*ARMS))
     assert found["step_up", "SUD1"] == "5 µg/m²/day"
     assert found["again", "FD1"] == "15 µg/m²/day"
     assert found["series", "C3"] == "2 mg/kg"
-    capped = CONFIG.replace('"15 ug/m^2/day"', '"15 ug/m^2/day", cap = "28 ug/day"')
-    assert prescribed(capped)["again", "FD1"] == "15 µg/m²/day, at most 28 µg/day"
+    capped = prescribed(results("again", again=infusions(cap_mg=0.196)))
+    assert capped["again", "FD1"] == "15 µg/m²/day, at most 28 µg/day"
 
 
-def test_amounts_that_add_up_or_are_absolute_are_taken_from_the_results():
-    found = prescribed(CONFIG)
+def test_amounts_that_add_up_or_are_for_the_patient_are_those_of_the_results():
+    found = prescribed(results(*ARMS))
     assert ("twice", "SUD1") not in found  # two doses of one period
-    assert ("twice", "FD1") not in found  # 60 mg is not per body size
-    assert ("series", "C1") not in found  # three repeats of one period
+    assert ("twice", "FD1") not in found  # 60 mg is no amount by size
+    assert ("series", "C1") not in found  # three doses of one period
 
 
-def test_doses_changed_on_the_command_line_are_not_taken_from_the_config():
-    assert prescribed(CONFIG + "# --set arms.step_up.doses.0.amount=9 ug/day\n") == {}
-    assert prescribed(CONFIG + "# --set patients=3\n") == prescribed(CONFIG)
+def test_individual_doses_are_those_of_the_results():
+    (shared,) = ARMS["again"]["regimens"]
+    assert prescribed(results("again", again={"regimens": (shared, shared)})) == {}
 
 
 def test_doses_share_a_scale_where_they_share_a_unit():
-    ds = synthetic.neutral(arms=("step_up", "again")).assign_attrs(config=CONFIG)
+    ds = results("step_up", "again")
     scale = dose_scale(ds)
     assert scale.unit == "µg/m²/day"
     assert scale.heights["step_up", "FD1"] == 3 * scale.heights["again", "SUD1"] == 15.0
@@ -90,41 +99,34 @@ def test_doses_without_a_common_unit_keep_their_own_on_bars_that_compare():
     assert dose_texts(ds) == scale.texts
 
 
-def test_arms_have_the_titles_of_the_config_and_else_their_names():
-    ds = synthetic.neutral(arms=("step_up", "again")).assign_attrs(config=CONFIG)
+def test_arms_have_the_titles_of_the_record_and_else_their_names():
+    ds = results("step_up", "again")
     assert arm_titles(ds) == {"step_up": "5/15 a day", "again": "again"}
-    changed = ds.assign_attrs(config=CONFIG + '# --set arms.again.title="Once more"\n')
-    assert arm_titles(changed)["again"] == "Once more"
-    assert arm_titles(ds.assign_attrs(config="no [ toml")) == {
-        "step_up": "step_up",
-        "again": "again",
-    }
+    assert arm_titles(ds.drop_attrs()) == {"step_up": "step_up", "again": "again"}
 
 
-def test_arms_with_the_same_title_are_distinguished_by_name():
-    config = '[arms.a]\ntitle = "same"\n[arms.b]\ntitle = "same"\n'
-    ds = synthetic.neutral(arms=("a", "b")).assign_attrs(config=config)
+def test_arms_with_one_title_keep_their_names():
+    same = {"title": "same"}
+    ds = synthetic.with_record(synthetic.neutral(arms=("a", "b")), arms={"a": same, "b": same})
     assert arm_titles(ds) == {"a": "same (a)", "b": "same (b)"}
 
 
 def test_supportive_drugs_are_found_with_their_times():
-    rows = [
-        {"arm": "5/15 a day", "day": "day -1", "hour": "23", "period": "", "drug": "dexamethasone"},
-        {"arm": "5/15 a day", "day": "day 1", "hour": "0", "period": "SUD1", "drug": "x"},
-        {"arm": "again", "day": "day 2", "hour": "12", "period": "", "drug": "tocilizumab"},
+    drugs = [
+        DoseRecord(-1 / 24, "dexamethasone", "dexamethasone", "IV", 20.0),
+        dose(0.0, "SUD1", 1.0),
+        DoseRecord(1.5, "tocilizumab", "tocilizumab", "IV", 8.0, "kg"),
     ]
-    ds = synthetic.neutral(arms=("step_up", "again"))
-    found = supportive(ds.assign_attrs(config=CONFIG, doses=json.dumps(rows)))
+    found = supportive(results("step_up", "again", step_up=regimen(*drugs)))
     assert [(d.drug, d.time) for d in found["step_up"]] == [
-        ("dexamethasone", pytest.approx(-1 / 24))
+        ("dexamethasone", -1 / 24),
+        ("tocilizumab", 1.5),
     ]
-    assert [(d.drug, d.time) for d in found["again"]] == [("tocilizumab", 1.5)]
+    assert "again" not in found
 
 
 def test_run_with_one_patient_is_not_a_population():
     one = synthetic.neutral(patients=1)
     assert one_patient(synthetic.neutral(patients=2)) == ""
     assert one_patient(one) == "one patient"
-    assert (
-        one_patient(one.assign_attrs(command="qsp run a.toml --typical")) == "the typical patient"
-    )
+    assert one_patient(synthetic.typical(one)) == "the typical patient"

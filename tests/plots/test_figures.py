@@ -1,7 +1,6 @@
 """Figures: axes, artists and labels show the values of the results; unusual input is handled."""
 
 import io
-import json
 import warnings
 
 import matplotlib
@@ -14,6 +13,7 @@ from qsp import plots
 from qsp.endpoints import add_best_response, crs, exposure
 from qsp.plots.crs import rounded
 from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, number
+from qsp.results.record import DoseRecord, RegimenRecord
 from tests import synthetic
 
 
@@ -229,17 +229,17 @@ def test_numbers_on_axes_have_no_exponent():
     ]  # fmt: skip
 
 
-TITLED = """
-[arms.step_up]
-title = "1/2/60 mg step-up"
-[arms.flat]
-title = "60 mg flat, a title so long that it does not fit above its panel in one line"
-"""
+TITLED = {
+    "step_up": {"title": "1/2/60 mg step-up"},
+    "flat": {
+        "title": "60 mg flat, a title so long that it does not fit above its panel in one line"
+    },
+}
 
 
 @every
 def test_arms_are_called_by_their_titles(function, trial):
-    figure = function(trial.assign_attrs(config=TITLED))
+    figure = function(synthetic.with_record(trial, arms=TITLED))
     words = " ".join(titles(figure))
     words += " ".join(text.get_text() for leg in figure.legends for text in leg.get_texts())
     words = words.replace("\n", " ")
@@ -283,8 +283,8 @@ def test_drug_begins_at_the_first_dose_from_below_the_scale(trial):
 
 
 def test_supportive_drugs_are_marked_at_their_times(trial):
-    row = {"arm": "flat", "day": "day -1", "hour": "23", "period": "", "drug": "tocilizumab"}
-    ds = trial.assign_attrs(doses=json.dumps([row]))
+    dose = DoseRecord(-1 / 24, "tocilizumab", "tocilizumab", "IV", 8.0, "kg")
+    ds = synthetic.with_record(trial, arms={"flat": {"regimens": (RegimenRecord((dose,)),)}})
     for function in (plots.cytokine_bands, plots.cytokine_overview):
         figure = function(ds)
         legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -298,7 +298,7 @@ def test_supportive_drugs_are_marked_at_their_times(trial):
 def test_single_patient_is_shown_as_a_line_and_grades():
     ds = synthetic.lively(5).isel(patient=[0])
     ds["outcome"].values[:] = 0
-    ds = add_best_response(ds.assign_attrs(command="qsp run a.toml --typical"))
+    ds = add_best_response(synthetic.typical(ds))
     figure = plots.cytokine_bands(ds)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the typical patient"]
     upper = panels(plots.crs_by_dose(ds))[0]

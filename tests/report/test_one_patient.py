@@ -18,7 +18,7 @@ def patient():
     ds["crs_onset"].values[0, 0, 0] = 0.25
     ds["crs_duration"].values[0, 0, 0] = 1.0
     ds["crs_probability_logistic"].values[0, 0, 0] = 0.303
-    return add_best_response(ds.assign_attrs(command="qsp run a.toml --typical"))
+    return add_best_response(synthetic.typical(ds))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_page_has_no_waterfall_of_one_bar_nor_an_incidence(page):
 
 def test_patient_sampled_from_the_population_is_not_called_typical(patient):
     assert "typical" not in single.notice("one patient")
-    rows = dict(report.facts.run_facts(patient.assign_attrs(command="qsp run a.toml")))
+    rows = dict(report.facts.run_facts(synthetic.with_record(patient, request=None)))
     assert rows["Virtual patients"] == "one patient, the same in every arm"
 
 

@@ -226,7 +226,7 @@ def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatc
         many[f"{name}_baseline"] = trial[name].isel(time=0, drop=True)
     save(xr.DataTree(many), tmp_path / "results.nc")
     written = [file.read_text() for file in report.write(many, tmp_path, supplement())]
-    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", 0)
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", 7)
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 0)
     with load(tmp_path / "results.nc") as results:
@@ -302,7 +302,8 @@ def test_numbers_have_three_digits_and_no_exponent_if_it_can_be_helped(value, te
 
 
 def test_heading_is_the_title_of_the_trial(trial, no_figures):
-    titled = trial.assign_attrs(title="Step-up_against flat", config='[arms.flat]\ntitle = "60 mg"')
+    titled = synthetic.with_record(trial, arms={"flat": {"title": "60 mg"}})
+    titled = titled.assign_attrs(title="Step-up_against flat")
     page = Page(report.render(titled, supplement()))
     assert page.text.startswith("Step-up_against flat")
     headline = report.headline_table(titled).groups[0].rows

@@ -1,4 +1,4 @@
-"""A file of results that is written part by part: the same as in one piece, whole or not at all."""
+"""Results written block by block: the same file as in one piece, complete or absent."""
 
 import pytest
 import xarray as xr
@@ -9,7 +9,7 @@ from tests import synthetic
 
 
 def parts(ds, size=7):
-    """The results of a run, in parts of so many patients."""
+    """The results of a run, in parts of `size` patients."""
     ds = ds.assign_attrs(compile_s=2.0, wall_s=5.0)
     count = ds.sizes["patient"]
     slices = [slice(first, first + size) for first in range(0, count, size)]
@@ -34,7 +34,7 @@ def test_parts_are_joined_along_the_patients(ds, tmp_path):
     assert found.attrs["wall_s"] == 15.0  # of three parts
 
 
-def test_what_an_earlier_run_left_half_written_is_overwritten(ds, tmp_path):
+def test_an_unfinished_file_of_an_earlier_run_is_overwritten(ds, tmp_path):
     path = tmp_path / "results.nc"
     save_blocks(parts(ds)[:1], path)
     path.rename(partial_of(path))
@@ -43,14 +43,14 @@ def test_what_an_earlier_run_left_half_written_is_overwritten(ds, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["results.nc"]
 
 
-def test_what_an_earlier_run_left_broken_is_overwritten(ds, tmp_path):
+def test_a_broken_file_of_an_earlier_run_is_overwritten(ds, tmp_path):
     path = tmp_path / "results.nc"
     partial_of(path).write_bytes(b"CDF, cut off")
     save_blocks(parts(ds), path)
     assert load(path).sizes["patient"] == 20
 
 
-def test_a_part_that_fails_leaves_nothing(ds, tmp_path):
+def test_a_part_that_fails_leaves_no_file(ds, tmp_path):
     def failing():
         yield parts(ds)[0]
         raise KeyboardInterrupt
@@ -72,7 +72,7 @@ def test_later_parts_may_have_longer_names_and_any_letters(ds, tmp_path):
     assert found.values.tolist() == expected.values.tolist()
 
 
-def test_a_name_beyond_the_room_of_a_file_is_refused_and_not_cut(ds, tmp_path):
+def test_a_name_longer_than_the_file_allows_is_refused_and_not_cut(ds, tmp_path):
     long = xr.DataTree(ds.assign(dose_label=ds["dose_label"] + "x" * 30))
     with pytest.raises(ConfigError, match="at most 32 letters in a file"):
         save_blocks([long], tmp_path / "results.nc")

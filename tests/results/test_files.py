@@ -1,4 +1,4 @@
-"""Files of results: whole, compressed, and the same numbers again."""
+"""Files of results: compressed without loss, and read in full or variable by variable."""
 
 import netCDF4
 import numpy as np
@@ -9,12 +9,12 @@ from tests import synthetic
 
 
 def test_saved_results_come_back_exactly(tmp_path):
-    given = synthetic.lively(20)
-    save(xr.DataTree(given), tmp_path / "results.nc")
+    expected = synthetic.lively(20)
+    save(xr.DataTree(expected), tmp_path / "results.nc")
     found = load(tmp_path / "results.nc").to_dataset()
-    numbers = [name for name in given.data_vars if given[name].dtype.kind == "f"]
+    numbers = [name for name in expected.data_vars if expected[name].dtype.kind == "f"]
     assert len(numbers) > 20
-    xr.testing.assert_equal(found[numbers], given[numbers])
+    xr.testing.assert_equal(found[numbers], expected[numbers])
 
 
 def test_large_variables_are_compressed_and_small_ones_are_not(tmp_path):
@@ -27,31 +27,31 @@ def test_large_variables_are_compressed_and_small_ones_are_not(tmp_path):
 
 def test_groups_are_compressed_too(tmp_path):
     ds = synthetic.lively(20)
-    apart = ds[["il6"]].drop_vars("patient").rename(patient="patient_traj")
-    tree = xr.DataTree(ds.drop_vars("il6"), children={"trajectories": xr.DataTree(apart)})
+    group = ds[["il6"]].drop_vars("patient").rename(patient="patient_traj")
+    tree = xr.DataTree(ds.drop_vars("il6"), children={"trajectories": xr.DataTree(group)})
     save(tree, tmp_path / "results.nc")
     stored = load(tmp_path / "results.nc").children["trajectories"].to_dataset()
     assert stored["il6"].encoding["zlib"]
-    np.testing.assert_array_equal(stored["il6"].values, apart["il6"].values)
+    np.testing.assert_array_equal(stored["il6"].values, group["il6"].values)
 
 
 def test_a_large_file_is_read_variable_by_variable(tmp_path, monkeypatch):
-    given = synthetic.lively(20)
-    save(xr.DataTree(given), tmp_path / "results.nc")
-    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    expected = synthetic.lively(20)
+    save(xr.DataTree(expected), tmp_path / "results.nc")
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", 0)
     found = load(tmp_path / "results.nc").to_dataset()
     assert not found["il6_peak"].variable._in_memory
-    np.testing.assert_array_equal(found["il6_peak"].values, given["il6_peak"].values)
+    np.testing.assert_array_equal(found["il6_peak"].values, expected["il6_peak"].values)
     assert not found["il6_peak"].variable._in_memory  # nor is it after it was used
 
 
 def test_labels_of_a_large_file_are_read_when_they_are_used(tmp_path, monkeypatch):
-    given = synthetic.lively(20)
-    save(xr.DataTree(given), tmp_path / "results.nc")
-    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    expected = synthetic.lively(20)
+    save(xr.DataTree(expected), tmp_path / "results.nc")
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", 0)
     usual = netCDF4.get_chunk_cache()
     found = load(tmp_path / "results.nc").to_dataset()
-    labels, expected = found["dose_label"], given["dose_label"]
+    labels, expected = found["dose_label"], expected["dose_label"]
     assert netCDF4.get_chunk_cache() == usual
     assert not labels.variable._in_memory
     assert labels.attrs == expected.attrs

@@ -1,4 +1,4 @@
-"""One small run of the command line, shared by the tests of what it leaves behind."""
+"""One small run of the command line, shared by the tests of its files."""
 
 import contextlib
 import importlib
@@ -17,7 +17,7 @@ ONE_WEEK = '[{period="SUD1",time="0 day",amount="1 mg",route="iv",duration="4 ho
 
 
 class Done:
-    """What a command left: exit code and what it printed."""
+    """Exit code and output of a command."""
 
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -49,7 +49,7 @@ def small_config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(small_config, tmp_path_factory):
-    """Its folder, and what the command said."""
+    """Folder of a run of the small trial, and the output of the command."""
     out = tmp_path_factory.mktemp("runs") / "small"
     return out, call("run", small_config, "--out", out, "--no-cache")
 

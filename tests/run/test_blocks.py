@@ -1,4 +1,4 @@
-"""A run in blocks of patients leaves the file of the same run in one piece."""
+"""A run in blocks of patients writes the same file as a run in one piece."""
 
 import dataclasses
 import gc
@@ -21,7 +21,7 @@ from tests.run.conftest import CONFIGS, call
 OPEN = Path("/proc/self/fd")
 IN_FOUR_PARTS = 2
 CODES = ("crs_grade", "best_response")
-NOBODY = "no patient could be simulated: every one failed"
+NO_PATIENT = "no patient could be simulated: every one failed"
 
 
 @pytest.mark.parametrize(
@@ -41,53 +41,53 @@ def test_blocks_leave_the_same_results(kept, small_config, tmp_path, no_figures)
     for name in whole.variables:
         assert whole[name].identical(parts[name]), name
     assert whole.attrs.keys() == parts.attrs.keys()
-    apart = [trajectories(tree) for tree in found]
-    assert apart[0] is not None
-    assert apart[0].equals(apart[1])
+    stored = [trajectories(tree) for tree in found]
+    assert stored[0] is not None
+    assert stored[0].equals(stored[1])
 
 
 def test_progress_of_blocks_is_that_of_one_run(small_config, tmp_path, no_report):
-    told = []
+    reported = []
 
-    class Heard:
+    class Recorder:
         def compiled(self, seconds):
-            told.append("compiled")
+            reported.append("compiled")
 
         def start(self, sims):
-            told.append(("start", sims))
+            reported.append(("start", sims))
 
         def advance(self, sims):
-            told.append(sims)
+            reported.append(sims)
 
     prepared = prepare(runs.Request(small_config, ["patients=9", "trajectories.patients=1"]))
-    runs.run_into(tmp_path / "run", prepared, progress=Heard(), block=4)
-    assert told[:2] == ["compiled", ("start", 18)]
-    assert sum(told[2:]) == 18
+    runs.run_into(tmp_path / "run", prepared, progress=Recorder(), block=4)
+    assert reported[:2] == ["compiled", ("start", 18)]
+    assert sum(reported[2:]) == 18
 
 
-def test_patients_and_results_of_a_block_are_gone_when_the_next_is_simulated(
+def test_a_block_is_freed_before_the_next_is_simulated(
     small_config, tmp_path, monkeypatch, no_report
 ):
-    """However many blocks there are, one is in memory."""
+    """One block is in memory, for any number of blocks."""
     module = importlib.import_module("qsp.run.runs")
-    simulate, drawn = module.run, []
+    simulate, freed = module.run, []
 
     def simulated(part, *arguments, **options):
         gc.collect()
-        assert all(one() is None for one in drawn)
+        assert all(one() is None for one in freed)
         results = simulate(part, *arguments, **options)
         # Both hold arrays of every patient of the block.
-        drawn.extend([weakref.ref(part.cohort), weakref.ref(results["il6_peak"].variable.values)])
+        freed.extend([weakref.ref(part.cohort), weakref.ref(results["il6_peak"].variable.values)])
         return results
 
     monkeypatch.setattr(module, "run", simulated)
     prepared = prepare(runs.Request(small_config, ["patients=9", "trajectories.patients=1"]))
     runs.run_into(tmp_path / "out", prepared, block=4)
-    assert len(drawn) == 6
+    assert len(freed) == 6
 
 
-def test_patients_with_doses_of_their_own_stay_together():
-    """Their trial begins with the earliest dose of any of them."""
+def test_patients_with_individual_doses_stay_together():
+    """The trial begins with the earliest dose of any of them."""
     config = CONFIGS / "mosunetuzumab_dose_table.toml"
     who = CONFIGS / "mosunetuzumab_dose_table_patients.csv"
     prepared = prepare(runs.Request(config, covariates=who))
@@ -108,25 +108,25 @@ def _no_reading(*_, **__):
     pytest.fail("results that are in memory were read from their file")
 
 
-def test_results_of_one_block_are_given_back_as_they_are_in_memory(
+def test_results_of_one_block_are_returned_from_memory(
     small_config, some_impossible, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(xr, "open_datatree", _no_reading)
     words = ["patients=9", "trajectories.patients=6"]
     prepared = prepare(runs.Request(small_config, words, parameters=some_impossible))
     out = tmp_path / "run"
-    given = runs.run_into(out, prepared)
+    returned = runs.run_into(out, prepared)
     monkeypatch.undo()
     stored = runs.read(out)
-    assert _decoded(given).equals(_decoded(stored))
-    assert given["trajectories"].to_dataset().equals(stored["trajectories"].to_dataset())
+    assert _decoded(returned).equals(_decoded(stored))
+    assert returned["trajectories"].to_dataset().equals(stored["trajectories"].to_dataset())
     page, table = runs.write_report(stored, _folder(tmp_path / "again"))
     assert page.read_text() == (out / page.name).read_text()
     assert table.read_text() == (out / table.name).read_text()
 
 
 def _decoded(results):
-    """Codes that are missing as NaN, as they are read; in memory they are -1."""
+    """Results with NaN for missing codes, as in a file; in memory they are -1."""
     ds = results.to_dataset()
     return ds.assign({name: ds[name].where(ds[name] >= 0) for name in CODES})
 
@@ -136,10 +136,10 @@ def _folder(path):
     return path
 
 
-def test_results_of_several_blocks_are_read_where_the_run_is_in_the_end(
+def test_results_of_several_blocks_are_read_from_the_final_folder(
     small_config, tmp_path, monkeypatch, no_figures
 ):
-    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", 0)
     prepared = prepare(runs.Request(small_config))
     with runs.run_into(tmp_path / "run", prepared, block=IN_FOUR_PARTS) as results:
         assert not results["il6_peak"].variable._in_memory
@@ -149,7 +149,7 @@ def test_results_of_several_blocks_are_read_where_the_run_is_in_the_end(
 
 
 def _open_below(top):
-    """Files that this process has open; none where the system does not tell."""
+    """Files that this process has open; none where the system does not list them."""
     handles = list(OPEN.iterdir()) if OPEN.is_dir() else []
     paths = {Path(os.readlink(handle)) for handle in handles if handle.is_symlink()}
     return {path for path in paths if path.is_relative_to(top)}
@@ -161,7 +161,7 @@ def test_command_of_several_blocks_prints_tables_and_leaves_no_file_open(
 ):
     in_blocks = Prepared.in_blocks
     monkeypatch.setattr(Prepared, "in_blocks", lambda run, *_: in_blocks(run, IN_FOUR_PARTS))
-    monkeypatch.setattr("qsp.results.files.LARGE", large)
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", large)
     monkeypatch.setattr("qsp.run.read", _no_reading)
     done = call("run", small_config, "--out", tmp_path / "run", "--no-cache")
     assert done.code == 0, done.err
@@ -170,19 +170,19 @@ def test_command_of_several_blocks_prints_tables_and_leaves_no_file_open(
 
 
 def _tables(done):
-    """What was printed between the time of compilation and the folder of the run."""
+    """Output between the time of compilation and the folder of the run."""
     tables = done.out[done.out.index("\n") : done.out.index("Report:")]
     assert "Best response" in tables
     return tables
 
 
-def test_command_of_one_block_reads_nothing(small_config, tmp_path, monkeypatch, no_figures):
+def test_command_of_one_block_reads_no_file(small_config, tmp_path, monkeypatch, no_figures):
     monkeypatch.setattr(xr, "open_datatree", _no_reading)
     done = call("run", small_config, "--out", tmp_path / "run", "--no-cache", "--quiet")
     assert done.code == 0, done.err
 
 
-def test_a_block_in_which_everybody_fails_is_data(
+def test_a_block_in_which_every_patient_fails_is_data(
     small_config, some_impossible, tmp_path, no_report
 ):
     words = ["patients=9", "trajectories.patients=6"]
@@ -206,9 +206,9 @@ def test_a_run_in_which_every_block_fails_is_refused(small_config, tmp_path, mon
 
     monkeypatch.setattr(Prepared, "cohort", property(sick))
     hopeless = prepare(runs.Request(small_config))
-    with pytest.raises(SolveError, match=NOBODY):
+    with pytest.raises(SolveError, match=NO_PATIENT):
         runs.run(hopeless)
     for block in (IN_FOUR_PARTS, 10_000):
-        with pytest.raises(SolveError, match=NOBODY):
+        with pytest.raises(SolveError, match=NO_PATIENT):
             runs.run_into(tmp_path / "run", hopeless, block=block)
     assert list(tmp_path.iterdir()) == []

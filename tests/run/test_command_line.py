@@ -1,6 +1,8 @@
-"""The commands from end to end: exit codes, files, and printed text."""
+"""The commands from end to end: exit codes, files, and messages."""
 
 import csv
+import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -8,9 +10,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from qsp import run as runs
 from qsp.config import load
+from qsp.model import MODEL_VERSION
+from qsp.results import record_of
 from qsp.run import Request
-from qsp.run.command import command_of
+from qsp.run import record as records
 from tests.run.conftest import CONFIGS, call
 
 CONTRACT = {
@@ -24,7 +29,8 @@ CONTRACT = {
     ("patient",): "body_weight body_surface age sex prevalence_weight",
 }
 ATTRIBUTES = (
-    "config seed qsp_version jax_version git_commit wall_s compile_s chunk_size solver rtol backend"
+    "config command seed qsp_version model_version jax_version git_commit wall_s compile_s "
+    "chunk_size solver rtol backend"
 )
 
 
@@ -56,6 +62,32 @@ def test_results_record_how_they_were_made(ds):
     assert not [name for name in ATTRIBUTES.split() if name not in ds.attrs]
     assert ds.attrs["chunk_size"] % 64 == 0
     assert 'title = "small"' in ds.attrs["config"]
+
+
+def test_results_have_the_record_of_the_run(small_config, small_run, ds):
+    record, expected = record_of(ds), records.run_record(prepared(small_config, small_run[0]))
+    method = record.method
+    assert (method.solver, method.backend) == ("ROCK4", "native")
+    assert record == dataclasses.replace(expected, method=method)
+    assert [arm.name for arm in record.arms] == ds["arm"].values.tolist()
+    assert record.config["arms"]["step"]["doses"][0]["amount"] == "1 mg"
+    assert ds.attrs["model_version"] == record.model_version == MODEL_VERSION
+    assert f"Model {MODEL_VERSION}" in _words(small_run[0] / "report.html")
+
+
+def prepared(config, out):
+    return runs.prepare(Request(config, out=out))
+
+
+def _words(page):
+    return " ".join(re.sub("<[^>]*>", " ", page.read_text(encoding="utf-8")).split())
+
+
+def test_attributes_for_people_are_those_of_the_record(ds):
+    record = record_of(ds)
+    for name in ("molecule", "molecular_weight_kda", "population", "disease", "seed", "days"):
+        assert ds.attrs[name] == getattr(record, name), name
+    assert ds.attrs["command"] == records.command(record.request)
 
 
 def test_the_default_model_is_computed_natively(small_run, ds):
@@ -135,7 +167,7 @@ def test_typical_is_one_patient(small_config, tmp_path, no_figures):
 
 
 def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path, no_figures):
-    """The files list IDs 11 and 7: each patient has the dose and the weight of its ID."""
+    """Table IDs 11 and 7 and weights by id: each patient keeps its dose and weight."""
     (tmp_path / "doses.csv").write_text(
         "ID,TIME,AMT,RATE,EVID,CMT,PERIOD\n11,0,60,360,1,central,FD1\n7,0,1,6,1,central,SUD1\n"
     )
@@ -159,16 +191,16 @@ def test_results_have_the_ids_and_covariates_of_the_files(small_config, tmp_path
 
 def command(config, *words, **options):
     request = Request(config, words, **options)
-    return command_of(request, load(config, words))
+    return records.command(records.request_record(request, load(config, words)))
 
 
 class TestRecordedCommand:
-    def test_it_has_no_option_that_was_not_used(self, small_config):
+    def test_defaults_are_left_out(self, small_config):
         assert command(small_config) == f"qsp run {small_config}"
 
-    def test_it_has_each_option_once(self, small_config):
-        words = command(small_config, "patients=20", "seed=4", "patients=30", "method.rtol=1e-6")
-        assert words == f"qsp run {small_config} --seed 4 --patients 30 --rtol 1e-6"
+    def test_each_option_is_in_it_once(self, small_config):
+        found = command(small_config, "patients=20", "seed=4", "patients=30", "method.rtol=1e-6")
+        assert found == f"qsp run {small_config} --seed 4 --patients 30 --rtol 1e-6"
 
     def test_it_has_no_override_that_a_later_one_replaces(self, small_config):
         dose = "arms.flat.doses.0.amount=30 mg"
@@ -179,32 +211,32 @@ class TestRecordedCommand:
 
     def test_it_has_folder_and_files(self, small_config):
         files = {"parameters": Path("mine.toml"), "covariates": Path("who.csv"), "out": Path("x")}
-        words = command(small_config, "patients=6", **files)
-        assert words.endswith("small.toml --parameters mine.toml --covariates who.csv --out x")
+        found = command(small_config, "patients=6", **files)
+        assert found.endswith("small.toml --parameters mine.toml --covariates who.csv --out x")
 
-    def test_it_has_no_seed_for_the_typical_patient(self, small_config):
+    def test_the_typical_patient_needs_no_seed(self, small_config):
         assert command(small_config, "seed=3", typical=True).endswith("small.toml --typical")
 
 
 @pytest.mark.parametrize(
-    ("words", "option"),
+    ("words", "other"),
     [
         (("--patients", "10"), "--patients"),
         (("--set", "patients=10"), "--patients"),
         (("--covariates", "nothing.csv"), "--covariates"),
     ],
 )
-def test_typical_patient_is_refused_with_other_patients(small_config, words, option):
+def test_typical_patient_is_refused_with_other_patients(small_config, words, other):
     done = call("run", small_config, "--typical", *words)
     assert done.code == 2
     assert done.err.startswith(
-        f"qsp: --typical: the typical patient must be the only one, but is beside {option}. "
+        f"qsp: --typical: the typical patient must be the only one, but is combined with {other}. "
     )
 
 
 @pytest.fixture
 def three_regimens(small_config, tmp_path):
-    """Patients 1 and 3 have the same regimen, in which SUD1 is two doses."""
+    """Patients 1 and 3 have the same doses; SUD1 is two doses."""
     lines = [
         *("1,0,1,1,depot,SUD1", "1,1,2,1,depot,SUD1", "1,7,60,1,depot,FD1"),
         *("3,0,1,1,depot,SUD1", "3,1,2,1,depot,SUD1", "3,7,60,1,depot,FD1"),
@@ -222,14 +254,14 @@ def three_regimens(small_config, tmp_path):
 def test_check_prints_each_regimen_with_its_patients_and_periods(three_regimens):
     done = call("check", three_regimens)
     assert done.code == 0, done.err
-    text = " ".join(done.out.split())
-    assert "dose_table, patients 1, 3 " in text
-    assert "dose_table, patient 2 " in text
-    assert "dose_table, patient 9 " in text
-    assert "Dose periods: SUD1 3 mg in 2 doses; FD1 60 mg in 1 dose" in text
-    assert "Dose periods: SUD1 5 mg in 1 dose; FD1 60 mg in 1 dose" in text
-    assert "Dose periods: SUD1 20 ug in 1 dose " in text
-    assert "4 patients x 1 arm" in text
+    printed = " ".join(done.out.split())
+    assert "dose_table, patients 1, 3 " in printed
+    assert "dose_table, patient 2 " in printed
+    assert "dose_table, patient 9 " in printed
+    assert "Dose periods: SUD1 3 mg in 2 doses; FD1 60 mg in 1 dose" in printed
+    assert "Dose periods: SUD1 5 mg in 1 dose; FD1 60 mg in 1 dose" in printed
+    assert "Dose periods: SUD1 20 ug in 1 dose " in printed
+    assert "4 patients x 1 arm" in printed
 
 
 def test_check_prints_ten_regimens_and_the_number_of_the_others(three_regimens):
@@ -247,7 +279,7 @@ def test_typical_patient_is_refused_with_several_regimens(three_regimens):
     assert "the doses in doses.csv must be those of one ID, but is of 4 IDs. " in done.err
 
 
-def test_check_prints_the_patients_of_the_run(small_config, tmp_path):
+def test_check_notes_the_patients_of_a_covariate_file(small_config, tmp_path):
     (tmp_path / "who.csv").write_text("id,body_weight\n1,80\n")
     done = call("check", small_config, "--covariates", tmp_path / "who.csv")
     assert "1 patient x 2 arms" in done.out
@@ -262,7 +294,10 @@ def test_a_folder_without_a_run_is_refused(command, small_run, tmp_path):
     assert "'small'" in missing.err
     empty = call(command, tmp_path)
     assert empty.code == 2
-    assert f"{tmp_path}: the folder must hold a run (results.nc), but is without." in empty.err
+    assert (
+        f"{tmp_path}: the folder must hold a run (results.nc), but is a folder without one."
+        in empty.err
+    )
     (tmp_path / "results.nc").write_text("no results")
     assert "results.nc: the file must hold the results of a run" in call(command, tmp_path).err
 

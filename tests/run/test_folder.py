@@ -1,4 +1,4 @@
-"""A run folder appears whole or not at all, and replaces runs only."""
+"""The folder of a run appears whole or not at all, and replaces nothing but runs."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def write_and_fail(out, error):
         raise error
 
 
-def test_failure_leaves_nothing(tmp_path):
+def test_failure_leaves_no_folder(tmp_path):
     with pytest.raises(RuntimeError):
         write_and_fail(tmp_path / "run", RuntimeError)
     assert list(tmp_path.iterdir()) == []
@@ -39,7 +39,7 @@ def test_failure_leaves_the_run_that_was_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_force_replaces_a_run_and_what_else_lay_in_it(tmp_path):
+def test_force_replaces_a_run_with_all_files_in_its_folder(tmp_path):
     (tmp_path / "run").mkdir()
     fill(tmp_path / "run", "old")
     (tmp_path / "run" / "stale.txt").write_text("")
@@ -51,11 +51,11 @@ def test_force_replaces_a_run_and_what_else_lay_in_it(tmp_path):
 
 
 def test_existing_folder_is_refused_without_force(tmp_path):
-    with pytest.raises(ConfigError, match="must not exist yet, but is there already"):
+    with pytest.raises(ConfigError, match="must not exist yet, but is an existing folder"):
         folder.check(tmp_path, force=False)
 
 
-def test_force_does_not_replace_what_is_no_run(tmp_path):
+def test_force_replaces_nothing_but_a_run(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ConfigError, match="must hold a run to be replaced"):
         folder.check(tmp_path, force=True)

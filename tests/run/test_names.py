@@ -1,4 +1,4 @@
-"""What `qsp.run` offers, and that it is imported when it is asked for."""
+"""Public names of `qsp.run`, which are imported on first use."""
 
 import inspect
 
@@ -8,7 +8,7 @@ from qsp import run as runs
 
 
 @pytest.mark.parametrize("name", runs.__all__)
-def test_every_name_is_there_and_of_the_module_it_is_listed_under(name):
+def test_every_name_is_defined_in_the_module_it_is_listed_under(name):
     found = getattr(runs, name)
     assert found.__name__ == name
     assert inspect.getmodule(found).__name__ == f"qsp.run.{runs._WHERE[name]}"

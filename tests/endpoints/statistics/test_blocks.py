@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_the_patients(question, tmp_path, monkeypatch)
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.CHUNK", BLOCK)
     monkeypatch.setattr("qsp.endpoints.statistics.blocks.SIMULATIONS", 0)
     monkeypatch.setattr("qsp.endpoints.statistics.pools.MEMORY", 8 * 20_000)
-    monkeypatch.setattr("qsp.results.files.LARGE", 0)
+    monkeypatch.setattr("qsp.results.netcdf.LARGE", 0)
     taken = []
     for patients in (4_000, 20_000):
         with stored(tmp_path, patients) as results:

@@ -1,7 +1,7 @@
-"""Texts of patients in a file: letters of a fixed width, which compress and are read by part.
+"""Texts of patients in a netCDF file, as letters of a fixed width that compress well.
 
-netCDF's own strings are each a piece of memory that its library never gives back while the file is
-open, and xarray reads all of them when it opens one.
+Strings of netCDF are separate pieces of memory, which its library does not release while the file
+is open, and xarray reads all of them when it opens a file.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from qsp.errors import ConfigError
 from qsp.trial import MOST_LETTERS
 
 LETTER = "letter"
-"""Dimension of the letters in a file; whoever opens it with xarray sees texts and not letters."""
+"""Dimension of the letters in a file; xarray joins them to texts when it reads the file."""
 
 
-def spelled(ds: xr.Dataset) -> xr.Dataset:
-    """The same for a file, with the texts of patients as letters of one width, compressed.
+def encode_texts(ds: xr.Dataset) -> xr.Dataset:
+    """Return results whose texts of patients are bytes of one width, ready to be written.
 
     Args:
         ds: Results; names of dose periods have at most `qsp.trial.MOST_LETTERS` bytes.
@@ -30,12 +30,16 @@ def spelled(ds: xr.Dataset) -> xr.Dataset:
 
 
 def is_text(values: xr.DataArray | xr.Variable) -> bool:
-    """Whether these are texts of patients."""
+    """Whether a variable holds texts of patients."""
     return "patient" in values.dims and values.dtype.kind in "UO"
 
 
 def letters(texts: np.ndarray) -> np.ndarray:
-    """Texts as bytes of the width that they have in a file."""
+    """Return texts as bytes of the width that they have in a file.
+
+    Raises:
+        ConfigError: If a text is longer than that.
+    """
     found = np.char.encode(texts.astype(str), "utf-8")
     if found.dtype.itemsize > MOST_LETTERS:
         longest = max(found.ravel().tolist(), key=len).decode()
@@ -45,12 +49,12 @@ def letters(texts: np.ndarray) -> np.ndarray:
 
 
 def width(stored: np.dtype) -> tuple[int, ...]:
-    """Size of the dimension that `spelled` texts have beyond their own; numbers have none."""
+    """Size of the dimension of letters of encoded texts; empty for numbers."""
     return (stored.itemsize,) if stored.kind == "S" else ()
 
 
-def single(values: np.ndarray) -> np.ndarray:
-    """`spelled` texts as single letters, along one dimension more; numbers as they are."""
+def single_letters(values: np.ndarray) -> np.ndarray:
+    """Split encoded texts into letters along a further dimension; numbers do not change."""
     if values.dtype.kind != "S":
         return values
     return np.ascontiguousarray(values).view("S1").reshape(*values.shape, *width(values.dtype))
