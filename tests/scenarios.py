@@ -28,7 +28,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from qsp import model, molecules, system
-from qsp.engine import segments as segments
+from qsp.engine import snapshots
 from qsp.engine.batch import Batch, simulate
 from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation
@@ -245,7 +245,7 @@ def solve(
     """
     recording = Recording(structure or model.ModelStructure())
     sims = with_idle(stack([*scenarios.values()]))
-    with mock.patch.object(segments, "SAVE_WINDOW", WINDOW):
+    with mock.patch.object(snapshots, "SAVE_WINDOW", WINDOW):
         result, _ = simulate(Batch(sims, (GRID,)), recording, method, kinds=len(DOSE_KINDS))
     return {
         name: _course(scenario, jax.tree.map(lambda leaf, i=i: leaf[i], result), recording)

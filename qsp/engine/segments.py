@@ -17,7 +17,7 @@ from qsp.engine.interface import Leaf, PyTree
 from qsp.engine.method import Method
 from qsp.engine.observers import Context, ObservingSolver, Reductions
 from qsp.engine.precision import same_time
-from qsp.engine.snapshots import SAVE_WINDOW, is_long, pad_grid, window
+from qsp.engine.snapshots import is_long, most_windows, pad_grid, window
 from qsp.engine.solvers.batched import BatchLast
 from qsp.engine.solvers.stabilized import AbstractStabilized
 from qsp.engine.solvers.step_control import PerStateTolerance
@@ -100,7 +100,7 @@ def max_segments(
     before = np.concatenate([start, inside[..., :-1]], axis=-1)
     is_distinct = np.isfinite(inside) & (inside > np.where(np.isfinite(before), before, 0.0))
     decided = 0 if plan is None else plan.decided.shape[-1] + 2 * plan.capacity.shape[-1]
-    cuts = sum(len(grid) // (SAVE_WINDOW - 1) for grid in filter(is_long, grids))
+    cuts = sum(map(most_windows, filter(is_long, grids)))
     return int(is_distinct.sum(-1).max()) + 2 + cuts + decided
 
 

@@ -32,6 +32,11 @@ def window(grid: Leaf) -> int:
     return min(SAVE_WINDOW, len(grid) + 1)
 
 
+def most_windows(grid: Leaf) -> int:
+    """Return the largest number of segments that end because the window of a long grid is full."""
+    return len(grid) // (SAVE_WINDOW - 1)
+
+
 def pad_grid(grid: Array) -> Array:
     """Return a long grid followed by one window of infinite times."""
     return jnp.pad(grid, (0, window(grid)), constant_values=jnp.inf)
