@@ -38,6 +38,14 @@ LONG = (
 share a program stand apart, so that one compiles it and the other finds it kept."""
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite the golden files of error messages; review their diff",
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     place = {Path(__file__).parent / name: n for n, name in enumerate(LONG)}

@@ -1,7 +1,7 @@
-"""Whatever is wrong with a config is said in one line, before anything is compiled.
+"""Invalid configs are reported in one line, before anything is compiled.
 
 Each case changes one thing in a valid config or dose table; `bad_input.golden.txt` holds the exact
-message of each. The file is edited by hand: a message is read before it is accepted.
+message of each. `pytest tests/config --update-golden` rewrites the file; review its diff.
 """
 
 import pathlib
@@ -21,8 +21,11 @@ from tests.config.valid_input import (
     TABLE,
     TABLE_CONFIG,
 )
+from tests.golden_messages import GoldenMessages, read_messages
 
-# What is wrong: text of the valid config, what stands there instead.
+GOLDEN_FILE = pathlib.Path(__file__).with_name("bad_input.golden.txt")
+
+# Name of the case: text of the valid config, its replacement.
 CHANGED_CONFIG = {
     "syntax error": ("days = 28", "days = 28 day"),
     "key given twice": ("seed = 1", "seed = 1\nseed = 2"),
@@ -162,7 +165,7 @@ CHANGED_CONFIG = {
     "parameter as a number": ('"flat"\n', '"flat"\nparameters = { "targets.skin" = 0 }\n'),
 }
 
-# What is wrong: text of the valid dose table, what stands there instead.
+# Name of the case: text of the valid dose table, its replacement.
 CHANGED_TABLE = {
     "table without a column": ("RATE,II,ADDL,EVID,CMT", "RATE,II,ADDL,EVIDENCE,CMT"),
     "table with an unknown column": ("AMT,RATE", "AMT,RTE"),
@@ -203,7 +206,7 @@ CHANGED_TABLE = {
     "table without doses": (TABLE[TABLE.index("\n") :], "\n"),
 }
 
-# What is wrong: the config, the overrides.
+# Name of the case: the config, the overrides.
 BAD_OVERRIDES = {
     "override without value": (CONFIG, ["patients"]),
     "override without key": (CONFIG, ["=3"]),
@@ -245,13 +248,16 @@ CASES = {
 }
 
 
-def golden():
-    text = pathlib.Path(__file__).with_name("bad_input.golden.txt").read_text(encoding="utf-8")
-    blocks = text.split("\n[")[1:]
-    return dict(block.strip().split("]\n", 1) for block in blocks)
+GOLDEN = read_messages(GOLDEN_FILE)
 
 
-GOLDEN = golden()
+@pytest.fixture(scope="module")
+def golden(request):
+    messages = GoldenMessages(
+        GOLDEN_FILE, CASES, update=request.config.getoption("--update-golden")
+    )
+    yield messages
+    messages.save()
 
 
 @pytest.fixture
@@ -271,9 +277,9 @@ def message(config, table, overrides):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_message(name, folder):
+def test_message(name, folder, golden):
     config, table, overrides = CASES[name]
-    assert message(config, table, overrides) == GOLDEN[name]
+    golden.check(name, message(config, table, overrides))
 
 
 def test_every_case_changes_something_and_has_one_message():

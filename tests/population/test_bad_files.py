@@ -2,11 +2,11 @@
 """Errors in parameter and covariate files are reported in one line.
 
 Each case changes one thing in a shipped file or in a small file of a user. `bad_files.golden.txt`
-holds the exact message of each case; review the difference after regenerating it.
+holds the exact message of each case. `pytest tests/population --update-golden` rewrites the file;
+review its diff.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,10 @@ import pytest
 from qsp import molecules
 from qsp.errors import ConfigError
 from qsp.population import nominal, read_cohort, read_covariates, sample, user_file
+from tests.golden_messages import GoldenMessages, read_messages
 
 ROOT = Path(__file__).parents[2]
+GOLDEN_FILE = Path(__file__).with_name("bad_files.golden.txt")
 SHIPPED = {
     "molecule.toml": (ROOT / "qsp/molecules/mosunetuzumab.toml").read_text(encoding="utf-8"),
     "people.toml": (ROOT / "populations/nhl.toml").read_text(encoding="utf-8"),
@@ -124,12 +126,15 @@ CASES: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 
-def golden() -> dict[str, str]:
-    text = Path(__file__).with_name("bad_files.golden.txt").read_text(encoding="utf-8")
-    return dict(re.findall(r"^\[(.+)\]\n(.+)$", text, flags=re.MULTILINE))
+GOLDEN = read_messages(GOLDEN_FILE)
 
 
-GOLDEN = golden()
+@pytest.fixture(scope="module")
+def golden(request) -> Iterator[GoldenMessages]:
+    update = request.config.getoption("--update-golden")
+    messages = GoldenMessages(GOLDEN_FILE, CASES, update=update)
+    yield messages
+    messages.save()
 
 
 @pytest.fixture
@@ -168,8 +173,8 @@ def test_every_case_changes_a_file_and_has_a_golden_message():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_message(name, tmp_path, run):
-    assert message(name, tmp_path, run) == GOLDEN[name]
+def test_message(name, tmp_path, run, golden):
+    golden.check(name, message(name, tmp_path, run))
 
 
 @pytest.mark.parametrize("name", CASES)
