@@ -31,13 +31,16 @@ BANNED: dict[str, str] = {
     r"\b[Ss]tands?\b(?!-)": "is, is in, is listed in",
     r"\bas (it|they) (is|was|are|were)\b": "unchanged",
     r"\b(so|as) often\b|\bso (many|few)\b": "state the number",
-    r"^\s*\w+(\s\([^)]*\))?: (Of|To|By|Its|Their)\b(?! course)": "name the thing: 'Name of the arm.'",
+    r"^\s*\w+(\s\([^)]*\))?: (Of|To|By|Its|Their)\b(?! course)": (
+        "name the thing: 'Name of the arm.'"
+    ),
     r"\"\"\"(Of|By|Its|Their|Whom?|Whose)\b": "name the thing",
     _SENTENCE + r"(What|Who|Whoever|Whatever|Whom)\b(?![^.]*\?)": "start with a noun or a verb",
-    r"\b(what|whatever|who) (is|was|are|were) (given|asked|wanted|there|shown|left|known|wrong)\b": (
-        "name it: doses, administrations, input"
+    r"\b(what|whatever|who) (is|was|are|were) "
+    r"(given|asked|wanted|there|shown|left|known|wrong)\b": "name it: doses, administrations, input",
+    r"\bcannot be had\b|\bis there already\b|\b(a|what) was given\b": (
+        "say what is missing or exists"
     ),
-    r"\bcannot be had\b|\bis there already\b|\b(a|what) was given\b": "say what is missing or exists",
     r"\b[Ll]anes?\b": "simulation (lane is for vector registers, in qsp/native only)",
     r"\b[Ss]tretch(es)?\b": "segment",
     r"\banew\b|\bafresh\b|\bhitherto\b": "again, from the start",

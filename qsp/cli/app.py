@@ -52,10 +52,7 @@ def run(
     parameters: opt.ParameterFile = None,
     covariates: opt.CovariateFile = None,
     allow_failures: Annotated[
-        bool,
-        typer.Option(
-            "--allow-failures", help="Accept a run in which more than 5 % of patients failed."
-        ),
+        bool, typer.Option("--allow-failures", help="Accept more than 5 % of failed patients.")
     ] = False,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse compiled programs between runs.")
@@ -172,9 +169,7 @@ def escalate(  # noqa: PLR0913
     design: Annotated[str, typer.Option(help="Design: boin or 3+3.")] = "boin",
     target: Annotated[
         float | None,
-        typer.Option(
-            help="Target DLT rate, such as 0.25 (boin).", show_default="none, required by boin"
-        ),
+        typer.Option(help="Target DLT rate, such as 0.25.", show_default="none; boin needs one"),
     ] = None,
     largest: Annotated[
         int | None,
@@ -266,7 +261,9 @@ def validate(
     patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
     curves: Annotated[Path | None, typer.Option(help="Folder of digitized curves.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
-    populations: Annotated[Path, typer.Option(help="Folder of populations.")] = Path("populations"),
+    populations: Annotated[
+        Path | None, typer.Option(help="Folder of populations.", show_default="shipped ones")
+    ] = None,
 ) -> None:
     """Compare simulated with published results, one row per fact; misses come first."""
     from qsp.cli.tables import print_validation
@@ -279,7 +276,9 @@ def validate(
 
 @app.command()
 def compare(
-    configs: Annotated[Path, typer.Option(help="Folder of configs.")] = Path("configs/approved"),
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of configs.", show_default="the approved regimens")
+    ] = None,
     patients: Annotated[int, typer.Option(help="Virtual patients per regimen.")] = 400,
     seed: opt.Seed = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/approved"),

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-ConfigArg = Annotated[Path, typer.Argument(help="Trial configuration (TOML file).")]
+ConfigArg = Annotated[
+    Path, typer.Argument(help="Trial configuration: a TOML file, or the name of a shipped one.")
+]
 FolderArg = Annotated[Path, typer.Argument(help="Folder of the run.")]
 Changes = Annotated[
     list[str] | None,

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from qsp import shipped
 from qsp.cluster.atomic import write_json
 from qsp.cluster.checkpoint import COMPUTE_S
 from qsp.cluster.host import environment
@@ -123,25 +124,39 @@ def copy_inputs(prepared: Prepared, run: Path) -> tuple[Request, dict[str, str]]
         The request with the paths of the copies, relative to the folder, and the digest of each
         copy by that path.
     """
-    files = input_files(prepared)
-    root = Path(os.path.commonpath([path.parent for path in files]))
+    copies = _copy_paths(prepared)
+    for path, copy in copies.items():
+        (run / copy).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, run / copy)
 
-    def copy_of(path: Path) -> Path:
-        return Path(INPUTS) / path.resolve().relative_to(root)
+    def copy_of(path: Path | None) -> Path | None:
+        return None if path is None else copies[path.resolve()]
 
-    for path in files:
-        target = run / copy_of(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
     request = prepared.request
     copied = dataclasses.replace(
         request,
-        config=copy_of(request.config),
-        parameters=None if request.parameters is None else copy_of(request.parameters),
-        covariates=None if request.covariates is None else copy_of(request.covariates),
+        config=copies[prepared.config.source.file.resolve()],
+        parameters=copy_of(request.parameters),
+        covariates=copy_of(request.covariates),
         out=None,
     )
-    return copied, file_digests(run, [str(copy_of(path)) for path in files])
+    return copied, file_digests(run, [str(copy) for copy in copies.values()])
+
+
+def _copy_paths(prepared: Prepared) -> dict[Path, Path]:
+    """Return the path of the copy of each file, relative to the folder of the run.
+
+    A shipped population that the config names is copied to `populations/` next to the config, where
+    the name is looked up before the shipped files of the machine that runs the shard.
+    """
+    virtual = {path: path for path in input_files(prepared)}
+    if prepared.config.has_shipped_population:
+        local = prepared.config.source.file.resolve().parent / "populations"
+        shipped_in = shipped.folder("populations").resolve()
+        for path in (path.resolve() for path in prepared.table.cohort.files):
+            virtual[path] = local / path.relative_to(shipped_in)
+    root = os.path.commonpath([path.parent for path in virtual.values()])
+    return {file: Path(INPUTS) / path.relative_to(root) for file, path in virtual.items()}
 
 
 def _check(prepared: Prepared, size: int, block: int) -> None:

@@ -34,9 +34,11 @@ def environment() -> dict[str, str]:
 
 def _code_digest() -> str:
     root = Path(qsp.__file__).parent
+    # An installed package has configs and populations here, a checkout does not. A plan has copies.
+    data = {root / "shipped" / kind for kind in ("configs", "populations")}
     total = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        if path.suffix in SOURCES and path.is_file():
+        if path.suffix in SOURCES and path.is_file() and data.isdisjoint(path.parents):
             total.update(str(path.relative_to(root)).encode())
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

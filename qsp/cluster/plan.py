@@ -148,22 +148,25 @@ class Plan:
         Raises:
             ConfigError: If one of them changed after the plan was made.
         """
-        found = file_digests(self.run, list(self.files))
-        for name in (name for name in self.files if found[name] != self.files[name]):
-            todo = "A plan is frozen: make a new one with qsp plan"
-            raise ConfigError(str(self.run / name), "the file must match the plan", "changed", todo)
         now = environment()
         changed = [name for name in now if now[name] != self.environment.get(name)]
         if changed:
+            made_with = (
+                f"qsp {self.environment.get('qsp')}, code {self.environment.get('code', '')[:12]}"
+            )
+            rule = f"code and packages must be those that made the plan ({made_with})"
             got = ", ".join(
                 f"{n} {now[n][:12]} (plan: {self.environment.get(n)!s:.12})" for n in changed
             )
-            rule = "the versions of code and packages must match the plan"
             todo = (
                 f"This is {Path(qsp.__file__).parent}: use the version of the plan, "
                 "or make a new plan"
             )
             raise ConfigError(str(self.run), rule, got, todo)
+        found = file_digests(self.run, list(self.files))
+        for name in (name for name in self.files if found[name] != self.files[name]):
+            todo = "A plan is frozen: make a new one with qsp plan"
+            raise ConfigError(str(self.run / name), "the file must match the plan", "changed", todo)
 
     def prepared(self) -> "Prepared":
         """Prepare the run from the input files of the plan.

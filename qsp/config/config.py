@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
+from qsp import shipped
 from qsp.config import tables
 from qsp.config.arms import Protocol
 from qsp.config.messages import Source
@@ -52,8 +53,8 @@ class Config(tables.Table):
         tables.Text,
         Rule(
             "be the name or the .toml file of a population",
-            'Write population = "../populations/nhl.toml", counted from the config; a name such as '
-            '"nhl" is looked for in populations/ beside the config and one folder above',
+            'Write population = "nhl" for a population of the package, or the path of a file '
+            "relative to the config",
         ),
     ]
     patients: Annotated[
@@ -141,21 +142,33 @@ class Config(tables.Table):
     def population_file(self) -> Path:
         """The file of the population.
 
-        A name stands for `populations/NAME.toml` beside the config or one folder above it.
+        A name means `populations/NAME.toml` in the folder of the config or one folder above it, or
+        else a population that ships with the package.
 
         Raises:
             ConfigError: If there is no such file.
         """
-        return self._found("population", "populations")
+        if self.population.endswith(".toml"):
+            return self._file_of("population")
+        local = self._local_population()
+        path = shipped.find("populations", self.population) if local is None else local
+        if path is None:
+            raise self._unknown_population()
+        return path
+
+    @property
+    def has_shipped_population(self) -> bool:
+        """Whether the population is named and ships with the package."""
+        return not self.population.endswith(".toml") and self._local_population() is None
 
     @property
     def molecule_file(self) -> Path | None:
-        """The file of the molecule where the config gives a path, None where it gives a name.
+        """The file of the molecule, or None if the config names a molecule of the package.
 
         Raises:
             ConfigError: If there is no such file.
         """
-        return self._found("molecule", "") if self.molecule.endswith(".toml") else None
+        return self._file_of("molecule") if self.molecule.endswith(".toml") else None
 
     def trial(self, molecular_weight_kda: float) -> Trial:
         """The trial that the config describes.
@@ -189,25 +202,28 @@ class Config(tables.Table):
         )
         return tuple(of_patients(arm, self.patient_ids) for arm in arms)
 
-    def _found(self, key: str, folder: str) -> Path:
+    def _file_of(self, key: Literal["population", "molecule"]) -> Path:
         written = getattr(self, key)
-        beside = self.source.file.parent
-        if written.endswith(".toml"):
-            path = beside / written
-            if path.is_file():
-                return path
-            near = suggest(path.name, [other.name for other in path.parent.glob("*.toml")])
-            rule = f"the value must be a file that exists, counted from {self.source.file.name}"
-            todo = f"{near} Check the path".strip()
-            raise ConfigError(key, rule, repr(written), todo)
-        # The folder above "." is not ".": a file named from its own folder has one too.
-        folders = [beside / folder, Path(os.path.abspath(beside)).parent / folder]
-        for path in (place / f"{written}.toml" for place in folders):
-            if path.is_file():
-                return path
-        known = sorted({path.stem for place in folders for path in place.glob("*.toml")})
-        rule = f"the value must name a file in {folder}, beside the config or one folder above"
-        todo = f"{suggest(written, known)} Known here: {', '.join(known)}".strip()
-        if not known:
-            todo = f'There is no file in {folder}: give the path, such as "../{folder}/nhl.toml"'
-        raise ConfigError(key, rule, repr(written), todo)
+        path = self.source.file.parent / written
+        if path.is_file():
+            return path
+        near = suggest(path.name, [other.name for other in path.parent.glob("*.toml")])
+        rule = f"the value must be a file that exists, relative to {self.source.file.name}"
+        raise ConfigError(key, rule, repr(written), f"{near} Check the path".strip())
+
+    def _local_population(self) -> Path | None:
+        paths = (place / f"{self.population}.toml" for place in self._population_folders())
+        return next((path for path in paths if path.is_file()), None)
+
+    def _population_folders(self) -> tuple[Path, Path]:
+        # The parent of Path(".") is itself, so the folder above is taken of the absolute path.
+        here = self.source.file.parent
+        return here / "populations", Path(os.path.abspath(here)).parent / "populations"
+
+    def _unknown_population(self) -> ConfigError:
+        local = {path.stem for place in self._population_folders() for path in place.glob("*.toml")}
+        known = sorted({*local, *shipped.names("populations")})
+        near = suggest(self.population, known) or shipped.suggestion("populations", self.population)
+        rule = "the value must be the name or the .toml file of a population"
+        todo = f"{near} Known names: {', '.join(known)}".strip()
+        return ConfigError("population", rule, repr(self.population), todo)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qsp import shipped
 from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
@@ -27,7 +28,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     """Read and check a config.
 
     Args:
-        path: The TOML file.
+        path: The TOML file, or the name of a config that ships with the package.
         overrides: Changes, each as KEY=VALUE, such as `arms.flat.doses.0.amount=30 mg`.
         patients: Patients that the run has, whatever number the file says.
 
@@ -37,7 +38,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     Raises:
         ConfigError: With file, key, rule, value and what to do, at the first thing that is wrong.
     """
-    file = Path(path)
+    file = config_file(path)
     text = _text(file)
     data, applied = overridden(_tables(file, text), overrides)
     source = Source(file, text, applied)
@@ -63,13 +64,27 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     return config
 
 
+def config_file(path: Path | str) -> Path:
+    """Return the file of a config: the path if there is such a file, else the shipped config.
+
+    Raises:
+        ConfigError: If there is neither, with the nearest names.
+    """
+    file, name = Path(path), Path(path).as_posix()
+    if file.exists():
+        return file
+    found = None if file.suffix == ".toml" else shipped.find("configs", name)
+    if found is not None:
+        return found
+    near = suggest(file.name, sorted(other.name for other in file.parent.glob("*.toml")))
+    near = near or shipped.suggestion("configs", name.removesuffix(".toml"))
+    todo = f"{near} Check the path, or write the name of a shipped config".strip()
+    raise ConfigError(str(file), "the config file must exist", "missing", todo)
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        known = sorted(other.name for other in file.parent.glob("*.toml"))
-        todo = f"{suggest(file.name, known)} Check the path".strip()
-        raise ConfigError(str(file), "the config file must exist", "missing", todo) from None
     except (OSError, UnicodeDecodeError):
         todo = "Name a TOML file in UTF-8"
         rule = "the config must be a text file"

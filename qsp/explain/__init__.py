@@ -22,9 +22,7 @@ from typing import NamedTuple
 from qsp.errors import ConfigError, suggest
 from qsp.explain import catalog, mechanisms, parameters, variables
 from qsp.explain.values import Files, shipped
-
-POPULATIONS = Path("populations")
-"""Folder of population files, relative to the root of a checkout."""
+from qsp.shipped import folder
 
 
 class Kind(NamedTuple):
@@ -48,12 +46,12 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def explain(name: str, populations: Path = POPULATIONS) -> list[str]:
+def explain(name: str, populations: Path | None = None) -> list[str]:
     """Explain a name.
 
     Args:
         name: Name of any kind in `KINDS`, or a key of `KINDS` for a list of its names.
-        populations: Folder of population files; without it, their values are left out.
+        populations: Folder of population files; by default the shipped ones.
 
     Returns:
         Lines of text.
@@ -61,7 +59,7 @@ def explain(name: str, populations: Path = POPULATIONS) -> list[str]:
     Raises:
         ConfigError: If the name is unknown; the message suggests similar names.
     """
-    files = shipped(populations)
+    files = shipped(populations or folder("populations"))
     if name in KINDS:
         return list(KINDS[name].names(files))
     sections = [found for kind in KINDS.values() if (found := kind.lines(name, files))]

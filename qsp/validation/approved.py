@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from qsp import run as runs
+from qsp import shipped
 from qsp.endpoints import crs, steps
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError
@@ -108,12 +109,16 @@ def _is(row: Mapping[str, str], config: str) -> bool:
 
 
 def compare(
-    folder: Path, *, patients: int, seed: int | None = None, progress: Progress | None = None
+    folder: Path | None = None,
+    *,
+    patients: int,
+    seed: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Compared, ...]:
     """Simulate every regimen of the table and compare it with its published rates.
 
     Args:
-        folder: Folder of the configs.
+        folder: Folder of the configs; by default that of the shipped approved regimens.
         patients: Number of virtual patients per regimen.
         seed: Seed of the populations; by default, that of each config.
         progress: Receives an update after each chunk of patients.
@@ -123,6 +128,7 @@ def compare(
         SolveError: If patients could not be simulated.
     """
     known = approved()
+    folder = folder or shipped.folder("configs") / "approved"
     prepared = [_prepared(folder, each, patients, seed) for each in known]
     return tuple(
         compared(each, runs.run(one, progress).to_dataset())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qsp import shipped
 from qsp.engine.progress import Progress
 from qsp.validation.curves import curve_facts
 from qsp.validation.facts import published_facts
 from qsp.validation.row import Row
 from qsp.validation.study import STUDIES, conduct, prepare
-
-POPULATIONS = Path("populations")
-"""Folder of populations, relative to the root of a checkout."""
 
 
 def validate(
@@ -19,7 +17,7 @@ def validate(
     patients: int = 400,
     seed: int = 1,
     curves: Path | None = None,
-    populations: Path = POPULATIONS,
+    populations: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Simulate the regimens with published values and compare the results.
@@ -28,7 +26,7 @@ def validate(
         patients: Number of virtual patients per regimen.
         seed: Seed of the populations.
         curves: Folder of digitized curves; without it, the comparisons with curves are skipped.
-        populations: Folder of the population files.
+        populations: Folder of the population files; by default the shipped ones.
         progress: Receives an update after each chunk of each of the four runs.
 
     Returns:
@@ -40,6 +38,7 @@ def validate(
         SolveError: If patients could not be simulated.
     """
     # Read and check all input before simulating.
+    populations = populations or shipped.folder("populations")
     prepared = {
         name: prepare(name, patients=patients, seed=seed, populations=populations)
         for name in STUDIES

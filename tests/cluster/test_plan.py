@@ -77,7 +77,9 @@ def test_changed_input_is_found(plan):
 def test_changed_code_is_found(plan, monkeypatch):
     now = {**plan.environment, "code": "other", "jax": "0.0.1"}
     monkeypatch.setattr("qsp.cluster.plan.environment", lambda: now)
-    with pytest.raises(ConfigError, match=r"must match the plan, but is code other.*jax 0.0.1"):
+    with pytest.raises(
+        ConfigError, match=r"must be those that made the plan .*, but is code other.*jax 0.0.1"
+    ):
         plan.prepared()
 
 

@@ -159,10 +159,10 @@ def test_population_is_found_from_the_folder_of_the_config_too(write, tmp_path, 
         assert load(name).population_file.samefile(above)
 
 
-def test_where_there_is_no_population_the_path_is_asked_for(write, tmp_path):
+def test_unknown_population_is_refused_with_the_names_of_the_package(write, tmp_path):
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
-    path = write(STEP_UP, "elsewhere/deep/trial.toml")
-    with pytest.raises(ConfigError, match='give the path, such as "../populations/nhl.toml"'):
+    path = write(STEP_UP.replace('"nhl"', '"nhl_fll"'), "elsewhere/deep/trial.toml")
+    with pytest.raises(ConfigError, match=r"Did you mean 'nhl_fl'.*Known names: .*myeloma, nhl"):
         load(path)
 
 
