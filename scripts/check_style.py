@@ -37,7 +37,7 @@ BANNED: dict[str, str] = {
     r"\"\"\"(Of|By|Its|Their|Whom?|Whose)\b": "name the thing",
     _SENTENCE + r"(What|Who|Whoever|Whatever|Whom)\b(?![^.]*\?)": "start with a noun or a verb",
     r"\b(what|whatever|who) (is|was|are|were) "
-    r"(given|asked|wanted|there|shown|left|known|wrong)\b": "name it: doses, administrations, input",
+    r"(given|asked|wanted|there|shown|left|known|wrong)\b": "name it: doses, actions, input",
     r"\bcannot be had\b|\bis there already\b|\b(a|what) was given\b": (
         "say what is missing or exists"
     ),

@@ -14,7 +14,7 @@ import qsp
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "qsp").rglob("*.py"))
-SCRIPTS = [".ci/run", "scripts/check", "scripts/quickstart"]
+SCRIPTS = [".ci/run", "scripts/check", "scripts/quickstart", "scripts/try_wheel"]
 
 LONGEST_FILE = 350
 # Where a developer's machine keeps things; lower-case names only, so that a URL's path passes.
