@@ -8,6 +8,8 @@ import hypothesis
 import jax
 import pytest
 
+pytest.register_assert_rewrite("tests.golden_messages")
+
 # Figures are drawn to files; no test opens a window.
 os.environ.setdefault("MPLBACKEND", "Agg")
 

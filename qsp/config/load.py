@@ -15,6 +15,7 @@ from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
 from qsp.config.patients import Roster, notes, patient_ids
 from qsp.config.patients import shown as ids_shown
+from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, suggest
 from qsp.molecules.molecule import check_name
 from qsp.trial.dose_rows import dose_rows
@@ -40,8 +41,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     """
     file = config_file(path)
     text = _text(file)
-    data, applied = overridden(_tables(file, text), overrides)
-    source = Source(file, text, applied)
+    data, source = _renamed_and_overridden(file, text, overrides)
     data.setdefault("name", file.stem)
     try:
         table = _patients_of_table(data, source)
@@ -89,6 +89,18 @@ def _text(file: Path) -> str:
         todo = "Name a TOML file in UTF-8"
         rule = "the config must be a text file"
         raise ConfigError(str(file), rule, "not readable as one", todo) from None
+
+
+def _renamed_and_overridden(
+    file: Path, text: str, overrides: Sequence[str]
+) -> tuple[dict[str, Any], Source]:
+    """Tables of a config with current keys and with the overrides, and their source."""
+    tables, in_file = with_new_keys(_tables(file, text), str(file))
+    changed = overridden(tables, overrides)
+    # An override may be a table, with old keys in it.
+    data, in_overrides = with_new_keys(changed.tables, f"{file} with --set")
+    warn_of_renamed((*in_file, *changed.renamed, *in_overrides), str(file))
+    return data, Source(file, text, changed.applied)
 
 
 def _tables(file: Path, text: str) -> dict[str, Any]:

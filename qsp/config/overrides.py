@@ -1,8 +1,8 @@
 """Changes to a config from the command line: `--set arms.flat.doses.0.amount="30 mg"`.
 
-The key is a TOML key, with numbers for the items of a list (from 0); a part with other characters
-stands in quotes. The value is read as TOML, and as plain text where it is none, for a shell takes
-quotes away.
+The key is a TOML key, with numbers (from 0) for the items of a list; a part with special characters
+is written in quotes. The value is read as TOML, or as plain text if it is not TOML, because a shell
+removes quotes.
 """
 
 from __future__ import annotations
@@ -10,38 +10,51 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from qsp.config.messages import dotted, shown
+from qsp.config.renamed import Renaming, new_path
 from qsp.errors import ConfigError, suggest
 
-# Entries of these tables are named by the user: a name nobody defined is a misspelt one.
+# Users name the entries of these tables, so a name that the file does not define is a typing error.
 _NAMED = ("arms", "premedication", "rescue")
 
 
-def overridden(
-    data: dict[str, Any], overrides: Sequence[str]
-) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
-    """The tables of a config with the overrides in place.
+class Overridden(NamedTuple):
+    """The tables of a config after the overrides.
 
     Args:
-        data: Tables as TOML gives them; left as they are.
+        tables: The new tables.
+        applied: Key and text of each override, in order.
+        renamed: Keys of overrides that were given under old names.
+    """
+
+    tables: dict[str, Any]
+    applied: tuple[tuple[str, str], ...]
+    renamed: tuple[Renaming, ...]
+
+
+def overridden(data: dict[str, Any], overrides: Sequence[str]) -> Overridden:
+    """Apply overrides to the tables of a config.
+
+    Args:
+        data: Tables as TOML gives them; they are not changed.
         overrides: Texts KEY=VALUE, applied in order.
 
-    Returns:
-        The new tables, and key and text of each override.
-
     Raises:
-        ConfigError: If an override is no KEY=VALUE or its key leads nowhere.
+        ConfigError: If a text is not KEY=VALUE or its key does not exist.
     """
     data = copy.deepcopy(data)
-    applied = []
+    applied, renamed = [], []
     for text in overrides:
-        parts = _key(text)
+        written = _key(text)
+        parts = new_path(written)
+        if parts != written:
+            renamed.append(Renaming(dotted(written), parts[-1]))
         line = " ".join(text.splitlines())
         _set(data, parts, _value(text), f"--set {line}")
         applied.append((dotted(parts), line))
-    return data, tuple(applied)
+    return Overridden(data, tuple(applied), tuple(renamed))
 
 
 def _key(text: str) -> tuple[str, ...]:
@@ -58,7 +71,7 @@ def _key(text: str) -> tuple[str, ...]:
     while isinstance(inner, dict) and inner:
         part, inner = next(iter(inner.items()))
         parts.append(part)
-    # A path of parameters is one key, whether or not it is in quotes.
+    # The path of a parameter is one key, with or without quotes.
     if parts[0] == "arms" and parts[2:3] == ["parameters"] and len(parts) > 4:
         parts[3:] = [".".join(parts[3:])]
     return tuple(parts)
@@ -101,13 +114,13 @@ def _set(data: dict[str, Any], parts: tuple[str, ...], value: Any, where: str) -
 
 
 def _add_table(node: dict[str, Any], parts: tuple[str, ...], where: str) -> None:
-    """Make room for a key whose table the file leaves out, such as method.rtol."""
+    """Add the table of a key that the file does not have, such as `method` for method.rtol."""
     key, part = dotted(parts), parts[-1]
     if len(parts) == 2 and parts[0] in _NAMED:
         todo = f"{suggest(part, node)} Known here: {', '.join(node) or 'none'}".strip()
-        raise ConfigError(where, f"{key} must be in the file", "not", todo)
+        raise ConfigError(where, f"{key} must be in the file", "missing", todo)
     if part == "doses":
         other = node.get("same_doses_as")
         todo = f"Change {dotted(('arms', other, 'doses'))}" if other else "Add doses to the file"
-        raise ConfigError(where, f"{key} must be in the file", "not", todo)
+        raise ConfigError(where, f"{key} must be in the file", "missing", todo)
     node[part] = {}

@@ -1,0 +1,41 @@
+"""A plan of another version is refused: the message names its code and what to do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import qsp
+from qsp.cluster.plan import PLAN, read_plan
+from qsp.errors import ConfigError
+
+OLD = Path(__file__).parents[1] / "old" / "plan.json"
+CODE = "864be4330ef9"
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    shutil.copyfile(OLD, tmp_path / PLAN)
+    return tmp_path
+
+
+def test_old_plan_is_read(old_run):
+    """`qsp status` and `qsp finalize` may still look at it."""
+    plan = read_plan(old_run)
+    assert plan.environment["qsp"] == "0.1.0"
+    assert plan.environment["code"].startswith(CODE)
+    assert plan.patients == 4
+
+
+def test_old_plan_is_refused_by_the_name_of_its_code(old_run):
+    plan = read_plan(old_run)
+    with pytest.raises(ConfigError) as caught:
+        plan.prepared()
+    message = str(caught.value)
+    assert message.startswith(
+        f"{old_run}: code and packages must be those the plan was made with "
+        f"(qsp 0.1.0, code {CODE}), but is code "
+    )
+    assert (
+        f"This is {Path(qsp.__file__).parent}: use that of the plan, or make a new plan" in message
+    )
