@@ -100,7 +100,7 @@ def test_molecule_and_population_show_their_values():
     assert "against gp100" in text
     assert "synapse.beta50_act" in text
     text = explained("nhl")
-    assert "Whom it represents" in text
+    assert "Represents: " in text
     assert "mixture b_cells" in text
 
 

@@ -1,4 +1,4 @@
-"""The config of a run: every key of the file, checked and completed, and the trial it describes."""
+"""The config of a run: the keys of the file with their defaults, and the trial it describes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from qsp.trial.regimen import Arm
 from qsp.units import parse
 
 LONGEST = 3650.0
-"""Days of a trial at most."""
+"""Maximum length of a trial [day]."""
 
 
 def _in_days(value: object) -> object:
-    """A length with a unit as a number of days; a bare number is one already."""
+    """Convert text with a unit to a number of days; a number is in days already."""
     return parse(value, "day", where="days") if isinstance(value, str) else value
 
 
 class Config(tables.Table):
-    """A config file; `qsp.config.load` reads one.
+    """A config file, as `qsp.config.load` reads it.
 
-    Quantities are texts with units, as they were written. A path in the file counts from the file.
+    Quantities are text with units. Paths are relative to the file.
     """
 
     name: Annotated[
@@ -41,10 +41,12 @@ class Config(tables.Table):
         Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
         Rule(
             "be letters, digits, dots, dashes and underscores",
-            "It names the folder of the run; left out, it is the name of the file",
+            "It names the folder of the run; the default is the name of the file",
         ),
     ]
-    title: Annotated[tables.Text | None, Rule("be a text in quotes", "Say what is compared")] = None
+    title: Annotated[tables.Text | None, Rule("be text in quotes", "Describe the comparison")] = (
+        None
+    )
     molecule: Annotated[
         tables.Text,
         Rule("be the name of a molecule or a .toml file", 'Write molecule = "mosunetuzumab"'),
@@ -116,7 +118,7 @@ class Config(tables.Table):
 
     @property
     def source(self) -> Source:
-        """File, text and overrides the config was read from."""
+        """File, text and overrides from which the config was read."""
         return self._source
 
     @property
@@ -126,12 +128,12 @@ class Config(tables.Table):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a modeler should know about who is in the run, in sentences."""
+        """Sentences about the patients of the run that the user should know."""
         return self._notes
 
     @property
     def visit_times(self) -> tuple[float, ...]:
-        """Times of the visits [day]; the end of the trial where none are named."""
+        """Times of the visits [day]; the end of the trial by default."""
         if not self.visits:
             return (self.days,)
         return tuple(
@@ -171,10 +173,10 @@ class Config(tables.Table):
         return self._file_of("molecule") if self.molecule.endswith(".toml") else None
 
     def trial(self, molecular_weight_kda: float) -> Trial:
-        """The trial that the config describes.
+        """Return the trial that the config describes.
 
         Args:
-            molecular_weight_kda: Of the molecule [kDa].
+            molecular_weight_kda: Molecular weight of the molecule [kDa].
 
         Raises:
             ConfigError: At the first key, or line of a dose table, that breaks a rule.

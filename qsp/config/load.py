@@ -1,4 +1,4 @@
-"""Read a config file, with the changes of the command line, and refuse it if anything is wrong."""
+"""Read a config file, apply the overrides of the command line, and check the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qsp.molecules.molecule import check_name
 from qsp.trial.dose_rows import dose_rows
 from qsp.trial.length import least_days
 
-# Only scales amounts, so what is wrong with a trial shows with any weight.
+# The molecular weight only scales amounts, so any weight reveals the errors of a trial.
 _ANY_WEIGHT = 150.0
 
 
@@ -31,13 +31,13 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     Args:
         path: The TOML file, or the name of a config that ships with the package.
         overrides: Changes, each as KEY=VALUE, such as `arms.flat.doses.0.amount=30 mg`.
-        patients: Patients that the run has, whatever number the file says.
+        patients: Patients of the run; they replace the number of patients in the file.
 
     Returns:
-        The config, complete: a trial can be made of it.
+        The config, with every rule checked: `Config.trial` does not fail.
 
     Raises:
-        ConfigError: With file, key, rule, value and what to do, at the first thing that is wrong.
+        ConfigError: At the first error, with file, key, rule, value and remedy.
     """
     file = config_file(path)
     text = _text(file)
@@ -56,7 +56,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
         raise first_error(error, Config, source) from None
     except ConfigError as error:
         known = error.where.split(".", 1)[0] in (*Config.model_fields, "trial")
-        # A dose table names its own file and line.
+        # An error of a dose table already names the file and the line.
         named = source.say(error) if known else error
         if isinstance(error, LengthError):
             named = source.shortened(named, error.needed)
@@ -88,7 +88,7 @@ def _text(file: Path) -> str:
     except (OSError, UnicodeDecodeError):
         todo = "Name a TOML file in UTF-8"
         rule = "the config must be a text file"
-        raise ConfigError(str(file), rule, "not readable as one", todo) from None
+        raise ConfigError(str(file), rule, "not readable as text", todo) from None
 
 
 def _renamed_and_overridden(
@@ -107,12 +107,12 @@ def _tables(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        todo = "Correct that line; texts and quantities stand in quotes"
+        todo = "Correct that line; text and quantities need quotes"
         raise ConfigError(str(file), "the file must be TOML", f"not: {error}", todo) from None
 
 
 def _patients_of_table(data: dict[str, Any], source: Source) -> Roster | None:
-    """Patients of the dose table, None where there is none that can be read."""
+    """Patients of the dose table, or None if the config has no dose table."""
     table = data.get("dose_table")
     if not isinstance(table, dict) or not isinstance(table.get("file"), str):
         return None
@@ -124,20 +124,22 @@ def _patients_of_table(data: dict[str, Any], source: Source) -> Roster | None:
 
 
 def _set_patients(
-    data: dict[str, Any], source: Source, table: Roster | None, given: Roster | None
+    data: dict[str, Any], source: Source, table: Roster | None, roster: Roster | None
 ) -> int | None:
-    """Complete the number of patients; returns the one that was asked for, None where none was.
+    """Set the number of patients; return the number in the config, or None if it has none.
 
     Raises:
-        ConfigError: If an override asks for another number than a file of patients has.
+        ConfigError: If an override sets a number that differs from that of a file of patients.
     """
     asked = data.get("patients")
-    if given is not None:
+    if roster is not None:
         changed = any(key == "patients" for key, _ in source.overrides)
-        if changed and asked != len(given.ids):
-            rule = f"the value must be the number of patients in {given.file} ({len(given.ids)})"
-            raise ConfigError("patients", rule, shown(asked), "Leave it out: the file says who")
-        data["patients"] = len(given.ids)
+        if changed and asked != len(roster.ids):
+            rule = f"the value must be the number of patients in {roster.file} ({len(roster.ids)})"
+            raise ConfigError(
+                "patients", rule, shown(asked), "Leave it out: the file lists the patients"
+            )
+        data["patients"] = len(roster.ids)
     elif table is not None:
         data.setdefault("patients", max(1, len(table.ids)))
     return asked
@@ -145,22 +147,23 @@ def _set_patients(
 
 def _check_tables(config: Config) -> None:
     if config.dose_table is None and not config.arms:
-        todo = "Write [arms.NAME] tables, or [dose_table] in their place"
-        raise ConfigError("arms", "the value must be given, or else dose_table", "missing", todo)
+        todo = "Write [arms.NAME] tables or a [dose_table]"
+        rule = "the value must be given, unless there is a dose_table"
+        raise ConfigError("arms", rule, "missing", todo)
     for key in ("arms", "premedication"):
         if config.dose_table is not None and getattr(config, key):
-            todo = "Remove one of them; the table holds every dose"
-            raise ConfigError(key, "the value must not stand beside dose_table", "there", todo)
+            todo = "Remove one of them; the table has every dose"
+            raise ConfigError(key, "the value must not be given with dose_table", "given", todo)
 
 
 def _check(config: Config) -> None:
-    # The properties raise where there is no file.
+    # These properties raise if there is no file.
     if config.molecule_file is None:
         check_name(config.molecule)
     _ = config.population_file
     chosen = config.trajectories
     if chosen.patients and chosen.ids:
-        rule, todo = "the value must not stand beside patients", "Remove one of them"
+        rule, todo = "the value must not be given with patients", "Remove one of them"
         raise ConfigError("trajectories.ids", rule, list(chosen.ids), todo)
     for n, patient in enumerate(chosen.ids):
         if patient not in config.patient_ids:
@@ -175,7 +178,7 @@ def _check(config: Config) -> None:
 
 
 def _least_days(config: Config) -> int | None:
-    """Days that the trial needs, found in the longest one; None where that is wrong too."""
+    """Days that the trial needs, or None if even the longest trial has an error."""
     longest = config.model_copy(update={"days": LONGEST})
     try:
         arms = longest.trial(_ANY_WEIGHT).arms

@@ -1,8 +1,8 @@
-"""One clear line for whatever is wrong with a config file.
+"""One-line messages for errors in a config file.
 
-pydantic finds what breaks a rule and where; the words come from the `Rule` of the field. Rules that
-need several values are checked while the trial is built, where a `ConfigError` names the key alone;
-`Source` adds the file, or the option `--set` the value came from.
+pydantic finds the key that breaks a rule; the text comes from the `Rule` of the field. Rules that
+involve several values are checked while the trial is built, and their `ConfigError` names only the
+key; `Source` adds the file, or the `--set` option from which the value came.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _RULE = re.compile(r"arms\..+\.rules\.(\d+)(\..+)?")
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a config came from.
+    """Origin of a config.
 
     Args:
-        file: Path as it was given.
-        text: The TOML text as it was read.
+        file: Path of the file, as the user wrote it.
+        text: TOML text of the file.
         overrides: Key and whole text of each `--set KEY=VALUE`, in order.
     """
 
@@ -40,19 +40,19 @@ class Source:
 
     @property
     def effective_text(self) -> str:
-        """The TOML text with the overrides below it as comments."""
+        """The TOML text, followed by the overrides as comments."""
         changes = [f"# --set {text}" for _, text in self.overrides]
         return "\n".join([self.text.rstrip("\n"), *changes]) + "\n"
 
     def where(self, key: str) -> str:
-        """The override that set a key, or else the file."""
+        """Return the override that set a key, or else the file."""
         for name, text in reversed(self.overrides):
             if key == name or key.startswith(f"{name}."):
                 return f"{_SET}{text}"
         return str(self.file)
 
     def say(self, error: ConfigError) -> ConfigError:
-        """An error that names a key, as one that names the file too."""
+        """Return an error with the file added to its key."""
         if error.rule.startswith("the value "):
             key, rule = error.where, error.rule.removeprefix("the value ")
         else:
@@ -62,25 +62,25 @@ class Source:
         return ConfigError(self.where(key), f"{numbered(key)} {rule}", error.got, todo)
 
     def shortened(self, error: ConfigError, days: int | None) -> ConfigError:
-        """An error of what lies beyond the end, as one of the override that moved the end.
+        """Attribute an error beyond the end of the trial to the override that moved the end.
 
         Args:
-            error: As `say` has it; it stays as it is where no override is to blame.
-            days: Least length of the trial; None where it is not known.
+            error: Error from `say`; it is returned unchanged if no override moved the end.
+            days: Minimum length of the trial [day], or None if it is unknown.
         """
         moved = self.where("days")
         if moved == str(self.file) or error.where.startswith(_SET):
             return error
         line = "" if error.where == str(self.file) else f"{error.where}: "
-        beyond = f"Beyond the end is {line}{error.rule.split(' ', 1)[0]} ({error.got})"
-        rule = "days must have room for every dose and visit"
+        beyond = f"{line}{error.rule.split(' ', 1)[0]} ({error.got}) is beyond the end"
+        rule = "days must cover every dose and visit"
         rule += "" if days is None else f", which needs {days} or more"
-        todo = f"{beyond}: lengthen the trial, or change that too"
+        todo = f"{beyond}: lengthen the trial, or change that value too"
         return ConfigError(moved, rule, moved.partition("=")[2].strip(), todo)
 
 
 def dotted(parts: Sequence[str | int]) -> str:
-    """A key as TOML and `--set` write it: arms.flat.doses.0.amount."""
+    """Join a key as in TOML and `--set`: arms.flat.doses.0.amount."""
     bare = re.compile(r"[A-Za-z0-9_-]+")
     return ".".join(
         str(part) if bare.fullmatch(str(part)) else json.dumps(part, ensure_ascii=False)
@@ -89,13 +89,13 @@ def dotted(parts: Sequence[str | int]) -> str:
 
 
 def numbered(key: str) -> str:
-    """A key with the number of its rule: keys count from 0, as `--set` does, and rules from 1."""
+    """Add the number of the rule to a key; keys count rules from 0, messages from 1."""
     rule = _RULE.fullmatch(key)
     return f"{key} (rule {int(rule[1]) + 1})" if rule else key
 
 
 def shown(value: object) -> str:
-    """A value of a TOML file in a message."""
+    """Format a value of a TOML file for a message."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -106,7 +106,7 @@ def shown(value: object) -> str:
 
 
 def first_error(error: ValidationError, model: type[BaseModel], source: Source) -> ConfigError:
-    """The first thing wrong, a misspelt key before anything else: it explains what is missing."""
+    """Return the first error; an unknown key goes first, as it explains missing keys."""
     found = error.errors(include_url=False, include_context=False)
     worst = min(found, key=lambda e: e["type"] != "extra_forbidden")
     parts = tuple(part for part in worst["loc"] if part != "[key]")
@@ -119,7 +119,7 @@ def first_error(error: ValidationError, model: type[BaseModel], source: Source) 
         near = suggest(str(parts[-1]), known)
         todo = f"{near} Keys here: {', '.join(known)}".strip()
         if len(parts) == 1 and not near and isinstance(worst["input"], Mapping):
-            todo += ". Values of the model stand in a file: qsp run CONFIG --parameters FILE.toml"
+            todo += ". Values of the model go in a file: qsp run CONFIG --parameters FILE.toml"
         return ConfigError(where, f"{key} must be a known key", "unknown", todo)
     kind, rule = _descend(model, parts)
     advice = rule.todo.replace("KEY", next(str(p) for p in parts[::-1] if isinstance(p, str)))
@@ -140,7 +140,7 @@ def _near(value: object, kind: Any) -> str:
 
 
 def _descend(model: type[BaseModel], parts: Sequence[str | int]) -> tuple[Any, Rule]:
-    """The type that a key has, and the innermost rule on the way to it."""
+    """Return the type of a key, and the innermost rule on the path to it."""
     kind, rule = model, Rule("be a table", "Write it as [NAME]")
     for part in parts:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -155,7 +155,7 @@ def _descend(model: type[BaseModel], parts: Sequence[str | int]) -> tuple[Any, R
 
 
 def _unwrapped(kind: Any, rule: Rule) -> tuple[Any, Rule]:
-    """The type without its annotations and without "or None"."""
+    """Remove annotations and "or None" from a type."""
     while get_origin(kind) in (Annotated, Union, UnionType):
         if get_origin(kind) is Annotated:
             rule = next((found for found in get_args(kind) if isinstance(found, Rule)), rule)

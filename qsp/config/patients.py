@@ -1,6 +1,6 @@
-"""Which patients a run has: those of a file of covariates, of a dose table, or 0, 1, 2 ...
+"""Patients of a run: those of a file of covariates, those of a dose table, or 0, 1, 2 ...
 
-A patient is known by his id everywhere: in the files of the user, in the draws and in the results.
+The same id identifies a patient in the files of the user, in the random draws and in the results.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ MOST_SHOWN = 8
 
 @dataclasses.dataclass(frozen=True)
 class Roster:
-    """Patients that a file names.
+    """Patients of a file.
 
     Args:
-        ids: In increasing order.
+        ids: Ids of the patients, in increasing order.
         file: Name of the file, for messages.
     """
 
@@ -27,21 +27,22 @@ class Roster:
     file: str
 
 
-def patient_ids(count: int, table: Roster | None, given: Roster | None) -> Sequence[int]:
-    """Ids of the patients of a run, in increasing order; a range where no file names them.
+def patient_ids(count: int, table: Roster | None, covariates: Roster | None) -> Sequence[int]:
+    """Return the ids of the patients of a run, in increasing order; a range if no file lists them.
 
     Args:
-        count: Number of patients the config asks for.
-        table: Patients of the dose table, if there is one; doses of a single ID are for everyone.
-        given: Patients of a file of covariates, if there is one; they are the patients of the run.
+        count: Number of patients in the config.
+        table: Patients of the dose table, if any; the doses of a single ID apply to all patients.
+        covariates: Patients of a file of covariates, if any; they are the patients of the run.
 
     Raises:
-        ConfigError: If a patient has covariates and no doses, or `count` is more than have doses.
+        ConfigError: If a patient has covariates but no doses, or if `count` is larger than the
+            number of patients with doses.
     """
-    if given is not None:
+    if covariates is not None:
         if table is not None and len(table.ids) > 1:
-            _check_doses(given, table)
-        return given.ids
+            _check_doses(covariates, table)
+        return covariates.ids
     own = () if table is None else table.ids
     if len(own) <= 1:
         return range(count)
@@ -52,31 +53,33 @@ def patient_ids(count: int, table: Roster | None, given: Roster | None) -> Seque
 
 
 def notes(
-    asked: int | None, ids: Sequence[int], table: Roster | None, given: Roster | None
+    asked: int | None, ids: Sequence[int], table: Roster | None, covariates: Roster | None
 ) -> tuple[str, ...]:
-    """What a modeler should know about who is in the run and who is not.
+    """Return sentences about differences between the patients of the run and those of its input.
 
     Args:
-        asked: Number of patients that was asked for; None where nobody said.
-        ids: Of the run.
-        table: Patients of the dose table.
-        given: Patients of a file of covariates.
+        asked: Number of patients in the config, or None if it has none.
+        ids: Ids of the patients of the run.
+        table: Patients of the dose table, if any.
+        covariates: Patients of a file of covariates, if any.
     """
-    said = []
-    if given is not None and asked not in (None, len(ids)):
-        who = _counted(len(ids))
-        said.append(f"The run has the {who} of {given.file}, not the {asked} of the config.")
-    if table is not None and 1 < len(table.ids) != len(ids):
-        of_whom = f" of {given.file}" if given else ""
-        said.append(
-            f"{table.file} has doses for {len(table.ids)} patients; the run has "
-            f"{len(ids)}{of_whom}: {shown(ids)}."
+    sentences = []
+    if covariates is not None and asked not in (None, len(ids)):
+        patients = _counted(len(ids))
+        sentences.append(
+            f"The run has the {patients} of {covariates.file}, not the {asked} of the config."
         )
-    return tuple(said)
+    if table is not None and 1 < len(table.ids) != len(ids):
+        origin = f" of {covariates.file}" if covariates else ""
+        sentences.append(
+            f"{table.file} has doses for {len(table.ids)} patients; the run has "
+            f"{len(ids)}{origin}: {shown(ids)}."
+        )
+    return tuple(sentences)
 
 
 def of_patients(arm: Arm, ids: Sequence[int]) -> Arm:
-    """An arm of a dose table, with the regimens of these patients."""
+    """Return an arm of a dose table with the regimens of these patients only."""
     if not arm.is_individual:
         return arm
     regimens = dict(zip(arm.patients, arm.regimens, strict=True))
@@ -85,20 +88,20 @@ def of_patients(arm: Arm, ids: Sequence[int]) -> Arm:
 
 
 def shown(ids: Sequence[int]) -> str:
-    """Ids in words: the first few, or the range where there is no gap."""
+    """Format ids: a range if they are consecutive, else the first few."""
     if len(ids) > 2 and list(ids) == list(range(ids[0], ids[0] + len(ids))):
         return f"{ids[0]} to {ids[-1]}"
     more = f" and {len(ids) - MOST_SHOWN} more" if len(ids) > MOST_SHOWN else ""
     return ", ".join(str(number) for number in ids[:MOST_SHOWN]) + more
 
 
-def _check_doses(given: Roster, table: Roster) -> None:
-    strangers = sorted(set(given.ids) - set(table.ids))
-    if strangers:
+def _check_doses(covariates: Roster, table: Roster) -> None:
+    without_doses = sorted(set(covariates.ids) - set(table.ids))
+    if without_doses:
         rule = f"every id must have doses in {table.file}"
-        got = f"id {strangers[0]} without"
+        got = f"{without_doses[0]}, which has none"
         todo = f"IDs of {table.file}: {shown(table.ids)}"
-        raise ConfigError(given.file, rule, got, todo)
+        raise ConfigError(covariates.file, rule, got, todo)
 
 
 def _counted(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Calendar, rules and rescue drugs, from text to what a trial does with them."""
+"""Convert calendar, rules and rescue drugs of a config to those of a trial."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _USED_BY = {
     "doses": ("drop_back",),
     "parts": ("split",),
 }
-"""Acts that a key of a rule belongs to."""
+"""Acts for which each key of a rule is allowed."""
 _DAYS = {
-    "delay": ("7 day", "after which the dose is due again"),
-    "split": ("1 day", "from one part of the dose to the next"),
-    "interval": ("14 day", "from this dose to the next, and between those after it"),
+    "delay": ("7 day", "the time until the dose is due again"),
+    "split": ("1 day", "the time between the parts of the dose"),
+    "interval": ("14 day", "the time from each dose to the next"),
 }
-"""Of each act that needs `days`: an example, and what they are."""
+"""For each act that needs `days`: an example, and the meaning of the key."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reactions:
-    """What arms with rules share.
+    """Settings that all arms with rules share.
 
     Args:
-        calendar: Visits, None where there are none.
-        rescue: Supportive drugs of rules, by name.
+        calendar: Visits, or None if the config has no calendar.
+        rescue: Supportive drugs that rules may give, by name.
         days: Length of the trial [day].
     """
 
@@ -49,20 +49,20 @@ class Reactions:
     days: float
 
     def reacting(self, arm: Arm, rules: Sequence[tables.DosingRule], where: str) -> Arm:
-        """An arm with its rules, checked.
+        """Return an arm with its rules added and checked.
 
         Args:
-            arm: Without them.
-            rules: Of the arm.
+            arm: Arm without rules.
+            rules: Rules of the arm.
             where: Key of the rules.
 
         Raises:
-            ConfigError: At the first key that breaks a rule.
+            ConfigError: At the first invalid key.
         """
         if self.calendar is None:
             todo = 'Write [calendar] with visits = [{ every = "1 day", until = "28 day" }]'
             raise ConfigError(
-                "calendar", "the value must be given where arms have rules", "missing", todo
+                "calendar", "the value must be given if arms have rules", "missing", todo
             )
         read = tuple(_rule(rule, f"{where}.{n}", n) for n, rule in enumerate(rules))
         asked = {rule.drug for rule in read if rule.gives}
@@ -92,9 +92,9 @@ class Reactions:
 
 
 def _calendar(table: tables.Calendar, doses: Sequence[float]) -> tuple[float, ...]:
-    """Visits that are named and those of planned doses, each once.
+    """Times of the visits in the table and of the planned doses, each once.
 
-    A visit close to a planned dose is that of the dose, to the bit.
+    A visit within 1e-6 days of a planned dose has exactly the time of the dose.
     """
     times = list(doses)
     for n, entry in enumerate(table.visits):
@@ -106,7 +106,9 @@ def _calendar(table: tables.Calendar, doses: Sequence[float]) -> tuple[float, ..
             todo = 'Write every = "1 day", for example'
             raise ConfigError(f"{key}.every", "the value must be above 0", repr(entry.every), todo)
         if first < 0.0 or until < first:
-            rule = "the value must not be before the first visit, nor that before the first dose"
+            rule = (
+                "the value must not be before the first visit, and no visit before the first dose"
+            )
             raise ConfigError(f"{key}.until", rule, repr(entry.until), "Correct from or until")
         count = math.floor((until - first) / every + 1e-9) + 1
         if count > MOST_VISITS:
@@ -117,11 +119,11 @@ def _calendar(table: tables.Calendar, doses: Sequence[float]) -> tuple[float, ..
 
 
 def _distinct(times: Sequence[float], first: set[float]) -> tuple[float, ...]:
-    kept: list[float] = []
+    distinct: list[float] = []
     for time in sorted(times, key=lambda t: (t not in first, t)):
-        if all(abs(time - other) > 1e-6 for other in kept):
-            kept.append(time)
-    return tuple(sorted(kept))
+        if all(abs(time - other) > 1e-6 for other in distinct):
+            distinct.append(time)
+    return tuple(sorted(distinct))
 
 
 def _share(text: str, where: str) -> float:
@@ -158,18 +160,21 @@ def _length(text: str, where: str) -> float:
 
 def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
     if (table.do is None) == (table.give is None):
-        got = "neither" if table.do is None else "both"
+        got = "missing" if table.do is None else repr(table.do)
+        without = "must be given, unless" if table.do is None else "must not be given, because"
         todo = 'Write do = "hold" for the dose, or give = "tocilizumab" for a drug'
-        raise ConfigError(f"{where}.do", "the value must be given, or else give", got, todo)
+        raise ConfigError(
+            f"{where}.do", f"the value {without} give is", got, todo
+        )
     for key, acts in _USED_BY.items():
         value = getattr(table, key)
         if value is not None and table.do not in acts:
-            rule, todo = f"the value must stand beside do = {' or '.join(acts)}", "Remove it"
+            rule, todo = f"the value must only be given with do = {' or '.join(acts)}", "Remove it"
             raise ConfigError(f"{where}.{key}", rule, shown(value), todo)
     if table.do in _DAYS and table.days is None:
-        example, what = _DAYS[table.do]
-        must = f"the value must be given beside do = {table.do}"
-        raise ConfigError(f"{where}.days", must, "missing", f'Write days = "{example}", {what}')
+        example, meaning = _DAYS[table.do]
+        must = f"the value must be given with do = {table.do}"
+        raise ConfigError(f"{where}.days", must, "missing", f'Write days = "{example}", {meaning}')
     return Rule(
         name=table.name or f"rule {n + 1}",
         when=parse_conditions(table.when, where=f"{where}.when"),

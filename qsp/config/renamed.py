@@ -44,8 +44,8 @@ class Renaming(NamedTuple):
     """A key that was found under its old name.
 
     Args:
-        key: Path of the key as it was written.
-        new: Its new name.
+        key: Path of the key in the file.
+        new: New name of the key.
     """
 
     key: str
@@ -75,7 +75,7 @@ def new_path(parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def warn_of_renamed(found: Sequence[Renaming], where: str) -> None:
-    """Warn once of all keys of a config that were found under their old names."""
+    """Warn once about all keys of a config that have old names."""
     if found:
         listed = ", ".join(f"{key} is now {new}" for key, new in dict.fromkeys(found))
         warnings.warn(

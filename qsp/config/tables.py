@@ -1,7 +1,7 @@
-"""The tables of a config file, as pydantic models: which keys there are and what each may hold.
+"""The tables of a config file as pydantic models: their keys and the allowed values.
 
-Every field carries a `Rule`, the words of the message when a value breaks it. Quantities stay text
-here; `qsp.config.arms` turns them into numbers, through `qsp.units` alone.
+Each field has a `Rule`, the text of the message for an invalid value. Quantities remain text here;
+`qsp.config.arms` converts them to numbers with `qsp.units`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from qsp.drugs import DRUG_BY_NAME
 from qsp.trial.rules import DoseAct
 
-# The names and limits of qsp.engine.method, written out because importing it takes seconds.
+# The names and limits of qsp.engine.method; they are repeated because its import takes seconds.
 Explicit = Literal["ROCK4", "ROCK2", "RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
 Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
 SOLVERS = get_args(Explicit) + get_args(Implicit)
@@ -21,7 +21,12 @@ SMALLEST_RTOL, LARGEST_RTOL = 1e-13, 1e-2
 
 
 class Rule(NamedTuple):
-    """What a value must be, and what to do where it is not; KEY stands for its name."""
+    """Text of the message for an invalid value.
+
+    Args:
+        must: The rule, as it follows "must".
+        todo: The remedy; KEY is replaced by the name of the key.
+    """
 
     must: str
     todo: str
@@ -32,7 +37,7 @@ def _listed(value: Any) -> Any:
 
 
 def _flattened(value: Any) -> Any:
-    """Nested tables as one table of dotted paths: a path may be written with or without quotes."""
+    """Flatten nested tables to one table of dotted paths, so that paths work without quotes."""
     if not isinstance(value, dict):
         return value
     flat: dict[str, Any] = {}
@@ -65,7 +70,7 @@ if TYPE_CHECKING:
 else:
     SupportiveDrug = Literal[SUPPORTIVE]
 Share = Annotated[
-    Text, Rule("be a share in quotes, from 0 to below 1", 'Write KEY = "10 %", for example')
+    Text, Rule("be a fraction in quotes, from 0 to below 1", 'Write KEY = "10 %", for example')
 ]
 Count = Annotated[
     int,
@@ -75,24 +80,24 @@ Count = Annotated[
 
 
 class Table(BaseModel):
-    """A table whose keys are all known."""
+    """A table that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Repeat(Table):
-    """Further doses: `times` in all, `every` from start to start."""
+    """Repeated doses: `times` in total, with the interval `every` between their starts."""
 
     every: Time
     times: Annotated[
         int,
         Field(strict=True, ge=1, le=1000),
-        Rule("be a whole number from 1 to 1000", "Count all doses, the first included"),
+        Rule("be a whole number from 1 to 1000", "Count all doses, including the first"),
     ]
 
 
 class Dose(Table):
-    """A dose of the molecule, or a row of doses at equal intervals."""
+    """A dose of the molecule, or several doses at equal intervals."""
 
     period: Annotated[
         Texts,
@@ -115,7 +120,7 @@ class Dose(Table):
 
 
 class Premedication(Table):
-    """A supportive drug: at a time of its own, or before doses of the molecule."""
+    """A supportive drug, given at fixed times or before doses of the molecule."""
 
     drug: Annotated[
         SupportiveDrug,
@@ -123,7 +128,7 @@ class Premedication(Table):
     ]
     amount: Amount
     cap: Cap | None = None
-    # Each drug has one route, so that the message can name it: see `supportive_doses`.
+    # `supportive_doses` checks the route, since it depends on the drug.
     route: Annotated[
         Text, Rule("be a route in quotes", 'Write "iv", "oral" or "sc", as the drug is given')
     ]
@@ -142,7 +147,7 @@ class Premedication(Table):
 
 
 class Visits(Table):
-    """Visits at equal intervals, from one time to another."""
+    """Visits at equal intervals between two times."""
 
     every: Time
     first: Annotated[Time | None, Field(alias="from")] = None
@@ -150,7 +155,7 @@ class Visits(Table):
 
 
 class Assay(Table):
-    """Coefficients of variation of what is measured at visits."""
+    """Coefficients of variation of the measurements at visits."""
 
     il6: Share | None = None
     tumor: Share | None = None
@@ -160,7 +165,7 @@ class Assay(Table):
 
 
 class Calendar(Table):
-    """Visits at which arms with rules are looked at and given their doses."""
+    """Visits at which patients of arms with rules are observed and dosed."""
 
     visits: Annotated[
         tuple[Visits, ...],
@@ -172,7 +177,7 @@ class Calendar(Table):
 
 
 class Window(Table):
-    """A limit of doses within any time of one length."""
+    """A maximum number of doses within any period of a given length."""
 
     doses: Annotated[
         int, Field(strict=True, ge=1, le=4), Rule("be a whole number from 1 to 4", "Lower it")
@@ -181,7 +186,7 @@ class Window(Table):
 
 
 class Rescue(Table):
-    """A supportive drug that rules may give, and its limits."""
+    """A supportive drug that rules may give, with its limits."""
 
     drug: Annotated[
         SupportiveDrug, Rule(f"be one of {', '.join(SUPPORTIVE)}", 'Write KEY = "tocilizumab"')
@@ -201,9 +206,9 @@ class Rescue(Table):
 
 
 class DosingRule(Table):
-    """What follows where conditions hold at a visit."""
+    """An action that follows if conditions hold at a visit."""
 
-    name: Annotated[Text | None, Rule("be a text in quotes", "Say what it is for")] = None
+    name: Annotated[Text | None, Rule("be text in quotes", "Describe the rule")] = None
     when: Annotated[
         Text, Rule("be conditions in quotes", 'Write when = "crs_grade >= 2", for example')
     ]
@@ -226,12 +231,15 @@ class DosingRule(Table):
 
 
 class Arm(Table):
-    """An arm: its doses, what is given with them, and the parameters that differ in it."""
+    """An arm: its doses, premedication, rules, and the parameters that differ in it."""
 
-    title: Annotated[Text | None, Rule("be a text in quotes", "Say what the arm is")] = None
+    title: Annotated[Text | None, Rule("be text in quotes", "Describe the arm")] = None
     doses: Annotated[
         tuple[Dose, ...],
-        Rule("be a list of doses", "Write one inline table { period, time, amount, route } a dose"),
+        Rule(
+            "be a list of doses",
+            "Write an inline table { period, time, amount, route } for each dose",
+        ),
     ] = ()
     same_doses_as: Annotated[Text | None, Rule("be the name of an arm", "Name one in quotes")] = (
         None
@@ -255,7 +263,7 @@ class Arm(Table):
 
 
 class DoseTable(Table):
-    """A NONMEM-style table in place of arms; `qsp.trial.dose_table` says what it may hold."""
+    """A NONMEM-style table that replaces the arms; see `qsp.trial.dose_table`."""
 
     file: Annotated[Text, Rule("be the path of a CSV file", 'Write file = "doses.csv"')]
     time_unit: Annotated[
@@ -274,7 +282,7 @@ class DoseTable(Table):
 
 
 class Method(Table):
-    """How the equations are solved, and the structure of those with an alternative."""
+    """Numerical method, and the form of equations that have an alternative."""
 
     solver: Annotated[
         Literal[Explicit, Implicit],
@@ -291,7 +299,7 @@ class Method(Table):
     ] = "float64"
     backend: Annotated[
         Literal["auto", "native", "xla"],
-        Rule("be auto, native or xla", "Leave it out: native where it can be"),
+        Rule("be auto, native or xla", "Leave it out for auto: native if possible"),
     ] = "auto"
     recruitment: Annotated[
         Literal["threshold", "mass_action"],
@@ -300,7 +308,7 @@ class Method(Table):
 
 
 class Trajectories(Table):
-    """Of whom trajectories are kept where there are too many patients to keep all."""
+    """Patients whose trajectories are saved if there are too many patients to save all."""
 
     patients: Annotated[
         Annotated[int, Field(strict=True, ge=1)] | None,

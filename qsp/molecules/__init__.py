@@ -1,4 +1,4 @@
-"""Molecules: what is known about each drug, as data files, and how files of parameters are read."""
+"""Molecules as data files, and the reader of parameter files."""
 
 from qsp.molecules.molecule import Molecule, load, names, read
 from qsp.molecules.parameter_file import (

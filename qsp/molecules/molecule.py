@@ -1,6 +1,6 @@
-"""A molecule: what is known about the drug, whatever disease it is given for.
+"""A molecule: the properties of a drug that do not depend on the disease.
 
-Package data in ``qsp/molecules/NAME.toml``, or a file of the user's own of the same form.
+The package has molecules in ``qsp/molecules/NAME.toml``; users add files of the same form.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ class Molecule:
     """One drug.
 
     Args:
-        name: Name of its file.
-        title: For people.
-        target: Antigen, as the populations name it.
-        format: Of the protein, in words.
-        molecular_weight: [kDa].
-        routes: Routes its pharmacokinetics cover.
+        name: Name of its file without the suffix.
+        title: Name in reports and figures.
+        target: Antigen, by its name in the populations.
+        format: Format of the protein, in words.
+        molecular_weight: Molecular weight [kDa].
+        routes: Routes of administration that its pharmacokinetics cover.
         clearance: ``time_varying`` (empirical, falls with time, contains the loss with target
             cells) or ``mechanistic`` (linear clearance, internalization with receptors, and
             loss of the drug on dying cells).
         synapse: Form of the bridges: ``equilibrium``, ``relaxed`` or ``kinetic``.
-        parameters: Its entries.
-        in_vitro: Measured concentrations of half effect (``activation``, ``killing``), for
-            comparison only; no parameter follows from them.
+        parameters: Entries of the file.
+        in_vitro: Measured half-effect concentrations (``activation``, ``killing``), for comparison
+            only; no parameter is derived from them.
     """
 
     name: str
@@ -67,15 +67,15 @@ class Molecule:
 
 
 def names() -> tuple[str, ...]:
-    """Molecules that come with the package."""
+    """Return the names of the molecules of the package."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
 def load(name: str | Path) -> Molecule:
-    """A molecule of the package by name, or of a file.
+    """Read a molecule of the package by name, or a molecule from a file.
 
     Args:
-        name: Such as ``mosunetuzumab``, or the path of a TOML file.
+        name: A name such as ``mosunetuzumab``, or the path of a TOML file.
 
     Raises:
         ConfigError: If there is no such molecule, or its file breaks a rule.
@@ -87,20 +87,20 @@ def load(name: str | Path) -> Molecule:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not that of a molecule of the package.
+    """Check that the package has a molecule of this name.
 
     Raises:
-        ConfigError: With the names that are known, and how to make a molecule of one's own.
+        ConfigError: If it has not, with the known names and the command for a new molecule.
     """
     if name not in names():
         rule = "the value must be the name of a molecule or a TOML file"
-        known = f"Known are {', '.join(names())}; qsp new NAME writes a file for another"
+        known = f"Known names: {', '.join(names())}; qsp new NAME writes a file for a new molecule"
         todo = f"{suggest(name, names())} {known}"
         raise ConfigError("molecule", rule, repr(name), todo.strip())
 
 
 def read(path: Path) -> Molecule:
-    """A molecule from its file.
+    """Read a molecule from its file.
 
     Raises:
         ConfigError: If the file breaks a rule.
@@ -109,8 +109,8 @@ def read(path: Path) -> Molecule:
     check_keys(table, (*_HEADER, *GROUPS, "correlations", "mixtures"), where)
     routes = table.get("routes", [])
     if not isinstance(routes, list) or not routes or not all(r in ROUTES for r in routes):
-        todo = f"Write a list of {' and '.join(ROUTES)}"
-        raise ConfigError(where, "routes must name how the drug is given", repr(routes), todo)
+        rule = f"routes must be a list of {' and '.join(ROUTES)}"
+        raise ConfigError(where, rule, repr(routes), 'Write routes = ["iv"], for example')
     weight = table.get("molecular_weight", {})
     return Molecule(
         name=path.stem,
@@ -127,7 +127,7 @@ def read(path: Path) -> Molecule:
 
 
 def _in_vitro(table: Any, file: str) -> Mapping[str, Entry]:
-    """Half-effect concentrations by effect."""
+    """Return the half-effect concentrations by effect."""
     check_keys(table, _EFFECTS, f"{file}: in_vitro")
     entries = parameter_file({"in_vitro": table}, file).entries
     for entry in entries.values():

@@ -1,12 +1,12 @@
-"""Files of parameters: TOML tables that mirror the paths of the parameters, one entry a value.
+"""Parameter files: TOML tables that mirror the paths of the parameters, with one entry per value.
 
 ::
 
     [disposition]
     V1 = { value = "5.49 L", cv = "31 %", status = "published", source = "Bender2024" }
 
-An entry says its value with a unit, where it comes from, and how it varies between patients. A
-file may add `[[correlations]]` between entries and `[[mixtures]]` of kinds of patient.
+An entry has a value with a unit, its origin, and its variability between patients. A file may also
+have `[[correlations]]` between entries and `[[mixtures]]` of subpopulations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from qsp.errors import ConfigError, suggest
 
 STATUSES = ("published", "assumed", "tuned")
-"""Read in the source named; set by hand or recalled; fitted or adjusted here."""
+"""Read in the cited source; assumed or recalled; fitted or adjusted to data."""
 
 _TEXTS = ("value", "source", "status", "note", "cv", "sd", "distribution", "low", "high")
 _KEYS = (*_TEXTS, "covariates", "replaces")
@@ -30,22 +30,22 @@ _TABLES = ("correlations", "mixtures")
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One value as a file gives it.
+    """A value of a parameter file.
 
     Args:
-        path: Such as ``disposition.V1``.
+        path: Path of the parameter, such as ``disposition.V1``.
         value: Number with unit, as text.
         file: Name of the file.
         status: One of `STATUSES`, or ``user``.
         source: Key in references.bib.
-        note: Why, in words.
+        note: Explanation of the value.
         cv: Coefficient of variation between patients, as text.
-        sd: Standard deviation between patients, as text; on the logit for ``logit_normal``.
-        distribution: Between patients; ``log_normal`` where there is a cv and nothing else is said.
-        low: Smallest value of a draw, as text.
-        high: Largest value of a draw, as text.
-        covariates: Models of what covariates do to the value.
-        replaces: Whether the entry is meant to overrule that of an earlier file.
+        sd: Standard deviation between patients, as text; on the logit scale for ``logit_normal``.
+        distribution: Distribution between patients; ``log_normal`` by default if there is a cv.
+        low: Lower bound of sampled values, as text.
+        high: Upper bound of sampled values, as text.
+        covariates: Covariate models of the value.
+        replaces: Whether the entry replaces that of an earlier file on purpose.
     """
 
     path: str
@@ -70,7 +70,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Correlation of two parameters between patients, on the scale on which they are normal."""
+    """Correlation of two parameters between patients, on the scale where both are normal."""
 
     between: tuple[str, str]
     value: float
@@ -79,12 +79,12 @@ class Correlation:
 
 @dataclasses.dataclass(frozen=True)
 class Component:
-    """One kind of patient in a mixture.
+    """A subpopulation of a mixture.
 
     Args:
-        name: In words.
-        weight: Its share.
-        values: By path, what differs: a median and perhaps a cv, or a factor.
+        name: Description of the subpopulation.
+        weight: Fraction of patients.
+        values: Values that differ, by path: a median with an optional cv, or a factor.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Component:
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Kinds of patient that exclude each other."""
+    """Subpopulations that exclude each other."""
 
     name: str
     components: tuple[Component, ...]
@@ -103,7 +103,7 @@ class Mixture:
 
 @dataclasses.dataclass(frozen=True)
 class ParameterFile:
-    """What one file says about parameters."""
+    """The entries, correlations and mixtures of a parameter file."""
 
     name: str
     entries: Mapping[str, Entry]
@@ -112,10 +112,10 @@ class ParameterFile:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
+    """Read a TOML file.
 
     Raises:
-        ConfigError: If there is no such file, or it is no TOML.
+        ConfigError: If the file is missing or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -123,32 +123,33 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(path.name, "the file must exist", "missing", "Check its path") from None
     except (OSError, UnicodeDecodeError):
         rule = "the file must be a text file"
-        raise ConfigError(path.name, rule, "not readable as one", "Save it as TOML") from None
+        raise ConfigError(path.name, rule, "not readable as text", "Save it as TOML") from None
     except tomllib.TOMLDecodeError as error:
-        todo = "Correct that line; texts and quantities stand in quotes"
+        todo = "Correct that line; text and quantities need quotes"
         raise ConfigError(path.name, "the file must be TOML", f"not: {error}", todo) from None
 
 
 def parameter_file(
     table: Mapping[str, Any], name: str, *, header: Iterable[str] = (), status: str = ""
 ) -> ParameterFile:
-    """Entries, correlations and mixtures of a file.
+    """Return the entries, correlations and mixtures of a file.
 
     Args:
-        table: The file as read.
-        name: Its name, for messages.
-        header: Keys at the top that are no parameters.
-        status: Status of entries that say none; where it is empty, entries must say theirs.
+        table: Content of the file.
+        name: Name of the file, for messages.
+        header: Keys at the top level that are not parameters.
+        status: Status of entries without one; if it is empty, every entry must have a status.
 
     Raises:
-        ConfigError: If an entry is malformed.
+        ConfigError: If an entry is invalid.
     """
-    aside = (*header, *_TABLES)
-    tree = {key: value for key, value in table.items() if key not in aside}
+    other_keys = (*header, *_TABLES)
+    tree = {key: value for key, value in table.items() if key not in other_keys}
     for key, value in tree.items():
         if not isinstance(value, Mapping):
-            todo = f"{suggest(key, aside)} Keys here: {', '.join(aside)}, and tables of parameters"
-            raise ConfigError(name, f"{key} must be a known key", "unknown", todo.strip())
+            known = f"{', '.join(other_keys)}, and tables of parameters"
+            todo = f"{suggest(key, other_keys)} Keys here: {known}".strip()
+            raise ConfigError(name, f"{key} must be a known key", "unknown", todo)
     entries = {entry.path: entry for entry in _entries(tree, "", name, status)}
     return ParameterFile(
         name,
@@ -179,7 +180,7 @@ def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry
     for key in _TEXTS:
         if key in table and not isinstance(table[key], str):
             todo = f'Write {key} = "{table[key]}", with its unit'
-            raise ConfigError(where, f"{key} must be a text in quotes", repr(table[key]), todo)
+            raise ConfigError(where, f"{key} must be text in quotes", repr(table[key]), todo)
     texts = {"status": status} | {key: table[key].strip() for key in _TEXTS if key in table}
     covariates = tuple(_items(table, "covariates", where))
     entry = Entry(
@@ -196,18 +197,19 @@ def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry
 def _check_provenance(entry: Entry, *, user: bool) -> None:
     allowed = (*STATUSES, "user") if user else STATUSES
     if entry.status not in allowed:
-        todo = f"Write one of {', '.join(STATUSES)}"
+        rule = f"status must be one of {', '.join(STATUSES)}"
         got = repr(entry.status) if entry.status else "missing"
-        raise ConfigError(entry.where, "status must say where the value comes from", got, todo)
+        raise ConfigError(entry.where, rule, got, "It states the origin of the value")
     if entry.status == "published" and not entry.source:
-        todo = "Name its key in references.bib, or write status = 'assumed'"
-        raise ConfigError(entry.where, "a published value must have a source", "without", todo)
+        todo = "Write its key in references.bib, or status = 'assumed'"
+        rule = "source must be given for a published value"
+        raise ConfigError(entry.where, rule, "missing", todo)
     if (entry.status == "tuned" or entry.replaces) and not entry.note:
-        todo = "Say in note why the value differs"
-        raise ConfigError(entry.where, "a tuned or replacing value must say why", "silent", todo)
+        rule = "note must be given for a tuned or replacing value"
+        raise ConfigError(entry.where, rule, "missing", "Explain why the value differs")
     if entry.cv and entry.sd:
-        todo = "Give one of them"
-        raise ConfigError(entry.where, "the spread must be given once", "cv and sd", todo)
+        rule, got = "the spread must be given once", "given as cv and as sd"
+        raise ConfigError(entry.where, rule, got, "Remove one of them")
 
 
 def _items(table: Mapping[str, Any], key: str, file: str) -> Sequence[Mapping[str, Any]]:
@@ -257,16 +259,17 @@ def _component(item: Mapping[str, Any], where: str) -> Component:
     for path, change in values.items():
         check_keys(change, ("median", "cv", "factor"), f"{where}, {path}")
         if ("median" in change) == ("factor" in change):
-            rule = "a component must give a median or a factor"
-            raise ConfigError(f"{where}, {path}", rule, "both or neither", "Give one of them")
+            rule = "a component must have either a median or a factor"
+            got = "given both" if "median" in change else "given neither"
+            raise ConfigError(f"{where}, {path}", rule, got, "Write one of them")
     return Component(str(item.get("name", "")), float(weight), values)
 
 
 def check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    """Refuse a key nobody reads.
+    """Check that a table has only known keys.
 
     Raises:
-        ConfigError: If the table has a key that is not known.
+        ConfigError: At the first unknown key.
     """
     for key in table:
         if key not in known:

@@ -1,4 +1,4 @@
-"""The file of a new molecule: every entry that is needed, with placeholders to be replaced."""
+"""The file of a new molecule: all required entries, with placeholder values."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _TEMPLATE = Path(__file__).parent / "template.txt"
 
 
 def write_template(name: str, folder: Path) -> Path:
-    """Write ``NAME.toml`` for a new molecule; nothing is ever replaced.
+    """Write ``NAME.toml`` for a new molecule; an existing file is never overwritten.
 
     Args:
         name: Lower-case letters, digits and underscores, such as ``glofitamab``.
-        folder: Where to write; it exists.
+        folder: Existing folder for the file.
 
     Returns:
-        The file. It loads as it is, and holds placeholders of a common size.
+        Path of the file. It is a valid molecule with placeholder values of a typical size.
 
     Raises:
-        ConfigError: If the name is no such name or taken, or the folder is missing.
+        ConfigError: If the name is invalid or in use, or the folder is missing.
     """
     if not _NAME.fullmatch(name):
         todo = "Write it as glofitamab, without .toml"
         rule = "the name must be lower-case letters, digits and underscores, a letter first"
         raise ConfigError("qsp new", rule, repr(name), todo)
     if name in names():
-        todo = "Choose another name; --set and --parameters change the values of one that is there"
+        todo = "Choose another name; --parameters changes values of an existing molecule"
         rule = "the name must not be that of a molecule of the package"
         raise ConfigError("qsp new", rule, repr(name), todo)
     if not folder.is_dir():
-        raise ConfigError(str(folder), "--out must be a folder", "missing", "Make it first")
+        raise ConfigError(str(folder), "--out must be a folder", "missing", "Create it first")
     path = folder / f"{name}.toml"
     title = name.replace("_", " ").capitalize()
     text = _TEMPLATE.read_text(encoding="utf-8").replace("NAME", name).replace("TITLE", title)
@@ -43,5 +43,5 @@ def write_template(name: str, folder: Path) -> Path:
             file.write(text)
     except FileExistsError:
         todo = "Choose another name or folder"
-        raise ConfigError(str(path), "the file must not exist yet", "there already", todo) from None
+        raise ConfigError(str(path), "the file must not exist yet", "present", todo) from None
     return path

@@ -85,7 +85,7 @@ class TestGivenPatients:
             load(write(ARM), ["patients=3"], Roster((3, 8), "mine.csv"))
         assert str(caught.value) == (
             "--set patients=3: patients must be the number of patients in mine.csv (2), but is 3. "
-            "Leave it out: the file says who."
+            "Leave it out: the file lists the patients."
         )
         assert load(write(ARM), ["patients=2"], Roster((3, 8), "mine.csv")).notes == ()
 
@@ -99,7 +99,7 @@ class TestGivenPatients:
         with pytest.raises(ConfigError) as caught:
             load(table_config(OF_PATIENTS), patients=Roster((5, 6), "mine.csv"))
         assert str(caught.value) == (
-            "mine.csv: every id must have doses in doses.csv, but is id 6 without. "
+            "mine.csv: every id must have doses in doses.csv, but is 6, which has none. "
             "IDs of doses.csv: 5, 7, 12."
         )
 

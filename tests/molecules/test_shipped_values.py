@@ -1,4 +1,4 @@
-"""Every value that ships: its unit, its source, and why it differs from the literature."""
+"""Every shipped value: unit, source, and the reason for differences from the literature."""
 
 import re
 from pathlib import Path
@@ -206,11 +206,11 @@ def test_molecule_of_a_file_of_the_user(tmp_path):
 
 
 @pytest.mark.parametrize("path", POPULATIONS, ids=lambda path: path.stem)
-def test_population_has_a_card_that_says_what_it_is_not_valid_for(path):
+def test_population_has_a_card_with_its_limits(path):
     cohort = read_cohort(path)
-    assert "Whom it represents" in cohort.card
-    assert "What it rests on" in cohort.card
-    assert "Not valid for" in cohort.card
+    assert "Represents: " in cohort.card
+    assert "Based on: " in cohort.card
+    assert "Not valid for: " in cohort.card
     assert cohort.response_criteria in ("lugano", "recist")
     assert cohort.disease
     assert cohort.title

@@ -30,7 +30,7 @@ Q = 'Q = { value = "1.46 L/day", source = "Bender2024", status = "published" }'
 KD = 'KD_CD3 = { value = "40 nmol/L", status = "assumed", note = "recalled" }'
 KA = (
     'ka = { value = "0.3 1/day", status = "assumed", '
-    'note = "recalled from a time of the peak of 3 to 7 days" }\n'
+    'note = "from a recalled time of peak of 3 to 7 days" }\n'
     'bioavailability = { value = "0.8", status = "assumed", note = "recalled: 0.6 to 0.9" }'
 )
 
