@@ -17,7 +17,7 @@ MODULES = sorted((ROOT / "qsp").rglob("*.py"))
 SCRIPTS = [".ci/run", "scripts/check", "scripts/quickstart", "scripts/try_wheel"]
 
 LONGEST_FILE = 350
-# Where a developer's machine keeps things; lower-case names only, so that a URL's path passes.
+# Folders of a developer's machine; lower-case names only, so that paths of URLs pass.
 MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(work|root|home|Users)/\w")
 
 
@@ -86,9 +86,11 @@ def test_module_is_short(path):
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
 
 
-def test_no_module_is_a_drawer():
-    drawers = {"utils", "helpers", "common", "misc", "manager", "handler"}
-    assert not [path for path in MODULES if path.stem in drawers or path.parent.name in drawers]
+def test_no_module_has_an_unspecific_name():
+    unspecific = {"utils", "helpers", "common", "misc", "manager", "handler"}
+    assert not [
+        path for path in MODULES if path.stem in unspecific or path.parent.name in unspecific
+    ]
 
 
 def test_no_file_names_a_path_of_a_machine():
@@ -114,6 +116,14 @@ def test_constraints_hold_versions_only():
     assert names <= pinned
 
 
+def test_jax_has_the_same_ceiling_with_and_without_cuda():
+    """A new version of jax may change the primitives that qsp.native reads."""
+    (plain,) = [name for name in PROJECT["dependencies"] if name.startswith("jax")]
+    (cuda,) = PROJECT["optional-dependencies"]["cuda12"]
+    assert re.fullmatch(r"jax>=0\.\d+,<0\.\d+", plain)
+    assert cuda == plain.replace("jax", "jax[cuda12]")
+
+
 def test_default_install_is_for_the_cpu():
     assert not [name for name in PROJECT["dependencies"] if "cuda" in name or "[" in name]
 
@@ -126,7 +136,7 @@ def test_script_runs(name):
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-def test_ci_runs_the_check_with_slurm_where_it_may_install_it():
+def test_ci_runs_the_check_with_slurm_if_it_may_install_it():
     lines = [line.strip() for line in (ROOT / ".ci/run").read_text().splitlines()[1:]]
     assert [line for line in lines if "scripts/" in line] == [
         '"$root/scripts/slurm/install"',

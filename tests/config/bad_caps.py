@@ -1,4 +1,4 @@
-"""Caps that are refused: text of the valid config, and what stands there instead."""
+"""Caps that are refused: text of the valid config, and its replacement."""
 
 STEP_1 = 'amount = "1 mg", route = "iv", duration = "4 hour"'
 STEROID = 'amount = "20 mg"'

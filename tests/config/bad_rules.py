@@ -1,4 +1,4 @@
-"""Rules that are refused: text of the valid config, what stands there instead."""
+"""Rules that are refused: text of the valid config, and its replacement."""
 
 from tests.config.valid_input import FLAT_DOSE
 

@@ -1,4 +1,4 @@
-"""A folder with an empty population, to write configs into."""
+"""A folder with an empty population for the configs of tests."""
 
 import pytest
 

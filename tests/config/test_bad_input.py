@@ -133,7 +133,7 @@ CHANGED_CONFIG = {
         f'"FD1", time = "0 day", {FLAT_DOSE}',
         f'["FD1", "FD1"], time = "0 day", {FLAT_DOSE}, repeat = {{ every = "7 day", times = 2 }}',
     ),
-    "same doses as nobody": ('same_doses_as = "flat"', 'same_doses_as = "flta"'),
+    "same doses as an unknown arm": ('same_doses_as = "flat"', 'same_doses_as = "flta"'),
     "same doses as a copy": ('same_doses_as = "flat"', 'same_doses_as = "copy"'),
     "doses and same doses": ("[arms.flat]", '[arms.flat]\nsame_doses_as = "step_up"'),
     "premedication undefined": ('["steroid"]', '["steriod"]'),

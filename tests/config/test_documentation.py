@@ -1,4 +1,4 @@
-"""What configs/README.md tells a modeler: every key is in it, and its examples are valid."""
+"""configs/README.md explains every key, and its examples are valid."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qsp.config import Config, tables
+from qsp.config.renamed import RENAMED
 from qsp.population.covariate_file import SHORT
 from qsp.population.covariates import UNITS
 from qsp.population.plausible import COVARIATE_LIMITS
@@ -15,12 +16,17 @@ from tests.run.conftest import call
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```\w+ (\S+)\n(.+?)^```$", flags=re.MULTILINE | re.DOTALL)
+ROW_OF_TABLE = {
+    "arms.*.doses.*": "| dose of the molecule |",
+    "arms.*.rules.*": "| rule |",
+    "rescue.*": "| `[rescue.NAME]` |",
+}
 EXAMPLES = dict(BLOCK.findall(TEXT))
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The examples as files, beside the populations of the repository."""
+    """The examples as files, with the populations of the repository."""
     (tmp_path / "populations").symlink_to(ROOT / "populations")
     (tmp_path / "mine").mkdir()
     for name, text in EXAMPLES.items():
@@ -72,6 +78,13 @@ def test_each_example_is_checked():
 def test_every_key_is_explained(table):
     keys = [field.alias or name for name, field in table.model_fields.items()]
     assert not [key for key in keys if not re.search(rf"`[^`]*\b{key}\b[^`]*`", TEXT)]
+
+
+@pytest.mark.parametrize("entry", RENAMED, ids=lambda entry: f"{entry.table}.{entry.old}")
+def test_every_renamed_key_is_listed(entry):
+    section = TEXT[TEXT.index("## Keys of earlier versions") :]
+    (row,) = [line for line in section.splitlines() if ROW_OF_TABLE[entry.table] in line]
+    assert re.search(rf"\b{entry.old}\b.*`{entry.new}`", row)
 
 
 def test_every_column_is_explained():

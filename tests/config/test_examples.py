@@ -1,4 +1,4 @@
-"""The shipped configs: each loads, says how to run it, and holds the doses its title promises."""
+"""Shipped configs: each loads, begins with its command, and has the doses of its title."""
 
 import pathlib
 
@@ -148,7 +148,7 @@ def test_an_implicit_solver_simulates_a_molecule_with_two_target_arms():
     ],
 )
 def test_regimens_of_one_shape_share_a_program(one, other):
-    """Of one shape: tables of as many doses and periods, to a power of two or a bucket."""
+    """Event tables have the same shape if the padded numbers of doses and periods agree."""
     simulate = [
         prepare(Request(ROOT / "configs" / "approved" / f"{name}.toml", ["patients=8"]))
         for name in (one, other)
@@ -170,12 +170,12 @@ def test_teclistamab_by_weight():
     np.testing.assert_allclose(steroid, np.array([0, 3, 6]) - 1 / 24)
 
 
-def test_odronextamab_gives_each_step_in_two_parts():
+def test_odronextamab_has_each_step_in_two_parts():
     config = load(ROOT / "configs" / "approved" / "odronextamab_dlbcl.toml")
     trial = config.trial(146.0)
     events = event_table(trial, np.array([70.0]), np.array([1.8]))
     periods = period_table(trial, events)
     np.testing.assert_allclose(periods.amount[0, 0, :4], [0.7, 4, 20, 160])
     np.testing.assert_allclose(periods.time[0, 0, :4], [0, 7, 14, 21])
-    given = events.time[0, 0][events.period[0, 0] > 0]
-    np.testing.assert_allclose(given[:7], [0, 1, 7, 8, 14, 15, 21])
+    times = events.time[0, 0][events.period[0, 0] > 0]
+    np.testing.assert_allclose(times[:7], [0, 1, 7, 8, 14, 15, 21])

@@ -1,4 +1,4 @@
-"""A config becomes the trial it describes; so do a dose table and the overrides."""
+"""A config, a dose table and overrides become the trial that they describe."""
 
 import numpy as np
 import pydantic
@@ -95,8 +95,8 @@ def test_example_becomes_its_events(write):
     assert periods.label[0, 0].tolist() == ["SUD1", "SUD2", "FD1", "FD2", "FD3", "", "", ""]
 
 
-def test_a_cap_holds_for_those_whom_the_amount_would_give_more(write):
-    """Tocilizumab 8 mg/kg to 800 mg, and a rate by surface to a rate; others as without."""
+def test_a_cap_limits_only_larger_amounts(write):
+    """Tocilizumab 8 mg/kg has a cap of 800 mg, and a rate by body surface has a cap as a rate."""
     text = STEP_UP.replace('"8 mg/kg"', '"8 mg/kg"\ncap = "800 mg"')
     text = text.replace('"60 ug/m^2/day"', '"60 ug/m^2/day"\ncap = "110 ug/day"')
     trial, plain = (load(write(each)).trial(146.0) for each in (text, STEP_UP))
@@ -111,7 +111,7 @@ def test_a_cap_holds_for_those_whom_the_amount_would_give_more(write):
     np.testing.assert_array_equal(capped.amount[0][:, rest], before.amount[0][:, rest])
 
 
-def test_arm_that_borrows_doses_has_its_own_premedication_and_parameters(write):
+def test_arm_with_the_doses_of_another_has_its_own_premedication_and_parameters(write):
     trial = load(write(STEP_UP)).trial(146.0)
     own, borrowed = trial.arms
     molecule = [a for a in own.administrations if a.period]
@@ -166,7 +166,7 @@ def test_unknown_population_is_refused_with_the_names_of_the_package(write, tmp_
         load(path)
 
 
-def test_what_is_left_out_has_a_default(write):
+def test_omitted_keys_have_defaults(write):
     config = load(write(STEP_UP))
     assert config.name == "trial"
     assert config.seed == 0
@@ -176,7 +176,7 @@ def test_what_is_left_out_has_a_default(write):
     assert config.title is None
 
 
-def test_names_and_paths_count_from_the_file(write, tmp_path, monkeypatch):
+def test_names_and_paths_are_relative_to_the_file(write, tmp_path, monkeypatch):
     folder = tmp_path / "configs"
     folder.mkdir()
     write(STEP_UP, "configs/trial.toml")
@@ -220,13 +220,13 @@ class TestOverrides:
         assert config.visits == ("42 day",)
         assert (config.method.rtol, config.method.solver) == (1e-8, "ROCK4")
 
-    def test_dose_is_named_by_its_place(self, changed):
+    def test_dose_is_numbered_in_its_list(self, changed):
         config = changed("arms.step_up.doses.0.amount=30 mg", "days=90")
         assert config.arms["step_up"].doses[0].amount == "30 mg"
-        given = [a for a in config.trial(150.0).arms[0].administrations if a.period == 1]
-        assert given[0].amount.value == pytest.approx(200.0)
+        first = [a for a in config.trial(150.0).arms[0].administrations if a.period == 1]
+        assert first[0].amount.value == pytest.approx(200.0)
 
-    def test_arm_that_borrows_doses_changes_with_them(self, changed):
+    def test_arm_with_the_doses_of_another_changes_with_them(self, changed):
         arms = changed("arms.step_up.doses.0.amount=30 mg").trial(150.0).arms
         assert [a.administrations[0].amount.value for a in arms[1:]] == pytest.approx([200.0])
 
@@ -241,7 +241,7 @@ class TestOverrides:
         config = changed('arms."0.16/48".parameters.targets.baseline.normal.skin=5 Mcell')
         assert config.arms["0.16/48"].parameters == {"targets.baseline.normal.skin": "5 Mcell"}
 
-    def test_last_one_counts_and_all_are_recorded(self, changed):
+    def test_last_override_applies_and_all_are_recorded(self, changed):
         config = changed("seed=1", "seed=2")
         assert config.seed == 2
         assert config.source.effective_text.endswith("\n# --set seed=1\n# --set seed=2\n")
@@ -251,7 +251,7 @@ class TestOverrides:
         config = changed('arms.new={ same_doses_as = "step_up" }')
         assert [arm.name for arm in config.trial(146.0).arms] == ["step_up", "0.16/48", "new"]
 
-    def test_file_is_left_as_it_is(self, write):
+    def test_file_does_not_change(self, write):
         path = write(STEP_UP)
         load(path, ["patients=7"])
         assert load(path).patients == 4
@@ -300,8 +300,10 @@ def test_any_value_anywhere_is_accepted_or_refused_in_one_line(changes, tmp_path
     (folder / "populations").mkdir(parents=True, exist_ok=True)
     (folder / "populations" / "nhl.toml").touch()
     (folder / "trial.toml").write_text(STEP_UP, encoding="utf-8")
-    said = refusal(folder / "trial.toml", [f"{key}={value}" for key, value in changes])
-    assert said is None or (" must " in said and "\n" not in said and said.endswith("."))
+    message = refusal(folder / "trial.toml", [f"{key}={value}" for key, value in changes])
+    assert message is None or (
+        " must " in message and "\n" not in message and message.endswith(".")
+    )
 
 
 def test_solvers_and_limits_are_those_of_the_engine():

@@ -1,4 +1,4 @@
-"""Who is in a run: patients by number, of a dose table, or of a file that names them."""
+"""Patients of a run: by number, from a dose table, or from a file of covariates."""
 
 import pytest
 
@@ -23,7 +23,7 @@ doses = [{ period = "FD", time = "0 day", amount = "1 mg", route = "sc" }]
 )
 
 
-def test_dose_table_says_how_many_patients_there_are(write):
+def test_dose_table_sets_the_number_of_patients(write):
     write("ID,TIME,AMT,EVID,CMT\n1,0,1,1,depot\n2,0,2,1,depot\n3,0,3,1,depot\n", "doses.csv")
     text = HEAD + 'dose_table = { file = "doses.csv" }'
     path = write(text.replace("patients = 4\n", ""))
@@ -60,7 +60,7 @@ def test_ids_of_the_dose_table_are_those_of_the_run(table_config):
     assert config.notes == ()
 
 
-def test_fewer_patients_than_the_table_are_its_first_and_said(table_config):
+def test_fewer_patients_than_the_table_are_its_first_with_a_note(table_config):
     config = load(table_config(OF_PATIENTS), ["patients=2"])
     assert config.patient_ids == (5, 7)
     assert config.notes == ("doses.csv has doses for 3 patients; the run has 2: 5, 7.",)

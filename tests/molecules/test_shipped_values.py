@@ -114,9 +114,9 @@ TUNED = {
 
 @pytest.mark.parametrize(("file", "path"), sorted(ENTRIES))
 def test_value_has_its_unit_spread_and_covariate_models(file, path):
-    made = row(ENTRIES[file, path])
-    assert made.unit
-    assert made.meaning
+    parameter = row(ENTRIES[file, path])
+    assert parameter.unit
+    assert parameter.meaning
 
 
 def test_every_source_is_in_the_references():

@@ -1,4 +1,4 @@
-"""The file that `qsp new` writes: it loads, it is complete, and nothing is ever overwritten."""
+"""The file that `qsp new` writes is valid and complete, and never overwrites a file."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def test_alternatives_in_comments_are_entries_that_load(tmp_path):
     lines = lines.replace("# ka =", "ka =").replace("# bioavail", "bioavail")
     lines = lines.replace('clearance = "mechanistic"', 'clearance = "time_varying"')
     lines = lines.replace('routes = ["iv"]', 'routes = ["iv", "sc"]')
-    kept = [line for line in lines.splitlines() if not line.startswith("k_int")]
-    path.write_text("\n".join(kept))
+    without = [line for line in lines.splitlines() if not line.startswith("k_int")]
+    path.write_text("\n".join(without))
     parameters = nominal(molecules.load(path), read_cohort(NHL)).nominal().model
     assert parameters.disposition.CL_base == 1.0
     assert parameters.disposition.ka == 0.3
@@ -63,7 +63,7 @@ def test_name_of_the_package_is_refused(tmp_path):
         write_template("mosunetuzumab", tmp_path)
 
 
-def test_file_that_is_there_stays_as_it_is(tmp_path):
+def test_existing_file_is_not_overwritten(tmp_path):
     (tmp_path / "newmab.toml").write_text("mine")
     with pytest.raises(ConfigError, match=r"newmab.toml: the file must not exist yet"):
         write_template("newmab", tmp_path)
