@@ -163,9 +163,7 @@ def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
         got = "missing" if table.do is None else repr(table.do)
         without = "must be given, unless" if table.do is None else "must not be given, because"
         todo = 'Write do = "hold" for the dose, or give = "tocilizumab" for a drug'
-        raise ConfigError(
-            f"{where}.do", f"the value {without} give is", got, todo
-        )
+        raise ConfigError(f"{where}.do", f"the value {without} give is", got, todo)
     for key, acts in _USED_BY.items():
         value = getattr(table, key)
         if value is not None and table.do not in acts:

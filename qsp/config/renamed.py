@@ -91,9 +91,9 @@ def _renamed(node: Any, parts: tuple[str | int, ...], where: str, found: list[Re
     if not isinstance(node, dict):
         return node
     names = _new_names(parts)
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in node.items():
-        new = names.get(key, key)
+        new = names[key] if key in names else str(key)
         if new != key:
             written = dotted((*parts, key))
             if new in node:
