@@ -1,4 +1,4 @@
-"""What every test shares: double precision, quiet figures, kept compilations, order of files."""
+"""Setup shared by all tests: double precision, figures without windows, caches, order of files."""
 
 import gc
 import os
@@ -10,17 +10,17 @@ import pytest
 
 pytest.register_assert_rewrite("tests.golden_messages")
 
-# Figures are drawn to files; no test opens a window.
+# Figures are drawn without a window.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Tests leave nothing in the cache of the user who runs them.
 os.environ.setdefault("QSP_CACHE_DIR", "")
 
-# scripts/check names a folder in JAX_COMPILATION_CACHE_DIR; keep the small programs there too,
-# for a suite compiles hundreds of them.
+# scripts/check sets JAX_COMPILATION_CACHE_DIR. Small programs are cached too, because the suite
+# compiles hundreds of them.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
-# To build a program makes millions of objects, none of them in a cycle.
+# Building a program creates millions of objects without reference cycles.
 gc.set_threshold(20_000, 20, 20)
 
 # The first example of a property compiles, so a deadline would measure XLA. Fixed examples keep
@@ -29,15 +29,17 @@ hypothesis.settings.register_profile("qsp", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("qsp")
 
 LONG = (
-    *("behavior/test_twin.py", "cluster/test_submit.py", "run/test_rules.py", "run/test_blocks.py"),
+    *("model/test_derivatives.py", "cluster/test_submit.py", "behavior/test_twin.py"),
+    *("run/test_rules.py", "engine/test_adaptive.py", "run/test_blocks.py", "test_explain.py"),
     *("engine/test_backends.py", "behavior/test_targets.py", "engine/test_gradients.py"),
-    *("run/test_command_line.py", "report/test_page.py", "engine/test_whole_model.py"),
-    *("cluster/test_finalize.py", "behavior/test_corrections.py", "engine/test_decisions.py"),
-    *("behavior/test_population.py", "plots/test_figures.py", "endpoints/test_blocks.py"),
-    *("engine/test_rkc2.py", "engine/test_rock.py", "model/test_lanes.py", "cluster/test_shard.py"),
+    *("model/test_pharmacokinetics.py", "run/test_command_line.py", "report/test_page.py"),
+    *("engine/test_whole_model.py", "cluster/test_finalize.py", "behavior/test_corrections.py"),
+    *("model/test_batch_axis.py", "behavior/test_population.py", "plots/test_figures.py"),
+    *("endpoints/statistics/test_blocks.py", "engine/solvers/test_rkc2.py", "test_drugs.py"),
+    *("engine/solvers/test_rock.py", "cluster/test_shard.py", "native/test_programs.py"),
 )
-"""Files that take longest, to begin with them: one at the end would leave a core idle. Those that
-share a program stand apart, so that one compiles it and the other finds it kept."""
+"""Files that take longest. They start first, because a long file at the end leaves a core idle.
+Files that share a program are not next to each other, so that the second finds it in the cache."""
 
 
 def pytest_addoption(parser):

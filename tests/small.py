@@ -1,11 +1,11 @@
-"""One small trial as users write it: two arms, eight days; tests of runs and of shards share it."""
+"""Config of a small trial, two arms over eight days, shared by the tests of runs and shards."""
 
 
 def config(population, patients):
-    """Text of its config.
+    """Return the text of the config.
 
     Args:
-        population: Path as it stands in the config.
+        population: Path of the population, relative to the config.
         patients: Number of patients.
     """
     return f"""
