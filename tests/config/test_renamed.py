@@ -124,4 +124,4 @@ def test_old_parameter_file_is_read_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         table = nominal(molecule, cohort, [user_file(OLD / "parameters.toml")])
-    assert table.given["t_cells.k_act"] == pytest.approx(2.4)
+    assert table.values["t_cells.k_act"] == pytest.approx(2.4)
