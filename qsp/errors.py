@@ -54,7 +54,11 @@ class SolveError(QSPError, RuntimeError):
     """A run failed: no patient could be simulated, or more patients failed than are allowed."""
 
 
-class BackendWarning(UserWarning):
+class QSPWarning(UserWarning):
+    """Base class of all warnings of the package; the command line prints them as one line."""
+
+
+class BackendWarning(QSPWarning):
     """A system has no native program; XLA computes it instead."""
 
 

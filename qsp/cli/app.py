@@ -18,6 +18,7 @@ from rich.console import Console
 from qsp import process
 from qsp.cli import cluster as cluster_cli
 from qsp.cli import options as opt
+from qsp.cli.messages import errors, fail, warnings_as_lines
 from qsp.errors import ConfigError, QSPError
 
 app = typer.Typer(
@@ -28,7 +29,6 @@ app = typer.Typer(
 )
 app.add_typer(cluster_cli.app)
 console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 
 
 @app.command()
@@ -298,32 +298,27 @@ def compare(
 
 
 def main() -> None:
-    """Run the command line; print an error as one line and set the exit code."""
+    """Run the command line; print an error or a warning as one line and set the exit code."""
     process.start()
     try:
-        code = app(standalone_mode=False)
+        with warnings_as_lines():
+            code = app(standalone_mode=False)
     except ConfigError as error:
-        sys.exit(_fail(error, 2))
+        sys.exit(fail(error, 2))
     except (QSPError, OSError) as error:
-        sys.exit(_fail(error, 1))
+        sys.exit(fail(error, 1))
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except RuntimeError as error:  # from a library: out of memory, disk full under netCDF
-        sys.exit(_fail(f"the run failed: {str(error).splitlines()[0]}", 1))
+        sys.exit(fail(f"the run failed: {str(error).splitlines()[0]}", 1))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_fail("interrupted; nothing was written", 130))
+        sys.exit(fail("interrupted; nothing was written", 130))
     except Exception as error:
         message = getattr(error, "format_message", None)  # usage errors of click have one
         if message is None:
             raise
-        sys.exit(_fail(message(), 2))
+        sys.exit(fail(message(), 2))
     sys.exit(code or 0)
-
-
-def _fail(message: object, code: int) -> int:
-    """Print an error; return the exit code."""
-    errors.print(f"qsp: {message}", markup=False, soft_wrap=True)
-    return code
 
 
 def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[str, ...]:

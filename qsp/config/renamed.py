@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from qsp.config.messages import dotted
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, QSPWarning
 
 
 class RenamedKey(NamedTuple):
@@ -36,7 +36,7 @@ RENAMED = (
 """Every key that has been renamed. An old name works until it is removed from here."""
 
 
-class RenamedKeyWarning(FutureWarning):
+class RenamedKeyWarning(QSPWarning):
     """A config has keys of an earlier version."""
 
 

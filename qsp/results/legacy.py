@@ -15,7 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, QSPWarning
 from qsp.results.mass import with_mass_units
 from qsp.results.record import (
     ATTRIBUTE,
@@ -51,7 +51,7 @@ _LEFT_OUT = re.compile(r"(\d+) more regimens")
 _MOLECULE_KINDS = {"IV": "drug_iv", "SC": "drug_sc"}
 
 
-class OldResultsWarning(UserWarning):
+class OldResultsWarning(QSPWarning):
     """Results of an earlier version were read under the names of this version."""
 
 
