@@ -33,9 +33,10 @@ def test_old_plan_is_refused_by_the_name_of_its_code(old_run):
         plan.prepared()
     message = str(caught.value)
     assert message.startswith(
-        f"{old_run}: code and packages must be those the plan was made with "
+        f"{old_run}: code and packages must be those that made the plan "
         f"(qsp 0.1.0, code {CODE}), but is code "
     )
     assert (
-        f"This is {Path(qsp.__file__).parent}: use that of the plan, or make a new plan" in message
+        f"This is {Path(qsp.__file__).parent}: "
+        "use the version of the plan, or make a new plan" in message
     )
