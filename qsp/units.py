@@ -120,7 +120,9 @@ def rescaling(unit: str, factors: Mapping[str, float]) -> float:
 # ===============================================================================================
 
 
-def quantity(unit: str, meaning: str, *, dims: tuple[str, ...] = (), source: str = "") -> Any:
+def quantity(
+    unit: str, meaning: str, *, dims: tuple[str, ...] = (), source: str = "", symbol: str = ""
+) -> Any:
     """Declare a field of a Module that holds a physical quantity.
 
     Args:
@@ -128,10 +130,11 @@ def quantity(unit: str, meaning: str, *, dims: tuple[str, ...] = (), source: str
         meaning: Meaning in one line, for parameter tables and `qsp explain`.
         dims: Names of the axes, such as ``("tissue",)``.
         source: Key of the reference for its equation, if it differs from that of the module.
+        symbol: LaTeX symbol in the equations of the docstrings; by default the name of the field,
+            with what follows its first underscore as the subscript.
     """
-    return dataclasses.field(
-        metadata={"unit": unit, "meaning": meaning, "dims": dims, "source": source}
-    )
+    metadata = {"unit": unit, "meaning": meaning, "dims": dims, "source": source, "symbol": symbol}
+    return dataclasses.field(metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,13 @@ class Supportive(eqx.Module):
 def supportive_rates(
     x: Supportive, dosing: Mapping[str, Scalar], p: SupportiveParameters
 ) -> Supportive:
-    """Return the derivative of the state of every supportive drug.
+    r"""Return the derivative of the state of every supportive drug.
+
+    Equations:
+        Eq. P21: $$\frac{dx_{d}}{dt} = f_{d}(x_{d}, r_{d})$$
+        $x_{d}$ [mg]: amounts of drug d (an effect site in mg/L).
+        $f_{d}$ [mg/day]: rates of drug d, in its own file.
+        $r_{d}$ [mg/day]: rate of dosing of drug d.
 
     Args:
         x: State.
@@ -60,6 +66,12 @@ def supportive_rates(
 def supportive_bolus(x: Supportive, amount: Mapping[str, Scalar]) -> Supportive:
     """Return the state after boluses, injections and oral doses.
 
+    Equations:
+        Eq. P22: $$x_{entry,after} = x_{entry} + A_{dose}$$
+        $x_{entry}$ [mg]: amount in the compartment that a dose enters.
+        $x_{entry,after}$ [mg]: amount after the dose.
+        $A_{dose}$ [mg]: dose.
+
     Args:
         x: State before them.
         amount: Amount by name of the drug [mg].
@@ -73,7 +85,13 @@ def supportive_bolus(x: Supportive, amount: Mapping[str, Scalar]) -> Supportive:
 
 
 def effects(x: Supportive, p: SupportiveParameters) -> Effects:
-    """Return the joint effects of the supportive drugs on the model."""
+    """Return the joint effects of the supportive drugs on the model.
+
+    Equations:
+        Eq. P23: $$e_{joint} = e_{single}$$
+        $e_{joint}$ [1]: effect on one pathway; Eq. P24 if several drugs act on it.
+        $e_{single}$ [1]: effect of the only drug that acts on it.
+    """
     joint = {}
     for field in dataclasses.fields(Effects):
         values = [
@@ -87,7 +105,14 @@ def effects(x: Supportive, p: SupportiveParameters) -> Effects:
 
 
 def independent(values: Sequence[Scalar], *, are_free: bool) -> Scalar:
-    """Return the joint effect of drugs that act on one pathway independently (Bliss).
+    r"""Return the joint effect of drugs that act on one pathway independently (Bliss).
+
+    Equations:
+        Eq. P24: $$\phi_{joint} = \prod_{d} \phi_{d}, \quad e_{joint} = 1 - \prod_{d} (1 - e_{d})$$
+        $\phi_{d}$ [1]: fraction that drug d leaves free.
+        $\phi_{joint}$ [1]: fraction left free by all drugs.
+        $e_{d}$ [1]: fraction that drug d inhibits.
+        $e_{joint}$ [1]: fraction inhibited by all drugs.
 
     Args:
         values: Effect of each drug, at least one.
@@ -101,7 +126,12 @@ def independent(values: Sequence[Scalar], *, are_free: bool) -> Scalar:
 
 
 def no_drugs() -> Supportive:
-    """Return the state of a patient without supportive drugs."""
+    """Return the state of a patient without supportive drugs.
+
+    Equations:
+        Eq. P25: $$x_{d}(0) = 0$$
+        $x_{d}$ [mg]: amounts of drug d.
+    """
     zero = jnp.asarray(0.0)
     return Supportive(
         **{

@@ -18,16 +18,26 @@ class AntiTnfParameters(eqx.Module):
 class AntiTnf(eqx.Module):
     """Amount."""
 
-    central: Scalar = quantity("mg", "Anti-TNF antibody")
+    central: Scalar = quantity("mg", "Anti-TNF antibody", symbol="A_1")
 
 
 def anti_tnf_rates(x: AntiTnf, dosing: Scalar, p: AntiTnfParameters) -> AntiTnf:
-    """Return the balance; `dosing` in mg/day."""
+    r"""Return the balance; `dosing` in mg/day.
+
+    Equations:
+        Eq. P11: $$\frac{dA_1}{dt} = r - \frac{CL}{V} A_1$$
+        $r$ [mg/day]: rate of dosing.
+    """
     return AntiTnf(central=dosing - p.CL / p.V * x.central)
 
 
 def tnf_free(x: AntiTnf, p: AntiTnfParameters) -> Scalar:
-    """Return the fraction of TNF-alpha not neutralized: KD/(KD + C), 1 without the drug."""
+    r"""Return the fraction of TNF-alpha not neutralized: KD/(KD + C), 1 without the drug.
+
+    Equations:
+        Eq. P12: $$\phi_{TNF} = \frac{1}{1 + A_1 / (V \, KD)}$$
+        $\phi_{TNF}$ [1]: fraction of TNF-alpha not neutralized.
+    """
     return 1.0 / (1.0 + x.central / (p.V * p.KD))
 
 

@@ -15,21 +15,27 @@ class DexamethasoneParameters(eqx.Module):
 
     CL: Scalar = quantity("L/day", "Clearance")
     V: Scalar = quantity("L", "Volume")
-    ke0: Scalar = quantity("1/day", "Equilibration of the effect site")
+    ke0: Scalar = quantity("1/day", "Equilibration of the effect site", symbol="k_{e0}")
     IC50: Scalar = quantity("mg/L", "Effect-site concentration at half-maximum effect")
 
 
 class Dexamethasone(eqx.Module):
     """Amount and effect site."""
 
-    central: Scalar = quantity("mg", "Dexamethasone")
-    effect_site: Scalar = quantity("mg/L", "Dexamethasone at the effect site")
+    central: Scalar = quantity("mg", "Dexamethasone", symbol="A_1")
+    effect_site: Scalar = quantity("mg/L", "Dexamethasone at the effect site", symbol="c_{e}")
 
 
 def dexamethasone_rates(
     x: Dexamethasone, dosing: Scalar, p: DexamethasoneParameters
 ) -> Dexamethasone:
-    """Return the balance; `dosing` in mg/day."""
+    r"""Return the balance; `dosing` in mg/day.
+
+    Equations:
+        Eq. P5: $$\frac{dA_1}{dt} = r - CL \frac{A_1}{V}$$
+        Eq. P6: $$\frac{dc_{e}}{dt} = k_{e0} \left(\frac{A_1}{V} - c_{e}\right)$$
+        $r$ [mg/day]: rate of dosing.
+    """
     concentration = x.central / p.V
     return Dexamethasone(
         central=dosing - p.CL * concentration,
@@ -38,7 +44,12 @@ def dexamethasone_rates(
 
 
 def steroid(x: Dexamethasone, p: DexamethasoneParameters) -> Scalar:
-    """Return the fraction of the maximum steroid effect: C/(IC50 + C)."""
+    r"""Return the fraction of the maximum steroid effect: C/(IC50 + C).
+
+    Equations:
+        Eq. P7: $$e_{steroid} = \frac{c_{e}}{IC50 + c_{e}}$$
+        $e_{steroid}$ [1]: fraction of the maximum glucocorticoid effect.
+    """
     return x.effect_site / (p.IC50 + x.effect_site)
 
 

@@ -21,16 +21,26 @@ class SiltuximabParameters(eqx.Module):
 class Siltuximab(eqx.Module):
     """Amount."""
 
-    central: Scalar = quantity("mg", "Siltuximab")
+    central: Scalar = quantity("mg", "Siltuximab", symbol="A_1")
 
 
 def siltuximab_rates(x: Siltuximab, dosing: Scalar, p: SiltuximabParameters) -> Siltuximab:
-    """Return the balance; `dosing` in mg/day."""
+    r"""Return the balance; `dosing` in mg/day.
+
+    Equations:
+        Eq. P13: $$\frac{dA_1}{dt} = r - \frac{CL}{V} A_1$$
+        $r$ [mg/day]: rate of dosing.
+    """
     return Siltuximab(central=dosing - p.CL / p.V * x.central)
 
 
 def il6_free(x: Siltuximab, p: SiltuximabParameters) -> Scalar:
-    """Return the fraction of IL-6 not bound: KD/(KD + C), 1 without the drug."""
+    r"""Return the fraction of IL-6 not bound: KD/(KD + C), 1 without the drug.
+
+    Equations:
+        Eq. P14: $$\phi_{IL6} = \frac{1}{1 + A_1 / (V \, KD)}$$
+        $\phi_{IL6}$ [1]: fraction of IL-6 not bound.
+    """
     return 1.0 / (1.0 + x.central / (p.V * p.KD))
 
 

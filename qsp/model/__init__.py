@@ -103,8 +103,10 @@ class State(eqx.Module):
     targets: Targets
     release: Release
     cytokines: Cytokines
-    margination: Scalar = quantity("1", "Margination of T cells: activation of endothelium")
-    severity: Scalar = quantity("1", "CRS severity index")
+    margination: Scalar = quantity(
+        "1", "Margination of T cells: activation of endothelium", symbol="M"
+    )
+    severity: Scalar = quantity("1", "CRS severity index", symbol="F")
 
 
 class ModelStructure(eqx.Module):
@@ -123,20 +125,25 @@ class Algebraic(eqx.Module):
     gap: Gap
     contact: Contact
     bridges: PerKindTissue = quantity(
-        "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue")
+        "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue"), symbol=r"\beta"
     )
     killing: PerKindTissue = quantity(
-        "Mcell/day", "Killing rate of target cells", dims=("kind", "tissue")
+        "Mcell/day", "Killing rate of target cells", dims=("kind", "tissue"), symbol="J_{kill}"
     )
     secreting: PerTissue = quantity(
         "Mcell",
         "Secreting T cells, weighted by the share of their release that reaches blood",
         dims=("tissue",),
+        symbol="S",
     )
 
 
 def algebraic(x: State, p: Parameters, structure: ModelStructure) -> Algebraic:
     """Binding, bridges, contacts, killing and secretion of a state.
+
+    Equations:
+        Eq. M1: $$T_{k} = R_{k} + A_{k} + X_{k}$$
+        $T$ [Mcell]: T cells of all states, from which receptors are computed.
 
     Args:
         x: State.
@@ -183,7 +190,25 @@ def rates(
     effects: Effects,
     structure: ModelStructure,
 ) -> State:
-    """Derivative of the state.
+    r"""Derivative of the state.
+
+    Equations:
+        Eq. M2: $$G_{CD3,k} = \frac{\nu \, n_{CD3}}{V_{k}} \left(\frac{dR_{k}}{dt} +
+            \frac{dA_{k}}{dt} + \frac{dX_{k}}{dt} + J_{d,A,k} + J_{d,X,k}\right)$$
+        Eq. M3: $$G_{target,j,k} = \frac{\nu \, n_{target,j,k}}{V_{k}} \left(\frac{dN_{j,k}}{dt} +
+            J_{kill,j,k} + J_{depletion,j,k}\right)$$
+        Eq. M4: $$H_{CD3,k} = \frac{\nu \, n_{CD3}}{V_{k}} (J_{d,A,k} + J_{d,X,k})$$
+        Eq. M5: $$H_{target,j,k} = \frac{\nu \, n_{target,j,k}}{V_{k}} (J_{kill,j,k} +
+            J_{depletion,j,k})$$
+        $G_{CD3}$ [nmol/L/day]: CD3 gained.
+        $G_{target}$ [nmol/L/day]: target gained.
+        $H_{CD3}$ [nmol/L/day]: CD3 on dying cells.
+        $H_{target}$ [nmol/L/day]: target on dying cells.
+        $N$ [Mcell]: viable target cells, `targets.viable`.
+        $J_{kill}$ [Mcell/day]: killing by T cells, Eq. E7.
+        $J_{depletion}$ [Mcell/day]: depletion by the competitor, Eq. G6.
+        $J_{d,A}$ [Mcell/day]: death of activated T cells, Eq. T12.
+        $J_{d,X}$ [Mcell/day]: death of post-activated T cells, Eq. T12.
 
     Args:
         time: Time since the first dose of the molecule [day].
@@ -246,7 +271,12 @@ def rates(
 
 
 def baseline(p: Parameters, structure: ModelStructure) -> State:
-    """State before treatment: a steady state except for the growth of the tumor."""
+    r"""State before treatment: a steady state except for the growth of the tumor.
+
+    Equations:
+        Eq. M6: $$M(0) = z_1(0) = z_2(0) = CA(0) = 0, \quad F(0) = Y$$
+        $Y$ [1]: steady-state severity index before treatment, without supportive drugs, Eq. V1.
+    """
     zero = jnp.zeros_like(p.traffic.k_on)
     return State(
         drug=drug_baseline(p.disposition),
@@ -262,6 +292,11 @@ def baseline(p: Parameters, structure: ModelStructure) -> State:
 
 def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, structure: ModelStructure) -> State:
     """State just after boluses into plasma and into the SC depot.
+
+    Equations:
+        Eq. M7: $$A_{sc,after} = A_{sc} + F_{sc} A_{dose}$$
+        $A_{sc,after}$ [nmol]: drug in the depot after the bolus; plasma follows Eq. D19.
+        $A_{dose}$ [nmol]: subcutaneous bolus.
 
     Args:
         x: State before the boluses.

@@ -27,7 +27,7 @@ class CytokineParameters(eqx.Module):
     """Production by T cells (per Mcell) and by active myeloid cells, loss, and potencies."""
 
     baseline: PerCytokine = quantity(
-        "pg/mL", "Cytokine concentration before treatment", dims=("cytokine",)
+        "pg/mL", "Cytokine concentration before treatment", dims=("cytokine",), symbol="c_0"
     )
     k_loss: PerCytokine = quantity("1/day", "Elimination rate of a cytokine", dims=("cytokine",))
     p_IFN: Scalar = quantity("pg/mL/day/Mcell", "Production of IFN-gamma by T cells")
@@ -59,22 +59,22 @@ class CytokineParameters(eqx.Module):
     )
     IL10_50: Scalar = quantity("pg/mL", "Rise of IL-10 that halves the stimulus of myeloid cells")
     steroid_myeloid: Scalar = quantity(
-        "1", "Maximum inhibition of myeloid cells by glucocorticoids"
+        "1", "Maximum inhibition of myeloid cells by glucocorticoids", symbol=r"\sigma_{myeloid}"
     )
 
 
 class Cytokines(eqx.Module):
     """Cytokines in blood and the states of the myeloid cells."""
 
-    blood: PerCytokine = quantity("pg/mL", "Cytokine in blood", dims=("cytokine",))
-    myeloid: Scalar = quantity("1", "Active fraction of myeloid cells")
-    tolerant: Scalar = quantity("1", "Tolerant fraction of myeloid cells")
+    blood: PerCytokine = quantity("pg/mL", "Cytokine in blood", dims=("cytokine",), symbol="c")
+    myeloid: Scalar = quantity("1", "Active fraction of myeloid cells", symbol="M_{a}")
+    tolerant: Scalar = quantity("1", "Tolerant fraction of myeloid cells", symbol="M_{tol}")
 
 
 def cytokine_rates(
     x: Cytokines, release: Scalar, effects: Effects, p: CytokineParameters
 ) -> Cytokines:
-    """Activation and tolerance of myeloid cells, and production and loss of the six cytokines.
+    r"""Activation and tolerance of myeloid cells, and production and loss of the six cytokines.
 
     IFN-gamma, TNF-alpha and contact activate resting myeloid cells; IL-10 and steroids inhibit
     them; a fraction of the deactivated cells is tolerant for a time. Cytokines act by their rise
@@ -83,6 +83,33 @@ def cytokine_rates(
 
     Assumed: IL-6 on an antibody is lost only as the complex; a share of the IL-6 of myeloid cells
     depends on IL-1 (`interleukin1`).
+
+    Equations:
+        Eq. C1: $$\frac{dc_{i}}{dt} = P_{i} - L_{i}$$
+        Eq. C2: $$\frac{dM_{a}}{dt} = k_{myeloid,on} \frac{u}{1 + u} (1 - M_{a} - M_{tol}) -
+            k_{myeloid,off} M_{a}$$
+        Eq. C3: $$\frac{dM_{tol}}{dt} = f_{tolerant} k_{myeloid,off} M_{a} - k_{recovery} M_{tol}$$
+        Eq. C4: $$u = \left(\frac{\Delta_{IFN} (1 - e_{JAK})}{IFN50} + \frac{\Delta_{TNF}
+            \phi_{TNF}}{TNF50} + \frac{z_2}{contact50}\right) \frac{\eta}{1 + \Delta_{IL10} /
+            IL10_{50}}, \quad \Delta_{i} = c_{i} - c_{0,i}$$
+        Eq. C5: $$P_{IFN} = p_{IFN} z_2$$
+        Eq. C6: $$P_{TNF} = p_{TNF} z_2 + p_{TNF,myeloid} M_{a} \eta$$
+        Eq. C7: $$P_{IL2} = p_{IL2} z_2$$
+        Eq. C8: $$P_{IL6} = p_{IL6} M_{a} \eta f_{IL6} + (k_{loss,IL6} + k_{IL6,receptor})
+            c_{0,IL6}$$
+        Eq. C9: $$P_{IL10} = p_{IL10} M_{a} + p_{IL10,T} z_2$$
+        Eq. C10: $$P_{CXCL10} = \frac{p_{CXCL10} \Delta_{IFN} (1 - e_{JAK})}{IFN50_{CXCL10} +
+            \Delta_{IFN} (1 - e_{JAK})} \eta$$
+        Eq. C11: $$L_{i} = k_{loss,i} \Delta_{i} \quad (i \ne IL6)$$
+        Eq. C12: $$L_{IL6} = \left((k_{loss,IL6} + k_{IL6,receptor} \phi_{IL6R}) \phi_{IL6} +
+            k_{IL6,bound} (1 - \phi_{IL6})\right) c_{IL6}$$
+        $P$ [pg/mL/day]: production of a cytokine.
+        $L$ [pg/mL/day]: loss of a cytokine.
+        $u$ [1]: stimulus of myeloid cells.
+        $\Delta$ [pg/mL]: rise of a cytokine above baseline.
+        $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
+        $\eta$ [1]: activity of myeloid cells under a steroid, Eq. C13.
+        $f_{IL6}$ [1]: effect of an IL-1 blocker on IL-6, Eq. I2.
 
     Args:
         x: State.
@@ -126,11 +153,20 @@ def cytokine_rates(
 
 
 def steroid_factor(effects: Effects, p: CytokineParameters) -> Scalar:
-    """Activity of myeloid cells under a steroid, relative to that without; exactly 1 without."""
+    r"""Activity of myeloid cells under a steroid, relative to that without; exactly 1 without.
+
+    Equations:
+        Eq. C13: $$\eta = 1 - \sigma_{myeloid} e_{steroid}$$
+        $\eta$ [1]: activity of myeloid cells relative to that without a steroid.
+    """
     return 1.0 - p.steroid_myeloid * effects.steroid
 
 
 def cytokine_baseline(p: CytokineParameters) -> Cytokines:
-    """State before treatment: cytokines at baseline, all myeloid cells resting."""
+    r"""State before treatment: cytokines at baseline, all myeloid cells resting.
+
+    Equations:
+        Eq. C14: $$c_{i}(0) = c_{0,i}, \quad M_{a}(0) = M_{tol}(0) = 0$$
+    """
     zero = jnp.zeros_like(p.p_IFN)
     return Cytokines(blood=p.baseline, myeloid=zero, tolerant=zero)

@@ -45,57 +45,77 @@ class DispositionParameters(eqx.Module):
 
     CL_base: Scalar = quantity("L/day", "Clearance at the first dose")
     CL_ss: Scalar = quantity("L/day", "Clearance at steady state")
-    half_life_CL: Scalar = quantity("day", "Half-life of the change in clearance")
-    V1: Scalar = quantity("L", "Central volume of distribution")
-    V2: Scalar = quantity("L", "Peripheral volume of distribution")
+    half_life_CL: Scalar = quantity("day", "Half-life of the change in clearance", symbol="t_{CL}")
+    V1: Scalar = quantity("L", "Central volume of distribution", symbol="V_1")
+    V2: Scalar = quantity("L", "Peripheral volume of distribution", symbol="V_2")
     Q: Scalar = quantity("L/day", "Intercompartmental clearance")
-    ka: Scalar = quantity("1/day", "Absorption rate from the subcutaneous depot")
-    bioavailability: Scalar = quantity("1", "Bioavailability after subcutaneous dosing")
+    ka: Scalar = quantity("1/day", "Absorption rate from the subcutaneous depot", symbol="k_{a}")
+    bioavailability: Scalar = quantity(
+        "1", "Bioavailability after subcutaneous dosing", symbol="F_{sc}"
+    )
     k_lymph: Scalar = quantity("1/day", "Transit rate of each lymph compartment")
     k_exchange: PerTissue = quantity(
         "1/day", "Exchange rate of a tissue with plasma", dims=("tissue",)
     )
     partition: PerTissue = quantity(
-        "1", "Ratio of interstitial to plasma concentration at equilibrium", dims=("tissue",)
+        "1",
+        "Ratio of interstitial to plasma concentration at equilibrium",
+        dims=("tissue",),
+        symbol="K_{p}",
     )
     k_soluble: Scalar = quantity("1/day", "Turnover rate of the soluble target")
-    soluble_target: PerTissue = quantity("nmol/L", "Soluble target at baseline", dims=("tissue",))
+    soluble_target: PerTissue = quantity(
+        "nmol/L", "Soluble target at baseline", dims=("tissue",), symbol="s_0"
+    )
     competitor: Scalar = quantity(
-        "nmol/L", "Competitor for the target at the start of the simulation"
+        "nmol/L", "Competitor for the target at the start of the simulation", symbol="O_0"
     )
     k_competitor: Scalar = quantity("1/day", "Elimination rate of the competitor")
-    lost_on_death: Scalar = quantity("1", "Share of the drug on dying cells that is lost with them")
+    lost_on_death: Scalar = quantity(
+        "1", "Share of the drug on dying cells that is lost with them", symbol=r"\lambda_{death}"
+    )
     V_competitor: Scalar = quantity("L", "Volume of distribution of an administered competitor")
-    competitor_per_mass: Scalar = quantity("nmol/mg", "Amount per mass of the competitor")
+    competitor_per_mass: Scalar = quantity(
+        "nmol/mg", "Amount per mass of the competitor", symbol=r"\mu_{O}"
+    )
 
 
 class Drug(eqx.Module):
     """Drug in its compartments, and the amounts eliminated so far."""
 
-    depot: Scalar = quantity("nmol", "Drug in the subcutaneous depot")
-    lymph_1: Scalar = quantity("nmol", "Drug in the first lymph compartment")
-    lymph_2: Scalar = quantity("nmol", "Drug in the second lymph compartment")
+    depot: Scalar = quantity("nmol", "Drug in the subcutaneous depot", symbol="A_{sc}")
+    lymph_1: Scalar = quantity("nmol", "Drug in the first lymph compartment", symbol="L_1")
+    lymph_2: Scalar = quantity("nmol", "Drug in the second lymph compartment", symbol="L_2")
     soluble: PerTissue = quantity(
-        "nmol/L", "Drug in solution, in plasma or in the interstitium of a tissue", dims=("tissue",)
+        "nmol/L",
+        "Drug in solution, in plasma or in the interstitium of a tissue",
+        dims=("tissue",),
+        symbol="C",
     )
-    peripheral: Scalar = quantity("nmol/L", "Drug in the peripheral compartment")
+    peripheral: Scalar = quantity("nmol/L", "Drug in the peripheral compartment", symbol="C_2")
     soluble_target: PerTissue = quantity(
-        "nmol/L", "Soluble target, bound and free", dims=("tissue",)
+        "nmol/L", "Soluble target, bound and free", dims=("tissue",), symbol="s"
     )
-    competitor: Scalar = quantity("nmol/L", "Competitor for the target")
-    eliminated: Scalar = quantity("nmol", "Cumulative amount eliminated by linear clearance")
-    internalized: Scalar = quantity("nmol", "Cumulative amount internalized with receptors")
-    died: Scalar = quantity("nmol", "Cumulative amount lost with dying cells")
+    competitor: Scalar = quantity("nmol/L", "Competitor for the target", symbol="O")
+    eliminated: Scalar = quantity(
+        "nmol", "Cumulative amount eliminated by linear clearance", symbol="E_{CL}"
+    )
+    internalized: Scalar = quantity(
+        "nmol", "Cumulative amount internalized with receptors", symbol="E_{int}"
+    )
+    died: Scalar = quantity("nmol", "Cumulative amount lost with dying cells", symbol="E_{death}")
 
 
 class Dosing(eqx.Module):
     """Rates of infusion."""
 
-    iv: Scalar = quantity("nmol/day", "Infusion into plasma")
+    iv: Scalar = quantity("nmol/day", "Infusion into plasma", symbol="r_{iv}")
     sc: Scalar = quantity(
-        "nmol/day", "Infusion into the subcutaneous depot, before bioavailability"
+        "nmol/day", "Infusion into the subcutaneous depot, before bioavailability", symbol="r_{sc}"
     )
-    competitor: Scalar = quantity("mg/day", "Infusion of a competing antibody into plasma")
+    competitor: Scalar = quantity(
+        "mg/day", "Infusion of a competing antibody into plasma", symbol="r_{O}"
+    )
 
 
 class Turnover(eqx.Module):
@@ -109,9 +129,15 @@ class Turnover(eqx.Module):
 
 
 def clearance(time: Scalar, p: DispositionParameters) -> Scalar:
-    """Clearance that changes exponentially with time since the first dose [Bender2024].
+    r"""Clearance that changes exponentially with time since the first dose [Bender2024].
 
     CL = CL_ss + (CL_base - CL_ss)*exp(-ln2*t/half_life_CL).
+
+    Equations:
+        Eq. D1: $$CL = CL_{ss} + (CL_{base} - CL_{ss}) \exp\left(-\frac{\ln 2 \cdot
+            t}{t_{CL}}\right)$$
+        $CL$ [L/day]: clearance.
+        $t$ [day]: time since the first dose.
 
     Args:
         time: Time since the first dose, t [day].
@@ -135,7 +161,42 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
     b: BindingParameters,
     tissues: TissueParameters,
 ) -> Drug:
-    """Mass balance of the drug in depot, lymph, plasma, peripheral compartment and tissues.
+    r"""Mass balance of the drug in depot, lymph, plasma, peripheral compartment and tissues.
+
+    Equations:
+        Eq. D2: $$\frac{dA_{sc}}{dt} = F_{sc} r_{sc} - k_{a} A_{sc}$$
+        Eq. D3: $$\frac{dL_1}{dt} = k_{a} A_{sc} - k_{lymph} L_1$$
+        Eq. D4: $$\frac{dL_2}{dt} = k_{lymph} L_1 - k_{lymph} L_2$$
+        Eq. D5: $$\frac{dC_{k}}{dt} = \frac{J_{k} - I_{k} - U_{k} + (1 - \lambda_{death})
+            D_{k}}{\Phi_{k}}$$
+        Eq. D6: $$J_{k} = k_{exchange,k} (K_{p,k} C_{blood} - C_{k}) V_{k} \quad (k \ne blood)$$
+        Eq. D7: $$J_{blood} = r_{iv} + k_{lymph} L_2 - CL \, C_{blood} - Q (C_{blood} - C_2) -
+            \sum_{k \ne blood} J_{k}$$
+        Eq. D8: $$I_{k} = V_{k} \left(k_{int,CD3} \theta_{CD3,k} R_{CD3,k} + k_{int,target} \sum_{j}
+            \theta_{target,j,k} R_{target,j,k}\right)$$
+        Eq. D9: $$U_{k} = V_{k} \left(\theta_{CD3,k} G_{CD3,k} + \sum_{j} \theta_{target,j,k}
+            G_{target,j,k} + B_{c,k} c_{s,k} \frac{ds_{k}}{dt} + B_{O,k} \frac{dO}{dt}\right)$$
+        Eq. D10: $$D_{k} = V_{k} \left(\theta_{CD3,k} H_{CD3,k} + \sum_{j} \theta_{target,j,k}
+            H_{target,j,k}\right)$$
+        Eq. D11: $$\Phi_{k} = W_{k} + V_{k} B_{c,k} c_{C,k}, \quad W_{blood} = V_1, \quad W_{k} =
+            V_{k} \quad (k \ne blood)$$
+        Eq. D12: $$\frac{dC_2}{dt} = \frac{Q (C_{blood} - C_2)}{V_2}$$
+        Eq. D13: $$\frac{ds_{k}}{dt} = k_{soluble} (s_{0,k} - s_{k})$$
+        Eq. D14: $$\frac{dO}{dt} = \frac{\mu_{O} r_{O}}{V_{competitor}} - k_{competitor} O$$
+        Eq. D15: $$\frac{dE_{CL}}{dt} = CL \, C_{blood}$$
+        Eq. D16: $$\frac{dE_{int}}{dt} = \sum_{k} I_{k}$$
+        Eq. D17: $$\frac{dE_{death}}{dt} = \lambda_{death} \sum_{k} D_{k}$$
+        $CL$ [L/day]: clearance, Eq. D1.
+        $J$ [nmol/day]: net inflow of drug into a tissue.
+        $I$ [nmol/day]: internalization with receptors.
+        $U$ [nmol/day]: uptake by receptors gained, and by a change of soluble target or competitor.
+        $D$ [nmol/day]: drug on receptors of dying cells.
+        $W$ [L]: volume of the soluble drug.
+        $\Phi$ [L]: derivative of the total amount of drug in a tissue by the soluble concentration.
+        $G_{CD3}$ [nmol/L/day]: CD3 gained, Eq. M2.
+        $G_{target}$ [nmol/L/day]: target gained, Eq. M3.
+        $H_{CD3}$ [nmol/L/day]: CD3 on dying cells, Eq. M4.
+        $H_{target}$ [nmol/L/day]: target on dying cells, Eq. M5.
 
     Args:
         time: Time since the first dose [day].
@@ -188,7 +249,10 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
 
 
 def drug_on_receptors(bulk: Bulk, receptor: Receptors) -> PerTissue:
-    """Drug bound to receptors at the occupancy of the bulk.
+    r"""Drug bound to receptors at the occupancy of the bulk.
+
+    Equations:
+        Eq. D18: $$B_{k} = \theta_{CD3,k} R_{CD3,k} + \sum_{j} \theta_{target,j,k} R_{target,j,k}$$
 
     Args:
         bulk: Binding equilibrium.
@@ -212,6 +276,12 @@ def central_after_bolus(
     Solves V1*C + V_b*bound(C) = amount before + dose for C. The left side is concave, so Newton's
     method started below the root converges without overshoot; `_NEWTON_STEPS` steps reach rounding
     error.
+
+    Equations:
+        Eq. D19: $$V_1 C_{after} + V_{blood} B(C_{after}) = V_1 C_{blood} + V_{blood} B(C_{blood}) +
+            A_{iv}$$
+        $C_{after}$ [nmol/L]: soluble drug in plasma after the bolus.
+        $A_{iv}$ [nmol]: dose.
 
     Args:
         soluble: Soluble drug before the bolus [nmol/L]; (tissue,).
@@ -240,14 +310,25 @@ def central_after_bolus(
 
 
 def total_drug(x: Drug, bulk: Bulk, p: DispositionParameters, tissues: TissueParameters) -> Scalar:
-    """Amount of drug in the body and in the cumulative sinks [nmol]; constant between doses."""
+    r"""Amount of drug in the body and in the cumulative sinks [nmol]; constant between doses.
+
+    Equations:
+        Eq. D20: $$A_{total} = A_{sc} + L_1 + L_2 + \sum_{k} (W_{k} C_{k} + V_{k} B_{k}) + V_2 C_2 +
+            E_{CL} + E_{int} + E_{death}$$
+        $A_{total}$ [nmol]: amount of drug.
+        $W$ [L]: volume of the soluble drug, Eq. D11.
+    """
     volume = tissues.volume.at[BLOOD].set(p.V1)
     in_body = (volume * x.soluble + tissues.volume * bulk.bound).sum(0) + p.V2 * x.peripheral
     return x.depot + x.lymph_1 + x.lymph_2 + in_body + x.eliminated + x.internalized + x.died
 
 
 def drug_baseline(p: DispositionParameters) -> Drug:
-    """State before the first dose: no drug, soluble target and competitor at baseline."""
+    r"""State before the first dose: no drug, soluble target and competitor at baseline.
+
+    Equations:
+        Eq. D21: $$s_{k}(0) = s_{0,k}, \quad O(0) = O_0, \quad \text{all other states } 0$$
+    """
     zero = jnp.zeros_like(p.V1)
     return Drug(
         depot=zero,

@@ -14,19 +14,32 @@ from qsp.units import quantity
 class Effects(eqx.Module):
     """Effects of supportive drugs at one time."""
 
-    steroid: Scalar = quantity("1", "Glucocorticoid effect, as a fraction of its maximum")
-    jak: Scalar = quantity("1", "Fraction of JAK signaling inhibited")
-    il6r_free: Scalar = quantity("1", "Fraction of IL-6 receptors not blocked")
-    tnf_free: Scalar = quantity("1", "Fraction of TNF-alpha not neutralized")
-    il6_free: Scalar = quantity("1", "Fraction of IL-6 not bound by an antibody")
-    il1r_free: Scalar = quantity("1", "Fraction of the effect of IL-1 not blocked")
+    steroid: Scalar = quantity(
+        "1", "Glucocorticoid effect, as a fraction of its maximum", symbol="e_{steroid}"
+    )
+    jak: Scalar = quantity("1", "Fraction of JAK signaling inhibited", symbol="e_{JAK}")
+    il6r_free: Scalar = quantity(
+        "1", "Fraction of IL-6 receptors not blocked", symbol=r"\phi_{IL6R}"
+    )
+    tnf_free: Scalar = quantity("1", "Fraction of TNF-alpha not neutralized", symbol=r"\phi_{TNF}")
+    il6_free: Scalar = quantity(
+        "1", "Fraction of IL-6 not bound by an antibody", symbol=r"\phi_{IL6}"
+    )
+    il1r_free: Scalar = quantity(
+        "1", "Fraction of the effect of IL-1 not blocked", symbol=r"\phi_{IL1R}"
+    )
     kinase: Scalar = quantity(
-        "1", "Fraction of cytokine release inhibited, without loss of killing"
+        "1", "Fraction of cytokine release inhibited, without loss of killing", symbol="e_{kinase}"
     )
 
 
 def no_effects() -> Effects:
-    """Effects without supportive drugs."""
+    r"""Effects without supportive drugs.
+
+    Equations:
+        Eq. X1: $$e_{steroid} = e_{JAK} = e_{kinase} = 0, \quad \phi_{IL6R} = \phi_{TNF} =
+            \phi_{IL6} = \phi_{IL1R} = 1$$
+    """
     zero, one = jnp.asarray(0.0), jnp.asarray(1.0)
     return Effects(
         steroid=zero,

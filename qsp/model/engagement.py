@@ -26,7 +26,7 @@ class EngagementParameters(eqx.Module):
         "1", "Effector cells per target cell at which half of the targets are attacked"
     )
     weight_post: Scalar = quantity(
-        "1", "Killing by a post-activated T cell, relative to an activated one"
+        "1", "Killing by a post-activated T cell, relative to an activated one", symbol="w_X"
     )
     k_kill: PerKindTissue = quantity("1/day", "Maximum killing rate", dims=("kind", "tissue"))
 
@@ -35,19 +35,24 @@ class Contact(eqx.Module):
     """Fraction of T cells in contact, and contacts weighted by the effect of their bridges."""
 
     touching: PerTissue = quantity(
-        "1", "Fraction of T cells in contact with a target cell", dims=("tissue",)
+        "1", "Fraction of T cells in contact with a target cell", dims=("tissue",), symbol="p"
     )
     activating: PerTissue = quantity(
-        "1", "Fraction in contact times activation per contact", dims=("tissue",)
+        "1", "Fraction in contact times activation per contact", dims=("tissue",), symbol="p_{act}"
     )
     killing: PerTissue = quantity(
-        "1", "Fraction in contact times killing per contact", dims=("tissue",)
+        "1", "Fraction in contact times killing per contact", dims=("tissue",), symbol="p_{kill}"
     )
-    stimulation: PerTissue = quantity("1", "Activation per contact", dims=("tissue",))
+    stimulation: PerTissue = quantity("1", "Activation per contact", dims=("tissue",), symbol="h")
 
 
 def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKindTissue:
-    """Killing effect of the bridges of one synapse, h_kill = beta / (beta50_kill + beta).
+    r"""Killing effect of the bridges of one synapse, h_kill = beta / (beta50_kill + beta).
+
+    Equations:
+        Eq. E1: $$h_{kill,j,k} = \frac{\beta_{j,k}}{\beta_{50,kill} + \beta_{j,k}}$$
+        $h_{kill}$ [1]: killing per contact.
+        $\beta$ [molecule/synapse]: bridges per synapse.
 
     Args:
         bridges: Bridges per synapse, beta [molecule/synapse]; (kind, tissue).
@@ -63,7 +68,22 @@ def contact(
     p: EngagementParameters,
     s: SynapseParameters,
 ) -> Contact:
-    """Fraction of T cells in contact with each kind of target, N/(sum(N) + k_T*T), and its effects.
+    r"""Fraction of T cells in contact with each kind of target, and the effects of contacts.
+
+    Equations:
+        Eq. E2: $$q_{j,k} = \frac{N_{j,k}}{\sum_{j} N_{j,k} + k_{T,k} T_{k}}, \quad p_{k} = \sum_{j}
+            q_{j,k}$$
+        Eq. E3: $$h_{act,j,k} = \frac{\beta_{j,k}^{n_{act}}}{\beta_{50,act}^{n_{act}} +
+            \beta_{j,k}^{n_{act}}}$$
+        Eq. E4: $$p_{act,k} = \sum_{j} q_{j,k} h_{act,j,k}$$
+        Eq. E5: $$p_{kill,k} = \sum_{j} q_{j,k} h_{kill,j,k}$$
+        Eq. E6: $$h_{k} = \frac{p_{act,k}}{p_{k}}$$
+        $q$ [1]: fraction of T cells in contact with a kind of target cell.
+        $N$ [Mcell]: target cells, `targets.viable`.
+        $T$ [Mcell]: T cells within reach of targets, Eq. T1.
+        $\beta$ [molecule/synapse]: bridges per synapse.
+        $h_{act}$ [1]: activation per contact.
+        $h_{kill}$ [1]: killing per contact, Eq. E1.
 
     Args:
         bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).
@@ -91,9 +111,21 @@ def killing(
     p: EngagementParameters,
     s: SynapseParameters,
 ) -> PerKindTissue:
-    """Killing rate of target cells: k_kill*q*h_kill*N, q = E/(E + k_K*sum(N)), E = A + w*X.
+    r"""Killing rate of target cells: k_kill*q*h_kill*N, q = E/(E + k_K*sum(N)), E = A + w*X.
 
     Assumed: only activated (A) and post-activated (X) T cells kill.
+
+    Equations:
+        Eq. E7: $$J_{kill,j,k} = k_{kill,j,k} a_{k} h_{kill,j,k} N_{j,k}$$
+        Eq. E8: $$a_{k} = \frac{E_{k}}{E_{k} + k_{K} \sum_{j} N_{j,k}}, \quad E_{k} = A_{k} + w_X
+            X_{k}$$
+        $J_{kill}$ [Mcell/day]: killing rate.
+        $a$ [1]: fraction of target cells attacked.
+        $E$ [Mcell]: effector cells.
+        $h_{kill}$ [1]: killing per contact, Eq. E1.
+        $N$ [Mcell]: target cells, `targets.viable`.
+        $A$ [Mcell]: activated T cells, `t_cells.activated`.
+        $X$ [Mcell]: post-activated T cells, `t_cells.post_activated`.
 
     Args:
         bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).

@@ -36,13 +36,18 @@ from qsp.units import quantity
 class Interleukin1Parameters(eqx.Module):
     """Production of IL-1 by active myeloid cells, and its loss."""
 
-    baseline: Scalar = quantity("pg/mL", "IL-1 concentration before treatment")
+    baseline: Scalar = quantity("pg/mL", "IL-1 concentration before treatment", symbol="IL1_0")
     p_IL1: Scalar = quantity("pg/mL/day", "Production of IL-1 by myeloid cells")
     k_IL1: Scalar = quantity("1/day", "Elimination rate of IL-1")
 
 
 def il1(myeloid: Scalar, p: Interleukin1Parameters) -> Scalar:
-    """IL-1 in blood at quasi-steady state: baseline + p_IL1 * myeloid / k_IL1.
+    r"""IL-1 in blood at quasi-steady state: baseline + p_IL1 * myeloid / k_IL1.
+
+    Equations:
+        Eq. I1: $$IL1 = IL1_0 + \frac{p_{IL1} M_{eff}}{k_{IL1}}$$
+        $IL1$ [pg/mL]: IL-1 in blood.
+        $M_{eff}$ [1]: active fraction of myeloid cells times their activity under a steroid.
 
     Args:
         myeloid: Active fraction of myeloid cells times their activity under a steroid [1].
@@ -55,7 +60,13 @@ def il1(myeloid: Scalar, p: Interleukin1Parameters) -> Scalar:
 
 
 def il6_factor(il1r_free: Scalar, share: Scalar) -> Scalar:
-    """Production of IL-6 relative to that without IL-1 blockade: 1 - s * (1 - free).
+    r"""Production of IL-6 relative to that without IL-1 blockade: 1 - s * (1 - free).
+
+    Equations:
+        Eq. I2: $$f_{IL6} = 1 - share_{IL1} (1 - \phi_{IL1R})$$
+        $f_{IL6}$ [1]: production of IL-6 relative to that without blockade.
+        $share_{IL1}$ [1]: share of IL-6 that depends on IL-1, `cytokines.share_IL1`.
+        $\phi_{IL1R}$ [1]: fraction of the effect of IL-1 not blocked.
 
     Args:
         il1r_free: Fraction of the effect of IL-1 not blocked [1]; 1 without a blocker.

@@ -20,46 +20,85 @@ SMALLEST = 1e-300
 
 
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
-    """a / (b + tiny), so that zero over zero is zero in tissues without cells."""
+    r"""a / (b + tiny), so that zero over zero is zero in tissues without cells.
+
+    Equations:
+        Eq. X2: $$f(x, y) = \frac{x}{y + 10^{-12}}$$
+        $x$ [any]: numerator.
+        $y$ [any]: denominator.
+        $f$ [any]: guarded value.
+    """
     return numerator / (denominator + TINY)
 
 
 def reciprocal(denominator: jax.Array) -> jax.Array:
-    """1 / (b + tiny), for several numerators over one denominator; see `ratio`."""
+    r"""1 / (b + tiny), for several numerators over one denominator; see `ratio`.
+
+    Equations:
+        Eq. X3: $$f(y) = \frac{1}{y + 10^{-12}}$$
+        $y$ [any]: denominator.
+        $f$ [any]: guarded value.
+    """
     return 1.0 / (denominator + TINY)
 
 
 def positive_concentration(free: jax.Array) -> jax.Array:
-    """max(c, 0) + 1e-12 nmol/L, because the closed form of the trimers divides by the drug.
+    r"""max(c, 0) + 1e-12 nmol/L, because the closed form of the trimers divides by the drug.
 
     The concentration is zero before the first dose, and a solver may try a slightly negative state.
+
+    Equations:
+        Eq. X4: $$f(x) = \max(x, 0) + 10^{-12}$$
+        $x$ [nmol/L]: concentration.
+        $f$ [nmol/L]: guarded value.
     """
     return jnp.where(free < 0.0, 0.0, free) + TINY
 
 
 def geometric_mean(x: jax.Array, y: jax.Array) -> jax.Array:
-    """sqrt(x*y) of two numbers that may both be zero, with a zero gradient there.
+    r"""sqrt(x*y) of two numbers that may both be zero, with a zero gradient there.
 
     Free target is zero on a cell without target. The bare root has an infinite derivative at zero,
     which would turn the derivatives of the rates into NaN.
+
+    Equations:
+        Eq. X5: $$f(x, y) = \sqrt{x y + 10^{-300}}$$
+        $x$ [any]: first number.
+        $y$ [any]: second number.
+        $f$ [any]: guarded value.
     """
     return jnp.sqrt(x * y + SMALLEST)
 
 
 def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
-    """x^n / (half^n + x^n); for n > 1, value and gradient are zero at x = 0, and zero for x < 0.
+    r"""x^n / (half^n + x^n); for n > 1, value and gradient are zero at x = 0, and zero for x < 0.
 
     A solver may try a slightly negative state. The power is computed from logarithms because `pow`
     costs as much as a hundred multiplications.
+
+    Equations:
+        Eq. X6: $$f(x) = \frac{\max(x, 0)^{n}}{y^{n} + \max(x, 0)^{n}}$$
+        $x$ [any]: variable.
+        $y$ [any]: value at half-maximum.
+        $n$ [1]: Hill coefficient.
+        $f$ [1]: guarded value.
     """
     power = jnp.exp(n * (log(jnp.where(x < 0.0, 0.0, x) + SMALLEST) - log(half)))
     return power / (1.0 + power)
 
 
 def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
-    """sp(x) - sp(low) with sp(x) = s*ln(1 + exp(x/s)), for low <= 0.
+    r"""sp(x) - sp(low) with sp(x) = s*ln(1 + exp(x/s)), for low <= 0.
 
     A threshold at zero, smooth over a width of `scale`; max(x, 0) in the limit of zero width.
+
+    Equations:
+        Eq. X7: $$f(x) = s \ln\left(1 + \exp\left(\frac{x}{s}\right)\right) - s \ln\left(1 +
+            \exp\left(\frac{y}{s}\right)\right)$$
+        $x$ [any]: variable.
+        $y$ [any]: lower limit, at most 0.
+        $s$ [any]: width.
+        $f$ [any]: guarded value.
     """
     s = scale + TINY
     x, low = x / s, jnp.minimum(low / s, 0.0)
@@ -68,15 +107,36 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
 
 
 def positive_part(x: jax.Array) -> jax.Array:
-    """max(0, x) of a fraction, smooth within about 0.01 of zero: (x + sqrt(x^2 + 1e-4)) / 2."""
+    r"""max(0, x) of a fraction, smooth within about 0.01 of zero: (x + sqrt(x^2 + 1e-4)) / 2.
+
+    Equations:
+        Eq. X8: $$f(x) = \frac{x + \sqrt{x^2 + 10^{-4}}}{2}$$
+        $x$ [1]: fraction.
+        $f$ [1]: guarded value.
+    """
     return 0.5 * (x + jnp.sqrt(x * x + 1e-4))
 
 
 def capped(x: PerTissue, limit: PerTissue) -> PerTissue:
-    """min(x, limit), so that no more T cells are recruited than are resting."""
+    r"""min(x, limit), so that no more T cells are recruited than are resting.
+
+    Equations:
+        Eq. X9: $$f(x) = \min(x, y)$$
+        $x$ [any]: variable.
+        $y$ [any]: limit.
+        $f$ [any]: guarded value.
+    """
     return jnp.minimum(x, limit)
 
 
 def bounded(x: jax.Array, low: Scalar, high: Scalar) -> jax.Array:
-    """Clip x to [low, high], for the relaxation rate of slowly dissociating arms."""
+    r"""Clip x to [low, high], for the relaxation rate of slowly dissociating arms.
+
+    Equations:
+        Eq. X10: $$f(x) = \min(\max(x, x_{min}), x_{max})$$
+        $x$ [any]: variable.
+        $x_{min}$ [any]: lower limit.
+        $x_{max}$ [any]: upper limit.
+        $f$ [any]: guarded value.
+    """
     return jnp.clip(x, low, high)

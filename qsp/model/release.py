@@ -16,21 +16,31 @@ class ReleaseParameters(eqx.Module):
     """Transport and feedback of cytokine release."""
 
     weight: PerTissue = quantity(
-        "1", "Share of the release of a tissue that reaches blood", dims=("tissue",)
+        "1", "Share of the release of a tissue that reaches blood", dims=("tissue",), symbol="w"
     )
     k_transit: Scalar = quantity("1/day", "Transit rate of each release compartment")
-    CA50: Scalar = quantity("Mcell*day", "Release memory at which release is halved")
+    CA50: Scalar = quantity(
+        "Mcell*day", "Release memory at which release is halved", symbol="CA_{50}"
+    )
     k_CA: Scalar = quantity("1/day", "Loss rate of the release memory")
     IL10_50: Scalar = quantity("pg/mL", "Rise of IL-10 that halves release")
-    steroid_release: Scalar = quantity("1", "Maximum inhibition of release by glucocorticoids")
+    steroid_release: Scalar = quantity(
+        "1", "Maximum inhibition of release by glucocorticoids", symbol=r"\sigma_{release}"
+    )
 
 
 class Release(eqx.Module):
     """Release drive in transit to blood, and the release memory."""
 
-    transit_1: Scalar = quantity("Mcell", "Release drive in the first transit compartment")
-    transit_2: Scalar = quantity("Mcell", "Release drive in the second transit compartment")
-    memory: Scalar = quantity("Mcell*day", "Release memory: cumulative release with loss")
+    transit_1: Scalar = quantity(
+        "Mcell", "Release drive in the first transit compartment", symbol="z_1"
+    )
+    transit_2: Scalar = quantity(
+        "Mcell", "Release drive in the second transit compartment", symbol="z_2"
+    )
+    memory: Scalar = quantity(
+        "Mcell*day", "Release memory: cumulative release with loss", symbol="CA"
+    )
 
 
 def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -> PerTissue:
@@ -38,6 +48,12 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 
     Assumed: secretion per activated cell in contact does not depend on the number of bridges, which
     already act on activation.
+
+    Equations:
+        Eq. L1: $$S_{k} = w_{k} A_{k} p_{k}$$
+        $S$ [Mcell]: weighted secreting T cells.
+        $A$ [Mcell]: activated T cells, `t_cells.activated`.
+        $p$ [1]: fraction of T cells in contact, Eq. E2.
 
     Args:
         activated: Activated T cells, A [Mcell]; (tissue,).
@@ -53,10 +69,20 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 def release_rates(
     x: Release, secreting: PerTissue, il10_rise: Scalar, effects: Effects, p: ReleaseParameters
 ) -> Release:
-    """Release drive D, its two transit compartments, and the release memory.
+    r"""Release drive D, its two transit compartments, and the release memory.
 
     D = sum(secreting) * uninhibited / ((1 + (memory/CA50)^2) * (1 + il10_rise/IL10_50)).
     The memory accumulates D itself, not the delayed drive.
+
+    Equations:
+        Eq. L2: $$D = \frac{(1 - \sigma_{release} e_{steroid}) (1 - e_{kinase}) \sum_{k}
+            S_{k}}{\left(1 + (CA / CA_{50})^2\right) \left(1 + \Delta_{IL10} / IL10_{50}\right)}$$
+        Eq. L3: $$\frac{dz_1}{dt} = k_{transit} D - k_{transit} z_1$$
+        Eq. L4: $$\frac{dz_2}{dt} = k_{transit} z_1 - k_{transit} z_2$$
+        Eq. L5: $$\frac{dCA}{dt} = D - k_{CA} CA$$
+        $D$ [Mcell]: release drive.
+        $S$ [Mcell]: weighted secreting T cells, Eq. L1.
+        $\Delta_{IL10}$ [pg/mL]: IL-10 above baseline.
 
     Args:
         x: State.

@@ -22,26 +22,42 @@ class SeverityParameters(eqx.Module):
     IL6_50: Scalar = quantity("pg/mL", "IL-6 signal at half-maximum effect on the index")
     TNF_50: Scalar = quantity("pg/mL", "TNF-alpha at half-maximum effect on the index")
     IFN_50: Scalar = quantity("pg/mL", "IFN-gamma at half-maximum effect on the index")
-    weight_TNF: Scalar = quantity("1", "Weight of TNF-alpha relative to IL-6")
-    weight_IFN: Scalar = quantity("1", "Weight of IFN-gamma relative to IL-6")
+    weight_TNF: Scalar = quantity("1", "Weight of TNF-alpha relative to IL-6", symbol="w_{TNF}")
+    weight_IFN: Scalar = quantity("1", "Weight of IFN-gamma relative to IL-6", symbol="w_{IFN}")
     k_F: Scalar = quantity("1/day", "Rate at which the index follows the cytokines")
     threshold: jax.Array = quantity(
-        "1", "Index at which CRS of grade 1, 2, 3 or 4 begins", dims=("grade",)
+        "1", "Index at which CRS of grade 1, 2, 3 or 4 begins", dims=("grade",), symbol=r"\theta_0"
     )
-    sd_patient: Scalar = quantity("1", "SD of ln threshold between patients")
-    sd_dose: Scalar = quantity("1", "SD of ln threshold between the doses of a patient")
-    logistic_intercept: Scalar = quantity("1", "Logit of CRS at a peak IL-6 of 1 pg/mL")
-    logistic_slope: Scalar = quantity("1", "Slope of the logit of CRS in ln peak IL-6")
-    hazard_0: Scalar = quantity("1/day", "Hazard of CRS at an index of zero")
-    hazard_slope: Scalar = quantity("1", "Slope of ln hazard of CRS in the index")
-    IL6_unit: Scalar = quantity("pg/mL", "Unit of IL-6 in the logistic link")
+    sd_patient: Scalar = quantity(
+        "1", "SD of ln threshold between patients", symbol=r"\omega_{patient}"
+    )
+    sd_dose: Scalar = quantity(
+        "1", "SD of ln threshold between the doses of a patient", symbol=r"\omega_{dose}"
+    )
+    logistic_intercept: Scalar = quantity("1", "Logit of CRS at a peak IL-6 of 1 pg/mL", symbol="a")
+    logistic_slope: Scalar = quantity("1", "Slope of the logit of CRS in ln peak IL-6", symbol="b")
+    hazard_0: Scalar = quantity("1/day", "Hazard of CRS at an index of zero", symbol=r"\lambda_0")
+    hazard_slope: Scalar = quantity(
+        "1", "Slope of ln hazard of CRS in the index", symbol="b_{hazard}"
+    )
+    IL6_unit: Scalar = quantity("pg/mL", "Unit of IL-6 in the logistic link", symbol="u_{IL6}")
 
 
 def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) -> Scalar:
-    """Steady-state severity index Y for the cytokines in blood: a weighted sum of Emax terms.
+    r"""Steady-state severity index Y for the cytokines in blood: a weighted sum of Emax terms.
 
     IL-6 acts by its signal, which tocilizumab, siltuximab and JAK inhibition reduce. TNF-alpha acts
     by its signal too (assumed), so that an anti-TNF antibody lowers fever.
+
+    Equations:
+        Eq. V1: $$Y = \frac{y_{IL6}}{IL6_{50} + y_{IL6}} + \frac{w_{TNF} y_{TNF}}{TNF_{50} +
+            y_{TNF}} + \frac{w_{IFN} c_{IFN}}{IFN_{50} + c_{IFN}}$$
+        Eq. V2: $$y_{IL6} = c_{IL6} \phi_{IL6} \phi_{IL6R} (1 - e_{JAK}), \quad y_{TNF} = c_{TNF}
+            \phi_{TNF}$$
+        $Y$ [1]: steady-state severity index.
+        $y_{IL6}$ [pg/mL]: signal of IL-6.
+        $y_{TNF}$ [pg/mL]: signal of TNF-alpha.
+        $c$ [pg/mL]: cytokine in blood, `cytokines.blood`.
 
     Args:
         blood: Cytokines in blood [pg/mL]; (cytokine,).
@@ -63,7 +79,11 @@ def inflammation(blood: PerCytokine, effects: Effects, p: SeverityParameters) ->
 def severity_rate(
     severity: Scalar, blood: PerCytokine, effects: Effects, p: SeverityParameters
 ) -> Scalar:
-    """Rate of the severity index F, which follows `inflammation` with a delay: k_F*(Y - F).
+    r"""Rate of the severity index F, which follows `inflammation` with a delay: k_F*(Y - F).
+
+    Equations:
+        Eq. V3: $$\frac{dF}{dt} = k_{F} (Y - F)$$
+        $Y$ [1]: steady-state severity index, Eq. V1.
 
     Args:
         severity: Severity index, F [1].
@@ -78,9 +98,16 @@ def severity_rate(
 
 
 def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) -> jax.Array:
-    """Thresholds of one patient at each dose: ln theta = ln theta_0 + sd_p*xi_p + sd_d*xi_d.
+    r"""Thresholds of one patient at each dose: ln theta = ln theta_0 + sd_p*xi_p + sd_d*xi_d.
 
     The grades share both random effects, so that their thresholds keep their order.
+
+    Equations:
+        Eq. V4: $$\theta_{d,g} = \theta_{0,g} \exp(\omega_{patient} \xi_{patient} + \omega_{dose}
+            \xi_{dose,d})$$
+        $\theta$ [1]: threshold of grade g at dose d.
+        $\xi_{patient}$ [1]: random effect of the patient.
+        $\xi_{dose}$ [1]: random effect of the dose.
 
     Args:
         xi_patient: Standard normal random effect of the patient.
@@ -95,9 +122,15 @@ def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) ->
 
 
 def hazard(severity: Scalar, at_rest: Scalar, p: SeverityParameters) -> Scalar:
-    """Hazard of CRS in excess of that before treatment: lambda_0*(exp(b*F) - exp(b*F_0)).
+    r"""Hazard of CRS in excess of that before treatment: lambda_0*(exp(b*F) - exp(b*F_0)).
 
     Without the second term, untreated patients would have CRS, more of it in longer periods.
+
+    Equations:
+        Eq. V5: $$\lambda = \lambda_0 \left(\exp(b_{hazard} \max(F, F_0)) - \exp(b_{hazard}
+            F_0)\right)$$
+        $\lambda$ [1/day]: hazard of CRS.
+        $F_0$ [1]: severity index before treatment.
 
     Args:
         severity: Severity index, F [1].
@@ -112,7 +145,12 @@ def hazard(severity: Scalar, at_rest: Scalar, p: SeverityParameters) -> Scalar:
 
 
 def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:
-    """Probability of CRS from the peak of IL-6: logit = a + b*ln(peak).
+    r"""Probability of CRS from the peak of IL-6: logit = a + b*ln(peak).
+
+    Equations:
+        Eq. V6: $$\ln \frac{P}{1 - P} = a + b \ln \frac{c_{max}}{u_{IL6}}$$
+        $P$ [1]: probability of CRS.
+        $c_{max}$ [pg/mL]: peak IL-6 in blood.
 
     Args:
         il6_peak: Peak IL-6 in blood [pg/mL].
@@ -126,10 +164,15 @@ NORMAL_TEMPERATURE = 37.0
 
 
 def fever(severity: Scalar, threshold: Scalar) -> Scalar:
-    """Rise of body temperature from the severity index, log2(1 + F/theta_1); assumed.
+    r"""Rise of body temperature from the severity index, log2(1 + F/theta_1); assumed.
 
     The rise is 1 degC at the threshold of grade 1, because ASTCT defines grade 1 by a temperature
     of 38 degC, and increases by half a degree or less with each further grade.
+
+    Equations:
+        Eq. V7: $$\Delta_{temp} = \log_2\left(1 + \frac{F}{\theta_1}\right)$$
+        $\Delta_{temp}$ [degC]: rise of temperature.
+        $\theta_1$ [1]: threshold of grade 1.
 
     Args:
         severity: Severity index, F [1].

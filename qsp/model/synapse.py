@@ -29,15 +29,19 @@ class SynapseParameters(eqx.Module):
     """Formation of bridges, and the number of bridges needed for an effect."""
 
     alpha: Scalar = quantity(
-        "1", "Cross-linking efficiency: affinity of the second binding step, relative to the first"
+        "1",
+        "Cross-linking efficiency: affinity of the second binding step, relative to the first",
+        symbol=r"\alpha",
     )
-    area: Scalar = quantity("um^2/synapse", "Contact area of a synapse")
+    area: Scalar = quantity("um^2/synapse", "Contact area of a synapse", symbol="a_{syn}")
     beta50_act: Scalar = quantity(
-        "molecule/synapse", "Bridges per synapse at half-maximum activation"
+        "molecule/synapse",
+        "Bridges per synapse at half-maximum activation",
+        symbol=r"\beta_{50,act}",
     )
-    hill_act: Scalar = quantity("1", "Hill coefficient of activation")
+    hill_act: Scalar = quantity("1", "Hill coefficient of activation", symbol="n_{act}")
     beta50_kill: Scalar = quantity(
-        "molecule/synapse", "Bridges per synapse at half-maximum killing"
+        "molecule/synapse", "Bridges per synapse at half-maximum killing", symbol=r"\beta_{50,kill}"
     )
     k_off_CD3: Scalar = quantity("1/day", "Dissociation rate from CD3")
     k_off_target: Scalar = quantity("1/day", "Dissociation rate from the target")
@@ -49,9 +53,9 @@ class Gap(eqx.Module):
     """Drug and receptors in the contact gap of a synapse."""
 
     receptors: Receptors
-    free: PerTissue = quantity("nmol/L", "Free drug", dims=("tissue",))
+    free: PerTissue = quantity("nmol/L", "Free drug", dims=("tissue",), symbol="c")
     K_T: Scalar = quantity(
-        "nmol/L", "Apparent dissociation constant of one target arm under competition"
+        "nmol/L", "Apparent dissociation constant of one target arm under competition", symbol="K_T"
     )
 
 
@@ -59,6 +63,11 @@ def contact_gap(free: PerTissue, competitor: Scalar, p: BindingParameters) -> Ga
     """Drug and receptors in the contact gap of a synapse in each tissue.
 
     Assumed: the free concentration in the gap equals that of the tissue.
+
+    Equations:
+        Eq. S1: $$c_{gap,k} = c_{k}$$
+        $c_{gap}$ [nmol/L]: free drug in the contact gap.
+        $c$ [nmol/L]: free drug in the tissue, Eq. B8.
 
     Args:
         free: Free drug [nmol/L]; (tissue,).
@@ -71,7 +80,7 @@ def contact_gap(free: PerTissue, competitor: Scalar, p: BindingParameters) -> Ga
 def trimers(
     gap: Gap, alpha: Scalar, p: BindingParameters, *, refinements: int = 0
 ) -> PerKindTissue:
-    """Concentration of trimers in the contact gap at equilibrium.
+    r"""Concentration of trimers in the contact gap at equilibrium.
 
     With t the free target, drug without CD3 is bound by one arm, n*c*t/K_T, or by two arms,
     (n-1)*chi*c*t^2/K_T^2. Free CD3 (r) binds either form, with weight alpha*c*r/K_3 in place of c::
@@ -83,6 +92,25 @@ def trimers(
     m is the mean number of targets in a trimer. For n = 1, v, a and m do not depend on t and the
     quadratic is exact. For n = 2, t is found by a fixed number of iterations. A drug bound by two
     arms occupies two targets, hence the factor 2 in v and m > 1.
+
+    Equations:
+        Eq. S2: $$X_{tri,j,k} = \frac{2 r_{CD3} r_{target,j,k}}{q + \sqrt{q^2 - 4 b r_{CD3}
+            r_{target,j,k}}}, \quad q = b r_{CD3} + r_{target,j,k} + \frac{u v}{a}$$
+        Eq. S3: $$u = 1 + \frac{c_{k}}{K_{D,CD3}}, \quad v = 1 + \frac{c_{k}}{K_T} (n + 2 \kappa
+            f)$$
+        Eq. S4: $$a = \frac{\alpha c_{k} (n + \kappa f)}{K_{D,CD3} K_T}, \quad b = \frac{n + 2
+            \kappa f}{n + \kappa f}, \quad \kappa = \frac{(n - 1) \chi}{K_T}$$
+        Eq. S5: $$f = \frac{r_{target,j,k} - b X_{tri,j,k}}{v}$$
+        $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
+        $r_{target}$ [nmol/L]: target in the gap, Eq. B4.
+        $X_{tri}$ [nmol/L]: trimers.
+        $f$ [nmol/L]: free target.
+        $q$ [nmol/L]: term of the root.
+        $u$ [1]: total over free CD3, without trimers.
+        $v$ [1]: total over free target, without trimers.
+        $a$ [L/nmol]: trimers per free CD3 and free target.
+        $b$ [1]: mean number of targets in a trimer.
+        $\kappa$ [L/nmol]: weight of a second target arm.
 
     Args:
         gap: Free drug and receptors in the gap.
@@ -136,7 +164,13 @@ def _without_cross_arm(  # noqa: PLR0913
 def per_synapse(
     concentration: PerKindTissue, p: BindingParameters, s: SynapseParameters
 ) -> PerKindTissue:
-    """Bridges per synapse [molecule/synapse] from their concentration in the gap [nmol/L]."""
+    r"""Bridges per synapse [molecule/synapse] from their concentration in the gap [nmol/L].
+
+    Equations:
+        Eq. S6: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
+        $\beta$ [molecule/synapse]: bridges per synapse.
+        $X_{tri}$ [nmol/L]: trimers in the gap.
+    """
     return concentration * p.density_per_concentration * s.area
 
 
@@ -178,6 +212,13 @@ class Equilibrium(AbstractSynapse):
     def bridges(
         self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
+        r"""Return the bridges at equilibrium.
+
+        Equations:
+            Eq. S7: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
+            $\beta$ [molecule/synapse]: bridges per synapse.
+            $X_{tri}$ [nmol/L]: trimers at equilibrium, Eq. S2.
+        """
         return per_synapse(trimers(gap, s.alpha, p, refinements=self.refinements), p, s)
 
     def rates(self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters) -> None:
@@ -188,7 +229,7 @@ class Bridges(eqx.Module):
     """State of `Relaxed`."""
 
     per_synapse: PerKindTissue = quantity(
-        "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue")
+        "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue"), symbol=r"\beta"
     )
 
 
@@ -206,16 +247,36 @@ class Relaxed(AbstractSynapse):
         return 2 if self.refinements else 1
 
     def initial(self, p: BindingParameters) -> Bridges:
+        r"""Return the state without drug: no bridges.
+
+        Equations:
+            Eq. S8: $$\beta_{j,k}(0) = 0$$
+        """
         return Bridges(jnp.zeros_like(p.copies_target))
 
     def bridges(
         self, state: Bridges, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
+        r"""Return the bridges, a state.
+
+        Equations:
+            Eq. S9: $$\beta_{act,j,k} = \beta_{j,k}$$
+            $\beta_{act}$ [molecule/synapse]: bridges that activate and kill.
+        """
         return state.per_synapse
 
     def rates(
         self, state: Bridges, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> Bridges:
+        r"""Return the rate of relaxation to the equilibrium.
+
+        Equations:
+            Eq. S10: $$\frac{d\beta_{j,k}}{dt} = k_{relax,k} (\beta_{eq,j,k} - \beta_{j,k})$$
+            Eq. S11: $$k_{relax,k} = \min\left(\max\left(k_{off,target} \left(1 +
+                \frac{c_{k}}{K_T}\right), k_{relax,min}\right), k_{relax,max}\right)$$
+            $k_{relax}$ [1/day]: relaxation rate.
+            $\beta_{eq}$ [molecule/synapse]: bridges at equilibrium, Eq. S7.
+        """
         equilibrium = Equilibrium(self.refinements).bridges(None, gap, p, s)
         k = numerics.bounded(
             s.k_off_target * (1.0 + gap.free / gap.K_T), s.k_relax_min, s.k_relax_max
@@ -226,12 +287,14 @@ class Relaxed(AbstractSynapse):
 class Complexes(eqx.Module):
     """State of `Kinetic`: complexes in the contact gap."""
 
-    cd3_drug: PerKindTissue = quantity("nmol/L", "Drug bound to CD3 only", dims=("kind", "tissue"))
+    cd3_drug: PerKindTissue = quantity(
+        "nmol/L", "Drug bound to CD3 only", dims=("kind", "tissue"), symbol="X_{CD3}"
+    )
     target_drug: PerKindTissue = quantity(
-        "nmol/L", "Drug bound to the target only", dims=("kind", "tissue")
+        "nmol/L", "Drug bound to the target only", dims=("kind", "tissue"), symbol="X_{target}"
     )
     trimer: PerKindTissue = quantity(
-        "nmol/L", "Drug bound to CD3 and target", dims=("kind", "tissue")
+        "nmol/L", "Drug bound to CD3 and target", dims=("kind", "tissue"), symbol="X_{tri}"
     )
 
 
@@ -249,17 +312,49 @@ class Kinetic(AbstractSynapse):
         return 1
 
     def initial(self, p: BindingParameters) -> Complexes:
+        """Return the state without drug: no complexes.
+
+        Equations:
+            Eq. S12: $$X_{CD3,j,k}(0) = X_{target,j,k}(0) = X_{tri,j,k}(0) = 0$$
+        """
         zero = jnp.zeros_like(p.copies_target)
         return Complexes(zero, zero, zero)
 
     def bridges(
         self, state: Complexes, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
+        r"""Return the bridges from the trimers, a state.
+
+        Equations:
+            Eq. S13: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
+            $\beta$ [molecule/synapse]: bridges per synapse.
+        """
         return per_synapse(state.trimer, p, s)
 
     def rates(
         self, state: Complexes, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> Complexes:
+        r"""Return the rates of the complexes by mass action.
+
+        Equations:
+            Eq. S14: $$\frac{dX_{CD3,j,k}}{dt} = k_{off,CD3} \left(\frac{f_{CD3} c_{k}}{K_{D,CD3}} -
+                X_{CD3,j,k}\right) - F_{CD3}$$
+            Eq. S15: $$\frac{dX_{target,j,k}}{dt} = k_{off,target} \left(\frac{f_{target}
+                c_{k}}{K_T} - X_{target,j,k}\right) - F_{target}$$
+            Eq. S16: $$\frac{dX_{tri,j,k}}{dt} = F_{CD3} + F_{target}$$
+            Eq. S17: $$F_{CD3} = k_{off,target} \left(\frac{\alpha X_{CD3,j,k} f_{target}}{K_T} -
+                X_{tri,j,k}\right)$$
+            Eq. S18: $$F_{target} = k_{off,CD3} \left(\frac{\alpha X_{target,j,k}
+                f_{CD3}}{K_{D,CD3}} - X_{tri,j,k}\right)$$
+            Eq. S19: $$f_{CD3} = r_{CD3} - X_{CD3,j,k} - X_{tri,j,k}, \quad f_{target} =
+                r_{target,j,k} - X_{target,j,k} - X_{tri,j,k}$$
+            $f_{CD3}$ [nmol/L]: free CD3 in the gap.
+            $f_{target}$ [nmol/L]: free target in the gap.
+            $F_{CD3}$ [nmol/L/day]: trimers formed from drug on CD3.
+            $F_{target}$ [nmol/L/day]: trimers formed from drug on target.
+            $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
+            $r_{target}$ [nmol/L]: target in the gap, Eq. B4.
+        """
         c, K_3, K_T = gap.free, p.KD_CD3, gap.K_T
         r = gap.receptors.cd3 - state.cd3_drug - state.trimer
         t = gap.receptors.target - state.target_drug - state.trimer

@@ -26,16 +26,25 @@ from qsp.units import quantity
 class TCellParameters(eqx.Module):
     """Rates of activation, turnover and expansion."""
 
-    baseline: PerTissue = quantity("Mcell", "T cells before treatment", dims=("tissue",))
+    baseline: PerTissue = quantity(
+        "Mcell", "T cells before treatment", dims=("tissue",), symbol="T_0"
+    )
     k_act: Scalar = quantity("1/day", "Maximum activation rate of resting T cells")
     f_act: PerTissue = quantity("1", "Activation rate relative to blood", dims=("tissue",))
     excluded: PerTissue = quantity(
-        "1", "Share of resting T cells out of reach of target cells", dims=("tissue",)
+        "1",
+        "Share of resting T cells out of reach of target cells",
+        dims=("tissue",),
+        symbol=r"\epsilon",
     )
     threshold_width: Scalar = quantity(
-        "1", "Width of the smoothed recruitment threshold, as a fraction of the T cells"
+        "1",
+        "Width of the smoothed recruitment threshold, as a fraction of the T cells",
+        symbol=r"\omega",
     )
-    steroid_act: Scalar = quantity("1", "Maximum inhibition of activation by glucocorticoids")
+    steroid_act: Scalar = quantity(
+        "1", "Maximum inhibition of activation by glucocorticoids", symbol=r"\sigma_{act}"
+    )
     f_re: Scalar = quantity(
         "1", "Activation rate of post-activated T cells, relative to resting ones"
     )
@@ -46,7 +55,10 @@ class TCellParameters(eqx.Module):
     g_A: Scalar = quantity("1/day", "Expansion rate per activated T cell")
     g_X: Scalar = quantity("1/day", "Expansion rate per post-activated T cell")
     expansion_limit: PerTissue = quantity(
-        "1", "Number of T cells at which expansion stops, relative to baseline", dims=("tissue",)
+        "1",
+        "Number of T cells at which expansion stops, relative to baseline",
+        dims=("tissue",),
+        symbol=r"\ell",
     )
     k_home: PerTissue = quantity(
         "1/day", "Homeostatic rate of return of the whole T-cell pool to baseline", dims=("tissue",)
@@ -56,9 +68,11 @@ class TCellParameters(eqx.Module):
 class TCells(eqx.Module):
     """T cells by state."""
 
-    resting: PerTissue = quantity("Mcell", "Resting T cells", dims=("tissue",))
-    activated: PerTissue = quantity("Mcell", "Activated T cells", dims=("tissue",))
-    post_activated: PerTissue = quantity("Mcell", "Post-activated T cells", dims=("tissue",))
+    resting: PerTissue = quantity("Mcell", "Resting T cells", dims=("tissue",), symbol="R")
+    activated: PerTissue = quantity("Mcell", "Activated T cells", dims=("tissue",), symbol="A")
+    post_activated: PerTissue = quantity(
+        "Mcell", "Post-activated T cells", dims=("tissue",), symbol="X"
+    )
 
     @property
     def total(self) -> PerTissue:
@@ -66,7 +80,14 @@ class TCells(eqx.Module):
 
 
 def within_reach(x: TCells, p: TCellParameters) -> TCells:
-    """T cells among target cells: all except the excluded share of the resting ones [Mcell]."""
+    r"""T cells among target cells: all except the excluded share of the resting ones [Mcell].
+
+    Equations:
+        Eq. T1: $$R_{reach,k} = (1 - \epsilon_{k}) R_{k}, \quad T_{reach,k} = R_{reach,k} + A_{k} +
+            X_{k}$$
+        $R_{reach}$ [Mcell]: resting T cells within reach of targets.
+        $T_{reach}$ [Mcell]: all T cells within reach of targets.
+    """
     return TCells(
         resting=(1.0 - p.excluded) * x.resting,
         activated=x.activated,
@@ -100,6 +121,14 @@ class MassAction(AbstractRecruitment):
     def __call__(
         self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
     ) -> PerTissue:
+        """Return the flux of recruitment; see `AbstractRecruitment`.
+
+        Equations:
+            Eq. T2: $$J_{act,k} = a_{k} p_{act,k} R_{reach,k}$$
+            $J_{act}$ [Mcell/day]: recruitment.
+            $a$ [1/day]: activation rate at full stimulation, Eq. T6.
+            $R_{reach}$ [Mcell]: resting T cells within reach, Eq. T1.
+        """
         return rate * contact.activating * x.resting
 
 
@@ -115,6 +144,21 @@ class Threshold(AbstractRecruitment):
     def __call__(
         self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
     ) -> PerTissue:
+        r"""Return the flux of recruitment; see `AbstractRecruitment`.
+
+        Equations:
+            Eq. T3: $$J_{act,k} = a_{k} p_{k} \min(y_{k}, R_{reach,k})$$
+            Eq. T4: $$y_{k} = f(h_{k} T_{reach,k} - A_{k} - X_{k}) - f(-A_{k} - X_{k})$$
+            Eq. T5: $$f(x) = \omega T_{reach,k} \ln\left(1 + \exp\left(\frac{x}{\omega
+                T_{reach,k}}\right)\right)$$
+            $J_{act}$ [Mcell/day]: recruitment.
+            $a$ [1/day]: activation rate at full stimulation, Eq. T6.
+            $y$ [Mcell]: responsive cells that are not yet recruited.
+            $R_{reach}$ [Mcell]: resting T cells within reach, Eq. T1.
+            $T_{reach}$ [Mcell]: all T cells within reach, Eq. T1.
+            $f$ [Mcell]: smooth threshold at zero.
+            $x$ [Mcell]: argument of the threshold.
+        """
         recruited, width = x.activated + x.post_activated, p.threshold_width * x.total
         responsive = contact.stimulation * x.total - recruited
         excess = numerics.softplus_gain(responsive, -recruited, width)
@@ -124,25 +168,55 @@ class Threshold(AbstractRecruitment):
 class TCellFluxes(eqx.Module):
     """Fluxes of T cells within each tissue; traffic is in `traffic`."""
 
-    activation: PerTissue = quantity("Mcell/day", "Resting to activated", dims=("tissue",))
-    reactivation: PerTissue = quantity("Mcell/day", "Post-activated to activated", dims=("tissue",))
-    contraction: PerTissue = quantity("Mcell/day", "Activated to post-activated", dims=("tissue",))
-    reversion: PerTissue = quantity("Mcell/day", "Post-activated to resting", dims=("tissue",))
-    expansion: PerTissue = quantity("Mcell/day", "Expansion by division", dims=("tissue",))
-    homeostasis: PerTissue = quantity(
-        "Mcell/day", "Homeostatic return of the pool to baseline", dims=("tissue",)
+    activation: PerTissue = quantity(
+        "Mcell/day", "Resting to activated", dims=("tissue",), symbol="J_{act}"
     )
-    death_activated: PerTissue = quantity("Mcell/day", "Death of activated cells", dims=("tissue",))
-    death_post: PerTissue = quantity("Mcell/day", "Death of post-activated cells", dims=("tissue",))
+    reactivation: PerTissue = quantity(
+        "Mcell/day", "Post-activated to activated", dims=("tissue",), symbol="J_{re}"
+    )
+    contraction: PerTissue = quantity(
+        "Mcell/day", "Activated to post-activated", dims=("tissue",), symbol="J_{AX}"
+    )
+    reversion: PerTissue = quantity(
+        "Mcell/day", "Post-activated to resting", dims=("tissue",), symbol="J_{XR}"
+    )
+    expansion: PerTissue = quantity(
+        "Mcell/day", "Expansion by division", dims=("tissue",), symbol="J_{div}"
+    )
+    homeostasis: PerTissue = quantity(
+        "Mcell/day",
+        "Homeostatic return of the pool to baseline",
+        dims=("tissue",),
+        symbol="J_{home}",
+    )
+    death_activated: PerTissue = quantity(
+        "Mcell/day", "Death of activated cells", dims=("tissue",), symbol="J_{d,A}"
+    )
+    death_post: PerTissue = quantity(
+        "Mcell/day", "Death of post-activated cells", dims=("tissue",), symbol="J_{d,X}"
+    )
 
 
 def t_cell_fluxes(
     x: TCells, contact: Contact, effects: Effects, recruit: AbstractRecruitment, p: TCellParameters
 ) -> TCellFluxes:
-    """Fluxes between the states of T cells, expansion, homeostasis and death.
+    r"""Fluxes between the states of T cells, expansion, homeostasis and death.
 
     Steroids inhibit activation. Assumed: JAK inhibition does not inhibit expansion; homeostasis
     adds resting cells and acts on the T cells of the whole body.
+
+    Equations:
+        Eq. T6: $$a_{k} = k_{act} f_{act,k} (1 - \sigma_{act} e_{steroid})$$
+        Eq. T7: $$J_{re,k} = f_{re} a_{k} p_{act,k} X_{k}$$
+        Eq. T8: $$J_{AX,k} = k_{AX} A_{k}, \quad J_{XR,k} = k_{XR} X_{k}$$
+        Eq. T9: $$J_{div,k} = (g_{A} A_{k} p_{act,k} + g_{X} X_{k} p_{kill,k}) \cdot \frac{y_{k} +
+            \sqrt{y_{k}^2 + 10^{-4}}}{2}$$
+        Eq. T10: $$y_{k} = 1 - \frac{R_{k} + A_{k} + X_{k}}{\ell_{k} T_{0,k}}$$
+        Eq. T11: $$J_{home,k} = k_{home,k} \left(\sum_{l} T_{0,l} - \sum_{l} (R_{l} + A_{l} +
+            X_{l})\right)$$
+        Eq. T12: $$J_{d,A,k} = d_{A} A_{k}, \quad J_{d,X,k} = d_{X} X_{k}$$
+        $a$ [1/day]: activation rate at full stimulation.
+        $y$ [1]: distance from the limit of expansion.
 
     Args:
         x: T cells.
@@ -169,7 +243,16 @@ def t_cell_fluxes(
 
 
 def t_cell_rates(flux: TCellFluxes, arrival: TCells) -> TCells:
-    """Balance of the fluxes within each tissue and of traffic.
+    r"""Balance of the fluxes within each tissue and of traffic.
+
+    Equations:
+        Eq. T13: $$\frac{dR_{k}}{dt} = -J_{act,k} + J_{XR,k} + J_{home,k} + N_{R,k}$$
+        Eq. T14: $$\frac{dA_{k}}{dt} = J_{act,k} + J_{re,k} - J_{AX,k} - J_{d,A,k} + N_{A,k}$$
+        Eq. T15: $$\frac{dX_{k}}{dt} = J_{AX,k} - J_{re,k} - J_{XR,k} + J_{div,k} - J_{d,X,k} +
+            N_{X,k}$$
+        $N_{R}$ [Mcell/day]: net arrival of resting T cells, Eq. R3.
+        $N_{A}$ [Mcell/day]: net arrival of activated T cells, Eq. R3.
+        $N_{X}$ [Mcell/day]: net arrival of post-activated T cells, Eq. R3.
 
     Args:
         flux: Fluxes within each tissue.
@@ -195,6 +278,10 @@ def t_cell_rates(flux: TCellFluxes, arrival: TCells) -> TCells:
 
 
 def t_cell_baseline(p: TCellParameters) -> TCells:
-    """State before treatment: all T cells resting."""
+    r"""State before treatment: all T cells resting.
+
+    Equations:
+        Eq. T16: $$R_{k}(0) = T_{0,k}, \quad A_{k}(0) = X_{k}(0) = 0$$
+    """
     zero = jnp.zeros_like(p.baseline)
     return TCells(resting=p.baseline, activated=zero, post_activated=zero)

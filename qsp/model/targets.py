@@ -20,7 +20,7 @@ class TargetParameters(eqx.Module):
     """Numbers and turnover of target cells."""
 
     baseline: PerKindTissue = quantity(
-        "Mcell", "Target cells before treatment", dims=("kind", "tissue")
+        "Mcell", "Target cells before treatment", dims=("kind", "tissue"), symbol="N_0"
     )
     k_home: PerKindTissue = quantity(
         "1/day", "Homeostatic rate of return of target cells to baseline", dims=("kind", "tissue")
@@ -29,32 +29,45 @@ class TargetParameters(eqx.Module):
         "1/day", "Exponential growth rate of target cells", dims=("kind", "tissue")
     )
     capacity: PerTissue = quantity(
-        "Mcell", "Carrying capacity for tumor cells in logistic growth", dims=("tissue",)
+        "Mcell",
+        "Carrying capacity for tumor cells in logistic growth",
+        dims=("tissue",),
+        symbol="K",
     )
     linear_growth: PerTissue = quantity(
-        "Mcell/day", "Maximum growth of the tumor in the linear phase", dims=("tissue",)
+        "Mcell/day",
+        "Maximum growth of the tumor in the linear phase",
+        dims=("tissue",),
+        symbol=r"\lambda",
     )
     k_exchange: PerKindTissue = quantity(
         "1/day", "Rate of exit of target cells from blood into a tissue", dims=("kind", "tissue")
     )
     blood_ratio: PerKindTissue = quantity(
-        "1", "Target cells in blood per cell in the tissue, at baseline", dims=("kind", "tissue")
+        "1",
+        "Target cells in blood per cell in the tissue, at baseline",
+        dims=("kind", "tissue"),
+        symbol=r"\rho",
     )
     k_depletion: PerTissue = quantity(
         "1/day",
         "Maximum rate of depletion of normal target cells by the competitor",
         dims=("tissue",),
     )
-    depletion50: Scalar = quantity("nmol/L", "Competitor at half-maximum depletion")
+    depletion50: Scalar = quantity(
+        "nmol/L", "Competitor at half-maximum depletion", symbol="O_{50}"
+    )
     k_clear: Scalar = quantity("1/day", "Clearance rate of killed tumor cells")
-    density: Scalar = quantity("Mcell/L", "Cell density of the tumor")
+    density: Scalar = quantity("Mcell/L", "Cell density of the tumor", symbol=r"\delta")
 
 
 class Targets(eqx.Module):
     """Target cells, and killed tumor cells that are not yet cleared."""
 
-    viable: PerKindTissue = quantity("Mcell", "Viable target cells", dims=("kind", "tissue"))
-    dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared")
+    viable: PerKindTissue = quantity(
+        "Mcell", "Viable target cells", dims=("kind", "tissue"), symbol="N"
+    )
+    dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared", symbol="D")
 
 
 class AbstractGrowth(eqx.Module):
@@ -69,7 +82,12 @@ class Logistic(AbstractGrowth):
     """Logistic growth of all tumor clones towards a common capacity (default)."""
 
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """k*N*(1 - N_tumor/capacity) [Mcell/day]."""
+        r"""k*N*(1 - N_tumor/capacity) [Mcell/day].
+
+        Equations:
+            Eq. G1: $$J_{growth,j,k} = k_{growth,j,k} N_{j,k} \left(1 - \frac{\sum_{i \in clones}
+                N_{i,k}}{K_{k}}\right)$$
+        """
         return p.k_growth * viable * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
 
 
@@ -83,7 +101,13 @@ class Simeoni(AbstractGrowth):
     psi: int = eqx.field(static=True, default=20)  # sharpness of the transition [Simeoni2004]
 
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """k*N, limited to `linear_growth` for the whole tumor [Mcell/day]."""
+        r"""k*N, limited to `linear_growth` for the whole tumor [Mcell/day].
+
+        Equations:
+            Eq. G2: $$J_{growth,j,k} = \frac{k_{growth,j,k} N_{j,k}}{\left(1 + \left(\sum_{i \in
+                clones} k_{growth,i,k} N_{i,k} / \lambda_{k}\right)^{\psi}\right)^{1 / \psi}}$$
+            $\psi$ [1]: sharpness of the transition, 20.
+        """
         exponential = p.k_growth * viable
         ratio = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
         # Factor out the larger of 1 and the ratio, so that no power overflows.
@@ -95,18 +119,22 @@ class Simeoni(AbstractGrowth):
 class TargetFluxes(eqx.Module):
     """Fluxes of target cells."""
 
-    growth: PerKindTissue = quantity("Mcell/day", "Growth", dims=("kind", "tissue"))
+    growth: PerKindTissue = quantity(
+        "Mcell/day", "Growth", dims=("kind", "tissue"), symbol="J_{growth}"
+    )
     homeostasis: PerKindTissue = quantity(
-        "Mcell/day", "Homeostatic return to baseline", dims=("kind", "tissue")
+        "Mcell/day", "Homeostatic return to baseline", dims=("kind", "tissue"), symbol="J_{home}"
     )
     arrival: PerKindTissue = quantity(
-        "Mcell/day", "Net arrival from blood", dims=("kind", "tissue")
+        "Mcell/day", "Net arrival from blood", dims=("kind", "tissue"), symbol="J_{arrival}"
     )
-    killing: PerKindTissue = quantity("Mcell/day", "Killing by T cells", dims=("kind", "tissue"))
+    killing: PerKindTissue = quantity(
+        "Mcell/day", "Killing by T cells", dims=("kind", "tissue"), symbol="J_{kill}"
+    )
     depletion: PerKindTissue = quantity(
-        "Mcell/day", "Depletion by the competitor", dims=("kind", "tissue")
+        "Mcell/day", "Depletion by the competitor", dims=("kind", "tissue"), symbol="J_{depletion}"
     )
-    clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells")
+    clearance: Scalar = quantity("Mcell/day", "Clearance of killed tumor cells", symbol="J_{clear}")
 
 
 def target_fluxes(
@@ -116,10 +144,20 @@ def target_fluxes(
     p: TargetParameters,
     grow: AbstractGrowth,
 ) -> TargetFluxes:
-    """Fluxes of target cells: growth, homeostasis, exchange, killing, depletion and clearance.
+    r"""Fluxes of target cells: growth, homeostasis, exchange, killing, depletion and clearance.
 
     An antibody that competes for the target may also deplete the normal cells that express it, as
     obinutuzumab depletes B cells (Emax in its concentration; assumed).
+
+    Equations:
+        Eq. G3: $$J_{home,j,k} = k_{home,j,k} (N_{0,j,k} - N_{j,k})$$
+        Eq. G4: $$J_{arrival,j,k} = k_{exchange,j,k} (N_{j,blood} - \rho_{j,k} N_{j,k}) \quad (k \ne
+            blood)$$
+        Eq. G5: $$J_{arrival,j,blood} = -\sum_{k \ne blood} J_{arrival,j,k}$$
+        Eq. G6: $$J_{depletion,normal,k} = \frac{k_{depletion,k} O}{O_{50} + O} N_{normal,k}, \quad
+            J_{depletion,j,k} = 0 \quad (j \ne normal)$$
+        Eq. G7: $$J_{clear} = k_{clear} D$$
+        $O$ [nmol/L]: competitor for the target, `drug.competitor`.
 
     Args:
         x: Target cells.
@@ -142,7 +180,13 @@ def target_fluxes(
 
 
 def target_rates(flux: TargetFluxes) -> Targets:
-    """Balance of the fluxes [Mcell/day]; killed tumor cells enter the pool of dying cells."""
+    r"""Balance of the fluxes [Mcell/day]; killed tumor cells enter the pool of dying cells.
+
+    Equations:
+        Eq. G8: $$\frac{dN_{j,k}}{dt} = J_{growth,j,k} + J_{home,j,k} + J_{arrival,j,k} -
+            J_{kill,j,k} - J_{depletion,j,k}$$
+        Eq. G9: $$\frac{dD}{dt} = \sum_{j \in clones} J_{kill,j,tumor} - J_{clear}$$
+    """
     killed_in_tumor = flux.killing[TUMOR_KINDS, TUMOR].sum(0)
     return Targets(
         viable=flux.growth + flux.homeostasis + flux.arrival - flux.killing - flux.depletion,
@@ -151,10 +195,19 @@ def target_rates(flux: TargetFluxes) -> Targets:
 
 
 def tumor_volume(x: Targets, p: TargetParameters) -> Scalar:
-    """Volume of the tumor, including dying cells [L]."""
+    r"""Volume of the tumor, including dying cells [L].
+
+    Equations:
+        Eq. G10: $$V_{tumor} = \frac{\sum_{j \in clones} N_{j,tumor} + D}{\delta}$$
+        $V_{tumor}$ [L]: volume of the tumor.
+    """
     return (x.viable[TUMOR_KINDS, TUMOR].sum(0) + x.dying) / p.density
 
 
 def target_baseline(p: TargetParameters) -> Targets:
-    """State before treatment: target cells at baseline, no dying cells."""
+    r"""State before treatment: target cells at baseline, no dying cells.
+
+    Equations:
+        Eq. G11: $$N_{j,k}(0) = N_{0,j,k}, \quad D(0) = 0$$
+    """
     return Targets(viable=p.baseline, dying=jnp.zeros_like(p.density))

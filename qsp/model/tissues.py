@@ -27,5 +27,5 @@ class TissueParameters(eqx.Module):
     """Volumes of distribution of drug and receptors; assumed constant in time."""
 
     volume: PerTissue = quantity(
-        "L", "Volume of blood, or interstitial volume of a tissue", dims=("tissue",)
+        "L", "Volume of blood, or interstitial volume of a tissue", dims=("tissue",), symbol="V"
     )

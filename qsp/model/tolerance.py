@@ -24,7 +24,19 @@ SMALLEST_POOL = 1.0  # Mcell: pool size that sets the tolerance of an empty pool
 
 
 def negligible(x: State, p: Parameters) -> State:
-    """Absolute tolerance of each state, in its unit, as a tree like the state."""
+    r"""Absolute tolerance of each state, in its unit, as a tree like the state.
+
+    Equations:
+        Eq. X11: $$t_{cells} = 10^{-6} \max(y_0, 1), \quad t_{cytokine} = 10^{-3}, \quad t_{drug} =
+            10^{-6}, \quad t_{bridges} = 10^{-5} \beta_{50,kill}, \quad t_{fraction} = 10^{-7}$$
+        $y_0$ [Mcell]: cells before treatment, or the release drive at half-maximum margination.
+        $\beta_{50,kill}$ [molecule/synapse]: half-maximum killing, `synapse.beta50_kill`.
+        $t_{cells}$ [Mcell]: tolerance of cells and of the release drive.
+        $t_{cytokine}$ [pg/mL]: tolerance of cytokines.
+        $t_{drug}$ [nmol/L]: tolerance of drug.
+        $t_{bridges}$ [molecule/synapse]: tolerance of bridges.
+        $t_{fraction}$ [1]: tolerance of fractions and indices.
+    """
     t_cells = CELLS * jnp.maximum(p.t_cells.baseline, SMALLEST_POOL)
     targets = CELLS * jnp.maximum(p.targets.baseline, SMALLEST_POOL)
     drive = CELLS * jnp.maximum(p.traffic.S50, SMALLEST_POOL)

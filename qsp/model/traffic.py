@@ -22,18 +22,24 @@ class TrafficParameters(eqx.Module):
     k_exit: PerTissue = quantity(
         "1/day", "Rate of exit of T cells from blood into a tissue", dims=("tissue",)
     )
-    margination: Scalar = quantity("1", "Relative increase of exit at full margination")
+    margination: Scalar = quantity("1", "Relative increase of exit at full margination", symbol="m")
     k_on: Scalar = quantity("1/day", "Maximum rate of onset of margination")
     k_off: Scalar = quantity("1/day", "Rate of decay of margination")
-    S50: Scalar = quantity("Mcell", "Release drive at half-maximum onset of margination")
+    S50: Scalar = quantity(
+        "Mcell", "Release drive at half-maximum onset of margination", symbol="S_{50}"
+    )
     chemotaxis: PerTissue = quantity(
-        "1", "Maximum relative increase of exit by CXCL10", dims=("tissue",)
+        "1", "Maximum relative increase of exit by CXCL10", dims=("tissue",), symbol=r"\gamma"
     )
     EC50_CXCL10: Scalar = quantity("pg/mL", "CXCL10 at half-maximum chemotaxis")
     mobility: Scalar = quantity(
-        "1", "Traffic of activated and post-activated T cells, relative to resting ones"
+        "1",
+        "Traffic of activated and post-activated T cells, relative to resting ones",
+        symbol=r"\mu",
     )
-    retention: Scalar = quantity("1", "Relative slowing of return at full margination")
+    retention: Scalar = quantity(
+        "1", "Relative slowing of return at full margination", symbol=r"\rho"
+    )
 
 
 def net_arrival(
@@ -44,7 +50,27 @@ def net_arrival(
     cxcl10_0: Scalar,
     p: TrafficParameters,
 ) -> TCells:
-    """Net arrival of T cells in each tissue; the sum over blood and tissues is zero.
+    r"""Net arrival of T cells in each tissue; the sum over blood and tissues is zero.
+
+    Equations:
+        Eq. R1: $$k_{out,k} = k_{exit,k} (1 + m M) \left(1 + \frac{\gamma_{k} (c_{CXCL10} -
+            c_{0,CXCL10})}{EC50_{CXCL10} + c_{CXCL10}}\right)$$
+        Eq. R2: $$k_{back,k} = \frac{k_{exit,k}}{1 + \rho M} \cdot \frac{T_{0,blood}}{T_{0,k}}$$
+        Eq. R3: $$N_{y,k} = v_{y} (k_{out,k} y_{blood} - k_{back,k} y_{k}) \quad (k \ne blood),
+            \quad y \in \{R, A, X\}$$
+        Eq. R4: $$N_{y,blood} = -\sum_{k \ne blood} N_{y,k}$$
+        Eq. R5: $$v_{R} = 1, \quad v_{A} = v_{X} = \mu$$
+        $k_{out}$ [1/day]: rate of exit from blood; 0 for a tissue without T cells before treatment.
+        $k_{back}$ [1/day]: rate of return to blood.
+        $c_{CXCL10}$ [pg/mL]: CXCL10 in blood, `cytokines.blood`.
+        $c_{0,CXCL10}$ [pg/mL]: CXCL10 before treatment, `cytokines.baseline`.
+        $T_0$ [Mcell]: T cells before treatment, `t_cells.baseline`.
+        $y$ [Mcell]: T cells of one state.
+        $N_{y}$ [Mcell/day]: net arrival of T cells of one state.
+        $v_{y}$ [1]: speed of T cells of one state.
+        $v_{R}$ [1]: speed of resting T cells.
+        $v_{A}$ [1]: speed of activated T cells.
+        $v_{X}$ [1]: speed of post-activated T cells.
 
     Args:
         x: T cells.
@@ -74,7 +100,11 @@ def net_arrival(
 
 
 def margination_rate(marginated: Scalar, drive: Scalar, p: TrafficParameters) -> Scalar:
-    """Rate of margination M: k_on*z/(S50 + z)*(1 - M) - k_off*M.
+    r"""Rate of margination M: k_on*z/(S50 + z)*(1 - M) - k_off*M.
+
+    Equations:
+        Eq. R6: $$\frac{dM}{dt} = \frac{k_{on} z_2}{S_{50} + z_2} (1 - M) - k_{off} M$$
+        $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
 
     Args:
         marginated: Margination, M, from 0 to 1.

@@ -4,7 +4,8 @@ It was written from the description of the equations, not from the code of the p
 error goes undetected only if it is made twice. It is simple on purpose: one patient, one drug, one
 function for the whole right-hand side.
 
-Equation letters used below: (a) bridges per synapse, (b) contact and rates, (c) drug, (d) T cells,
+Comments give the labels of the equations in the book of the model (``Eq. D5``). Equation letters
+used below: (a) bridges per synapse, (b) contact and rates, (c) drug, (d) T cells,
 (e) targets, (f) drive, myeloid cells and cytokines, (g) severity of cytokine release.
 
 Units: day, L, nmol, nmol/L, million cells (Mcell), pg/mL; supportive drugs in mg and mg/L. Every
@@ -363,6 +364,7 @@ def derivative(
     homeostasis[1] = p["k_h"] * (p["T0"].sum() - t_cells.sum())
     t_deaths = p["d_A"] * y["A"] + p["d_X"] * y["X"]
     a_to_x, x_to_r = p["k_AX"] * y["A"], p["k_XR"] * y["X"]
+    # Eq. T13, T14, T15, R6
     d["R"] = x_to_r - r_to_a + homeostasis + traffic["R"]
     d["A"] = r_to_a + x_to_a - a_to_x - p["d_A"] * y["A"] + traffic["A"]
     d["X"] = a_to_x - x_to_a - x_to_r - p["d_X"] * y["X"] + growth + traffic["X"]
@@ -373,11 +375,13 @@ def derivative(
     exchange[:, 0] = -exchange[:, 1:].sum(axis=1)
     crowding = 1 - (n[1] + n[2]) / p["cap"]
     n_births_moves = exchange + p["d_hom"] * (p["N0"] - n) + p["g"] * n * crowding
+    # Eq. G8, G9
     d["N"] = n_births_moves - kill
     d["Md"] = kill[1, 2] + kill[2, 2] - p["k_clr"] * y["Md"]
 
     # (c) drug: receptors that come or go with living cells carry drug with them; of the drug
     # on dying cells a share is lost, and the rest is set free where they die
+    # Eq. D13, D14
     d["sT"] = p["kdeg_s"] * (p["sT0"] - y["sT"])
     d["O"] = -p["k_O"] * y["O"]
     b = bind(y, p)
@@ -401,6 +405,7 @@ def derivative(
     to_periphery = p["Q"] * (c0 - y["C2"])
     bound_loss = (loss[0] + shift[0]) * p["V"][0]
     net[0] = (arrival - clearance * c0 - to_periphery - to_tissue - bound_loss) / p["V1"]
+    # Eq. D5, D12, D2, D3, D4, D15, D16, D17
     d["C"] = net / phi
     d["C2"] = to_periphery / p["V2"]
     d["depot"] = p["F_sc"] * rate_in["sc"] - p["ka"] * y["depot"]
@@ -409,17 +414,20 @@ def derivative(
     d["eliminated"] = clearance * c0
     d["internalized"] = (loss * p["V"]).sum()
     d["died"] = p["lost"] * on_dead.sum() / PER_NMOL
+    # Eq. S10
     unbind = np.clip(p["koffT"] * (1 + b["c"] / b["kte"]), 0.05 * H, 5 * H)
     d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxation else np.zeros((3, 4))
 
     # (f) drive, myeloid cells, cytokines
     drive = (p["w"] * k["S"]).sum() * (1 - p["d_Tc"] * dex)
     drive = drive / (1 + (y["CA"] / p["CA50"]) ** 2) / (1 + il10 / (5 * p["K10"]))
+    # Eq. L3, L4, L5
     d["z1"] = p["ktr"] * (drive - y["z1"])
     d["z2"] = p["ktr"] * (y["z1"] - y["z2"])
     d["CA"] = drive - p["k_CA"] * y["CA"]
     stimulus = ifn / p["K_I"] * (1 - jak) + tnf / p["K_N"] * anti_tnf + y["z2"] / p["K_z"]
     u = stimulus * steroid_my / (1 + il10 / p["K10"])
+    # Eq. C2, C3, then C1 by cytokine
     d["My"] = p["k_my"] * u / (1 + u) * (1 - y["My"] - y["MyX"]) - p["k_myoff"] * y["My"]
     d["MyX"] = p["f_mx"] * p["k_myoff"] * y["My"] - p["k_rec"] * y["MyX"]
     d["IFN"] = p["pI"] * y["z2"] - p["kI"] * ifn
@@ -434,9 +442,11 @@ def derivative(
     )
 
     # (g) severity; supportive drugs
+    # Eq. V3
     d["F"] = p["k_F"] * (severity_target(y, p) - y["F"])
     swap = p["Q_toci"] * (toci - y["TC2"] / p["V2_toci"])
     saturable = p["Vmax_toci"] * toci / (p["Km_toci"] + toci)
+    # Eq. P1, P2, P5, P6, P8, P9, P11
     d["TC1"] = rate_in["toci"] - p["CL_toci"] * toci - swap - saturable
     d["TC2"] = swap
     d["DX"] = rate_in["dex"] - p["CL_dex"] / p["Vd_dex"] * y["DX"]
