@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from qsp.cluster.freeze import freeze
-from qsp.run.command import command_of
 
 from qsp import shipped
+from qsp.cluster.create import create_run
 from qsp.cluster.plan import read_plan
 from qsp.config import load
 from qsp.errors import ConfigError
 from qsp.run import Request
+from qsp.run.record import command, request_record
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,16 +96,15 @@ def test_population_next_to_the_config_is_found_before_a_shipped_one(tmp_path):
 
 def test_recorded_command_names_the_shipped_config():
     request = Request(Path("strategies/flat"), ("patients=4",))
-    assert command_of(request, load(request.config, request.overrides)) == (
-        "qsp run strategies/flat --patients 4"
-    )
+    recorded = request_record(request, load(request.config, request.overrides))
+    assert command(recorded) == "qsp run strategies/flat --patients 4"
 
 
 @pytest.mark.parametrize("config", ["trial.toml", "strategies/flat"])
 def test_plan_has_copies_of_the_shipped_files_that_it_reads(config, tmp_path):
     """The plan is computed from its copies, whatever files another machine ships."""
     (tmp_path / "trial.toml").write_text(TRIAL)
-    freeze(Request(Path(config), ["patients=2"]), tmp_path / "run", 2)
+    create_run(Request(Path(config), ["patients=2"]), tmp_path / "run", 2)
     plan = read_plan(tmp_path / "run")
     prepared = plan.prepared()
     assert prepared.config.source.file.is_relative_to(plan.run)
