@@ -62,9 +62,13 @@ def _write_atomically(file: Path, content: bytes) -> None:
     """Write a file that other processes see complete or not at all; several may write it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=file.parent, prefix=".native-")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    os.replace(partial, file)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(partial, file)
+    except OSError:  # such as a full disk
+        os.unlink(partial)
+        raise
 
 
 def program_key(closed: Any, inputs: Sequence[Any]) -> str:

@@ -47,3 +47,9 @@ def test_a_program_without_a_key_is_compiled_every_time(tmp_path):
 def test_an_unreadable_file_is_compiled_again(tmp_path):
     (tmp_path / "native-a").mkdir()
     assert cache.load_or_compile(tmp_path, lambda: "a", lambda: b"code") == b"code"
+
+
+def test_a_write_that_fails_leaves_no_partial_file(tmp_path):
+    (tmp_path / "native-a").mkdir()  # a file cannot replace a folder
+    assert cache.load_or_compile(tmp_path, lambda: "a", lambda: b"code") == b"code"
+    assert [path.name for path in tmp_path.iterdir()] == ["native-a"]
