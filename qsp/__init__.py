@@ -5,4 +5,4 @@ a config into a folder of results; `qsp.simulation.simulate` turns a trial and a
 dataset.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
