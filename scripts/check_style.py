@@ -3,7 +3,8 @@
     python scripts/check_style.py [FILE ...]
 
 Without files, every tracked text file of the folders below is checked. In Python files only
-comments and strings are read, so that identifiers are free. Spelling is American (codespell).
+comments and strings are read, so that identifiers are free; in Markdown, inline code is free.
+Spelling is American (codespell).
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ BANNED: dict[str, str] = {
     r"\b[Ss]tretch(es)?\b": "segment",
     r"\banew\b|\bafresh\b|\bhitherto\b": "again, from the start",
     r"\bof (his|her) own\b": "individual",
+    r"\b[Ll]east (number|length|time|distance|interval|size)\b": "minimum",
+    r"(?:\"\"\"|: )Most \w+( times)? (of|that|between|within|in)\b": "maximum number of",
+    r"\b(files?|values?|folders?|text|cache) of (a|the) user\b(?! who|')": "user files, the user's",
+    r"\bmust (not )?be (that|those) of\b": "repeat the noun: must be the name of a table",
+    r"\bwhat (it|is|was|were|has|have|had) (?![^.]*\?)": "use a noun: decisions, assumptions",
+    r"\bis no \w+ of\b": "is not a ... of",
+    r"\bin all(?=[.,;:)\"'])": "in total",
+    r"\bqueue of Slurm\b|\bevents? of CRS\b": "Slurm queue, CRS event",
 }
 ALLOWED_IN = {r"\b[Ll]anes?\b": ("qsp/native/", "tests/native/", "benchmarks/")}
 
@@ -70,12 +79,20 @@ def files() -> list[Path]:
 def prose(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of prose of a file, with their numbers."""
     if path.suffix != ".py":
-        yield from enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".md":
+            text = _without_code(text)
+        yield from enumerate(text.splitlines(), 1)
         return
     with tokenize.open(path) as stream:
         for token in tokenize.generate_tokens(stream.readline):
             if token.type in (tokenize.COMMENT, tokenize.STRING) or "FSTRING" in str(token.type):
                 yield from enumerate(token.string.splitlines(), token.start[0])
+
+
+def _without_code(text: str) -> str:
+    """Return Markdown with empty backticks in place of inline code."""
+    return re.sub(r"`[^`\n]+`", "``", text)
 
 
 def findings(path: Path) -> Iterator[str]:
