@@ -86,7 +86,7 @@ class Protocol:
         if arm.same_doses_as not in own:
             got = repr(arm.same_doses_as)
             todo = f"{suggest(arm.same_doses_as, own)} Arms with doses: {', '.join(own) or 'none'}"
-            rule = "the value must be an arm with doses of its own"
+            rule = "the value must be an arm with its own doses"
             raise ConfigError(key, rule, got, todo.strip())
         other = self._arms[arm.same_doses_as]
         return molecule_doses(other.doses, dotted(("arms", arm.same_doses_as, "doses")))

@@ -55,7 +55,7 @@ class Config(tables.Table):
         tables.Text,
         Rule(
             "be the name or the .toml file of a population",
-            'Write population = "nhl" for a population of the package, or the path of a file '
+            'Write population = "nhl" for a shipped population, or the path of a file '
             "relative to the config",
         ),
     ]
@@ -165,7 +165,7 @@ class Config(tables.Table):
 
     @property
     def molecule_file(self) -> Path | None:
-        """The file of the molecule, or None if the config names a molecule of the package.
+        """The file of the molecule, or None if the config names a shipped molecule.
 
         Raises:
             ConfigError: If there is no such file.
@@ -211,7 +211,11 @@ class Config(tables.Table):
             return path
         near = suggest(path.name, [other.name for other in path.parent.glob("*.toml")])
         rule = f"the value must be a file that exists, relative to {self.source.file.name}"
-        raise ConfigError(key, rule, repr(written), f"{near} Check the path".strip())
+        todo = f"{near} Check the path".strip()
+        name = written.rpartition("populations/")[2].removesuffix(".toml")
+        if key == "population" and shipped.find("populations", name):
+            todo = f'Write population = "{name}" for the shipped population, or check the path'
+        raise ConfigError(key, rule, repr(written), todo)
 
     def _local_population(self) -> Path | None:
         paths = (place / f"{self.population}.toml" for place in self._population_folders())

@@ -19,7 +19,7 @@ from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, suggest
 from qsp.molecules.molecule import check_name
 from qsp.trial.dose_rows import dose_rows
-from qsp.trial.length import least_days
+from qsp.trial.length import minimum_days
 
 # The molecular weight only scales amounts, so any weight reveals the errors of a trial.
 _ANY_WEIGHT = 150.0
@@ -159,7 +159,7 @@ def _check_tables(config: Config) -> None:
 def _check(config: Config) -> None:
     # These properties raise if there is no file.
     if config.molecule_file is None:
-        check_name(config.molecule)
+        check_name(config.molecule, config.source.file.parent)
     _ = config.population_file
     chosen = config.trajectories
     if chosen.patients and chosen.ids:
@@ -173,15 +173,15 @@ def _check(config: Config) -> None:
     try:
         config.trial(_ANY_WEIGHT)
     except LengthError as error:
-        error.needed = _least_days(config)
+        error.needed = _minimum_days(config)
         raise
 
 
-def _least_days(config: Config) -> int | None:
+def _minimum_days(config: Config) -> int | None:
     """Days that the trial needs, or None if even the longest trial has an error."""
     longest = config.model_copy(update={"days": LONGEST})
     try:
         arms = longest.trial(_ANY_WEIGHT).arms
     except ConfigError:
         return None
-    return least_days(arms, config.visit_times if config.visits else ())
+    return minimum_days(arms, config.visit_times if config.visits else ())

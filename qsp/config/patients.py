@@ -1,6 +1,6 @@
 """Patients of a run: those of a file of covariates, those of a dose table, or 0, 1, 2 ...
 
-The same id identifies a patient in the files of the user, in the random draws and in the results.
+The same id identifies a patient in user files, in the random draws and in the results.
 """
 
 from __future__ import annotations

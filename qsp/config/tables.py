@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from qsp.drugs import DRUG_BY_NAME
 from qsp.trial.rules import DoseAct
 
-# The names and limits of qsp.engine.method; they are repeated because its import takes seconds.
+# Names and limits repeat those of qsp.engine.method, because importing that module takes seconds.
 Explicit = Literal["ROCK4", "ROCK2", "RKC2", "Tsit5", "Dopri5", "Dopri8", "Bosh3"]
 Implicit = Literal["Kvaerno3", "Kvaerno4", "Kvaerno5", "KenCarp3", "KenCarp4", "KenCarp5"]
 SOLVERS = get_args(Explicit) + get_args(Implicit)
@@ -24,7 +24,7 @@ class Rule(NamedTuple):
     """Text of the message for an invalid value.
 
     Args:
-        must: The rule, as it follows "must".
+        must: The rule, worded to follow "must".
         todo: The remedy; KEY is replaced by the name of the key.
     """
 
@@ -206,7 +206,7 @@ class Rescue(Table):
 
 
 class DosingRule(Table):
-    """An action that follows if conditions hold at a visit."""
+    """An action that is taken at a visit if its conditions hold."""
 
     name: Annotated[Text | None, Rule("be text in quotes", "Describe the rule")] = None
     when: Annotated[

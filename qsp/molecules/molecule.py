@@ -67,12 +67,12 @@ class Molecule:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the molecules of the package."""
+    """Return the names of the shipped molecules."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
 def load(name: str | Path) -> Molecule:
-    """Read a molecule of the package by name, or a molecule from a file.
+    """Read a shipped molecule by name, or a molecule from a file.
 
     Args:
         name: A name such as ``mosunetuzumab``, or the path of a TOML file.
@@ -86,16 +86,22 @@ def load(name: str | Path) -> Molecule:
     return read(_FOLDER / f"{name}.toml")
 
 
-def check_name(name: str) -> None:
-    """Check that the package has a molecule of this name.
+def check_name(name: str, folder: Path | None = None) -> None:
+    """Check that a molecule of this name ships with the package.
+
+    Args:
+        name: Name of a molecule.
+        folder: Folder of the config; the message suggests a molecule file in it that has this name.
 
     Raises:
-        ConfigError: If it has not, with the known names and the command for a new molecule.
+        ConfigError: If there is none; the message lists the names.
     """
     if name not in names():
         rule = "the value must be the name of a molecule or a TOML file"
         known = f"Known names: {', '.join(names())}; qsp new NAME writes a file for a new molecule"
         todo = f"{suggest(name, names())} {known}"
+        if folder is not None and (folder / f"{name}.toml").is_file():
+            todo = f'Write molecule = "{name}.toml" to use this file'
         raise ConfigError("molecule", rule, repr(name), todo.strip())
 
 

@@ -69,6 +69,7 @@ CHANGED_CONFIG = {
     "rtol 0": ("rtol = 1e-5", "rtol = 0.0"),
     "population missing": ('"nhl"', '"nhi"'),
     "population file missing": ('"nhl"', '"populations/nhk.toml"'),
+    "path of a shipped population": ('"nhl"', '"../populations/nhl.toml"'),
     "molecule file missing": ('"mosunetuzumab"', '"mosun.toml"'),
     "trajectory id unknown": ("[method]", "[trajectories]\nids = [3, 20]\n[method]"),
     "trajectory ids and number": (

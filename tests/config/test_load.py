@@ -166,6 +166,13 @@ def test_unknown_population_is_refused_with_the_names_of_the_package(write, tmp_
         load(path)
 
 
+def test_message_suggests_a_molecule_file_in_the_folder_of_the_config(write, tmp_path):
+    (tmp_path / "newmab.toml").write_text("", encoding="utf-8")
+    path = write(STEP_UP.replace('"mosunetuzumab"', '"newmab"'))
+    with pytest.raises(ConfigError, match=r'Write molecule = "newmab\.toml" to use this file'):
+        load(path)
+
+
 def test_omitted_keys_have_defaults(write):
     config = load(write(STEP_UP))
     assert config.name == "trial"
