@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/accuracy.py [--patients 32]
 
-The reference is Tsit5 at a tolerance of 1e-9. Errors are relative to it, the largest over patients,
-arms and dose periods. `load` is the load average of the machine.
+The reference is Tsit5 at a tolerance of 1e-9. Errors are relative to it; the largest over
+patients, arms and dose periods is reported. `load` is the load average of the machine.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
     .venv/bin/python benchmarks/sharding.py [--seconds 120] [--shards 4]
 
-The main job runs in shards of about `--seconds` each, by the commands that a cluster runs: plan,
-every shard in a new process that takes its programs from the cache of the run, and finalize. A
-short run determines the number of patients per shard. The overhead is all time other than sampling
-and simulating patients, relative to that; a scheduler's queue is not included. Finally the report
-is made from the store, with its peak memory; it is not part of the overhead.
+The main job runs in shards of about `--seconds` each, with the commands that a cluster runs: plan,
+every shard in a new process that loads its programs from the cache of the run, and finalize. A
+short run determines the number of patients per shard. The overhead is the time not spent on
+sampling and simulating patients, relative to the time spent on them; a scheduler's queue is not
+included. Finally the report is written from the store, and its peak memory is measured; it is not
+part of the overhead.
 
 Plan and finalize run once, so their share is smaller in a run of more shards. The first block is
-computed with the plan: its seconds are included in `plan_s` and `compute_s`, and missing from
-`start_s`.
+computed with the plan: its seconds are included in `plan_s` and `compute_s`, but not in `start_s`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from qsp.engine.method import Method
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/mosunetuzumab_step_up_vs_flat.toml"
 SHORT = 12_000
-"""Patients of the short run; with fewer, startup would raise the cost of a patient."""
+"""Patients of the short run; with fewer, start-up time would distort the cost per patient."""
 
 
 def main() -> None:

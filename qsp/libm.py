@@ -1,8 +1,8 @@
 """Elementary functions in elementary arithmetic, which compilers vectorize.
 
 For `exp` and `log` in float64, XLA and LLVM call the C library once per number. These functions
-reduce the argument to a short interval and evaluate a polynomial there, several times as fast on
-vector registers. Errors stay below two units in the last place.
+reduce the argument to a short interval and evaluate a polynomial there, which is several times
+as fast on vector registers. Errors stay below two units in the last place.
 
 The model uses `log`, which is differentiable. `qsp.native` replaces the primitives of JAX by the
 other functions.
@@ -26,7 +26,7 @@ _ATANH = (
     1.531383769920937332e-01,
     1.479819860511658591e-01,
 )
-"""Minimax coefficients of the logarithm of fdlibm (Sun Microsystems 1993)."""
+"""Minimax coefficients of the fdlibm logarithm (Sun Microsystems 1993)."""
 _EXP = tuple(1.0 / math.factorial(n) for n in range(14))
 """Taylor coefficients; the remainder on [-ln(2)/2, ln(2)/2] is below 5e-18."""
 _LARGEST = 709.0
@@ -70,7 +70,7 @@ def log_ieee(x: jax.Array) -> jax.Array:
 
 
 def exp(x: jax.Array) -> jax.Array:
-    """Exponential function by x = k*ln 2 + r and 2^k times that of r; zero below -708."""
+    """Exponential function: 2^k times that of r, with x = k*ln 2 + r; zero below -708."""
     low = jnp.where(x < 1.0 - _LARGEST, 1.0 - _LARGEST, x)
     clipped = jnp.where(low > _LARGEST, _LARGEST, low)
     rounded = clipped * _LOG2_E + _ROUND
@@ -81,7 +81,7 @@ def exp(x: jax.Array) -> jax.Array:
 
 
 def power(x: jax.Array, y: jax.Array) -> jax.Array:
-    """x^y by logarithms, to |y ln x| units in the last place."""
+    """x^y = exp(y ln x), with an error of about |y ln x| units in the last place."""
     magnitude = exp(y * log_ieee(jnp.where(x < 0.0, -x, x)))
     half = 0.5 * y
     signed = jnp.where(jnp.floor(half) == half, magnitude, -magnitude)  # an even or odd power
@@ -91,7 +91,7 @@ def power(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def next_after(x: jax.Array, towards: jax.Array) -> jax.Array:
-    """Next representable number after x in the direction of another."""
+    """Next representable number after x in the direction of `towards`."""
     bits = _bits(x)
     away_from_zero = (towards > x) == (x > 0.0)
     neighbor = _number(jnp.where(away_from_zero, bits + 1, bits - 1))

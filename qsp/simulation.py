@@ -1,7 +1,7 @@
-"""Simulation of a trial in a cohort: the function `simulate`.
+"""Simulate a trial in a cohort.
 
 Every patient is simulated in every arm. Each pair of arm and patient is one simulation of the
-engine, in the order of arms and then of patients, and does not depend on any other patient.
+engine, independent of all other patients; simulations are ordered by arm, then by patient.
 """
 
 import dataclasses
@@ -55,19 +55,18 @@ from qsp.trial import (
 from qsp.trial.rules import Reaction
 
 MOST_TRAJECTORIES = 2000
-"""Largest number of patients of which all trajectories are saved by default."""
+"""Number of patients up to which the trajectories of all are saved by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cohort:
-    """Patients of a run, with the parameters that they have in each arm.
+    """Patients of a run and their parameters in each arm.
 
     Args:
         people: Ids, covariates and random effects.
         parameters: For each arm, parameters with a leading patient axis.
         plausible: (arm, patient): Whether the parameters describe a plausible patient.
-        seed: Seed of random numbers that depend on the visits: missed visits, dropout and
-            measurement errors.
+        seed: Seed of missed visits, dropout and measurement errors.
     """
 
     people: Population
@@ -95,21 +94,21 @@ def simulate(  # noqa: PLR0913
     Args:
         trial: Arms, length, visits and times.
         cohort: Patients.
-        system: Equations; by default with binding in closed form.
+        system: Equations; by default with binding at equilibrium.
         method: Solver and tolerance.
         trajectories: Ids of the patients whose trajectories are saved; by default all patients of a
             cohort of up to 2,000, and the first 2,000 of a larger one.
         progress: Receives the progress after each chunk.
         attributes: Attributes added to the results.
         record: Record of the run for the results; by default a record of the trial alone.
-        whole: Whether the cohort holds all patients of the run. In a part of a run all patients may
-            fail; `check_solved` is then called for the parts together.
+        whole: Whether the cohort holds all patients of the run. All patients of a part may fail;
+            the caller then calls `check_solved` for all parts together.
         administered: Doses of another run of the trial, from `qsp.results.administered_of`. They
-            are given as a fixed schedule, and no rule is applied.
+            become a fixed schedule, and no rule is applied.
         cache_dir: Folder in which compiled native programs are cached for later processes. By
             default it is the cache folder of the JAX configuration, else `QSP_CACHE_DIR`, else the
-            cache folder of the user. None disables the cache, as does a folder that is not
-            writable. A program that this process has already compiled is not stored again.
+            user's cache folder. None disables the cache, as does a folder that is not writable. A
+            program that this process has already compiled is not stored again.
 
     Returns:
         The dataset described in `qsp.results`.
@@ -184,7 +183,7 @@ def _attributes(record: RunRecord, trial: Trial, method: Method, timing: Timing)
 def check_solved(outcome: np.ndarray) -> None:
     """Check that at least one patient of a run could be simulated.
 
-    A failed simulation of a patient is recorded as an outcome; a run of failures only is an error.
+    The failure of one patient is recorded as an outcome; the failure of all patients is an error.
 
     Args:
         outcome: Outcome of every patient of the run; see `qsp.results`.
@@ -193,11 +192,11 @@ def check_solved(outcome: np.ndarray) -> None:
         SolveError: If no patient could be simulated.
     """
     if not np.any(outcome == OK):
-        raise SolveError("no patient could be simulated: every one failed")
+        raise SolveError("no patient could be simulated: all simulations failed")
 
 
 def _plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan[np.ndarray] | None:
-    """Plans of all simulations, arm by arm; None if no arm has rules."""
+    """Return the plans of all simulations, arm by arm; None if no arm has rules."""
     widths = plan_widths(trial.arms)
     if widths is None:
         return None
@@ -208,7 +207,7 @@ def _plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan[np.ndarr
 def _plan(
     arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int
 ) -> AdaptivePlan[np.ndarray]:
-    """Plan of an arm, with the visits that each patient attends and the errors of measurements."""
+    """Return the plan of an arm, with attended visits and measurement errors of each patient."""
     covariates, reaction = people.covariates, arm.reaction or Reaction(calendar=())
     plan = plan_table(arm, widths, covariates["body_weight"], covariates["body_surface"])
     attendance = adherence(
@@ -226,7 +225,7 @@ def _plan(
 def _simulations(
     trial: Trial, cohort: Cohort, events: Events[np.ndarray], periods: PeriodTable
 ) -> Simulation:
-    """All pairs of arm and patient, arm by arm, without plans."""
+    """Return the simulations of all pairs of arm and patient, arm by arm, without plans."""
     arms, patients = events.time.shape[:2]
     levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
 
@@ -245,7 +244,7 @@ def _simulations(
 
 
 def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods: int) -> np.ndarray:
-    """(arm, patient, dose_period, grade): Thresholds of the severity index [1]."""
+    """Return thresholds of the severity index (arm, patient, dose_period, grade) [1]."""
     with double():
         per_patient = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
         return np.stack(
@@ -257,7 +256,7 @@ def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods:
 
 
 def _is_saved(ids: np.ndarray, trajectories: np.ndarray | None) -> np.ndarray:
-    """(patient,): Whether the trajectory of the patient is saved."""
+    """Return whether the trajectory of each patient is saved (patient,)."""
     if trajectories is None:
         return np.arange(len(ids)) < MOST_TRAJECTORIES
     return np.isin(ids, trajectories)
@@ -302,7 +301,8 @@ def _run(
 def _sort_similar(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
     """Sort simulations so that those of one chunk have similar dosing and finish together.
 
-    With rules, the order is by arm and then by the lowest threshold of CRS; without, it is kept.
+    With rules, simulations are sorted by arm and then by the lowest CRS threshold; without rules,
+    the order is unchanged.
     """
     if sims.plan is None:
         return index
@@ -312,7 +312,7 @@ def _sort_similar(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
 
 
 def administered_kinds(sims: Simulation) -> np.ndarray:
-    """Return the kinds of all doses: scheduled, ahead of planned doses, planned, and by rules.
+    """Return the kinds of all doses: scheduled, premedication, planned, and those given by rules.
 
     Args:
         sims: All simulations, with a leading axis.
@@ -324,7 +324,7 @@ def administered_kinds(sims: Simulation) -> np.ndarray:
 
 
 def _links(result: SimulationResult, cohort: Cohort) -> CRSLinks:
-    """Probabilities of CRS in each dose period, by the logistic and the hazard link."""
+    """Return probabilities of CRS in each dose period, by the logistic and the hazard link."""
     reductions = result.periods.reductions
     peak = np.asarray(reductions.peak.cytokines)[:, :, 1:, IL6]
     with double():

@@ -37,7 +37,7 @@ MEASURED = ("il6", "tumor_change", "t_cells", "b_cells", "temperature")
 CORE_KINDS = 4
 """Number of kinds of dose in the usual program: both routes of the molecule and the first two
 supportive drugs. A trial that gives any other drug has a program with all kinds, so that there are
-two programs in all and rare drugs cost nothing where they are not used."""
+two programs in total, and rare drugs cost nothing where they are not used."""
 
 
 class Parameters(eqx.Module):

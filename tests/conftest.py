@@ -1,4 +1,4 @@
-"""Setup shared by all tests: double precision, figures without windows, caches, order of files."""
+"""Configuration of all tests: double precision, headless figures, caches, order of files."""
 
 import gc
 import os
@@ -10,21 +10,21 @@ import pytest
 
 pytest.register_assert_rewrite("tests.golden_messages")
 
-# Figures are drawn without a window.
+# Figures need no display.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Tests leave nothing in the cache of the user who runs them.
+# Tests do not write to the cache of the user who runs them.
 os.environ.setdefault("QSP_CACHE_DIR", "")
 
 # scripts/check sets JAX_COMPILATION_CACHE_DIR. Small programs are cached too, because the suite
 # compiles hundreds of them.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
-# Building a program creates millions of objects without reference cycles.
+# Tracing creates millions of objects without reference cycles, which gc would scan in vain.
 gc.set_threshold(20_000, 20, 20)
 
-# The first example of a property compiles, so a deadline would measure XLA. Fixed examples keep
-# a run of the suite the same everywhere.
+# The first example of a property compiles, so a deadline would measure XLA. With fixed examples,
+# the suite runs the same tests everywhere.
 hypothesis.settings.register_profile("qsp", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("qsp")
 
@@ -38,8 +38,8 @@ LONG = (
     *("endpoints/statistics/test_blocks.py", "engine/solvers/test_rkc2.py", "test_drugs.py"),
     *("engine/solvers/test_rock.py", "cluster/test_shard.py", "native/test_programs.py"),
 )
-"""Files that take longest. They start first, because a long file at the end leaves a core idle.
-Files that share a program are not next to each other, so that the second finds it in the cache."""
+"""The slowest files. They start first, because a long file at the end would leave a core idle.
+Files that use the same program are not adjacent, so that the second one finds it in the cache."""
 
 
 def pytest_addoption(parser):
@@ -58,10 +58,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def double_precision():
-    """Enter the scope that the command line enters, before any other fixture makes an array.
+    """Enable double precision, as the command line does, before any other fixture creates an array.
 
-    Arrays made while a test module is imported are outside of it, and single precision: make
-    them in a fixture or in the test.
+    Arrays created while a test module is imported have single precision: create them in a fixture
+    or in the test.
     """
     with jax.enable_x64(True):
         yield
@@ -69,14 +69,14 @@ def double_precision():
 
 @pytest.fixture(scope="session", autouse=True)
 def strict_types(double_precision):
-    """Refuse to mix array types silently; plain Python numbers still adapt."""
+    """Raise an error for implicit type promotion of arrays; Python numbers are still promoted."""
     with jax.numpy_dtype_promotion("strict"):
         yield
 
 
 @pytest.fixture
 def no_figures(monkeypatch):
-    """Reports without pictures, for tests of the rest; to draw them is most of their time."""
+    """Write reports without pictures, which take most of the time, to test the rest."""
     from qsp.report.page import Picture
 
     monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))

@@ -141,7 +141,7 @@ class Record(eqx.Module):
 
 
 class Recording(System):
-    """The system of the package, with the whole state in its snapshots, as one vector."""
+    """The default system, with the whole state in its snapshots, as one vector."""
 
     def snapshot(self, x: system.State, p: system.Parameters) -> Any:
         return ravel_pytree(self.record(x, p))[0]
@@ -240,7 +240,7 @@ def solve(
 
     Args:
         scenarios: Scenarios by name.
-        structure: Structure of the model; by default that of the package.
+        structure: Structure of the model; by default that of the default model.
         method: Solver and tolerance.
     """
     recording = Recording(structure or model.ModelStructure())

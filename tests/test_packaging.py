@@ -1,4 +1,4 @@
-"""The shape of the repository and of the package, apart from what it computes."""
+"""Structure of the repository and of the package."""
 
 import os
 import re

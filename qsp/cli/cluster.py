@@ -86,7 +86,7 @@ def shard(
         raise typer.Exit(task.STOPPED)
 
 
-@app.command("resume", help="Check finished shards, then run those missing, damaged or stopped.")
+@app.command("resume", help="Verify finished shards, then run missing, damaged and stopped ones.")
 @app.command("submit", help="Run the shards that are not done, running or queued.")
 def submit(
     context: typer.Context,
@@ -147,7 +147,7 @@ def submit(
 
 @app.command()
 def status(run: opt.RunArg, max_attempts: opt.MaxAttempts = 3) -> None:
-    """Show the progress of a run. The exit code is 1 if a shard was given up."""
+    """Show the progress of a run. The exit code is 1 if a shard has failed for the last time."""
     from qsp.cli.cluster_status import print_status
     from qsp.cluster.backends.slurm import read_queue
     from qsp.cluster.plan import read_plan

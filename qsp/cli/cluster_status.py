@@ -125,19 +125,18 @@ def print_status(status: Status, console: Console) -> None:
 
 
 def print_queue(status: Status, console: Console) -> None:
-    """Print the shards that wait in the queue of Slurm, or the reason why they are unknown."""
+    """Print the shards that wait in the Slurm queue, or the reason why they are unknown."""
     if status.queued:
         jobs = " ".join(sorted({task.partition("_")[0] for task in status.queued.values()}))
         _print_line(
             console,
-            f"{count_shards(len(status.queued))} in the queue of Slurm. qsp submit does not submit "
+            f"{count_shards(len(status.queued))} in the Slurm queue. qsp submit does not submit "
             f"them again; scancel {jobs} cancels them.",
         )
     if status.queue_unknown and not status.is_done:
         _print_line(
             console,
-            f"The queue of Slurm is unknown: {status.queue_unknown}. Shards in it count as "
-            "missing.",
+            f"The Slurm queue is unknown: {status.queue_unknown}. Shards in it count as missing.",
         )
 
 

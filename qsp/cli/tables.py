@@ -48,7 +48,7 @@ def _print_narrow(table: Table, console: Console) -> None:
         for group in table.groups
         for row in group.rows
     ]
-    title = f"{table.title}  (95 % Monte Carlo)" if rates else table.title
+    title = f"{table.title}  (95 % Monte Carlo intervals)" if rates else table.title
     print_table(title, headers, rows, console)
 
 
@@ -59,11 +59,11 @@ def print_molecules(console: Console) -> None:
     for name in molecules.names():
         m = molecules.load(name)
         rows.append((name, m.target, m.format, ", ".join(m.routes), m.clearance, m.synapse))
-    print_table("Molecules of the package", columns, rows, console)
+    print_table("Shipped molecules", columns, rows, console)
 
 
 def print_validation(rows: list[Any], console: Console) -> None:
-    """Print simulated and published results; the data files of the package name the sources."""
+    """Print simulated and published results; the data files in the package name the sources."""
     from qsp.validation import COLUMNS
 
     shown = [n for n, title in enumerate(COLUMNS) if title != "source"]

@@ -86,7 +86,7 @@ def create_run(
         part = planned.of(planned.ids[plan.rows(0)]).in_blocks(plan.block)[0]
         first = compute_block(plan, 0, 0, part, dict.fromkeys(SECONDS, 0.0), jax_cache_dir())
         del first.attrs[COMPUTE_S]
-        # The record names the files of the user, not their copies.
+        # The record names the user's files, not their copies.
         record = dataclasses.replace(record_of(first), request=asked).to_json()
         recorded = first.assign_attrs({"command": plan.command, ATTRIBUTE: record})
         plan.store.create(recorded, planned.ids, size)
@@ -180,7 +180,7 @@ def _check(prepared: Prepared, size: int, block: int) -> None:
 
 
 def _check_copies(planned: Prepared, run: Path) -> None:
-    """Check that a run reads files of its own folder only."""
+    """Check that a run reads only files of its folder."""
     for path in input_files(planned):
         if not path.is_relative_to(run.resolve()):
             rule = "a path in it must be relative to the file, so that both are copied together"

@@ -52,14 +52,14 @@ def run_shard(
         ConfigError: If there is no such shard, or inputs or code differ from the plan.
     """
     plan.check_shard(shard)
-    plan.check_unchanged()  # before the attempt starts: a changed file is no failure of the shard
+    plan.check_unchanged()  # before the attempt: a changed file is not a failure of the shard
     if not receipts.defect(plan, shard, plan.store):
         return "already done"
     attempt = attempts.start(plan, shard)
     try:
         with attempts.heartbeat(plan, attempt):
             return _compute(plan, attempt, stop, cache_dir)
-    except (KeyboardInterrupt, SystemExit):  # ended by the user: this is no failure
+    except (KeyboardInterrupt, SystemExit):  # ended by the user, so not a failure
         attempts.update(plan, attempts.reread(plan, attempt), state="stopped")
         raise
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Progress of a run, from its receipts and attempts and from the queue of Slurm."""
+"""Progress of a run, from its receipts and attempts and from the Slurm queue."""
 
 import dataclasses
 import time
@@ -59,7 +59,7 @@ def status(plan: Plan, queue: Queue | None = None, *, max_attempts: int = MAX_AT
 
     Args:
         plan: The plan.
-        queue: Shards in the queue of Slurm, from `qsp.cluster.backends.slurm.read_queue`; none by
+        queue: Shards in the Slurm queue, from `qsp.cluster.backends.slurm.read_queue`; none by
             default.
         max_attempts: Failures of a shard after which it is not started again.
     """

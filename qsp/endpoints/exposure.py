@@ -17,7 +17,7 @@ from qsp.endpoints.steps import Grouping, Reduction, gather, grouped
 from qsp.results.mass import MASS_UNITS, mass_per_molar
 
 RANGE = (0.05, 0.5, 0.95)
-# How the periods of a group are combined: the largest peak, the lowest trough, the sum of areas.
+# Periods of a group are combined: the largest peak, the lowest trough, the sum of areas.
 _METRICS: dict[str, tuple[Reduction, str, str]] = {
     "cmax": ("max", "nmol/L", "Maximum concentration"),
     "ctrough": ("min", "nmol/L", "Concentration at the end of the dose period"),
@@ -49,7 +49,7 @@ def metrics(
     Returns:
         Dataset over (quantile, arm[, label or dose_period]), each variable with its unit: `cmax`,
         `ctrough` [nmol/L], `auc` [nmol*day/L], `occupancy_max` [1], `cmax_mass`, `ctrough_mass`
-        [ug/mL], `auc_mass` [ug*day/mL]; and the counts, of patients with a Cmax.
+        [ug/mL], `auc_mass` [ug*day/mL]; and the counts of patients with a Cmax.
     """
     factor, whole = mass_per_molar(ds), grouped(ds, by)
     found: dict[str, xr.DataArray] = {}

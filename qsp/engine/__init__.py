@@ -1,1 +1,1 @@
-"""Simulation engine: one simulation (`trajectory`), batches of them (`batch`); without biology."""
+"""Simulation engine, independent of the model: one simulation (`trajectory`), batches (`batch`)."""

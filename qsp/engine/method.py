@@ -29,7 +29,7 @@ class Method:
             state.
         first_step: Length of the first step after each dose [day].
         smallest_step: Smallest step [day]; a solve that needs a smaller one has failed.
-        max_steps: Most steps between two doses; a solve that needs more has failed.
+        max_steps: Maximum number of steps between two doses; a solve that needs more has failed.
         precision: "float64", or "float32" where its error is known to be acceptable.
         backend: "native" for machine code of this package, which supports explicit solvers in
             float64 on a CPU; "xla"; or "auto", which is native where supported.

@@ -1,4 +1,4 @@
-"""Segments of a simulation: where each one ends, how many there can be, and the solve of one.
+"""Segments of a simulation: where each one ends, their maximum number, and their integration.
 
 A segment ends at each change of dosing, at each visit, at each time of a short grid of snapshots,
 and where the window of a long grid is full. Within a segment the equations are smooth.
@@ -24,10 +24,10 @@ from qsp.engine.solvers.step_control import PerStateTolerance
 from qsp.trial.schedule import AdaptivePlan, Events
 
 REFERENCE_RTOL = 1e-5
-"""Relative tolerance to which the absolute tolerances of a system belong; they scale with it."""
+"""Relative tolerance for which a system states its absolute tolerances; these scale with rtol."""
 
 PROPORTIONAL, INTEGRAL = 0.4, 0.3
-"""Coefficients of step size control. Where stability bounds the step, an error test alone (0, 1)
+"""Coefficients of step size control. Where stability bounds the step, error control alone (0, 1)
 rejects up to half of the steps."""
 
 
@@ -74,7 +74,7 @@ def max_segments(
 ) -> int:
     """Return an upper bound of the number of segments of any simulation.
 
-    It includes a last segment without length, in which a dose at the very end is given. Every
+    It includes a last segment of zero length, for a dose at the very end. Every
     simulation ends with such a segment, so its result does not depend on how many more segments
     others have.
 
@@ -138,7 +138,7 @@ def integrate(  # noqa: PLR0913
                 fn=lambda t, y, args: system.snapshot(y, args.parameters),
             )
         )
-    # A step must change the time: at least a tenth of the resolution of times.
+    # A step must change the time, so it is at least a tenth of the time resolution.
     smallest = max(method.smallest_step, 0.1 * same_time(t0))
     atol = (method.rtol / REFERENCE_RTOL) * system.negligible(state, parameters)
     solution = dfx.diffeqsolve(

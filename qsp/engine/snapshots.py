@@ -12,11 +12,10 @@ from qsp.engine.interface import Leaf, PyTree
 from qsp.engine.precision import same_time
 
 FEW = 8
-"""Most times of a short grid. Dense output costs something in every step, a stop costs a few steps.
-"""
+"""Maximum length of a short grid. Dense output costs time in every step, a stop a few steps."""
 
 SAVE_WINDOW = 32
-"""Most snapshots of a long grid within one segment; a longer segment is cut."""
+"""Maximum number of snapshots of a long grid in one segment; a longer segment is cut."""
 
 
 def is_long(grid: Leaf) -> bool:

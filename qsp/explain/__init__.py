@@ -68,6 +68,6 @@ def explain(name: str, populations: Path | None = None) -> list[str]:
         endings = (each.rpartition(".")[2] for each in known)
         similar = suggest(name, dict.fromkeys((*KINDS, *known, *endings)))
         rule = "the name must be one of the model, its results, molecules or populations"
-        todo = f"{similar} To list all names of a kind, explain {', '.join(KINDS)}".strip()
+        todo = f"{similar} qsp explain KIND lists names; KIND is one of {', '.join(KINDS)}".strip()
         raise ConfigError("explain", rule, repr(name), todo)
     return [line for section in sections for line in [*section, ""]][:-1]

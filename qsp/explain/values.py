@@ -18,7 +18,7 @@ class Files:
     Args:
         molecules: Molecules by name.
         cohorts: Cohorts by name; empty without a folder of populations.
-        entries: Entries of all files, those of the shared physiology first.
+        entries: Entries of all files, starting with the shared physiology.
     """
 
     molecules: Mapping[str, Molecule]
@@ -26,7 +26,7 @@ class Files:
     entries: tuple[Entry, ...]
 
     def of(self, path: str) -> Iterator[Entry]:
-        """Entries of a path, or of the elements of an array at that path."""
+        """Yield the entries of a path, or of the elements of an array at that path."""
         return (e for e in self.entries if e.path == path or e.path.startswith(f"{path}."))
 
 
@@ -51,7 +51,7 @@ def shipped(populations: Path) -> Files:
 
 
 def line(entry: Entry) -> str:
-    """One-line text of an entry, such as ``5.49 L, sd 0.313; published, Bender2024``."""
+    """Describe an entry in one line, such as ``5.49 L, sd 0.313; published, Bender2024``."""
     spread = [f"{key} {getattr(entry, key)}" for key in ("cv", "sd") if getattr(entry, key)]
     spread += [f"{model.get('covariate')} model" for model in entry.covariates]
     value = ", ".join([entry.value, *spread])

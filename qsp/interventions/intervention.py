@@ -1,4 +1,4 @@
-"""The record that joins the equations of one supportive drug."""
+"""Record of the equations of one supportive drug."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,8 +14,8 @@ class Intervention:
     Args:
         parameters: Class of the parameters.
         state: Class of the state; every field is 0 without the drug.
-        entry: Field of the state that a dose enters [mg].
-        rates: Derivative of the state, from the state, the current rate of dosing [mg/day] and the
+        entry: Field of the state to which doses are added [mg].
+        rates: Derivative of the state, from the state, the current infusion rate [mg/day] and the
             parameters.
         acts_on: Field of `qsp.model.effects.Effects` that the drug changes.
         effect: Value of that field, from the state and the parameters.

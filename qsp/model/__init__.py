@@ -13,7 +13,7 @@ mechanism has its own module, in reading order: `tissues`, `disposition`, `bindi
 Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
 Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,
-Bender2024, Frey2010]. Each module states its equations and what is assumed.
+Bender2024, Frey2010]. Each module states its equations and assumptions.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 The fraction of cells in contact depends on cell numbers (`Contact`); activation and killing per
 contact depend on the bridges in the synapse (one Hill curve each). Killing needs far fewer bridges
-than activation; step-up dosing makes use of this window. Factors of cell ratios as in
+than activation; step-up dosing exploits this window. The dependence on cell ratios follows
 [Hosseini2020].
 """
 
@@ -15,7 +15,7 @@ from qsp.units import quantity
 
 
 class EngagementParameters(eqx.Module):
-    """Constants of contact and killing."""
+    """Parameters of contact and killing."""
 
     k_T: PerTissue = quantity(
         "1",
@@ -56,7 +56,7 @@ def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKind
 
     Args:
         bridges: Bridges per synapse, beta [molecule/synapse]; (kind, tissue).
-        s: Potency of a synapse.
+        s: Synapse parameters.
     """
     return bridges / (s.beta50_kill + bridges)
 
@@ -89,8 +89,8 @@ def contact(
         bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).
         targets: Target cells, N [Mcell]; (kind, tissue).
         t_cells: T cells of all states within reach of targets, T [Mcell]; (tissue,).
-        p: Constants of contact.
-        s: Potency of a synapse.
+        p: Contact parameters.
+        s: Synapse parameters.
     """
     per_kind = targets * numerics.reciprocal(targets.sum(0) + p.k_T * t_cells)
     activating = (per_kind * numerics.hill(bridges, s.beta50_act, s.hill_act)).sum(0)
@@ -132,8 +132,8 @@ def killing(
         targets: Target cells, N [Mcell]; (kind, tissue).
         activated: Activated T cells, A [Mcell]; (tissue,).
         post_activated: Post-activated T cells, X [Mcell]; (tissue,).
-        p: Constants of killing, with w the weight of post-activated cells.
-        s: Potency of a synapse.
+        p: Killing parameters, including w, the weight of post-activated cells.
+        s: Synapse parameters.
 
     Returns:
         Killing rate [Mcell/day]; (kind, tissue).

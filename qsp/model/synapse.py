@@ -8,7 +8,7 @@ number of cells in the tissue::
     target + drug <-> target.drug    K_T           target.drug + CD3 <-> trimer     K_3 / alpha
 
 Three forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed form (default);
-`Relaxed`, which follows the closed form with one rate per synapse, for slowly dissociating arms;
+`Relaxed`, which approaches the closed form at one rate per synapse, for slowly dissociating arms;
 and `Kinetic`, the full scheme, the reference for the other two. A molecule with two target arms
 (2:1) uses the first two with `refinements` > 0.
 """
@@ -198,7 +198,7 @@ class AbstractSynapse(eqx.Module):
 
 
 class Equilibrium(AbstractSynapse):
-    """Bridges always at equilibrium with the drug (default); no state."""
+    """Bridges at equilibrium with the drug at all times (default); no state."""
 
     refinements: int = eqx.field(static=True, default=0)
 
@@ -236,8 +236,8 @@ class Bridges(eqx.Module):
 class Relaxed(AbstractSynapse):
     """Bridges that relax to their equilibrium at the rate of the slow target arm.
 
-    The rate k = k_off_target*(1 + c/K_T) is clipped to [k_relax_min, k_relax_max]. At low drug, the
-    tight arms of tebentafusp and teclistamab take hours to equilibrate.
+    The rate k = k_off_target*(1 + c/K_T) is clipped to [k_relax_min, k_relax_max]. At low drug
+    concentrations, the high-affinity arms of tebentafusp and teclistamab equilibrate within hours.
     """
 
     refinements: int = eqx.field(static=True, default=0)
@@ -303,7 +303,7 @@ class Kinetic(AbstractSynapse):
 
     The equations are stiff (rates up to 1e5 per hour) and need an implicit solver.
 
-    Assumed: free drug in the gap is at the concentration of the tissue. Detailed balance fixes the
+    Assumed: the free concentration in the gap equals that of the tissue. Detailed balance fixes the
     on-rates of the second step: both paths lead to trimer = alpha*c*r*t/(K_3*K_T) at equilibrium.
     """
 

@@ -7,8 +7,8 @@
 
 Activated cells secrete cytokines, kill and drive expansion. Post-activated cells kill and divide,
 do not secrete, and slowly return to rest. A share of the resting cells of a tumor is excluded:
-these cells stay in the stroma, are not in contact with targets and are not recruited, whereas
-activated and post-activated cells are all among the targets.
+these cells stay in the stroma, do not contact targets and are not recruited, whereas all activated
+and post-activated cells are among the targets.
 """
 
 from abc import abstractmethod
@@ -135,7 +135,7 @@ class MassAction(AbstractRecruitment):
 class Threshold(AbstractRecruitment):
     """Recruitment by stimulation in excess of earlier stimulation (default).
 
-    Cells differ in their thresholds of activation: at a stimulation h the fraction h of the pool
+    Cells differ in their activation thresholds: at a stimulation h the fraction h of the pool
     responds, of which A + X (activated and post-activated cells) are already recruited, and the
     excess h*(R + A + X) - (A + X) is recruited from the resting cells. The smoothed value without
     drug is subtracted, so that recruitment is exactly zero without drug.
@@ -203,7 +203,7 @@ def t_cell_fluxes(
     r"""Fluxes between the states of T cells, expansion, homeostasis and death.
 
     Steroids inhibit activation. Assumed: JAK inhibition does not inhibit expansion; homeostasis
-    adds resting cells and acts on the T cells of the whole body.
+    adds resting cells, in response to the number of T cells in the whole body.
 
     Equations:
         Eq. T6: $$a_{k} = k_{act} f_{act,k} (1 - \sigma_{act} e_{steroid})$$
@@ -222,7 +222,7 @@ def t_cell_fluxes(
         x: T cells.
         contact: Contacts of T cells with targets.
         effects: Effects of the supportive drugs.
-        recruit: Form of recruitment.
+        recruit: Recruitment law.
         p: Parameters.
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
@@ -243,7 +243,7 @@ def t_cell_fluxes(
 
 
 def t_cell_rates(flux: TCellFluxes, arrival: TCells) -> TCells:
-    r"""Balance of the fluxes within each tissue and of traffic.
+    r"""Return the balance of fluxes within each tissue and of traffic between tissues.
 
     Equations:
         Eq. T13: $$\frac{dR_{k}}{dt} = -J_{act,k} + J_{XR,k} + J_{home,k} + N_{R,k}$$

@@ -31,7 +31,7 @@ def write_template(name: str, folder: Path) -> Path:
         raise ConfigError("qsp new", rule, repr(name), todo)
     if name in names():
         todo = "Choose another name; --parameters changes values of an existing molecule"
-        rule = "the name must not be that of a molecule of the package"
+        rule = "the name must not be the name of a shipped molecule"
         raise ConfigError("qsp new", rule, repr(name), todo)
     if not folder.is_dir():
         raise ConfigError(str(folder), "--out must be a folder", "missing", "Create it first")

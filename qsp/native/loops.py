@@ -19,9 +19,9 @@ from qsp.native.instructions import Unsupported, declare
 from qsp.native.shape_ops import ScalarIds
 
 MIN_IN_PLACE = 12
-"""Least number of scalars of an array that an inner loop updates in the slots of the outer one."""
+"""Minimum size of an array that an inner loop updates in the slots of the outer one."""
 MIN_SKIPPED = 20
-"""Least number of equations of a branch for which a jump over it pays."""
+"""Minimum number of equations of a branch that is skipped with a jump."""
 
 Lowering = Callable[[ScalarBuilder, Any, Sequence[Any], Sequence[ScalarIds]], list[ScalarIds]]
 """Lowers a jaxpr: builder, jaxpr, values of its constants, arguments."""

@@ -5,7 +5,7 @@
     physiology.toml --+
     molecule        --+- nominal --> ParameterTable --- sample, typical --> Population
     cohort          --+
-    files of a user --+
+    user files      --+
 """
 
 from qsp.population.adherence import Adherence, adherence

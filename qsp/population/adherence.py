@@ -41,7 +41,7 @@ def adherence(  # noqa: PLR0913
 
     A random number depends on the seed, the patient and the time of the visit, so arms with the
     same visit share it. All patients come to the first visit, at which treatment begins. Patients
-    drop out at a constant rate, such that the fraction `dropout` has left by the end.
+    drop out at a constant rate, so that the fraction `dropout` has left by the end.
 
     Args:
         ids: (patient,): Ids of the patients.

@@ -15,7 +15,7 @@ from qsp.population.covariates import UNITS
 from qsp.population.plausible import COVARIATE_LIMITS
 
 SHORT = {"wt": "body_weight", "ht": "height", "bsa": "body_surface"}
-"""Covariate names of NONMEM data sets and of the exported tables."""
+"""Short covariate names, as in NONMEM data sets and in the tables of `qsp export`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class CovariateTable:
     """Covariates of individual patients.
 
     Args:
-        ids: Patient numbers (patient,).
+        ids: Patient ids (patient,).
         values: Covariates (patient,) by name in the units of `UNITS`, sex as 0 (male) or 1
             (female); NaN for an empty cell.
         file: Name of the file.
@@ -34,13 +34,13 @@ class CovariateTable:
     file: str
 
     def subset(self, ids: np.ndarray) -> CovariateTable:
-        """Rows of the patients with these numbers."""
+        """Return the table of the patients with these ids."""
         rows = np.isin(self.ids, ids)
         values = {name: column[rows] for name, column in self.values.items()}
         return CovariateTable(self.ids[rows], values, self.file)
 
     def values_for(self, ids: np.ndarray) -> dict[str, np.ndarray]:
-        """Values (patient,) by name for these patients, NaN for patients not in the file.
+        """Return values (patient,) by name for these ids; NaN for patients who are not in the file.
 
         Raises:
             ConfigError: If the file has patients that are not in the run.
@@ -48,7 +48,7 @@ class CovariateTable:
         position = {int(number): i for i, number in enumerate(ids)}
         unknown = [int(number) for number in self.ids if int(number) not in position]
         if unknown:
-            rule = "every id in the file must be that of a patient in the run"
+            rule = "every id in the file must belong to a patient of the run"
             todo = f"The run has {len(ids)} patients, from {ids.min()} to {ids.max()}"
             raise ConfigError(self.file, rule, str(unknown[0]), todo)
         rows = np.array([position[int(number)] for number in self.ids], int)

@@ -1,8 +1,8 @@
 """Build the parameter table of a molecule in a cohort from its files.
 
 Shared physiology, molecule and cohort are read in this order. A path in two files is an error
-unless the later entry has ``replaces = true`` and a note with the reason. Files of the user come
-last and override earlier values without ``replaces``.
+unless the later entry has ``replaces = true`` and a note with the reason. User files come last
+and override earlier values without ``replaces``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def physiology() -> ParameterFile:
 
 
 def user_file(path: Path) -> ParameterFile:
-    """Read a file of a user, whose values override those of all other files.
+    """Read a user file, whose values override those of all other files.
 
     Raises:
         ConfigError: If the file breaks a rule.
@@ -55,7 +55,7 @@ def nominal(
     Args:
         molecule: From `qsp.molecules.load`.
         cohort: From `read_cohort`.
-        overrides: Files of the user, from `user_file`.
+        overrides: User files, from `user_file`.
 
     Raises:
         ConfigError: If a path is unknown or given twice, or a value has the wrong unit.
@@ -96,7 +96,7 @@ def nominal(
 
 
 def merged(files: Sequence[ParameterFile]) -> dict[str, Entry]:
-    """Entries of all files by path, in the order of the files.
+    """Return the entries of all files by path, in the order of the files.
 
     Raises:
         ConfigError: If a path is unknown, or is in two files without ``replaces = true``.
@@ -134,7 +134,7 @@ def row(entry: Entry) -> ParameterRow:
 def _overridden(
     entries: Mapping[str, Entry], overrides: Sequence[ParameterFile]
 ) -> dict[str, Entry]:
-    """Entries with those of the user in place of earlier ones."""
+    """Return entries in which those of user files replace earlier ones."""
     out = dict(entries)
     for file in overrides:
         for path, entry in file.entries.items():
@@ -147,7 +147,7 @@ _SPREAD = ("cv", "sd", "distribution", "low", "high")
 
 
 def _overriding(entry: Entry, before: Entry | None) -> Entry:
-    """Entry of the user, with the earlier spread and covariate models unless it has its own."""
+    """Return a user entry; it inherits spread and covariate models that it does not define."""
     if before is None:
         return entry
     inherited = {}
@@ -159,7 +159,7 @@ def _overriding(entry: Entry, before: Entry | None) -> Entry:
 
 
 def _varying(rows: Mapping[str, ParameterRow], files: Iterable[ParameterFile]) -> set[str]:
-    """Paths of the values that differ between patients."""
+    """Return the paths of values that differ between patients."""
     mixtures: Iterable[Mixture] = (mixture for file in files for mixture in file.mixtures)
     in_mixtures = {p for mixture in mixtures for part in mixture.components for p in part.values}
     return {p for p, row in rows.items() if p in in_mixtures or not isinstance(row.law, Fixed)}
@@ -183,7 +183,7 @@ _REQUIRES: Mapping[str, tuple[str, ...]] = {
     "disposition.soluble_target": ("binding.KD_soluble",),
     "antigens.TARGET.soluble": ("binding.KD_soluble",),
 }
-"""Values that each parameter requires: if one is missing, the process would be absent."""
+"""Parameters that each parameter requires; without them its process would be absent."""
 
 
 def _check_growth(cohort: Cohort, rows: Mapping[str, ParameterRow]) -> None:
@@ -196,7 +196,7 @@ def _check_growth(cohort: Cohort, rows: Mapping[str, ParameterRow]) -> None:
 def _check_groups(molecule: Molecule, rows: Mapping[str, ParameterRow]) -> None:
     """Check that the parameters of a process are given together."""
     if "sc" in molecule.routes and "disposition.ka" not in rows:
-        must = "disposition.ka must be given for the route sc"
+        must = "disposition.ka must be given for the sc route"
         todo = "Give it and disposition.bioavailability, or remove the route"
         raise ConfigError(molecule.parameters.name, must, "missing", todo)
     for path, item in rows.items():
@@ -219,13 +219,13 @@ def _check_covariates(law: CovariateLaw, rows: Iterable[ParameterRow], cohort: C
 
 
 def check_clearance(molecule: Molecule, rows: Iterable[ParameterRow]) -> None:
-    """Raise an error for values that would count target-mediated loss twice.
+    """Check that target-mediated loss is not counted twice.
 
     A published time-varying clearance already contains this loss; with mechanistic clearance the
     model adds it to a constant clearance.
 
     Raises:
-        ConfigError: If a row belongs to the form of clearance that the molecule does not have.
+        ConfigError: If a row belongs to a form of clearance that the molecule does not use.
     """
     wrong = {
         "time_varying": (

@@ -114,7 +114,7 @@ def chosen_tables(names: str | None, *, trajectories: bool) -> tuple[str, ...]:
     for name in chosen:
         if name not in known:
             todo = f"{suggest(name, known)} Tables: {', '.join(known)}".strip()
-            raise ConfigError("--tables", "a name must be that of a table", repr(name), todo)
+            raise ConfigError("--tables", "each name must be the name of a table", repr(name), todo)
     return tuple(f"{name}.csv" for name in chosen)
 
 

@@ -63,8 +63,8 @@ def is_old(results: xr.DataTree) -> bool:
 def upgraded(results: xr.DataTree) -> xr.DataTree:
     """Return results under the names of this version, with a record.
 
-    Results that have a record are returned unchanged. For older ones a warning names the version
-    found and what was renamed.
+    Results that have a record are returned unchanged. For older ones, a warning names the
+    version and the renamed items.
 
     Args:
         results: Results, after reading.

@@ -58,7 +58,7 @@ def mass_concentration(ds: xr.Dataset, name: str) -> xr.DataArray:
             not record the molecular weight.
     """
     if name not in MASS_UNITS or name not in ds:
-        rule = "the name must be that of a drug concentration in the results"
+        rule = "the name must be the name of a drug concentration in the results"
         known = ", ".join(each for each in MASS_UNITS if each in ds)
         raise ConfigError("mass_concentration", rule, repr(name), f"Names here: {known}")
     values = ds[name] * mass_per_molar(ds)

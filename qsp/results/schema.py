@@ -9,13 +9,13 @@ Variables by dimension (each has `units` and `long_name`):
   `dose_label dose_time dose_amount rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
 * ``(arm, patient, visit)``: `tumor_volume_visit`
-* ``(arm, patient)``: `outcome`, tumor volume at the start and the end, each cytokine before
-  treatment (`il6_baseline` ...)
+* ``(arm, patient)``: `outcome`, tumor volume at the start and the end, the level of each
+  cytokine before treatment (`il6_baseline` ...)
 * ``(patient)``: covariates and `prevalence_weight`
 
 A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
 are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
-`mass_units` and `mass_per_molar` give the unit in mass and the factor to it.
+`mass_units` and `mass_per_molar` give the mass unit and the conversion factor.
 """
 
 import dataclasses
@@ -55,13 +55,13 @@ class Labels:
     Args:
         arms: Names of the arms.
         patients: (patient,): Ids.
-        time: (time,): Times of trajectories [day]; empty where none are stored.
-        kept: (patient,): Whether trajectories of a patient are stored.
+        time: (time,): Times of trajectories [day]; empty if no trajectories are stored.
+        kept: (patient,): Whether the trajectories of the patient are stored.
         visits: (visit,): Times of tumor assessment [day].
         periods: Dose periods.
         covariates: (patient,) each.
         prevalence_weight: (patient,): Weight of each patient in the population.
-        implausible: (arm, patient): Whether the parameters are impossible in a patient.
+        implausible: (arm, patient): Whether the parameters are physiologically impossible.
         cytokine_baseline: (arm, patient, cytokine): Level before treatment [pg/mL].
     """
 
@@ -86,7 +86,7 @@ class CRSLinks:
 
 
 def outcomes(result: SimulationResult, labels: Labels) -> np.ndarray:
-    """(arm, patient): `OK`, `IMPLAUSIBLE` or `FAILED`."""
+    """Return the outcome of each simulation (arm, patient): `OK`, `IMPLAUSIBLE` or `FAILED`."""
     failed = np.where(np.asarray(result.failed), FAILED, OK)
     return np.where(labels.implausible, IMPLAUSIBLE, failed).astype(np.int8)
 
@@ -102,13 +102,14 @@ def to_dataset(
 
     Args:
         result: Reductions with leading axes (arm, patient); its first snapshots are at the visits.
-        trajectories: Snapshots (arm, stored patient, time), or None where none are stored.
+        trajectories: Snapshots (arm, stored patient, time), or None if none are stored.
         labels: Coordinates of the axes.
         links: Probabilities of CRS by the two alternative links.
         attributes: Attributes of the results, such as the seed and the solver.
 
     Returns:
-        The dataset; trajectories of some of the patients are in the group `trajectories`.
+        The dataset; if trajectories of only some patients are stored, they are in the group
+        `trajectories`.
     """
     outcome = outcomes(result, labels)
     present = labels.periods.present & (outcome == OK)[..., None]
@@ -122,7 +123,7 @@ def to_dataset(
     stored = _trajectory_variables(trajectories, labels, outcome)
     if labels.kept.all():
         return xr.DataTree(ds.assign(stored.data_vars))
-    # A group may not have another `patient` than the root.
+    # xarray requires a group to share the `patient` coordinate of the root.
     group = xr.DataTree(stored.rename(patient=KEPT))
     return xr.DataTree(ds.assign(bands(stored)), children={"trajectories": group})
 
@@ -164,7 +165,7 @@ def _coordinates(labels: Labels) -> dict[str, xr.Variable]:
 def _period_variables(
     result: SimulationResult, labels: Labels, present: np.ndarray
 ) -> dict[str, xr.Variable]:
-    """Reductions by dose period; NaN where a period is absent or the patient failed."""
+    """Return reductions by dose period; NaN if a period is absent or the simulation failed."""
     rows = result.periods
     r = _after_first_dose(rows.reductions)
     cross, start = r.crossing, labels.periods.time
@@ -233,12 +234,12 @@ def _period_variables(
 
 
 def _after_first_dose(tree: Any) -> Any:
-    """Rows of the dose periods; row 0 is the time before the first one."""
+    """Return the rows of the dose periods, without row 0, the time before the first one."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:, :, 1:], tree)
 
 
 def _event_duration(result: SimulationResult) -> np.ndarray:
-    """Days above the first threshold in the period, and after it for as long as the event lasts."""
+    """Return days above the first threshold of events that start in each period, until they end."""
     rows = result.periods
     own = _after_first_dose(rows.reductions.crossing.own_time).copy()
     owner, later = np.asarray(rows.earlier_owner), np.asarray(rows.reductions.crossing.earlier_time)
@@ -317,7 +318,7 @@ def _patient_variables(
 
 
 def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -> xr.Dataset:
-    """Trajectories of the patients for whom they are stored."""
+    """Return the stored trajectories."""
     dims = ("arm", "patient", "time")
     ok = (outcome == OK)[:, labels.kept, None]
     named = {

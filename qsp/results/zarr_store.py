@@ -54,7 +54,7 @@ class Layout:
         axis: Index of the patient axis.
         ndim: Number of axes.
         size: Number of patients in a chunk.
-        patients: Number of patients in all.
+        patients: Total number of patients.
     """
 
     axis: int
@@ -332,7 +332,7 @@ def _zarr() -> Iterator[Any]:
         import zarr
         from zarr.errors import GroupNotFoundError
     except ImportError:
-        todo = "In the folder of the package: pip install -e '.[cluster]'"
+        todo = "Run pip install -e '.[cluster]' in the folder of the package"
         raise ConfigError("a run in shards", "zarr must be installed", "missing", todo) from None
     with warnings.catch_warnings(), zarr.config.set({"array.write_empty_chunks": True}):
         # Consolidated metadata are not part of version 3; they only make opening faster.

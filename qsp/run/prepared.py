@@ -1,6 +1,6 @@
-"""From a config to everything a simulation needs.
+"""Build the inputs of a simulation from a config.
 
-Errors of the input are reported here, before anything is compiled.
+Errors in the input are reported here, before anything is compiled.
 """
 
 import dataclasses
@@ -37,10 +37,10 @@ BLOCK = 10_000
 """Number of patients in memory at a time."""
 
 FIRST = 64
-"""Patients of a large run that are sampled to check the input."""
+"""Number of patients of a large run that are sampled to check the input."""
 
 REFINEMENTS = 6
-"""Refinements of the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
+"""Iterations for the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Prepared:
         return _cohort(self)
 
     def some(self, most: int) -> "Prepared":
-        """Return the run of its first patients if it has more than `most`, else the run itself."""
+        """Return a run of the first patients if there are more than `most`, else the run itself."""
         if len(self.ids) <= most or self.is_individual:
             return self
         return self.of(self.ids[:FIRST])
@@ -86,7 +86,7 @@ class Prepared:
         return any(arm.is_individual for arm in self.trial.arms)
 
     def in_blocks(self, size: int = BLOCK) -> list["Prepared"]:
-        """Split the run into blocks of at most `size` patients, which do not change a patient.
+        """Split the run into blocks of at most `size` patients; results do not depend on `size`.
 
         Patients with individual doses stay together: the trial starts with the earliest dose of any
         of them.
@@ -96,7 +96,7 @@ class Prepared:
         return [self.of(self.ids[first : first + size]) for first in range(0, len(self.ids), size)]
 
     def of(self, ids: np.ndarray) -> "Prepared":
-        """Return the run of some of its patients; only for patients without individual doses."""
+        """Return a run of some of the patients, who must not have individual doses."""
         trial = dataclasses.replace(self.trial, patients=len(ids))
         covariates = self.covariates and self.covariates.subset(ids)
         return dataclasses.replace(self, ids=ids, trial=trial, covariates=covariates)
@@ -107,7 +107,7 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
 
     Args:
         request: Request of the run.
-        in_parts: Whether the run is computed in parts that sample their patients themselves.
+        in_parts: Whether the run is computed in parts, each of which samples its own patients.
 
     Raises:
         ConfigError: At the first error in the input.
@@ -136,13 +136,13 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
         system=System(_structure(config, method, table)),
         method=method,
     )
-    # Sampling finds errors in the patients; a run in one piece uses the same sample later.
+    # Sampling reveals errors in the parameters; a run in one part reuses this sample.
     _ = prepared.some(FIRST if in_parts else BLOCK).cohort
     return prepared
 
 
 def _roster(covariates: CovariateTable | None) -> Roster | None:
-    """Patients that a covariate file names."""
+    """Return the patients that a covariate file lists."""
     if covariates is None:
         return None
     return Roster(tuple(sorted(covariates.ids.tolist())), covariates.file)
@@ -158,7 +158,7 @@ def _array(ids: Sequence[int]) -> np.ndarray:
 
 
 def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.ndarray:
-    """Ids of the patients whose trajectories are stored."""
+    """Return the ids of the patients whose trajectories are stored."""
     chosen = config.trajectories
     if chosen.ids and not typical_only:
         return np.asarray(chosen.ids)
@@ -167,7 +167,7 @@ def _trajectories(config: Config, ids: np.ndarray, *, typical_only: bool) -> np.
 
 
 def _check_typical(request: Request) -> None:
-    """Refuse options that name patients next to --typical, which is one patient."""
+    """Refuse --typical, which simulates one patient, with options that choose patients."""
     if not request.typical:
         return
     patients = [text for text in request.overrides if text.partition("=")[0].strip() == "patients"]
@@ -182,9 +182,9 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
     several = [arm for arm in trial.arms if arm.is_individual]
     if several:
         table = config.dose_table.file if config.dose_table else trial.name
-        rule = f"the doses in {table} must be those of one ID"
+        rule = f"{table} must have the doses of one ID"
         todo = "Keep the doses of one ID, or leave --typical out"
-        raise ConfigError("--typical", rule, f"of {len(several[0].regimens)} IDs", todo)
+        raise ConfigError("--typical", rule, f"has those of {len(several[0].regimens)} IDs", todo)
     # The typical patient attends every visit, and observables are exact.
     arms = tuple(
         dataclasses.replace(arm, reaction=arm.reaction and arm.reaction.certain)
@@ -222,7 +222,7 @@ def _check_routes(trial: Trial, molecule: molecules.Molecule, config: Config) ->
             route = routes.get(dose.kind)
             if route and route not in molecule.routes:
                 todo = f"{molecule.name} has pharmacokinetics for {' and '.join(molecule.routes)}"
-                rule = "route must be one the molecule file covers"
+                rule = "route must be covered by the molecule file"
                 raise ConfigError(
                     f"{config.source.file.name}: arms.{arm.name}", rule, repr(route), todo
                 )

@@ -11,7 +11,7 @@ from qsp.trial.rule_text import sentence
 from qsp.trial.rules import OBSERVABLES, Reaction, Rescue, Rule
 
 FEWEST = 3
-"""Least number of visits at one interval that are written as a series."""
+"""Minimum number of visits at one interval that are written as a series."""
 _SAME = 1e-6
 
 
@@ -49,14 +49,17 @@ def _rule_lines(reaction: Reaction) -> list[str]:
     lines = [
         f"  {n}. {_name(rule, n)}{sentence(rule)}" for n, rule in enumerate(reaction.rules, start=1)
     ]
-    head = "Rules, tried in this order at each visit; the first that matches decides on the dose"
-    rescue = "; one that gives a drug decides on that drug alone"
+    head = (
+        "Rules, evaluated in this order at each visit. The first rule about the dose that applies "
+        "decides on it; if none applies, the dose is given"
+    )
+    rescue = ". A rule that gives a drug decides only on that drug"
     gives = any(rule.gives for rule in reaction.rules)
-    return [f"{head}, which is given where none does{rescue if gives else ''}:", *lines]
+    return [f"{head}{rescue if gives else ''}:", *lines]
 
 
 def _name(rule: Rule, number: int) -> str:
-    """The name of a rule and a colon; "" where the name is only its number."""
+    """Return the name of a rule and a colon; "" if the name is only its number."""
     return "" if rule.name == f"rule {number}" else f"{rule.name!r}: "
 
 
@@ -65,9 +68,9 @@ def _limits(drug: Rescue) -> str:
     over = f" over {drug.duration * HOURS_PER_DAY:.4g} h" if drug.duration else ""
     kind = "" if drug.kind == drug.name else f" of {drug.kind.replace('_', ' ')}"
     return (
-        f"{mg}{kind}{over} each time; at most {drug.per_event} in one event of CRS, "
-        f"{drug.per_window} within {drug.window:.4g} days and {drug.max_times} in all, "
-        f"{drug.min_interval * HOURS_PER_DAY:.4g} h apart or more"
+        f"{mg}{kind}{over} per dose; at most {drug.per_event} per CRS event, "
+        f"{drug.per_window} within {drug.window:.4g} days and {drug.max_times} in total, "
+        f"at least {drug.min_interval * HOURS_PER_DAY:.4g} h apart"
     )
 
 

@@ -77,7 +77,7 @@ class Replay:
 def replay(results: xr.DataTree) -> Replay:
     """Simulate the recorded doses of an adaptive run again and compare the results.
 
-    The input is read again from the recorded request, and must be that of the run.
+    The input is read again from the recorded request, and must be unchanged.
 
     Args:
         results: Results of a run with rules; see `qsp.run.read`.
@@ -119,7 +119,7 @@ def _prepared(record: RunRecord, patients: np.ndarray) -> Prepared:
     if changed:
         more = len(changed) - MOST_NAMED
         got = "; ".join(changed[:MOST_NAMED]) + (f"; and {more} more changes" if more > 0 else "")
-        rule = "the input must be that of the run"
+        rule = "the input must be unchanged since the run"
         todo = f"Restore it, or run the trial again: {command(request)}"
         raise ConfigError(request.config, rule, f"changed: {got}", todo)
     return prepared
@@ -132,7 +132,7 @@ def _request(record: RunRecord) -> RequestRecord:
         again = "" if record.request is None else f": {command(record.request)}"
         raise ConfigError("replay", rule, got, f"Run the trial again{again}")
     if record.request is None:
-        rule, todo = "the run must be that of a config", "Write the trial as a config, and run it"
+        rule, todo = "the run must come from a config", "Write the trial as a config, and run it"
         raise ConfigError("replay", rule, "a trial without a config", todo)
     return record.request
 

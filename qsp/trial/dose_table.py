@@ -14,11 +14,11 @@ Required columns are ID, TIME, AMT, EVID and CMT; optional ones are RATE, II, AD
 * AMT is in mg for supportive drugs, and in mg or the unit of the format for the molecule.
 * RATE above 0 is an infusion over AMT / RATE; ADDL further doses follow at intervals of II.
 * EVID 1 is a dose; 0, an observation, is ignored. Other records (EVID 2 to 4) are errors, and so is
-  SS other than 0: a steady state has no first dose.
+  a nonzero SS: CRS depends on the first dose, which a steady state does not have.
 * CMT is central, depot or the name of a supportive drug; numbers are mapped to these by
   ``compartments``.
-* PERIOD is the period of all doses of its row. If a patient has none, each dose of the molecule is
-  a period: D1, D2, ...
+* PERIOD names the dose period of all doses of the row. For a patient without any PERIOD, each dose
+  of the molecule is a period: D1, D2, ...
 
 An empty cell or a dot is a missing value.
 """
@@ -42,7 +42,7 @@ COMPARTMENTS: Mapping[str, str] = {
     **{drug.name: drug.name for drug in DRUGS},
 }
 INFUSED = ("drug_iv", *(drug.name for drug in DRUGS if drug.is_infused))
-# Name of the arm of a table without a column ARM.
+# Name of the only arm of a table without an ARM column.
 SINGLE_ARM = "dose_table"
 MAX_ADDITIONAL = 1000
 
@@ -54,7 +54,7 @@ class DoseTableFormat:
     Args:
         time_unit: Unit of TIME and II, and of the time in RATE: "day" or "hour".
         amount_unit: Unit of AMT, and of the amount in RATE, for the molecule, such as "mg/kg".
-        compartments: Compartment or drug by CMT, such as {"1": "depot", "2": "central"}.
+        compartments: Compartment or drug for each CMT, such as {"1": "depot", "2": "central"}.
         ignore: Columns to ignore.
     """
 
@@ -76,7 +76,7 @@ def read_dose_table(
         days: Length of the trial [day].
 
     Raises:
-        ConfigError: At the first line that breaks a rule, by line and column.
+        ConfigError: At the first error; the message names the line and the column.
     """
     units = _Units(form)
     arms: dict[str, dict[int, list[tuple[Dose, ...]]]] = {}
@@ -107,7 +107,7 @@ def read_dose_table(
 
 
 def _check_within(dose: Dose, row: Row, form: DoseTableFormat, days: float) -> None:
-    """Check that a dose is within the trial; hours read as days are a common reason if not."""
+    """Check that a dose is within the trial; a common error is to give hours as days."""
     if dose.time >= days:
         rule = f"TIME must be before the end of the trial (day {days:.6g})"
         got = f"{row.text('TIME')} {form.time_unit}"
@@ -133,13 +133,13 @@ def _check_patients(arms: Mapping[str, Mapping[int, object]], name: str) -> None
 
 
 class _Units:
-    """Conversion of the numbers and names of a table to day, mg and kinds of dose."""
+    """Conversion of the numbers and names of a table to days, mg and kinds of dose."""
 
     def __init__(self, form: DoseTableFormat) -> None:
         self.days = parse(f"1 {form.time_unit}", "day", where="dose_table.time_unit")
         self.amount = parse_amount(f"1 {form.amount_unit}", where="dose_table.amount_unit")
         if self.amount.is_rate:
-            rule, todo = "the value must be an amount, not a rate", "Give rates in the column RATE"
+            rule, todo = "the value must be an amount, not a rate", "Give rates in the RATE column"
             raise ConfigError("dose_table.amount_unit", rule, repr(form.amount_unit), todo)
         self.kinds = dict(COMPARTMENTS)
         for written, meaning in form.compartments.items():
@@ -151,7 +151,7 @@ class _Units:
 
 
 def _repeated(row: Row, units: _Units) -> tuple[Dose, ...]:
-    """Return the doses of a line: one, and those of ADDL."""
+    """Return the doses of a line: the dose itself, and the additional doses (ADDL)."""
     return repeated(_dose(row, units), *_repeats(row, units))
 
 
@@ -198,7 +198,7 @@ def _kind(row: Row, units: _Units) -> str:
 
 
 def _repeats(row: Row, units: _Units) -> tuple[float, int]:
-    """Return interval [day] and number of the doses of a line."""
+    """Return the interval [day] and the number of the doses of a line."""
     every, additional = row.at_least_0("II"), row.at_least_0("ADDL")
     if additional != int(additional) or additional > MAX_ADDITIONAL:
         rule = f"ADDL must be a whole number of at most {MAX_ADDITIONAL}"
@@ -213,7 +213,7 @@ def _repeats(row: Row, units: _Units) -> tuple[float, int]:
 
 
 def _in_periods(doses: Sequence[Dose]) -> tuple[Dose, ...]:
-    """Return the doses of one patient with each dose of the molecule in a period."""
+    """Return the doses of one patient, with a period for each dose of the molecule."""
     molecule = sorted((dose for dose in doses if dose.is_molecule), key=lambda dose: dose.time)
     if not any(dose.period for dose in molecule):
         molecule = [

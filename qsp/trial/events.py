@@ -134,7 +134,7 @@ def most_periods(trial: Trial, *, bucket: int = PERIOD_BUCKET) -> int:
 
 
 def _most_doses(arm: Arm) -> int:
-    """Most doses of an arm with rules, each of which may begin a dose period; 0 without rules."""
+    """Maximum number of dose periods of arms with rules, one per dose; 0 without rules."""
     if arm.reaction is None:
         return 0
     planned = sum(dose.kind in MOLECULE_KINDS for dose in arm.administrations)

@@ -1,4 +1,4 @@
-"""Least length of a trial that holds its doses, infusions and visits.
+"""Minimum length of a trial for its doses, infusions and visits.
 
 In an arm with rules any dose may be delayed to the last visit of the calendar, so the longest
 infusion must fit after that visit.
@@ -14,8 +14,8 @@ from qsp.trial.protocol import SAME_TIME
 from qsp.trial.regimen import Arm
 
 
-def least_days(arms: Sequence[Arm], visits: Sequence[float] = ()) -> int:
-    """Return the least whole number of days of a trial with these arms and visits.
+def minimum_days(arms: Sequence[Arm], visits: Sequence[float] = ()) -> int:
+    """Return the minimum length of a trial with these arms and visits, in whole days.
 
     Args:
         arms: Arms with their regimens and calendars.

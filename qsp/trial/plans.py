@@ -1,7 +1,7 @@
 """Adaptive plans of arms with rules, as padded arrays: doses in order, visits, rules and limits.
 
-A dose of such an arm has no fixed time until it is given. The regimen of the arm, which is what it
-gives if no rule acts, is split in two: doses of the molecule with their premedication become steps
+A dose of such an arm has no fixed time until it is given. The regimen of the arm, which
+applies if no rule acts, is split in two: doses of the molecule and their premedication become steps
 of the plan, and drugs with fixed times stay in the event table.
 """
 

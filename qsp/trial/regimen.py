@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KINDS = DOSE_KINDS
 
 MOST_LETTERS = 32
-"""Most bytes of the name of a dose period: result files store names at this width."""
+"""Maximum length of the name of a dose period [byte]; result files store names at this width."""
 
 Per = Literal["patient", "kg", "m2"]
 _SIZES: Mapping[str, Per] = {"kg": "kg", "m^2": "m2", "m2": "m2", "m**2": "m2", "m²": "m2"}
@@ -80,7 +80,7 @@ def parse_amount(text: str, *, where: str) -> Amount:
     try:
         value = parse("/".join([head, *times]), f"{unit}/day" if times else unit, where=where)
     except UnitError as error:
-        # The size was split off, so `parse` does not quote the text of the user.
+        # The size was split off, so `parse` cannot quote the text from the config.
         raise UnitError(where, error.rule, repr(text), error.todo) from None
     if value < 0:
         raise UnitError(where, "the value must not be negative", repr(text), "Write 0 or more")
@@ -98,7 +98,7 @@ class Administration:
         duration: Duration of the infusion; 0 for a bolus or an injection [day].
         period: Ordinal 1..K of the dose period; 0 for a supportive drug.
         lead: Time from a supportive drug to the dose of the molecule that it precedes; 0 if it is
-            given at a time of its own [day].
+            given at a fixed time [day].
         min_interval: For an arm with rules. With a value, the dose stays on its planned day after a
             delay of the previous dose, but at least this long after it; with None, the planned
             interval between the two doses is kept [day].
@@ -161,7 +161,7 @@ class Arm:
     def on_schedule(self) -> tuple[Regimen, ...]:
         """Regimens without the administrations that depend on rules.
 
-        In an arm with rules these are the supportive drugs with times of their own.
+        In an arm with rules these are the supportive drugs at fixed times.
         """
         if self.reaction is None:
             return self.regimens

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 
 from qsp.errors import ConfigError, LengthError
-from qsp.trial.length import least_days, longest_infusion
+from qsp.trial.length import longest_infusion, minimum_days
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import Arm
 from qsp.trial.rules import NAMES, OBSERVABLES, Condition, Reaction, Rule
@@ -83,7 +83,7 @@ def _check_end(arm: Arm, last: float, last_dose: float, days: float) -> None:
     rule = f"visits must leave time for {what} within the trial (day {days:.6g})"
     end = f"{'by' if longest else 'before'} day {latest:.6g}"
     shorter = "" if last_dose > latest or latest <= 0.0 else f", or end the calendar {end}"
-    todo = f"A dose may be as late as the last visit: write days = {least_days([arm])}{shorter}"
+    todo = f"A dose may be as late as the last visit: write days = {minimum_days([arm])}{shorter}"
     raise LengthError("calendar", rule, f"day {last:.6g}", todo)
 
 

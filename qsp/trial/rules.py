@@ -160,7 +160,7 @@ ACTS = (
 BACK = ("repeat", "drop_back", "restart")
 """Acts that give an earlier dose."""
 CONDITIONS = 4
-"""Most conditions of a rule."""
+"""Maximum number of conditions in a rule."""
 ALL_THE_WAY = 1_000_000
 """Number of doses to go back in order to restart with the first."""
 DECISIONS = (
@@ -203,7 +203,7 @@ class Rule:
         parts: Number of parts of a split dose.
         drug: Name of the supportive drug to give.
         consecutive_visits: Number of visits in a row at which the conditions must hold.
-        max_times: Most times that the rule may act in a patient; None means no limit.
+        max_times: Maximum number of times the rule may act in a patient; None means no limit.
         where: Place in the config, for error messages.
     """
 
@@ -238,11 +238,11 @@ class Rescue:
         kind: Kind of dose, one of `KINDS`.
         amount: Amount of one administration [mg].
         duration: Duration of the infusion [day].
-        per_event: Most administrations within one event of CRS.
-        per_window: Most administrations within any `window`.
+        per_event: Maximum number of administrations within one CRS event.
+        per_window: Maximum number of administrations within any `window`.
         window: Length of the window [day].
-        min_interval: Least time between two administrations [day].
-        max_times: Most administrations within the trial.
+        min_interval: Minimum time between two administrations [day].
+        max_times: Maximum number of administrations within the trial.
     """
 
     name: str
@@ -288,7 +288,7 @@ class Reaction:
         return [drug.name for drug in self.rescues].index(name)
 
     def most_doses(self, planned: int) -> int:
-        """Return the most doses of the molecule that a patient can get, counting parts of doses.
+        """Return the maximum number of doses of the molecule in a patient, counting parts of doses.
 
         Args:
             planned: Number of planned doses.

@@ -89,7 +89,7 @@ class Steps(NamedTuple, Generic[A]):
         interval: (step,): Planned time to the next dose [day]; inf after the last.
         day: (step,): Planned day [day].
         next_day: (step,): Planned day of the next dose [day].
-        next_min_interval: (step,): Least time to the next dose where that dose keeps its planned
+        next_min_interval: (step,): Minimum time to the next dose if that dose keeps its planned
             day [day]; -1 where it keeps its distance to this dose instead.
         same_period: (step,): Whether the dose belongs to the dose period of the one before.
         planned: (): int32 number of planned doses.
@@ -130,7 +130,7 @@ class Rules(NamedTuple, Generic[A]):
             drug, by the act.
         consecutive_visits: (rule,): int32 number of visits in a row at which the conditions must
             hold.
-        max_times: (rule,): Most times that the rule may act in a patient; inf without limit.
+        max_times: (rule,): Maximum number of times the rule may act in a patient; inf: no limit.
     """
 
     observable: A
@@ -151,11 +151,11 @@ class Rescues(NamedTuple, Generic[A]):
         kind: (drug,): int32 index into `KINDS`; -1 in padding.
         amount: (drug,): Amount of one administration [mg].
         duration: (drug,): Duration of the infusion [day].
-        per_event: (drug,): Most administrations within one event of CRS.
-        per_window: (drug,): Most administrations within any `window`.
+        per_event: (drug,): Maximum number of administrations within one CRS event.
+        per_window: (drug,): Maximum number of administrations within any `window`.
         window: (drug,): Length of the window [day].
-        min_interval: (drug,): Least time between two administrations [day].
-        max_times: (drug,): Most administrations within the trial.
+        min_interval: (drug,): Minimum time between two administrations [day].
+        max_times: (drug,): Maximum number of administrations within the trial.
     """
 
     kind: A

@@ -17,7 +17,7 @@ from qsp.errors import ConfigError, LengthError
 from qsp.trial.regimen import MOLECULE_KINDS, Arm
 
 HOUR = 1.0 / 24.0
-# Cytokines rise and fall within two days of a dose; the rest of the trial moves slowly.
+# Cytokines rise and fall within two days of a dose; afterwards changes are slow.
 AFTER_DOSE = np.array([1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 36, 48]) * HOUR
 BACKGROUND_HOURS = (6, 12, 24)
 MAX_SAVE_TIMES = 1024
@@ -36,8 +36,8 @@ class Trial:
         patients: Number of patients.
         molecule: Name of the molecule.
         molecular_weight_kda: Molecular weight of the molecule [kDa].
-        save_times: Times at which trajectories are saved [day]; `trajectory_times` chooses them if
-            there are none.
+        save_times: Times at which trajectories are saved [day]; if empty, those of
+            `trajectory_times`.
 
     Raises:
         ConfigError: If a value breaks one of these rules.
@@ -68,10 +68,10 @@ class Trial:
 
     @property
     def start(self) -> float:
-        """Start of the simulation, at the latest 0 [day].
+        """Start of the simulation [day], 0 or earlier.
 
-        It is the first administration of any drug or, in an arm with rules, the decision on the
-        first dose.
+        The simulation starts with the first administration of any drug or, in an arm with rules,
+        with the decision on the first dose.
         """
         decided = [-arm.lead for arm in self.arms if arm.reaction is not None]
         return min([*_starts(self.arms, molecule_only=False).tolist(), *decided, 0.0])
@@ -86,7 +86,7 @@ def check_schedule(days: float, visits: Sequence[float]) -> None:
     """Check that the trial has a length and that visits are in order and within the trial.
 
     Raises:
-        ConfigError: If not, with the key: `days`, `visits.0` ...
+        ConfigError: If they break a rule; the message names the key (`days`, `visits.0` ...).
     """
     if not (math.isfinite(days) and days > 0):
         raise ConfigError("trial", "days must be above 0", days, "Write days = 84, for example")
@@ -107,12 +107,12 @@ def check_schedule(days: float, visits: Sequence[float]) -> None:
 def trajectory_times(arms: Sequence[Arm], days: float, visits: Sequence[float] = ()) -> np.ndarray:
     """Return the default times at which trajectories are saved.
 
-    They are every 6 hours from the start of the simulation to the end; 1, 2, 3, 4, 6, 8, 10, 12,
-    16, 20, 24, 30, 36 and 48 hours after each distinct start of a dose of the molecule; the visits
-    and both ends. If this is more than 1,024 times (a long trial, or patients with individual
-    times), the 6 hours become 12, then 24, and then times other than visits are dropped evenly. The
-    number is rounded up to a multiple of 64 by halving the widest gaps, so that regimens of similar
-    length share one compiled program.
+    Trajectories are saved every 6 hours from the start of the simulation to the end; 1, 2, 3, 4, 6,
+    8, 10, 12, 16, 20, 24, 30, 36 and 48 hours after each distinct start of a dose of the molecule;
+    at visits; and at both ends. If this is more than 1,024 times (a long trial, or patients with
+    individual times), the interval becomes 12 hours, then 24; if this is not enough, times other
+    than visits are thinned evenly. The number is rounded up to a multiple of 64 by halving the
+    widest gaps, so that regimens of similar length share one compiled program.
 
     Returns:
         (time,): Increasing [day], at most 1,024.
@@ -135,7 +135,7 @@ def trajectory_times(arms: Sequence[Arm], days: float, visits: Sequence[float] =
 
 
 def protocol_day(time: float) -> str:
-    """Return the day in protocol counting: "day 1" has the first dose, "day -1" precedes it."""
+    """Return the protocol day of a time: the first dose is on "day 1", which follows "day -1"."""
     day = math.floor(round(time, 6))
     return f"day {day + 1 if day >= 0 else day}"
 
@@ -152,7 +152,7 @@ def _starts(arms: Sequence[Arm], *, molecule_only: bool) -> np.ndarray:
 
 
 def _distinct(times: np.ndarray, start: float, days: float) -> np.ndarray:
-    """Return sorted times within the trial, without those that differ by rounding alone."""
+    """Return sorted times within the trial, without duplicates that differ only by rounding."""
     inside = np.sort(times[(times >= start) & (times <= days)])
     return inside[np.concatenate([[True], np.diff(inside) > 1e-6])]
 
@@ -161,7 +161,7 @@ def _filled(times: np.ndarray) -> np.ndarray:
     """Return the times with the widest gaps halved, up to a multiple of `SAVE_BUCKET`."""
     target = -(-len(times) // SAVE_BUCKET) * SAVE_BUCKET
     while len(times) < target:
-        # Gaps are rounded, so that those that differ by rounding alone are halved in order of time.
+        # Rounding makes equal gaps equal in floating point, so that the earliest is halved first.
         widest = int(np.argmax(np.diff(times).round(6)))
         times = np.insert(times, widest + 1, (times[widest] + times[widest + 1]) / 2)
     return times

@@ -1,4 +1,4 @@
-"""Comparison with digitized curves in a folder of the user, which are not part of the package.
+"""Comparison with digitized curves in a user folder; none are part of the package.
 
 The folder of `--curves` may hold ``mosunetuzumab_pk.csv`` (day, ug/mL: mean in serum) and
 ``blinatumomab_nhl_il6_*.csv`` (day, pg/mL: one row per sample). The points were read from published

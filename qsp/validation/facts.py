@@ -17,16 +17,16 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "FD2 (C2D1)": ("FD2",),
     "C3+": ("C3", "C4"),
 }
-"""Labels in the simulated arms of dose periods that have other names in the tables."""
+"""Simulated dose periods of each period that has another name in the tables."""
 TWO_CYCLES = ("SUD1", "SUD2", "FD1", "FD2")
-"""Dose periods of mosunetuzumab in days 0 to 42, for which its label reports one AUC."""
+"""Dose periods of mosunetuzumab in days 0 to 42, for which the US label reports one AUC."""
 STUDY_OF_INDICATION: Mapping[str, str] = {
     "R/R FL pivotal": "mosunetuzumab_fl",
     "R/R FL >=2 lines": "mosunetuzumab_fl",
 }
-"""Study of each indication of the tables that has a separate population."""
+"""Study of each indication in the tables that has a separate population."""
 DETECTABLE = 10.0
-"""Digitized IL-6 at or below this concentration could not be read [pg/mL]."""
+"""Lowest IL-6 concentration that could be digitized [pg/mL]."""
 STEROID = "_STEROID"
 """Suffix of the name of a regimen with an assumed steroid."""
 
@@ -113,7 +113,7 @@ def _cytokines(row: Published) -> Iterator[Fact]:
 
 
 def _il6_peaks(row: Published) -> Iterator[Fact]:
-    """Yield the fact of a first dose, or of several first doses pooled as in the publication."""
+    """Yield the fact for a first dose, or for several first doses pooled as in the publication."""
     arms = {row["regimen_id"]: 1.0}
     if "pooled" in row["dose"]:
         alike = [r for r in read(row.table) if r["statistic"] == row["statistic"]]
@@ -125,7 +125,7 @@ def _il6_peaks(row: Published) -> Iterator[Fact]:
 
 
 def _il6_samples(row: Published) -> Iterator[Fact]:
-    """Yield the fact at the time of the samples; if judged, also under an assumed steroid."""
+    """Yield the fact at the time of the samples; if judged, also one with an assumed steroid."""
     arm, day = row["regimen_id"], row.number("time_after_first_dose_d")
     regimen = "5/15/60" if arm.endswith("5_15_60") else "60 flat"
     when = f"{regimen} ug/m2/day, {_time(day)}"
@@ -197,7 +197,7 @@ def _efficacy(row: Published) -> Iterator[Fact]:
 
 
 def _was_read(row: Published, title: str) -> bool:
-    """Return whether a number of a row was verified in its source; the others were recalled."""
+    """Return whether a number of a row was verified in its source; the others are from memory."""
     fields = row["read_fields"]
     where: Sequence[str] = (row["source"],) if fields == "see source" else fields.split(";")
     return fields == "all non-empty" or any(title in each for each in where)

@@ -1,4 +1,4 @@
-"""Demonstration of `scripts/slurm/demo`; a smaller number of --patients makes it shorter."""
+"""Demonstrate a sharded run with failures on a temporary Slurm cluster (`scripts/slurm/demo`)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _demo(slurm: MiniSlurm, run: Path, patients: int) -> bool:
     demo.note("plan", f"{patients:,} patients x 4 arms in {SHARDS} shards")
     demo.note("submit", demo.qsp("submit", run, "--slurm", *RESOURCES))
     lines = demo.qsp("submit", run, "--slurm", *RESOURCES).splitlines()
-    [queued] = [line for line in lines if "queue of Slurm" in line]
+    [queued] = [line for line in lines if "Slurm queue" in line]
     demo.note("submit again", queued.partition(".")[0])
     _submit_by_hand(demo)
     _interrupt(demo)
@@ -107,7 +107,7 @@ def _demo(slurm: MiniSlurm, run: Path, patients: int) -> bool:
 
 
 def _submit_by_hand(demo: Demo) -> None:
-    """Submit the same shards again, with the printed file, of which qsp has no record."""
+    """Submit the same shards again with a printed batch script; qsp has no record of these jobs."""
     file = demo.plan.path("run.sbatch")
     file.write_text(demo.qsp("sbatch", demo.plan.run, *RESOURCES) + "\n", encoding="utf-8")
     demo.note("submit all by hand", demo.slurm.run("sbatch", str(file)))

@@ -1,4 +1,4 @@
-"""Runs of populations, many arms in one compiled program.
+"""Simulate populations, with many arms in one compiled program.
 
 In addition to the reductions of a run, the largest negative value of each state is recorded, in
 units of its absolute tolerance.
@@ -26,7 +26,7 @@ from tests.scenarios import Dose, events, with_idle
 
 
 class RecordsNegative(System):
-    """The system of the package, which also records how far each state falls below zero."""
+    """The default system, which also records how far each state falls below zero."""
 
     def ends(self, x: system.State, p: system.Parameters) -> tuple[Any, jax.Array]:
         extremes, secreting = super().ends(x, p)
@@ -54,25 +54,25 @@ class ArmResult:
     failed: np.ndarray
 
     def peak(self, name: str, period: int = 1) -> np.ndarray:
-        """Peak of a cytokine in a dose period, by patient [pg/mL]."""
+        """Return the peak of a cytokine in a dose period (patient,) [pg/mL]."""
         return np.asarray(self.reductions.peak.cytokines)[:, period - 1, CYTOKINES.index(name)]
 
     def largest(self, name: str) -> np.ndarray:
-        """Largest peak of a cytokine over the dose periods, by patient [pg/mL]."""
+        """Return the largest peak of a cytokine over all dose periods (patient,) [pg/mL]."""
         periods = max(dose.period for dose in self.arm.doses)
         return np.max([self.peak(name, period) for period in range(1, periods + 1)], axis=0)
 
     def rate(self, period: int, grade: int = 1) -> float:
-        """Share of patients with CRS of a grade or worse in a dose period."""
+        """Return the fraction of patients with CRS of at least a grade in a dose period."""
         return float(np.mean(np.asarray(self.reductions.crossing.grade)[:, period - 1] >= grade))
 
     def worst(self, grade: int = 1) -> float:
-        """Share of patients with CRS of a grade or worse in any dose period."""
+        """Return the fraction of patients with CRS of at least a grade in any dose period."""
         return float(np.mean(np.asarray(self.reductions.crossing.grade).max(1) >= grade))
 
     @property
     def volume(self) -> np.ndarray:
-        """Tumor volume at the end, relative to baseline, by patient."""
+        """Tumor volume at the end, relative to baseline (patient,)."""
         tumor, first = self.final.model.targets, self.arm.people.parameters.model.targets.baseline
         last = np.asarray(tumor.viable)[:, 1:].sum((1, 2)) + np.asarray(tumor.dying)
         return last / np.asarray(first)[:, 1:].sum((1, 2))
@@ -92,7 +92,7 @@ def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> d
 
     Args:
         arms: Arms by name.
-        structure: Structural choices of the model; by default those of the package.
+        structure: Structural choices of the model; by default those of the default model.
     """
     recording = RecordsNegative(structure or ModelStructure())
     sims = [_simulations(arm) for arm in arms.values()]

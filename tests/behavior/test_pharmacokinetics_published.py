@@ -1,9 +1,10 @@
 """Exposure by dose period compared with published values, for molecules not in `qsp validate`.
 
-A value read in its source must be met within 30 %; an unverified value is only printed. Known
-deviations are listed in `MISSES` with their cause: a new one fails the test, and so does a listed
-one that is met again. Free drug is compared if free drug was measured. Values of elranatamab after
-week 24 are left out, because only responders stayed on treatment. To print the table::
+A value that was verified in its source must be reproduced within 30 %; an unverified value is only
+printed. Known deviations are listed in `MISSES` with their cause. The test fails for a deviation
+that is not listed, and for a listed one that no longer occurs. Free drug is compared if free drug
+was measured. Values of elranatamab after week 24 are left out, because only responders stayed on
+treatment. To print the table::
 
     python -m tests.behavior.test_pharmacokinetics_published
 """
@@ -41,7 +42,7 @@ TEXTS: Mapping[str, str] = {
         duration = "1 hour"
         """
 }
-"""Regimens that are not in a file of configs."""
+"""Regimens without a config file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ class PublishedValue:
             the time of a concentration [day].
         value: Published value [mg/L].
         statistic: ``mean``, ``geometric mean`` or ``median`` over patients.
-        read: Whether the value was read in its source.
+        read: Whether the value was verified in its source.
         free: Whether free drug was measured.
     """
 
@@ -86,7 +87,7 @@ def _rows(
 
 
 ROWS = (
-    # US label; FD6 for steady state.
+    # US label; FD6 represents steady state.
     *_rows(
         "tarlatamab",
         "geometric mean",
@@ -96,7 +97,7 @@ ROWS = (
             "FD6": {"cmax": 3.4, "ctrough": 0.495, "cavg": 1.04},
         },
     ),
-    # Label; weekly areas as averages.
+    # US label; weekly AUC converted to average concentration.
     *_rows(
         "talquetamab_0.4_weekly",
         "mean",
@@ -105,7 +106,7 @@ ROWS = (
             "FD7": {"cmax": 3.799, "predose": 2.548, "cavg": 607.3 / 168.0},
         },
     ),
-    # Digitized from the review of the application; last weekly dose from the label, unverified.
+    # Digitized from the FDA review; the last weekly dose is from the label and unverified.
     *_rows(
         "epcoritamab_dlbcl",
         "median",
@@ -131,7 +132,7 @@ ROWS = (
         {"SUD1": {"ctrough": 0.212}, "FD1": {"cmax": 3.795, "cavg": 3.083}},
         free=True,
     ),
-    # Digitized from the review of the application; full doses from the EU label, unverified.
+    # Digitized from the FDA review; the full doses are from the EU label and unverified.
     *_rows(
         SINGLE,
         "geometric mean",
@@ -143,7 +144,7 @@ ROWS = (
         {"FD1": {"cmax": 8.74, "ctrough": 7.67}, "FD7": {"cmax": 25.3, "ctrough": 22.1}},
         read=False,
     ),
-    # Unverified, or from the dose and a volume.
+    # Unverified, or computed from the dose and a volume of distribution.
     *_rows(
         "glofitamab",
         "mean",
@@ -154,12 +155,12 @@ ROWS = (
 )
 
 MISSES: Mapping[str, str] = {}
-"""Values outside 30 %, with the cause."""
+"""Values that deviate by more than 30 %, with the cause."""
 
 
 @functools.cache
 def simulated(name: str) -> tuple[Prepared, xr.Dataset]:
-    """The prepared run, and its results with time courses."""
+    """Return the prepared run and its results, with time courses."""
     change = f"patients={PATIENTS}"
     if name not in TEXTS:
         prepared = prepare(Request(ROOT / "configs" / "approved" / f"{name}.toml", [change]))
@@ -172,7 +173,7 @@ def simulated(name: str) -> tuple[Prepared, xr.Dataset]:
 
 
 def free(total: np.ndarray, prepared: Prepared) -> np.ndarray:
-    """Free drug from soluble drug in plasma (patient, ...) [nmol/L]: c + c*s/(K + c) = total."""
+    """Return free drug c (patient, ...) [nmol/L] in plasma, from c + c*s/(K + c) = total."""
     model = prepared.cohort.people.parameters.model
     shape = (-1, *[1] * (total.ndim - 1))
     s = model.disposition.soluble_target[:, 0].reshape(shape)
@@ -182,7 +183,7 @@ def free(total: np.ndarray, prepared: Prepared) -> np.ndarray:
 
 
 def measured(row: PublishedValue) -> float:
-    """Simulated value [mg/L]."""
+    """Return the simulated value [mg/L]."""
     prepared, ds = simulated(row.run)
     one = ds.isel(arm=0)
     labels = one["dose_label"].isel(patient=0).values.astype(str)
@@ -197,7 +198,7 @@ def measured(row: PublishedValue) -> float:
 def _by_patient(
     row: PublishedValue, one: xr.Dataset, period: int, prepared: Prepared
 ) -> np.ndarray:
-    """Values (patient,) [nmol/L]."""
+    """Return the values of all patients (patient,) [nmol/L]."""
 
     def measured_drug(total: np.ndarray) -> np.ndarray:
         return free(total, prepared) if row.free else total
@@ -220,12 +221,12 @@ def _by_patient(
 
 @functools.cache
 def ratios() -> Mapping[str, float]:
-    """Ratio of simulated to published value, by name of the row."""
+    """Return the ratio of simulated to published value for each row, by name."""
     return {row.name: measured(row) / row.value for row in ROWS}
 
 
 def table() -> str:
-    """Text of the comparison."""
+    """Return the comparison as text."""
     lines = [f"Exposure, ratio of simulated to published, {PATIENTS} patients"]
     for row in ROWS:
         ratio = ratios()[row.name]
@@ -236,14 +237,14 @@ def table() -> str:
 
 
 def within(ratio: float) -> bool:
-    """Whether a ratio is within the tolerance."""
+    """Return whether a ratio is within the tolerance."""
     return abs(ratio - 1.0) <= TOLERANCE
 
 
 @pytest.mark.slow
 @pytest.mark.reproduction
 def test_exposure_is_within_30_percent_except_for_known_deviations():
-    """Every value that was read in its source."""
+    """Compare every value that was verified in its source."""
     tested = {row.name for row in ROWS if row.read}
     outside = {name for name in tested if not within(ratios()[name])}
     assert outside == set(MISSES), table()

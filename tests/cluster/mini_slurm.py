@@ -1,4 +1,4 @@
-"""A temporary Slurm for tests, started by scripts/slurm/cluster."""
+"""A temporary Slurm cluster for tests, started by scripts/slurm/cluster."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def installed() -> bool:
-    """Return whether this process can start a cluster: Slurm is installed, and it is root."""
+    """Return whether this process can start a cluster: it runs as root, and Slurm is installed."""
     path = os.environ.get("PATH", os.defpath) + ":" + _SYSTEM_FOLDERS
     return os.geteuid() == 0 and all(shutil.which(command, path=path) for command in _COMMANDS)
 
@@ -40,7 +40,7 @@ class MiniSlurm:
     def __init__(self, folder: Path, nodes: int = 2) -> None:
         self.folder = folder
         self.nodes = tuple(f"n{1 + i}" for i in range(nodes))
-        # Variables of a job would be read as options.
+        # Slurm would read these variables as options.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
         self.environment = inherited | {"SLURM_CONF": str(folder / "slurm.conf")}
 
@@ -88,7 +88,7 @@ class MiniSlurm:
         return done.stdout.rstrip("\n")
 
     def queue(self) -> list[tuple[str, str]]:
-        """Return (job id, state) of each job that has not ended; tasks of an array one by one."""
+        """Return (job id, state) of each job that has not ended; array tasks separately."""
         lines = self.run("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return [(job, state) for job, state in map(str.split, lines)]
 
@@ -96,8 +96,8 @@ class MiniSlurm:
         """Wait for a condition.
 
         Args:
-            condition: Called several times a second, until it returns a true value.
-            limit_s: Longest wait [s].
+            condition: Called several times per second until it returns a true value.
+            limit_s: Maximum waiting time [s].
             what: Description of the condition, for the error message.
         """
         deadline = time.monotonic() + limit_s

@@ -150,7 +150,7 @@ def test_queued_shards_are_not_submitted_again(slurm, plan, expected):
     submitted(slurm, plan)
     before = {job for job, _ in slurm.queue()}
     assert len(before) == len(plan.shards)
-    assert "in the queue of Slurm" in submitted(slurm, plan)  # others may be running
+    assert "in the Slurm queue" in submitted(slurm, plan)  # others may be running
     assert {job for job, _ in slurm.queue()} <= before
     slurm.wait_until(lambda: live(plan), LIMIT_S, "a running shard")
     submitted(slurm, plan, "resume")

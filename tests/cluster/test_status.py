@@ -1,4 +1,4 @@
-"""Status of a run: the queue of Slurm, finished blocks, and live progress."""
+"""Status of a run: the Slurm queue, finished blocks, and live progress."""
 
 import dataclasses
 import io
@@ -65,7 +65,7 @@ def test_queued_shards_are_not_submitted_again(plan, commands):
     commands.queue("17_0", "17_1", "17_2", "99_0")
     again = call("submit", plan.run, "--slurm")
     assert again.code == 0
-    assert "3 shards in the queue of Slurm" in again.out
+    assert "3 shards in the Slurm queue" in again.out
     assert "scancel 17 " in again.out
     assert len(commands.calls("sbatch")) == 1
     assert len(commands.calls("squeue")) == 1
@@ -110,7 +110,7 @@ def test_shards_queued_in_slurm_are_not_computed_locally(plan, commands, monkeyp
     )
     result = call("submit", plan.run, "--local")
     assert result.code == 0
-    assert "3 shards in the queue of Slurm" in result.out
+    assert "3 shards in the Slurm queue" in result.out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Simulations of the whole model: a few different patients, and short regimens."""
+"""Simulations of the whole model for a few different patients and short regimens."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ OTHER = (
 
 
 def variant(n: int, p: Parameters) -> Parameters:
-    """Patient n, different from the typical one in potency, cytokines, killing and B cells."""
+    """Return patient n, with individual potency, IL-6 production, killing and B-cell number."""
     spread = np.exp(0.5 * np.random.default_rng(n).standard_normal(4)) if n else np.ones(4)
     low = p.model.targets.baseline[0, 0] * spread[3]
     ratio = p.model.targets.blood_ratio[0, 1] * spread[3]
@@ -65,9 +65,9 @@ def variant(n: int, p: Parameters) -> Parameters:
     )
 
 
-def sim(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Simulation:
-    """Patient n under a regimen."""
-    table = [*given] + [(np.inf, -1, 0.0, 0.0, 0)] * (EVENTS - len(given))
+def sim(n: int, doses: tuple[tuple, ...], p: Parameters | None = None) -> Simulation:
+    """Return the simulation of patient n under a regimen."""
+    table = [*doses] + [(np.inf, -1, 0.0, 0.0, 0)] * (EVENTS - len(doses))
     time, kind, amount, duration, period = map(np.array, zip(*table, strict=True))
     rate = np.divide(amount, duration, out=np.zeros(EVENTS), where=duration > 0)
     patient = variant(n, typical() if p is None else p)
@@ -81,6 +81,6 @@ def sim(n: int, given: tuple[tuple, ...], p: Parameters | None = None) -> Simula
 
 
 def run(*sims: Simulation, grid: Any = GRID, method: Method | None = None) -> SimulationResult:
-    """Results of simulations."""
+    """Run simulations in one batch and return their results."""
     chosen = Batch(stacked(*sims), (np.asarray(grid),))
     return batch.simulate(chosen, System(), method or Method(), kinds=CORE_KINDS)[0]

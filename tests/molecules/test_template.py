@@ -23,7 +23,7 @@ def test_written_file_loads_and_completes_a_patient(tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(patient))
 
 
-def test_prior_of_the_cross_linking_efficiency_is_the_advised_one(tmp_path):
+def test_alpha_has_the_recommended_prior(tmp_path):
     entry = molecules.load(write_template("newmab", tmp_path)).parameters.entries["synapse.alpha"]
     assert (entry.value, entry.status) == ("1e-3", "assumed")
     assert "sd 1.5" in entry.note
@@ -34,7 +34,7 @@ def test_no_placeholder_claims_a_source_for_this_molecule(tmp_path):
     assert {entry.status for entry in entries} == {"assumed"}
 
 
-def test_alternatives_in_comments_are_entries_that_load(tmp_path):
+def test_commented_alternatives_load_when_uncommented(tmp_path):
     path = write_template("newmab", tmp_path)
     lines = path.read_text().replace("# CL_base", "CL_base").replace("# half_life", "half_life")
     lines = lines.replace("# ka =", "ka =").replace("# bioavail", "bioavail")
@@ -47,19 +47,19 @@ def test_alternatives_in_comments_are_entries_that_load(tmp_path):
     assert parameters.disposition.ka == 0.3
 
 
-def test_template_is_no_molecule_of_the_package():
+def test_template_is_not_a_shipped_molecule():
     assert "template" not in molecules.names()
 
 
 @pytest.mark.parametrize("name", ["", "New", "new mab", "new.toml", "../new", "2new", "new-mab"])
-def test_bad_name_is_refused(tmp_path, name):
+def test_invalid_name_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match="the name must be lower-case letters"):
         write_template(name, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_name_of_the_package_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="must not be that of a molecule of the package"):
+def test_name_of_a_shipped_molecule_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="must not be the name of a shipped molecule"):
         write_template("mosunetuzumab", tmp_path)
 
 

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - a case is one line, like a row of a table
 """Errors in parameter and covariate files are reported in one line.
 
-Each case changes one thing in a shipped file or in a small file of a user. `bad_files.golden.txt`
+Each case changes one thing in a shipped file or in a small user file. `bad_files.golden.txt`
 holds the exact message of each case. `pytest tests/population --update-golden` rewrites the file;
 review its diff.
 """
@@ -102,7 +102,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "weight that may be negative": ("people.toml", 'cv = "22 %", low = "37 kg", high = "163 kg"', 'distribution = "normal", sd = "18 kg"'),
     "extends itself": ("people.toml", 'title = "Rel', 'extends = "people.toml"\ntitle = "Rel'),
     "extends nothing": ("people.toml", 'title = "Rel', 'extends = "mhl.toml"\ntitle = "Rel'),
-    # === files of a user ===
+    # === user files ===
     "unknown path in a user file": ("user.toml", "V1 =", "Vd ="),
     "valency of three arms": ("user.toml", "[disposition]", '[binding]\nvalency = "3"\n[disposition]'),
     "negative volume": ("user.toml", 'value = "5 L", cv = "20 %"', 'value = "-5 L"'),

@@ -1,4 +1,4 @@
-"""Parameters and states of the package under the names of the twin."""
+"""Parameters and states of the package, renamed for the independent SciPy twin."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ assert len(TWIN_CYTOKINES) == len(CYTOKINES)
 
 
 def twin_parameters(p: Parameters) -> dict[str, Any]:
-    """Parameters of one patient under the names of the twin."""
+    """Return the parameters of one patient under the names of the twin."""
     m, s = p.model, p.supportive
     d, b, y, e, t = m.disposition, m.binding, m.synapse, m.engagement, m.t_cells
     f, n, r, c, g = m.traffic, m.targets, m.release, m.cytokines, m.severity
@@ -66,7 +66,7 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
 
 
 def twin_state(x: State) -> dict[str, Any]:
-    """A state (or a derivative) of the closed form under the names of the twin."""
+    """Return a state, or its derivative, under the names of the twin."""
     m, s = x.model, x.supportive
     d, t = m.drug, m.t_cells
     bridges = np.zeros((3, 4)) if m.bridges is None else m.bridges.per_synapse

@@ -85,7 +85,7 @@ def test_the_report_is_written_from_them(results, tmp_path, no_figures):
     text = page.read_text(encoding="utf-8")
     assert "1/2/60 mg with rules" in text
     assert "Dosing decisions by planned dose" in text
-    assert "made up, to show a file" in text  # the note of a parameter of the user
+    assert "made up, to show a file" in text  # the note of a user parameter
 
 
 def test_a_replay_is_refused(results):

@@ -21,7 +21,7 @@ from tests.run.conftest import CONFIGS, call
 OPEN = Path("/proc/self/fd")
 IN_FOUR_PARTS = 2
 CODES = ("crs_grade", "best_response")
-NO_PATIENT = "no patient could be simulated: every one failed"
+NO_PATIENT = "no patient could be simulated: all simulations failed"
 
 
 @pytest.mark.parametrize(

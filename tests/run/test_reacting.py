@@ -73,26 +73,26 @@ def test_a_rule_is_a_sentence_with_the_names_of_its_config(one, sentence):
     assert lines([one])[2] == f"  1. {sentence}"
 
 
-def test_rules_are_numbered_in_the_order_in_which_they_are_tried():
+def test_rules_are_numbered_in_order_of_evaluation():
     hold = rule("crs_grade >= 1", "hold", name="wait")
     give = rule("crs_grade >= 2", "give", name="rule 2", drug="tocilizumab")
     _, head, *rest = lines([hold, give])
-    assert head.startswith("Rules, tried in this order at each visit; the first that matches ")
-    assert head.endswith("one that gives a drug decides on that drug alone:")
+    assert head.startswith("Rules, evaluated in this order at each visit. The first rule about ")
+    assert head.endswith("A rule that gives a drug decides only on that drug:")
     assert rest[0].startswith("  1. 'wait': if crs_grade >= 1, hold")
     assert rest[1].startswith("  2. if crs_grade >= 2, give")
 
 
 def test_limits_of_rescue_drugs_are_listed():
     assert lines([rule("crs_grade >= 2", "give", drug="tocilizumab")])[-1] == (
-        "Limits of tocilizumab: 8 mg/kg over 1 h each time; at most 2 in one event of CRS, 3 "
-        "within 42 days and 6 in all, 8 h apart or more"
+        "Limits of tocilizumab: 8 mg/kg over 1 h per dose; at most 2 per CRS event, 3 within 42 "
+        "days and 6 in total, at least 8 h apart"
     )
     capped = dataclasses.replace(TOCILIZUMAB, amount=Amount(8.0, "kg", cap=800.0))
-    assert "8 mg/kg, at most 800 mg over 1 h each time; " in lines(rescues=[capped])[-1]
+    assert "8 mg/kg, at most 800 mg over 1 h per dose; " in lines(rescues=[capped])[-1]
     renamed = dataclasses.replace(TOCILIZUMAB, name="first", duration=0.0)
     assert lines(rescues=[renamed])[-1].startswith(
-        "Limits of first: 8 mg/kg of tocilizumab each time; "
+        "Limits of first: 8 mg/kg of tocilizumab per dose; "
     )
 
 
@@ -115,7 +115,7 @@ def test_check_prints_visits_rules_and_limits_of_each_arm_with_rules():
     printed = " ".join(done.out.split())
     calendar = "Calendar: 70 visits, day 1 to day 120: every 12 h from day 1 to day 29"
     assert printed.count(calendar) == 2
-    assert printed.count("Rules, tried in this order") == 2
+    assert printed.count("Rules, evaluated in this order") == 2
     order = [printed.index(f"{n}. '") for n in (1, 2, 3, 4, 5)]
     assert order == sorted(order)
     assert "2. 'wait until CRS is over': if crs_grade >= 1, hold the dose" in printed

@@ -1,4 +1,4 @@
-"""A replay reads the recorded request again and names what has changed in the input."""
+"""A replay reads the recorded request again and names the changes in the input."""
 
 import dataclasses
 
@@ -63,7 +63,7 @@ def test_another_version_of_the_model_is_a_change():
     ("record", "message"),
     [
         (None, "must record their resolved input, .* but is without a record"),
-        (RunRecord(model_version="1.1"), "the run must be that of a config"),
+        (RunRecord(model_version="1.1"), "the run must come from a config"),
     ],
 )
 def test_results_without_a_request_are_refused(record, message):

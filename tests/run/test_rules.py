@@ -204,7 +204,9 @@ def test_a_config_that_has_changed_is_not_replayed(folder):
     done = call("replay", folder / "run")
     config.write_text(CONFIG, encoding="utf-8")
     assert done.code == 2
-    assert "the input must be that of the run, but is changed: config.seed: 2 -> 3" in done.err
+    assert (
+        "the input must be unchanged since the run, but is changed: config.seed: 2 -> 3" in done.err
+    )
 
 
 def test_a_run_in_blocks_has_the_same_ledger(folder, ds, tmp_path, no_report):

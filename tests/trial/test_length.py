@@ -1,10 +1,10 @@
-"""The least length of a trial, compared with lengths counted by hand."""
+"""The minimum length of a trial, compared with lengths counted by hand."""
 
 import pytest
 
 from qsp.errors import LengthError
 from qsp.trial import Amount, Arm, Dose, prescribe
-from qsp.trial.length import least_days
+from qsp.trial.length import minimum_days
 from qsp.trial.rule_checks import check_reaction
 from qsp.trial.rule_text import parse_conditions
 from qsp.trial.rules import Reaction, Rule
@@ -27,7 +27,7 @@ def dose(time, duration=0.0, period="A"):
 @pytest.mark.parametrize(
     ("arms", "visits", "days"),
     [
-        ([arm(dose(0.0))], (), 1),  # a dose must be before the end
+        ([arm(dose(0.0))], (), 1),  # a dose must start before the end
         ([arm(dose(0.0), dose(7.0, period="B"))], (), 8),
         ([arm(dose(0.0, 28.0))], (), 28),  # an infusion may end with the trial
         ([arm(dose(0.0, 28.25))], (), 29),
@@ -36,15 +36,15 @@ def dose(time, duration=0.0, period="A"):
         ([arm(dose(0.0, 28.0), calendar=range(28))], (), 55),
     ],
 )
-def test_least_days(arms, visits, days):
-    assert least_days(arms, visits) == days
+def test_minimum_days(arms, visits, days):
+    assert minimum_days(arms, visits) == days
 
 
 @pytest.mark.parametrize(
     "one", [arm(dose(0.0, 28.0), calendar=range(28)), arm(dose(0.0, 0.25), calendar=range(9))]
 )
-def test_rules_accept_the_least_length_and_refuse_a_day_less(one):
-    days = least_days([one])
+def test_rules_accept_the_minimum_length_and_refuse_one_day_less(one):
+    days = minimum_days([one])
     check_reaction(one, float(days))
     with pytest.raises(LengthError, match=f"write days = {days}"):
         check_reaction(one, days - 1.0)

@@ -1,4 +1,4 @@
-"""Workers of a dask cluster."""
+"""Run shards on the workers of a dask cluster."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ PAUSE_S = 0.2
 
 
 def connect(address: str) -> Any:
-    """Return a `dask.distributed.Client` of the scheduler at an address.
+    """Connect to a dask scheduler, and return its `dask.distributed.Client`.
 
     Raises:
         ConfigError: If dask.distributed is not installed.
@@ -20,7 +20,7 @@ def connect(address: str) -> Any:
         from distributed import Client
     except ImportError:
         rule = "dask.distributed must be installed"
-        todo = "In the folder of the package: pip install -e '.[cluster]'"
+        todo = "Run pip install -e '.[cluster]' in the folder of the package"
         raise ConfigError("--dask", rule, "missing", todo) from None
     return Client(address)
 
@@ -39,7 +39,7 @@ def run_on_dask(
         on_poll: Called after each check for finished tasks.
 
     Returns:
-        Message of the first error; "" if no task raised one.
+        Message of the first error, or "" if no task raised an error.
     """
     futures = [client.submit(_compute, task, pure=False, retries=0) for task in tasks]
     while not all(future.done() for future in futures):

@@ -21,7 +21,7 @@ def submitit_executor(run: Path, cluster: Literal["slurm", "local"]) -> Any:
         import submitit
     except ImportError:
         rule = "submitit must be installed"
-        todo = "In the folder of the package: pip install -e '.[cluster]'"
+        todo = "Run pip install -e '.[cluster]' in the folder of the package"
         raise ConfigError(f"--{cluster}", rule, "missing", todo) from None
     try:
         return submitit.AutoExecutor(folder=run / LOGS / "%j", cluster=cluster)

@@ -56,7 +56,7 @@ class Resources:
 
 @dataclasses.dataclass(frozen=True)
 class Queue:
-    """Shards of a run that are in the queue of Slurm, pending or running.
+    """Shards of a run that are in the Slurm queue, pending or running.
 
     Args:
         tasks: Job, or task of a job array, by shard.
@@ -130,7 +130,7 @@ def record_submission(plan: Plan, name: str, tasks: Mapping[str, int]) -> None:
 
 
 def read_queue(plan: Plan) -> Queue:
-    """Return the submitted shards that are in the queue of Slurm, pending or running.
+    """Return the submitted shards that are in the Slurm queue, pending or running.
 
     It runs squeue once, and only if a submitted shard has no receipt.
     """

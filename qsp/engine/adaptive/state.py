@@ -1,4 +1,4 @@
-"""State of adaptive dosing in one simulation: what was decided so far, and what is due next."""
+"""State of adaptive dosing in one simulation: decisions so far, and the dose that is due next."""
 
 from typing import NamedTuple
 

@@ -16,7 +16,7 @@ def counts(draw):
     return draw(st.integers(0, size)), size
 
 
-def test_wilson_of_a_published_example():
+def test_wilson_reproduces_a_published_example():
     # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
     lower, upper = interval.wilson([81, 15, 0, 1], [263, 148, 20, 29])
     np.testing.assert_allclose(lower, [0.2553, 0.0624, 0.0, 0.0061], atol=5e-5)
@@ -24,7 +24,7 @@ def test_wilson_of_a_published_example():
 
 
 @given(counts(), st.floats(0.5, 0.999))
-def test_wilson_holds_the_rate_within_zero_and_one(observed, level):
+def test_wilson_contains_the_rate_and_lies_within_zero_and_one(observed, level):
     events, size = observed
     lower, upper = interval.wilson(events, size, level=level)
     assert 0 <= lower <= events / size <= upper <= 1
@@ -45,7 +45,7 @@ def test_wilson_is_wider_at_a_higher_level(observed, level):
 
 
 @given(counts())
-def test_wilson_mirrors_events_and_their_absence(observed):
+def test_wilson_of_non_events_is_the_mirror_image(observed):
     events, size = observed
     lower, upper = interval.wilson(events, size)
     mirrored = interval.wilson(size - events, size)
@@ -65,13 +65,13 @@ def test_trial_bounds_are_quantiles_of_the_beta_binomial(observed, patients):
         assert k == 0 or exact.cdf(k - 1) < tail + 1e-9
 
 
-def test_trial_of_many_simulated_patients_is_binomial():
+def test_trial_interval_for_many_simulated_patients_is_binomial():
     lower, upper = interval.trial(3_000_000, 10_000_000, 100)
     exact = stats.binom(100, 0.3)
     assert (lower, upper) == (exact.ppf(0.025) / 100, exact.ppf(0.975) / 100)
 
 
-def test_trial_stays_wide_where_the_monte_carlo_interval_vanishes():
+def test_trial_interval_stays_wide_when_the_monte_carlo_interval_vanishes():
     monte_carlo = np.diff(interval.wilson(300_000, 1_000_000), axis=0)
     predicted = np.diff(interval.trial(300_000, 1_000_000, 100), axis=0)
     assert monte_carlo < 0.002
