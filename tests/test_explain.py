@@ -60,7 +60,7 @@ def test_ambiguous_name_shows_all_meanings():
 
 
 def test_state_by_its_last_part():
-    assert explained("post_activated") == (
+    assert explained("post_activated").splitlines()[0] == (
         "State t_cells.post_activated (tissue) [Mcell]: Post-activated T cells"
     )
 
@@ -124,3 +124,16 @@ def test_without_a_folder_of_populations_other_names_are_explained(tmp_path):
     assert explain("alpha", tmp_path)
     with pytest.raises(ConfigError):
         explain("nhl", tmp_path)
+
+
+def test_parameters_and_states_show_the_equations_that_use_them():
+    text = explained("alpha")
+    assert "equations, with the symbol alpha:" in text
+    assert "Eq. S4, trimers: a = (alpha c_k (n + kappa t))/(K_D_CD3 K_T)" in text
+    assert "with the symbol F_sc" in explained("disposition.bioavailability")
+    assert "dM/dt = (k_on z_2)/(S_50 + z_2) (1 - M) - k_off M" in explained("margination")
+    assert "Eq. R1, net_arrival" in explained("traffic.k_exit.lymphoid")
+
+
+def test_mechanism_shows_its_equations():
+    assert "  Eq. L3: dz_1/dt = k_transit D - k_transit z_1" in explained("release")

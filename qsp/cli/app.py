@@ -233,7 +233,7 @@ def molecules() -> None:
 def explain(
     name: Annotated[str, typer.Argument(help="Name of a parameter, state or mechanism.")],
 ) -> None:
-    """Explain a name of the model: meaning, unit, values, sources."""
+    """Explain a name of the model: meaning, unit, values, sources, equations."""
     from qsp.explain import explain as lines
 
     for line in lines(name):

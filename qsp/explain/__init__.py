@@ -1,4 +1,4 @@
-"""Explain a name of the model: its meaning, unit, values and their sources.
+"""Explain a name of the model: its meaning, unit, values, their sources, and equations.
 
 ::
 

@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from qsp import interventions, model, system
-from qsp.explain.latex import Key, default_symbol, key, symbols
+from qsp.explain.latex import Key, default_symbol, key, plain, symbols
 from qsp.model.synapse import Bridges, Complexes
 from qsp.population.paths import short
 
@@ -125,6 +125,21 @@ def using(path: str) -> list[Equation]:
         equation
         for equation in collect()
         if any(s.path and f"{path}.".startswith(f"{s.path}.") for s in equation.symbols)
+    ]
+
+
+def equation_lines(path: str) -> list[str]:
+    """Return the equations that use a parameter or state as plain text, after its symbol."""
+    found = using(path)
+    if not found:
+        return []
+    used = (
+        s for each in found for s in each.symbols if s.path and f"{path}.".startswith(f"{s.path}.")
+    )
+    symbols = ", ".join(dict.fromkeys(plain(s.latex) for s in used))
+    return [
+        f"  equations, with the symbol {symbols}:",
+        *(f"    Eq. {each.label}, {each.function}: {plain(each.latex)}" for each in found),
     ]
 
 

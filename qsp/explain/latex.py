@@ -85,7 +85,7 @@ def upright(latex: str) -> str:
     """Return an equation with names of several letters in upright type, for typesetting."""
 
     def word(part: str) -> str:
-        return rf"\mathrm{{{part}}}" if len(part) > 1 and part.isalnum() else part
+        return rf"\text{{{part}}}" if len(part) > 1 and part.isalnum() else part
 
     def one(match: re.Match[str]) -> str:
         name, inside = match[1], match[2] or match[3]
@@ -95,13 +95,19 @@ def upright(latex: str) -> str:
         parts = (word(part.strip()) for part in inside.split(","))
         return f"{head}_{{{','.join(parts)}}}"
 
-    kept = re.compile(r"\\text\{[^}]*\}|\\(?:left|right)(?![a-z])")
+    def typeset(part: str) -> str:
+        spaced = re.sub(r"(?<=[\w})])\s+(?=[\\A-Za-z(])(?!\\(?:quad|cdot|ne|in)\b)", r" \\, ", part)
+        return _SYMBOL.sub(one, spaced)
+
+    verbatim = re.compile(r"\\text\{[^}]*\}|\\(?:left|right)(?![a-z])")
     pieces, end = [], 0
-    derivative = re.sub(r"\\frac\{d(?=[\\A-Za-z])(.+?)\}\{dt\}", r"\\frac{d \1}{d t}", latex)
-    for match in kept.finditer(derivative):
-        pieces += [_SYMBOL.sub(one, derivative[end : match.start()]), match[0]]
+    derivative = re.sub(
+        r"\\frac\{d(?=[\\A-Za-z])(.+?)\}\{dt\}", r"\\frac{\\mathrm{d}\1}{\\mathrm{d}t}", latex
+    )
+    for match in verbatim.finditer(derivative):
+        pieces += [typeset(derivative[end : match.start()]), match[0]]
         end = match.end()
-    return "".join([*pieces, _SYMBOL.sub(one, derivative[end:])])
+    return "".join([*pieces, typeset(derivative[end:])])
 
 
 def plain(latex: str) -> str:

@@ -8,7 +8,8 @@ import pkgutil
 from types import ModuleType
 
 from qsp import interventions, model
-from qsp.explain import parameters
+from qsp.explain import equations, parameters
+from qsp.explain.latex import plain
 from qsp.explain.values import Files
 
 
@@ -27,13 +28,15 @@ def names(_: Files) -> list[str]:
 
 
 def lines(name: str, files: Files) -> list[str]:
-    """Docstring, functions and parameters of a mechanism; empty for another name."""
+    """Docstring, functions, equations and parameters of a mechanism; empty for another name."""
     if name not in _paths():
         return []
     module = importlib.import_module(_paths()[name])
     text = [f"Mechanism {module.__name__}", *(inspect.getdoc(module) or "").splitlines()]
     if functions := _functions(module):
         text += ["", "Functions", *functions]
+    if stated := [each for each in equations.collect() if each.module == module.__name__]:
+        text += ["", "Equations", *(f"  Eq. {each.label}: {plain(each.latex)}" for each in stated)]
     is_drug = module.__name__.startswith(interventions.__name__)
     if values := parameters.of_group(f"supportive.{name}" if is_drug else name, files):
         text += ["", *values]

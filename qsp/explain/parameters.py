@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qsp.explain.equations import equation_lines
 from qsp.explain.values import Files, line
 from qsp.population.derived import ABSENT
 from qsp.population.paths import ELEMENTS, antigen_of, declared, fields, inputs, parameter_path
@@ -22,7 +23,7 @@ def lines(name: str, files: Files) -> list[str]:
             path for path in known if path.endswith(f".{name}")
         ]
         if found:
-            return [text for path in found for text in block(path, files)]
+            return [text for path in found for text in (*block(path, files), *equation_lines(path))]
     return []
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from qsp import system
 from qsp.endpoints import ENDPOINTS
 from qsp.explain import blank
+from qsp.explain.equations import equation_lines
 from qsp.explain.values import Files
 from qsp.population.paths import short
 from qsp.units import declarations
@@ -20,11 +21,19 @@ def states(_: Files) -> list[str]:
 
 def state_lines(name: str, _: Files) -> list[str]:
     """Every state whose path is the name or ends with it."""
+    found = [item for item in declarations(system.State) if _ends_with(item.path, name)]
     return [
-        f"State {short(item.path)}{_axes(item.dims)} [{item.unit}]: {item.meaning}"
-        for item in declarations(system.State)
-        if f".{short(item.path)}".endswith(f".{name}")
+        text
+        for item in found
+        for text in (
+            f"State {short(item.path)}{_axes(item.dims)} [{item.unit}]: {item.meaning}",
+            *equation_lines(short(item.path)),
+        )
     ]
+
+
+def _ends_with(path: str, name: str) -> bool:
+    return f".{short(path)}".endswith(f".{name}")
 
 
 def results(_: Files) -> list[str]:

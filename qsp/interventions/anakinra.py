@@ -2,6 +2,10 @@
 
 IL-1 is computed in `qsp.model.interleukin1`: myeloid cells secrete it, its half-life is minutes,
 and part of the IL-6 of these cells depends on it (assumed).
+
+::
+
+    dose --> depot --ka--> plasma --CL--> out
 """
 
 import equinox as eqx

@@ -1,4 +1,9 @@
-"""Anti-TNF antibody (infliximab-like): one compartment. It neutralizes TNF-alpha."""
+"""Anti-TNF antibody (infliximab-like): one compartment. It neutralizes TNF-alpha.
+
+::
+
+    dose --> central --CL--> out
+"""
 
 import equinox as eqx
 

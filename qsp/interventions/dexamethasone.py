@@ -1,6 +1,12 @@
 """Dexamethasone: one compartment and an effect site [Krzyzanski2021].
 
 Its effect is a fraction of the maximum glucocorticoid effect.
+
+::
+
+    dose --> central --CL--> out
+                |
+                +--ke0--> effect site
 """
 
 import equinox as eqx

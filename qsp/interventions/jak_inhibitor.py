@@ -1,6 +1,10 @@
 """Oral JAK inhibitor (ruxolitinib-like): gut and plasma.
 
 It inhibits signaling of IFN-gamma and IL-6.
+
+::
+
+    dose --> gut --ka--> plasma --CL--> out
 """
 
 import equinox as eqx

@@ -2,6 +2,10 @@
 
 It represents drugs such as dasatinib, or inhibitors of PI3K, mTOR or p38 MAPK, at doses that reduce
 release alone.
+
+::
+
+    dose --> gut --ka--> plasma --CL--> out
 """
 
 import equinox as eqx

@@ -1,6 +1,10 @@
 """Siltuximab: antibody against IL-6, one compartment.
 
 Bound IL-6 does not signal and is cleared as slowly as the antibody, so that measured IL-6 rises.
+
+::
+
+    dose --> central --CL--> out
 """
 
 import equinox as eqx

@@ -2,6 +2,12 @@
 
 It blocks the IL-6 receptor. Signaling falls and measured IL-6 rises, because the receptor also
 clears IL-6.
+
+::
+
+    dose --> central --CL, Vmax/(Km + C)--> out
+                ^
+                +--Q--> peripheral
 """
 
 import equinox as eqx

@@ -10,6 +10,8 @@ The state of the disposition model is the *soluble* concentration (free drug and
 target); receptor-bound drug follows from it. Assumed: the amount of drug in trimers is negligible,
 and the receptors of a tissue are well mixed in its volume ("bulk", in contrast to the contact gap
 of a synapse).
+
+Differs from [Hibma2026]: receptors on cells, too, bind the free drug.
 """
 
 import equinox as eqx

@@ -9,6 +9,9 @@
 
 Assumed: one well-mixed pool of cytokines in blood. The cytokines share one array axis; the
 production term of each is written separately.
+
+Differs from [Hosseini2020]: IL-6 comes from myeloid cells that T-cell cytokines and contact
+activate, not from activated T cells.
 """
 
 import equinox as eqx

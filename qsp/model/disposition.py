@@ -21,6 +21,10 @@ nothing is internalized and drug on a dying cell returns to solution (lost_on_de
 dosing and that clearance change the amount in the body.
 
 Sources: time-varying clearance [Bender2024]; soluble target [Hibma2026].
+
+Differs from [Bender2024] and [Hibma2026]: plasma concentrations follow their population
+pharmacokinetics, whereas binding to receptors and tissue concentrations are additions, with the
+free drug of a tissue as the driver of its synapses.
 """
 
 from collections.abc import Callable

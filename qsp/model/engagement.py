@@ -4,6 +4,14 @@ The fraction of cells in contact depends on cell numbers (`Contact`); activation
 contact depend on the bridges in the synapse (one Hill curve each). Killing needs far fewer bridges
 than activation; step-up dosing exploits this window. The dependence on cell ratios follows
 [Hosseini2020].
+
+::
+
+    T cells + targets --k_T--> T cells in contact --bridges, beta50_act--> activation
+    effectors + targets --k_K--> targets attacked --bridges, beta50_kill--> killing
+
+Differs from [Hosseini2020]: the fractions in contact have no exponents, and their half-maximum is
+the same in blood and tissue for killing.
 """
 
 import equinox as eqx

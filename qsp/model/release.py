@@ -3,6 +3,14 @@
 Each activated cell in contact with a target secretes; the share that reaches blood depends on the
 tissue. Release is inhibited by past release (desensitization, a memory that fades over days), by
 IL-10, by steroids and by kinase inhibitors, and passes two transit compartments.
+
+::
+
+    activated cells in contact --weight--> drive --> transit 1 --> transit 2 --> cytokines
+                                             |
+                       memory <--------------+   (inhibits the drive, as do IL-10 and steroids)
+
+Differs from [Chen2019]: the release memory fades, so that release recovers after a pause.
 """
 
 import equinox as eqx

@@ -4,6 +4,13 @@ No single cytokine ranks molecules by CRS, so the index combines IL-6 signaling,
 IFN-gamma. The grade is the number of thresholds that the index exceeds. Two alternative links, a
 logistic model in ln(peak IL-6) and a hazard in the index, are computed from the same run. None of
 the three is validated against individual patients.
+
+::
+
+    IL-6 signal, TNF-alpha, IFN-gamma --Emax each--> Y --k_F--> F --thresholds--> grade
+
+Differs from the publications cited by the model: none of them simulates the grade of CRS; the index
+and its thresholds are an addition of this model.
 """
 
 import equinox as eqx

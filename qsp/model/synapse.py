@@ -11,6 +11,10 @@ Three forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed f
 `Relaxed`, which approaches the closed form at one rate per synapse, for slowly dissociating arms;
 and `Kinetic`, the full scheme, the reference for the other two. A molecule with two target arms
 (2:1) uses the first two with `refinements` > 0.
+
+Differs from [Hosseini2020]: a Hill term in the drug concentration is replaced by the number of
+bridges, so that affinities and copies per cell act on potency. Differs from [Betts2019]: trimers
+form between surface densities in a contact gap, not between concentrations in the tissue volume.
 """
 
 from abc import abstractmethod
@@ -82,35 +86,23 @@ def trimers(
 ) -> PerKindTissue:
     r"""Concentration of trimers in the contact gap at equilibrium.
 
-    With t the free target, drug without CD3 is bound by one arm, n*c*t/K_T, or by two arms,
-    (n-1)*chi*c*t^2/K_T^2. Free CD3 (r) binds either form, with weight alpha*c*r/K_3 in place of c::
-
-        targets  r_T = t*v + m*Tri        v = 1 + n*c/K_T + 2*(n-1)*chi*c*t/K_T^2
-        CD3      r_3 = r*u + Tri          u = 1 + c/K_3
-        Tri = a*r*t                       a = alpha*c/K_3 * (n/K_T + (n-1)*chi*t/K_T^2)
-
-    m is the mean number of targets in a trimer. For n = 1, v, a and m do not depend on t and the
-    quadratic is exact. For n = 2, t is found by a fixed number of iterations. A drug bound by two
-    arms occupies two targets, hence the factor 2 in v and m > 1.
+    One arm or two arms of a drug bind targets, and free CD3 binds either form. For n = 1, v, a and
+    m do not depend on the free target t and the quadratic is exact. For n = 2, t is found by a
+    fixed number of iterations; a drug bound by two arms occupies two targets.
 
     Equations:
-        Eq. S2: $$X_{tri,j,k} = \frac{2 r_{CD3} r_{target,j,k}}{q + \sqrt{q^2 - 4 b r_{CD3}
-            r_{target,j,k}}}, \quad q = b r_{CD3} + r_{target,j,k} + \frac{u v}{a}$$
+        Eq. S2: $$X_{tri,j,k} = \frac{2 r_{CD3} r_{target,j,k}}{s + \sqrt{s^2 - 4 m r_{CD3}
+            r_{target,j,k}}}, \quad s = m r_{CD3} + r_{target,j,k} + \frac{u v}{a}$$
         Eq. S3: $$u = 1 + \frac{c_{k}}{K_{D,CD3}}, \quad v = 1 + \frac{c_{k}}{K_T} (n + 2 \kappa
-            f)$$
-        Eq. S4: $$a = \frac{\alpha c_{k} (n + \kappa f)}{K_{D,CD3} K_T}, \quad b = \frac{n + 2
-            \kappa f}{n + \kappa f}, \quad \kappa = \frac{(n - 1) \chi}{K_T}$$
-        Eq. S5: $$f = \frac{r_{target,j,k} - b X_{tri,j,k}}{v}$$
-        $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
-        $r_{target}$ [nmol/L]: target in the gap, Eq. B4.
-        $X_{tri}$ [nmol/L]: trimers.
-        $f$ [nmol/L]: free target.
-        $q$ [nmol/L]: term of the root.
-        $u$ [1]: total over free CD3, without trimers.
-        $v$ [1]: total over free target, without trimers.
-        $a$ [L/nmol]: trimers per free CD3 and free target.
-        $b$ [1]: mean number of targets in a trimer.
-        $\kappa$ [L/nmol]: weight of a second target arm.
+            t)$$
+        Eq. S4: $$a = \frac{\alpha c_{k} (n + \kappa t)}{K_{D,CD3} K_T}, \quad m = \frac{n + 2
+            \kappa t}{n + \kappa t}, \quad \kappa = \frac{(n - 1) \chi}{K_T}$$
+        Eq. S5: $$t = \frac{r_{target,j,k} - m X_{tri,j,k}}{v}$$
+        $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3. $r_{target}$ [nmol/L]: target in the gap, Eq.
+        B4. $X_{tri}$ [nmol/L]: trimers. $t$ [nmol/L]: free target. $s$ [nmol/L]: term of the root.
+        $u$ [1]: total over free CD3, without trimers. $v$ [1]: total over free target, without
+        trimers. $a$ [L/nmol]: trimers per free CD3 and free target. $m$ [1]: mean number of targets
+        in a trimer. $\kappa$ [L/nmol]: weight of a second target arm.
 
     Args:
         gap: Free drug and receptors in the gap.
@@ -212,13 +204,7 @@ class Equilibrium(AbstractSynapse):
     def bridges(
         self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
-        r"""Return the bridges at equilibrium.
-
-        Equations:
-            Eq. S7: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
-            $\beta$ [molecule/synapse]: bridges per synapse.
-            $X_{tri}$ [nmol/L]: trimers at equilibrium, Eq. S2.
-        """
+        """Return the bridges at equilibrium (Eq. S2, S6)."""
         return per_synapse(trimers(gap, s.alpha, p, refinements=self.refinements), p, s)
 
     def rates(self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters) -> None:
@@ -250,19 +236,14 @@ class Relaxed(AbstractSynapse):
         r"""Return the state without drug: no bridges.
 
         Equations:
-            Eq. S8: $$\beta_{j,k}(0) = 0$$
+            Eq. S7: $$\beta_{j,k}(0) = 0$$
         """
         return Bridges(jnp.zeros_like(p.copies_target))
 
     def bridges(
         self, state: Bridges, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
-        r"""Return the bridges, a state.
-
-        Equations:
-            Eq. S9: $$\beta_{act,j,k} = \beta_{j,k}$$
-            $\beta_{act}$ [molecule/synapse]: bridges that activate and kill.
-        """
+        """Return the bridges, which are the state."""
         return state.per_synapse
 
     def rates(
@@ -271,11 +252,11 @@ class Relaxed(AbstractSynapse):
         r"""Return the rate of relaxation to the equilibrium.
 
         Equations:
-            Eq. S10: $$\frac{d\beta_{j,k}}{dt} = k_{relax,k} (\beta_{eq,j,k} - \beta_{j,k})$$
-            Eq. S11: $$k_{relax,k} = \min\left(\max\left(k_{off,target} \left(1 +
+            Eq. S8: $$\frac{d\beta_{j,k}}{dt} = k_{relax,k} (\beta_{eq,j,k} - \beta_{j,k})$$
+            Eq. S9: $$k_{relax,k} = \min\left(\max\left(k_{off,target} \left(1 +
                 \frac{c_{k}}{K_T}\right), k_{relax,min}\right), k_{relax,max}\right)$$
             $k_{relax}$ [1/day]: relaxation rate.
-            $\beta_{eq}$ [molecule/synapse]: bridges at equilibrium, Eq. S7.
+            $\beta_{eq}$ [molecule/synapse]: bridges at equilibrium, Eq. S6.
         """
         equilibrium = Equilibrium(self.refinements).bridges(None, gap, p, s)
         k = numerics.bounded(
@@ -315,7 +296,7 @@ class Kinetic(AbstractSynapse):
         """Return the state without drug: no complexes.
 
         Equations:
-            Eq. S12: $$X_{CD3,j,k}(0) = X_{target,j,k}(0) = X_{tri,j,k}(0) = 0$$
+            Eq. S10: $$X_{CD3,j,k}(0) = X_{target,j,k}(0) = X_{tri,j,k}(0) = 0$$
         """
         zero = jnp.zeros_like(p.copies_target)
         return Complexes(zero, zero, zero)
@@ -323,12 +304,7 @@ class Kinetic(AbstractSynapse):
     def bridges(
         self, state: Complexes, gap: Gap, p: BindingParameters, s: SynapseParameters
     ) -> PerKindTissue:
-        r"""Return the bridges from the trimers, a state.
-
-        Equations:
-            Eq. S13: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
-            $\beta$ [molecule/synapse]: bridges per synapse.
-        """
+        """Return the bridges of the trimers in the state (Eq. S6)."""
         return per_synapse(state.trimer, p, s)
 
     def rates(
@@ -337,22 +313,20 @@ class Kinetic(AbstractSynapse):
         r"""Return the rates of the complexes by mass action.
 
         Equations:
-            Eq. S14: $$\frac{dX_{CD3,j,k}}{dt} = k_{off,CD3} \left(\frac{f_{CD3} c_{k}}{K_{D,CD3}} -
+            Eq. S11: $$\frac{dX_{CD3,j,k}}{dt} = k_{off,CD3} \left(\frac{f_{CD3} c_{k}}{K_{D,CD3}} -
                 X_{CD3,j,k}\right) - F_{CD3}$$
-            Eq. S15: $$\frac{dX_{target,j,k}}{dt} = k_{off,target} \left(\frac{f_{target}
+            Eq. S12: $$\frac{dX_{target,j,k}}{dt} = k_{off,target} \left(\frac{f_{target}
                 c_{k}}{K_T} - X_{target,j,k}\right) - F_{target}$$
-            Eq. S16: $$\frac{dX_{tri,j,k}}{dt} = F_{CD3} + F_{target}$$
-            Eq. S17: $$F_{CD3} = k_{off,target} \left(\frac{\alpha X_{CD3,j,k} f_{target}}{K_T} -
+            Eq. S13: $$\frac{dX_{tri,j,k}}{dt} = F_{CD3} + F_{target}$$
+            Eq. S14: $$F_{CD3} = k_{off,target} \left(\frac{\alpha X_{CD3,j,k} f_{target}}{K_T} -
                 X_{tri,j,k}\right)$$
-            Eq. S18: $$F_{target} = k_{off,CD3} \left(\frac{\alpha X_{target,j,k}
+            Eq. S15: $$F_{target} = k_{off,CD3} \left(\frac{\alpha X_{target,j,k}
                 f_{CD3}}{K_{D,CD3}} - X_{tri,j,k}\right)$$
-            Eq. S19: $$f_{CD3} = r_{CD3} - X_{CD3,j,k} - X_{tri,j,k}, \quad f_{target} =
+            Eq. S16: $$f_{CD3} = r_{CD3} - X_{CD3,j,k} - X_{tri,j,k}, \quad f_{target} =
                 r_{target,j,k} - X_{target,j,k} - X_{tri,j,k}$$
-            $f_{CD3}$ [nmol/L]: free CD3 in the gap.
-            $f_{target}$ [nmol/L]: free target in the gap.
-            $F_{CD3}$ [nmol/L/day]: trimers formed from drug on CD3.
-            $F_{target}$ [nmol/L/day]: trimers formed from drug on target.
-            $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
+            $f_{CD3}$ [nmol/L]: free CD3 in the gap. $f_{target}$ [nmol/L]: free target in the gap.
+            $F_{CD3}$ [nmol/L/day]: trimers formed from drug on CD3. $F_{target}$ [nmol/L/day]:
+            trimers formed from drug on target. $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
             $r_{target}$ [nmol/L]: target in the gap, Eq. B4.
         """
         c, K_3, K_T = gap.free, p.KD_CD3, gap.K_T

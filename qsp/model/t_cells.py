@@ -7,8 +7,12 @@
 
 Activated cells secrete cytokines, kill and drive expansion. Post-activated cells kill and divide,
 do not secrete, and slowly return to rest. A share of the resting cells of a tumor is excluded:
-these cells stay in the stroma, do not contact targets and are not recruited, whereas all activated
-and post-activated cells are among the targets.
+these cells stay in the stroma, are not in contact with targets and are not recruited, whereas
+activated and post-activated cells are all among the targets.
+
+Differs from [Hosseini2020]: only the part of the stimulation that exceeds earlier stimulation
+recruits resting cells (`Threshold`), activated cells do not return to rest directly, and
+activation-induced cell death is left out.
 """
 
 from abc import abstractmethod

@@ -4,6 +4,15 @@ Normal B cells turn over in blood and lymphoid tissue and exchange between them;
 over in the skin. The malignant clone and its antigen-low (or poorly infiltrated) clone grow
 together, towards a common capacity or into a linear phase. All kinds and tissues follow the same
 equation, with a rate of zero where a process is absent.
+
+::
+
+    growth, homeostasis --> viable --killing by T cells--> dying --k_clear--> cleared
+                            ^    |
+          exchange with blood    +--depletion by a competitor-->
+
+Differs from [Hosseini2020]: the malignant cells have an antigen-low clone and a common capacity.
+Differs from [Simeoni2004]: the transition to linear growth applies to the sum of the clones.
 """
 
 from abc import abstractmethod

@@ -4,6 +4,14 @@ T cells leave blood for tissue k at the rate k_exit, which activation of the end
 (margination) increases, as does a rise of CXCL10 for tumor and skin. They return at the rate that
 balances the baseline before treatment. Activated and post-activated cells move faster by the factor
 `mobility` in both directions. Margination after [Li2022, Hosseini2020].
+
+::
+
+    blood --k_exit * (1 + margination) * (1 + chemotaxis)--> tissue
+    blood <--return, slowed by margination-- tissue
+
+Differs from [Hosseini2020]: margination follows the release of cytokines, not the time since an
+injection.
 """
 
 import equinox as eqx

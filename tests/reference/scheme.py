@@ -30,7 +30,7 @@ def oral(y: Values, dosing: float, p: Values) -> dict[str, float]:
 
 
 def reactions(y: Values, c: np.ndarray, r3: np.ndarray, rt: np.ndarray, p: Values) -> Values:
-    """Complexes in the contact gap, Eq. S14, S15, S16: four reversible reactions.
+    """Complexes in the contact gap, Eq. S11, S12, S13: four reversible reactions.
 
     Args:
         y: cd3_drug, target_drug and trimer, nmol/L.

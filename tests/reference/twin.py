@@ -414,7 +414,7 @@ def derivative(
     d["eliminated"] = clearance * c0
     d["internalized"] = (loss * p["V"]).sum()
     d["died"] = p["lost"] * on_dead.sum() / PER_NMOL
-    # Eq. S10
+    # Eq. S8
     unbind = np.clip(p["koffT"] * (1 + b["c"] / b["kte"]), 0.05 * H, 5 * H)
     d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxation else np.zeros((3, 4))
 
