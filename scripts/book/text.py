@@ -1,0 +1,119 @@
+"""Docstrings of the model as Markdown, and the sentences on assumptions and differences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from qsp.population.paths import ELEMENTS
+from qsp.report.references import bibliography
+
+KEY = re.compile(r"\b[A-Z][A-Za-z]+\d{4}\b")
+SEPARATE = ("Differs from", "Assumed:", "Not modeled:", "Sources:", "Sources ")
+"""First words of paragraphs that have a section of their own on a page."""
+FIRST = {axis: names[0] for axis, names in ELEMENTS.items()}
+
+READING = """\
+Every equation has a label such as Eq. D5, which the docstring of its function, the tests and
+`qsp explain` use. A subscript may end with indices: *j* for the kind of target cell (normal,
+malignant, antigen-low), *k* or *l* for the tissue (blood, lymphoid, tumor, skin), *i* for the
+cytokine, *g* for the grade of CRS and *d* for the dose or the supportive drug. The name of an
+element, such as *blood*, selects it. A process that is absent in a tissue has a rate of zero there,
+so that one equation holds for all tissues; *clones* are the malignant and the antigen-low cells.
+
+Where a quotient may be zero over zero, or a power may be taken of a slightly negative state, the
+code uses the guards of [Numerics](numerics.md); equations show the expression without the guard.
+
+Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
+and mg for supportive drugs. The value of a parameter is shown with the unit of its file, and in
+parentheses in the unit of the equations. Its status is *published* (read in the source), *assumed*
+or *tuned* (fitted or adjusted to data, as its note says). The spread is between patients."""
+
+_SECTIONS = re.compile(r"^(Equations|Args|Returns|Raises):$", re.MULTILINE)
+
+
+def heading(doc: str) -> tuple[str, str]:
+    """Return the summary and the description of a docstring in Markdown, without its sections."""
+    section = _SECTIONS.search(doc)
+    doc = doc[: section.start()] if section else doc
+    summary, _, body = doc.partition("\n\n")
+    return _prose(summary), markdown(body)
+
+
+def without(doc: str, first_words: tuple[str, ...]) -> str:
+    """Return a docstring without the paragraphs that start with certain words."""
+    return "\n\n".join(p for p in doc.split("\n\n") if not p.strip().startswith(first_words))
+
+
+def markdown(doc: str) -> str:
+    """Return the text of a docstring with its literal blocks fenced."""
+    blocks = [block.rstrip() for block in doc.split("\n\n") if block.strip()]
+    found: list[str] = []
+    for before, block in pairwise(["", *blocks]):
+        is_literal = block.startswith("    ") or block.startswith("====")
+        if is_literal:
+            lines = [line.removeprefix("    ") for line in block.splitlines()]
+            joined = found and found[-1].endswith("```") and before.startswith("    ")
+            inside = "\n".join(lines)
+            if joined:
+                found[-1] = found[-1].removesuffix("```") + f"\n{inside}\n```"
+            else:
+                found.append(f"```text\n{inside}\n```")
+        elif block.strip() != "::":
+            found.append(_prose(re.sub(r"::$", ":", block)))
+    return "\n\n".join(found)
+
+
+def escape(line: str) -> str:
+    """Return text with the marks of Markdown escaped outside of code."""
+    parts = re.split(r"(`[^`]+`)", line.replace("``", "`"))
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([*_<>\[\]])", r"\\\1", part) for part in parts
+    )
+
+
+def _prose(paragraph: str) -> str:
+    words = " ".join(paragraph.split())
+    emphasis = re.sub(r"(?<![\w*)])\*(\w+)\*(?![\w*(])", "\0\\1\0", words)
+    return _cited(escape(emphasis).replace("\0", "*"))
+
+
+def _cited(line: str) -> str:
+    """Return text in which the keys of references are links."""
+    known = bibliography()
+
+    def link(match: re.Match[str]) -> str:
+        key = match[0]
+        return f"[{key}](references.md#{key})" if key in known else key
+
+    return KEY.sub(link, line)
+
+
+def _sentences(doc: str) -> list[str]:
+    paragraphs = [p for p in doc.split("\n\n") if not p.startswith(("    ", "===="))]
+    joined = (" ".join(p.split()) for p in paragraphs)
+    return [s for p in joined for s in re.split(r"(?<=[.])\s+(?=[A-Z`])", p) if s.strip()]
+
+
+def assumptions(docs: Iterable[str]) -> list[str]:
+    """Return the sentences of docstrings that state an assumption or a process left out."""
+    found = []
+    for doc in docs:
+        section = _SECTIONS.search(doc)
+        for sentence in _sentences(doc[: section.start()] if section else doc):
+            if "ssumed" in sentence or sentence.startswith("Not modeled"):
+                plain = re.sub(r"^Assumed: ", "", sentence)
+                found.append(_prose(plain[:1].upper() + plain[1:]))
+    return found
+
+
+def differences(doc: str) -> list[str]:
+    """Return the statements of a docstring on how the model differs from a publication."""
+    paragraphs = [p for p in doc.split("\n\n") if p.strip().startswith("Differs from")]
+    return [
+        _prose(part.strip())
+        for p in paragraphs
+        for part in re.split(r"(?=Differs from)", " ".join(p.split()))
+        if part.strip()
+    ]

@@ -1,0 +1,141 @@
+"""Pages of the documentation that are generated from the code and the files."""
+
+import csv
+import importlib
+import re
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from qsp.explain.equations import collect
+from qsp.population.paths import fields
+from qsp.validation.facts import published_facts
+from qsp.validation.row import COLUMNS
+from scripts.book import html, pages, states, text
+from scripts.book.validation import page as validation_page
+from scripts.build_docs import dead_links
+
+ROOT = Path(__file__).parents[2]
+TOML = [
+    ROOT / "qsp" / "model" / "physiology.toml",
+    *sorted((ROOT / "qsp" / "molecules").glob("*.toml")),
+    *sorted((ROOT / "populations").glob("*.toml")),
+]
+WRITTEN = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def book():
+    return pages()
+
+
+def entries(table, path=""):
+    """Paths of the values in a parameter file, other than correlations."""
+    for name, inner in table.items():
+        where = f"{path}.{name}".lstrip(".")
+        if isinstance(inner, dict):
+            yield from [where] if "value" in inner else entries(inner, where)
+
+
+@pytest.mark.parametrize("file", TOML, ids=lambda path: path.name)
+def test_every_value_of_every_file_is_in_the_book(file, book):
+    shown = set(re.findall(r'data-entry="([^"]+)"', "\n".join(book.values())))
+    table = tomllib.loads(file.read_text())
+    paths = set(entries(table))
+    paths |= {
+        f"{path} ({part['name']})"
+        for mixture in table.get("mixtures", [])
+        for part in mixture["components"]
+        for path in part["values"]
+    }
+    assert paths
+    assert {f"{file.name} {path}" for path in paths} <= shown
+
+
+def test_every_equation_state_and_parameter_has_one_anchor(book):
+    anchors = Counter(re.findall(r'\bid="([^"]+)"', "\n".join(book.values())))
+    for equation in collect():
+        assert anchors[f"eq-{equation.label.lower()}"] == 1
+    for path in fields():
+        assert anchors[path] == 1, path
+    for item, _ in states():  # on its page and in the list of all states
+        assert anchors[item.path] == 2, item.path
+
+
+def test_every_link_of_the_book_leads_to_an_anchor(book):
+    anchors = {name: set(re.findall(r'\bid="([^"]+)"', page)) for name, page in book.items()}
+    for name, page in book.items():
+        for target, anchor in re.findall(r'href="([^"#]*)#([^"]+)"', page):
+            there = f"model/{Path(target).stem}.md" if target else name
+            assert anchor in anchors[there], (name, target, anchor)
+
+
+def test_every_mechanism_has_a_diagram_equations_and_its_sections(book):
+    for name in ("disposition", "synapse", "t_cells", "targets", "release", "cytokines"):
+        page = book[f"model/{name}.md"]
+        for part in ("```text", "## Equations", "## Parameters", "## Differences from"):
+            assert part in page, (name, part)
+    with_states = {page for page, content in book.items() if "\n## States" in content}
+    assert len(with_states) == 15  # eight mechanisms and seven supportive drugs
+    assert all("```text" in book[page] for page in with_states)
+
+
+def test_mathml_is_well_formed():
+    for equation in collect():
+        for latex in (equation.latex, *(symbol.latex for symbol in equation.symbols)):
+            math = html.math(latex)
+            ElementTree.fromstring(math)
+            assert "\\" not in math, equation.label
+
+
+def test_docstrings_become_markdown():
+    doc = (
+        "Summary.\n\nRates k_on*z, *soluble* drug [Bender2024]::\n\n    a -> b\n\n    c\n\n"
+        "Args:\n    x: X."
+    )
+    summary, body = text.heading(doc)
+    assert summary == "Summary."
+    assert body == (
+        r"Rates k\_on\*z, *soluble* drug \[[Bender2024](references.md#Bender2024)\]:"
+        "\n\n```text\na -> b\n\nc\n```"
+    )
+
+
+def test_validation_page_has_the_published_values_of_the_package():
+    with (ROOT / "docs" / "validation.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ours = Counter((f.molecule, f.what, f.when, f.published.text) for f in published_facts())
+    shown = Counter(
+        (row["molecule"], row["quantity"], row["dose or time"], row["published"])
+        for row in rows
+        if row["result"] != "skipped"
+    )
+    assert shown == ours, "run scripts/validation_table.py"
+    assert set(rows[0]) == {"result", *COLUMNS}
+    page = validation_page()
+    assert page.index("## Outside the limits") < page.index("## Within the limits")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: path.stem)
+def test_names_in_the_pages_exist(page):
+    for name in set(re.findall(r"`(qsp(?:\.\w+)+)`|::: (qsp[.\w]*)", page.read_text())):
+        path = name[0] or name[1]
+        module, rest = path, []
+        while module:
+            try:
+                found = importlib.import_module(module)
+                break
+            except ModuleNotFoundError:
+                module, _, last = module.rpartition(".")
+                rest.insert(0, last)
+        for part in rest:
+            found = getattr(found, part)
+
+
+def test_links_without_a_target_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<p id="here"></p><a href="b.html#there"></a><a href="#here">')
+    (tmp_path / "b.html").write_text('<a href="c.html"></a><a href="https://example.org"></a>')
+    assert set(dead_links(tmp_path)) == {"a.html: b.html#there", "b.html: c.html"}
