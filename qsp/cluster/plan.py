@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,7 @@ class Plan:
         """
         import numpy as np
 
+        from qsp.config import RenamedKeyWarning
         from qsp.run import prepare
 
         self.check_unchanged()
@@ -185,7 +187,10 @@ class Plan:
             parameters=_within(self.run, self.request.parameters),
             covariates=_within(self.run, self.request.covariates),
         )
-        prepared = prepare(request, in_parts=True)
+        with warnings.catch_warnings():
+            # `qsp plan` has warned of old keys; a copy of a config is never edited.
+            warnings.simplefilter("ignore", RenamedKeyWarning)
+            prepared = prepare(request, in_parts=True)
         return dataclasses.replace(prepared, trajectories=np.array([], int))
 
 

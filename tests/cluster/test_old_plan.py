@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 import qsp
+from qsp.cluster.create import create_run
 from qsp.cluster.plan import PLAN, read_plan
+from qsp.config import RenamedKeyWarning
 from qsp.errors import ConfigError
+from qsp.run import Request
 
-OLD = Path(__file__).parents[1] / "old" / "plan.json"
+FOLDER = Path(__file__).parents[1] / "old"
+OLD = FOLDER / "plan.json"
 CODE = "864be4330ef9"
 
 
@@ -40,3 +44,11 @@ def test_old_plan_is_refused_by_the_name_of_its_code(old_run):
         f"This is {Path(qsp.__file__).parent}: "
         "use the version of the plan, or make a new plan" in message
     )
+
+
+def test_old_keys_are_reported_once_and_not_by_each_shard(tmp_path):
+    request = Request(FOLDER / "mosunetuzumab_rules.toml", ["patients=2"])
+    with pytest.warns(RenamedKeyWarning) as caught:
+        plan = create_run(request, tmp_path / "run", 2)
+    assert len(caught) == 1
+    plan.prepared()  # a warning would be an error here
