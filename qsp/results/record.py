@@ -1,9 +1,10 @@
 """The record of a run: its resolved input as typed data, stored as JSON in the results.
 
-Results carry the record in the attribute `run_record`. Figures, reports, endpoints and replays read
-it; none of them parses the text of a config or a shell command. The other attributes of the results
-are for people, as `ncdump -h` prints them. Files of qsp 0.1.0 have no record; `qsp.results.legacy`
-builds one when such a file is read.
+Results carry the record in the attribute `run_record`. Arms, doses, rules, parameters and the
+request are read from it, and no code parses the text of a config or a shell command. Single values,
+such as `days`, `response_criteria` and `title`, are also attributes: `ncdump -h` prints them, and
+endpoints and reports read them. Files of qsp 0.1.0 have no record; `qsp.results.legacy` builds one
+when such a file is read.
 """
 
 from __future__ import annotations
