@@ -182,9 +182,9 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
     several = [arm for arm in trial.arms if arm.is_individual]
     if several:
         table = config.dose_table.file if config.dose_table else trial.name
-        rule = f"{table} must have the doses of one ID"
+        rule = f"the number of IDs in {table} must be 1"
         todo = "Keep the doses of one ID, or leave --typical out"
-        raise ConfigError("--typical", rule, f"has those of {len(several[0].regimens)} IDs", todo)
+        raise ConfigError("--typical", rule, len(several[0].regimens), todo)
     # The typical patient attends every visit, and observables are exact.
     arms = tuple(
         dataclasses.replace(arm, reaction=arm.reaction and arm.reaction.certain)

@@ -97,7 +97,7 @@ def test_only_shards_that_left_the_queue_without_a_receipt_are_submitted_again(p
     commands.write("sbatch", "echo Submitted batch job 18")
     text = call("submit", plan.run, "--slurm").out
     assert "Submitted 1 shard as job 18" in text
-    assert "2 shards in the queue" in text
+    assert "2 shards in the Slurm queue" in text
     commands.queue("17_0", "17_2", "18")  # an array of one is a job
     assert read_queue(plan).tasks == {0: "17_0", 1: "18", 2: "17_2"}
 

@@ -276,7 +276,7 @@ def test_check_prints_ten_regimens_and_the_number_of_the_others(three_regimens):
 def test_typical_patient_is_refused_with_several_regimens(three_regimens):
     done = call("run", three_regimens, "--typical")
     assert done.code == 2
-    assert "doses.csv must have the doses of one ID, but has those of 4 IDs. " in done.err
+    assert "the number of IDs in doses.csv must be 1, but is 4. " in done.err
 
 
 def test_check_notes_the_patients_of_a_covariate_file(small_config, tmp_path):
