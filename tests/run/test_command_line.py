@@ -72,7 +72,7 @@ def test_results_have_the_record_of_the_run(small_config, small_run, ds):
     assert [arm.name for arm in record.arms] == ds["arm"].values.tolist()
     assert record.config["arms"]["step"]["doses"][0]["amount"] == "1 mg"
     assert ds.attrs["model_version"] == record.model_version == MODEL_VERSION
-    assert f"Model {MODEL_VERSION}" in _words(small_run[0] / "report.html")
+    assert f"Model version {MODEL_VERSION}" in _words(small_run[0] / "report.html")
 
 
 def prepared(config, out):
