@@ -23,7 +23,7 @@ from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
-from qsp.population import Population, adherence
+from qsp.populations import Population, adherence
 from qsp.results import (
     OK,
     CRSLinks,

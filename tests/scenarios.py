@@ -35,7 +35,7 @@ from qsp.engine.trajectory import Simulation
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import BLOOD
 from qsp.molecules import Molecule
-from qsp.population import ParameterTable, nominal, read_cohort, to_parameters
+from qsp.populations import ParameterTable, nominal, read_cohort, to_parameters
 from qsp.system import DOSE_KINDS, System
 from qsp.trial.schedule import Events
 

@@ -10,7 +10,7 @@ from qsp.explain import explain
 from qsp.explain.potency import bridges_at, half_effect
 from qsp.explain.values import shipped
 from qsp.model.tissues import BLOOD, NORMAL
-from qsp.population import nominal, read_cohort
+from qsp.populations import nominal, read_cohort
 
 POPULATIONS = Path(__file__).parents[1] / "populations"
 

@@ -28,7 +28,7 @@ from typing import Any
 from qsp import interventions, model, system
 from qsp.explain.latex import Key, default_symbol, key, plain, symbols
 from qsp.model.synapse import Bridges, Complexes
-from qsp.population.paths import short
+from qsp.populations.paths import short
 
 MECHANISMS = (
     "disposition",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from qsp.explain.equations import equation_lines
 from qsp.explain.values import Files, line
-from qsp.population.derived import ABSENT
-from qsp.population.paths import ELEMENTS, antigen_of, declared, fields, inputs, parameter_path
+from qsp.populations.derived import ABSENT
+from qsp.populations.paths import ELEMENTS, antigen_of, declared, fields, inputs, parameter_path
 
 
 def names(files: Files) -> list[str]:

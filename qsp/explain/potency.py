@@ -20,7 +20,7 @@ from qsp.model import Parameters
 from qsp.model.synapse import contact_gap, per_synapse, trimers
 from qsp.model.tissues import KINDS, TISSUES
 from qsp.molecules import Molecule
-from qsp.population import Cohort, nominal
+from qsp.populations import Cohort, nominal
 
 _RANGE = np.logspace(-8.0, 5.0, 1301)
 """Grid of free drug [nmol/L]."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from qsp.molecules import Entry, Molecule, load, names
-from qsp.population import Cohort, read_cohort
-from qsp.population.table_from_files import physiology
+from qsp.populations import Cohort, read_cohort
+from qsp.populations.table_from_files import physiology
 
 
 @dataclasses.dataclass(frozen=True)

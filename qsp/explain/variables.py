@@ -10,7 +10,7 @@ from qsp.endpoints import ENDPOINTS
 from qsp.explain import blank
 from qsp.explain.equations import equation_lines
 from qsp.explain.values import Files
-from qsp.population.paths import short
+from qsp.populations.paths import short
 from qsp.units import declarations
 
 

@@ -173,7 +173,7 @@ class ArmRecord:
 
 @dataclasses.dataclass(frozen=True)
 class ParameterRecord:
-    """One parameter value, as `qsp.population.ParameterTable.report` describes it."""
+    """One parameter value, as `qsp.populations.ParameterTable.report` describes it."""
 
     path: str
     value: str

@@ -18,7 +18,7 @@ from qsp.model import ModelStructure
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
-from qsp.population import (
+from qsp.populations import (
     CovariateTable,
     ParameterTable,
     nominal,

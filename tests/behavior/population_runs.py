@@ -20,7 +20,7 @@ from qsp.engine.trajectory import Simulation
 from qsp.model import ModelStructure
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import thresholds
-from qsp.population import Population
+from qsp.populations import Population
 from qsp.system import DOSE_KINDS, System
 from tests.scenarios import Dose, events, with_idle
 

@@ -7,7 +7,7 @@ import pytest
 
 from qsp.model import ModelStructure
 from qsp.model.synapse import Relaxed
-from qsp.population import Population, sample
+from qsp.populations import Population, sample
 from tests.behavior.population_runs import Arm, treat
 from tests.scenarios import HOUR, PERIODS, Dose, Subject, mosunetuzumab
 

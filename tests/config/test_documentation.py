@@ -7,9 +7,9 @@ import pytest
 
 from qsp.config import Config, tables
 from qsp.config.renamed import RENAMED
-from qsp.population.covariate_file import SHORT
-from qsp.population.covariates import UNITS
-from qsp.population.plausible import COVARIATE_LIMITS
+from qsp.populations.covariate_file import SHORT
+from qsp.populations.covariates import UNITS
+from qsp.populations.plausible import COVARIATE_LIMITS
 from qsp.trial.dose_rows import IGNORED, OPTIONAL, REQUIRED
 from tests.run.conftest import call
 

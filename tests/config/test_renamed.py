@@ -9,7 +9,7 @@ from qsp import molecules, shipped
 from qsp.config import RenamedKeyWarning, load
 from qsp.config.renamed import RENAMED
 from qsp.errors import ConfigError
-from qsp.population import nominal, read_cohort, user_file
+from qsp.populations import nominal, read_cohort, user_file
 
 OLD = Path(__file__).parents[1] / "old"
 FILE = OLD / "mosunetuzumab_rules.toml"

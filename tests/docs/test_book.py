@@ -17,7 +17,7 @@ from qsp.explain.latex import default_symbol, key, plain, symbols, upright
 from qsp.interventions import INTERVENTIONS
 from qsp.model.binding import Receptors
 from qsp.model.synapse import Complexes, Gap, Kinetic
-from qsp.population.paths import short
+from qsp.populations.paths import short
 from qsp.units import declarations, is_unit
 from tests.reference import scheme
 

@@ -18,8 +18,8 @@ from qsp.model.release import Release
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import TCells
 from qsp.model.targets import Targets
-from qsp.population.cohort import read_cohort
-from qsp.population.table_from_files import nominal
+from qsp.populations.cohort import read_cohort
+from qsp.populations.table_from_files import nominal
 from qsp.system import Parameters, State, System
 
 POPULATIONS = Path(__file__).parents[2] / "populations"

@@ -8,9 +8,9 @@ import pytest
 from qsp import molecules
 from qsp.molecules import parameter_file, read_toml
 from qsp.molecules.molecule import GROUPS
-from qsp.population import physiology, read_cohort
-from qsp.population.paths import antigen_of, inputs
-from qsp.population.table_from_files import row
+from qsp.populations import physiology, read_cohort
+from qsp.populations.paths import antigen_of, inputs
+from qsp.populations.table_from_files import row
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = (ROOT / "qsp" / "references.bib").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from qsp import molecules
 from qsp.errors import ConfigError
 from qsp.molecules.template import write_template
-from qsp.population import nominal, read_cohort
+from qsp.populations import nominal, read_cohort
 
 NHL = Path(__file__).parents[2] / "populations" / "nhl.toml"
 

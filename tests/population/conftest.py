@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qsp import molecules
-from qsp.population import ParameterTable, nominal, read_cohort
+from qsp.populations import ParameterTable, nominal, read_cohort
 
 POPULATIONS = Path(__file__).parents[2] / "populations"
 PAIRS = {

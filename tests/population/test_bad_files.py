@@ -13,7 +13,7 @@ import pytest
 
 from qsp import molecules
 from qsp.errors import ConfigError
-from qsp.population import nominal, read_cohort, read_covariates, sample, user_file
+from qsp.populations import nominal, read_cohort, read_covariates, sample, user_file
 from tests.golden_messages import GoldenMessages, read_messages
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from qsp.errors import ConfigError, PopulationError
 from qsp.molecules import Component, Correlation, Entry, Mixture
-from qsp.population.correlations import correlated, groups
-from qsp.population.distributions import Fixed, LogNormal, distribution
-from qsp.population.draws import normals, purpose
-from qsp.population.mixtures import choices
+from qsp.populations.correlations import correlated, groups
+from qsp.populations.distributions import Fixed, LogNormal, distribution
+from qsp.populations.draws import normals, purpose
+from qsp.populations.mixtures import choices
 
 Z = np.random.default_rng(7).standard_normal(200_000)
 

@@ -7,9 +7,9 @@ import pytest
 from qsp import molecules, system
 from qsp.errors import ConfigError, PopulationError
 from qsp.molecules import parameter_file
-from qsp.population import nominal, physiology, to_parameters, user_file
-from qsp.population.derived import ABSENT, complete
-from qsp.population.paths import declared, fields
+from qsp.populations import nominal, physiology, to_parameters, user_file
+from qsp.populations.derived import ABSENT, complete
+from qsp.populations.paths import declared, fields
 from qsp.units import declarations
 
 LN2 = np.log(2.0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsp.errors import ConfigError
-from qsp.population import nominal, read_covariates, sample, to_parameters, typical, user_file
+from qsp.populations import nominal, read_covariates, sample, to_parameters, typical, user_file
 
 MANY = np.arange(6000)
 
@@ -320,6 +320,6 @@ def test_distributions_of_mixtures_are_built_once(mosunetuzumab, monkeypatch):
     def refuse(*_):
         raise AssertionError("a distribution was built")
 
-    monkeypatch.setattr("qsp.population.mixtures.distribution", refuse)
+    monkeypatch.setattr("qsp.populations.mixtures.distribution", refuse)
     people = sample(mosunetuzumab, np.arange(4), seed=1, periods=1)
     assert people.parameters is not None

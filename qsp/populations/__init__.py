@@ -8,13 +8,13 @@
     user files      --+
 """
 
-from qsp.population.adherence import Adherence, adherence
-from qsp.population.cohort import Cohort, read_cohort
-from qsp.population.covariate_file import CovariateTable, read_covariates
-from qsp.population.parameter_table import ParameterRow, ParameterTable, ReportRow, to_parameters
-from qsp.population.patients import Population
-from qsp.population.sampling import sample, typical
-from qsp.population.table_from_files import nominal, physiology, user_file
+from qsp.populations.adherence import Adherence, adherence
+from qsp.populations.cohort import Cohort, read_cohort
+from qsp.populations.covariate_file import CovariateTable, read_covariates
+from qsp.populations.parameter_table import ParameterRow, ParameterTable, ReportRow, to_parameters
+from qsp.populations.patients import Population
+from qsp.populations.sampling import sample, typical
+from qsp.populations.table_from_files import nominal, physiology, user_file
 
 __all__ = [
     "Adherence",

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from qsp.population.correlations import correlated
-from qsp.population.covariate_file import CovariateTable
-from qsp.population.covariates import REPORTED
-from qsp.population.distributions import Fixed
-from qsp.population.draws import check_ids, normals
-from qsp.population.parameter_table import ParameterTable, to_parameters
-from qsp.population.patients import Population
-from qsp.population.plausible import plausible
+from qsp.populations.correlations import correlated
+from qsp.populations.covariate_file import CovariateTable
+from qsp.populations.covariates import REPORTED
+from qsp.populations.distributions import Fixed
+from qsp.populations.draws import check_ids, normals
+from qsp.populations.parameter_table import ParameterTable, to_parameters
+from qsp.populations.patients import Population
+from qsp.populations.plausible import plausible
 
 
 def sample(

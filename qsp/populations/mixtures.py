@@ -9,9 +9,9 @@ import numpy as np
 
 from qsp.errors import ConfigError, suggest
 from qsp.molecules import Mixture
-from qsp.population.covariates import quantile
-from qsp.population.distributions import AbstractDistribution, distribution
-from qsp.population.parameter_table import ParameterRow
+from qsp.populations.covariates import quantile
+from qsp.populations.distributions import AbstractDistribution, distribution
+from qsp.populations.parameter_table import ParameterRow
 
 
 def choices(mixture: Mixture, z: np.ndarray) -> np.ndarray:

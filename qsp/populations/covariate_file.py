@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from qsp.errors import ConfigError, suggest
-from qsp.population.covariates import UNITS
-from qsp.population.plausible import COVARIATE_LIMITS
+from qsp.populations.covariates import UNITS
+from qsp.populations.plausible import COVARIATE_LIMITS
 
 SHORT = {"wt": "body_weight", "ht": "height", "bsa": "body_surface"}
 """Short covariate names, as in NONMEM data sets and in the tables of `qsp export`."""

@@ -2,8 +2,8 @@
 
 Paths follow from the declarations of the model: the path of a field, then the names of its elements
 (``traffic.k_exit.lymphoid``, ``targets.baseline.normal.blood``). Some inputs are closer to
-measurements, such as copies per cell; they are declared here, and `qsp.population.derived` computes
-parameters from them.
+measurements, such as copies per cell; they are declared here, and `qsp.populations.derived`
+computes parameters from them.
 """
 
 from __future__ import annotations

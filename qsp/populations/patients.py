@@ -9,10 +9,10 @@ import numpy as np
 
 from qsp import system
 from qsp.molecules import Entry
-from qsp.population.derived import Values
-from qsp.population.parameter_table import ParameterTable, to_parameters
-from qsp.population.plausible import plausible
-from qsp.population.table_from_files import check_clearance, row
+from qsp.populations.derived import Values
+from qsp.populations.parameter_table import ParameterTable, to_parameters
+from qsp.populations.plausible import plausible
+from qsp.populations.table_from_files import check_clearance, row
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from math import erf, sqrt
 
 import numpy as np
 
-from qsp.population.draws import normals
+from qsp.populations.draws import normals
 
 SECONDS_PER_DAY = 86400.0
 _CUMULATIVE = np.vectorize(lambda z: 0.5 * (1.0 + erf(z / sqrt(2.0))), otypes=[float])

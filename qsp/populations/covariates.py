@@ -18,8 +18,8 @@ import numpy as np
 from qsp.errors import ConfigError, PopulationError, suggest
 from qsp.molecules import Entry, parameter_file
 from qsp.molecules.parameter_file import check_keys
-from qsp.population.cohort import Cohort
-from qsp.population.distributions import AbstractDistribution, distribution
+from qsp.populations.cohort import Cohort
+from qsp.populations.distributions import AbstractDistribution, distribution
 from qsp.units import parse
 
 UNITS: Mapping[str, str] = {

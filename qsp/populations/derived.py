@@ -32,7 +32,7 @@ import numpy as np
 
 from qsp.errors import PopulationError
 from qsp.model.tissues import KINDS, TISSUES
-from qsp.population.paths import declared
+from qsp.populations.paths import declared
 
 Values = Mapping[str, np.ndarray]
 """Value (patient,) or () by path, in canonical units."""

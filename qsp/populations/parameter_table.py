@@ -10,14 +10,14 @@ import numpy as np
 
 from qsp import system
 from qsp.molecules import Correlation, Entry, Molecule
-from qsp.population.cohort import Cohort
-from qsp.population.covariates import CovariateLaw, CovariateModel
-from qsp.population.derived import Values, complete, derive
-from qsp.population.distributions import AbstractDistribution
-from qsp.population.paths import ELEMENTS, declared, short
+from qsp.populations.cohort import Cohort
+from qsp.populations.covariates import CovariateLaw, CovariateModel
+from qsp.populations.derived import Values, complete, derive
+from qsp.populations.distributions import AbstractDistribution
+from qsp.populations.paths import ELEMENTS, declared, short
 
 if typing.TYPE_CHECKING:
-    from qsp.population.mixtures import MixtureLaw
+    from qsp.populations.mixtures import MixtureLaw
 
 
 @dataclasses.dataclass(frozen=True)

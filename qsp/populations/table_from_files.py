@@ -16,14 +16,14 @@ import numpy as np
 
 from qsp.errors import ConfigError, PopulationError
 from qsp.molecules import Entry, Mixture, Molecule, ParameterFile, parameter_file, read_toml
-from qsp.population.cohort import Cohort
-from qsp.population.correlations import check_correlations
-from qsp.population.covariates import CovariateLaw, covariate_law, covariate_models
-from qsp.population.distributions import Fixed, distribution
-from qsp.population.mixtures import check_mixtures
-from qsp.population.parameter_table import ParameterRow, ParameterTable
-from qsp.population.paths import antigen_of, parameter_path
-from qsp.population.plausible import possible, rule, within
+from qsp.populations.cohort import Cohort
+from qsp.populations.correlations import check_correlations
+from qsp.populations.covariates import CovariateLaw, covariate_law, covariate_models
+from qsp.populations.distributions import Fixed, distribution
+from qsp.populations.mixtures import check_mixtures
+from qsp.populations.parameter_table import ParameterRow, ParameterTable
+from qsp.populations.paths import antigen_of, parameter_path
+from qsp.populations.plausible import possible, rule, within
 from qsp.units import parse
 
 
