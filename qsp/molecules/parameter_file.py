@@ -24,7 +24,7 @@ STATUSES = ("published", "assumed", "tuned")
 """Read in the cited source; assumed or recalled; fitted or adjusted to data."""
 
 _TEXTS = ("value", "source", "status", "note", "cv", "sd", "distribution", "low", "high")
-_KEYS = (*_TEXTS, "covariates", "replaces")
+_KEYS = (*_TEXTS, "covariates", "replaces", "keep_spread")
 _TABLES = ("correlations", "mixtures")
 
 
@@ -46,6 +46,8 @@ class Entry:
         high: Upper bound of sampled values, as text.
         covariates: Covariate models of the value.
         replaces: Whether the entry replaces that of an earlier file on purpose.
+        keep_spread: False in a file of the user for a value that is the same in all patients,
+            whatever spread and covariate models earlier files give.
     """
 
     path: str
@@ -61,6 +63,7 @@ class Entry:
     high: str = ""
     covariates: tuple[Mapping[str, Any], ...] = ()
     replaces: bool = False
+    keep_spread: bool = True
 
     @property
     def where(self) -> str:
@@ -188,10 +191,23 @@ def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry
         file=file,
         covariates=covariates,
         replaces=table.get("replaces", False) is True,
+        keep_spread=_keep_spread(table, where),
         **texts,
     )
     _check_provenance(entry, user=bool(status))
     return entry
+
+
+def _keep_spread(table: Mapping[str, Any], where: str) -> bool:
+    keep = table.get("keep_spread", True)
+    own = [key for key in ("cv", "sd", "distribution", "low", "high", "covariates") if key in table]
+    if not isinstance(keep, bool):
+        todo = "Write keep_spread = false"
+        raise ConfigError(where, "keep_spread must be true or false", repr(keep), todo)
+    if not keep and own:
+        rule = f"keep_spread must be absent with {own[0]}"
+        raise ConfigError(where, rule, "false", "Remove one of them")
+    return keep
 
 
 def _check_provenance(entry: Entry, *, user: bool) -> None:

@@ -129,6 +129,8 @@ def distribution(entry: Entry, unit: str) -> AbstractDistribution:
         ConfigError: If the value or the spread breaks a rule.
     """
     value = parse(entry.value, unit, where=entry.where)
+    if not entry.keep_spread:
+        return Fixed(value)
     inner = _unbounded(entry, value, unit)
     if not entry.low and not entry.high:
         return inner

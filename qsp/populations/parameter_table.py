@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qsp import system
-from qsp.molecules import Correlation, Entry, Molecule
+from qsp.molecules import Correlation, Entry, Molecule, ParameterFile
 from qsp.populations.cohort import Cohort
 from qsp.populations.covariates import CovariateLaw, CovariateModel
 from qsp.populations.derived import Values, complete, derive
-from qsp.populations.distributions import AbstractDistribution
+from qsp.populations.distributions import AbstractDistribution, Fixed
 from qsp.populations.paths import ELEMENTS, declared, short
 
 if typing.TYPE_CHECKING:
@@ -44,6 +44,15 @@ class ParameterRow:
     def value(self) -> float:
         """Value in the file, the median between patients."""
         return self.law.value
+
+    @property
+    def has_draw(self) -> bool:
+        """Whether patients have a draw for it.
+
+        A value that the user fixed in all patients keeps its draw, so that the values that are
+        correlated with it stay the same.
+        """
+        return not isinstance(self.law, Fixed) or bool(self.entry.cv or self.entry.sd)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +93,7 @@ class ParameterTable:
         covariates: Distribution of the covariates.
         correlations: Correlations between values or covariates that vary.
         mixtures: Mixtures of kinds of patient.
+        overrides: Files of the user, which are included in `rows`.
     """
 
     molecule: Molecule
@@ -92,6 +102,7 @@ class ParameterTable:
     covariates: CovariateLaw
     correlations: tuple[Correlation, ...]
     mixtures: tuple[MixtureLaw, ...]
+    overrides: tuple[ParameterFile, ...] = ()
 
     @property
     def values(self) -> dict[str, np.ndarray]:

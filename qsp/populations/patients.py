@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from qsp import system
-from qsp.molecules import Entry
+from qsp.molecules import Entry, ParameterFile
+from qsp.populations.covariates import REPORTED
 from qsp.populations.derived import Values
 from qsp.populations.parameter_table import ParameterTable, to_parameters
 from qsp.populations.plausible import plausible
-from qsp.populations.table_from_files import check_clearance, row
+from qsp.populations.table_from_files import nominal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Population:
         plausible: Whether the parameters are possible (patient,); other patients are not simulated.
         table: Table from which the parameters were sampled.
         sampled: Sampled values (patient,) by path, from which the parameters are derived.
+        draws: Standard normal draws (patient,) by name, with correlations.
+        individual: Covariates (patient,) by name that were given instead of sampled.
     """
 
     ids: np.ndarray
@@ -41,14 +44,57 @@ class Population:
     plausible: np.ndarray
     table: ParameterTable
     sampled: Values
+    draws: Mapping[str, np.ndarray]
+    individual: Mapping[str, np.ndarray]
+
+    @classmethod
+    def at(
+        cls,
+        table: ParameterTable,
+        ids: np.ndarray,
+        draws: Mapping[str, np.ndarray],
+        *,
+        individual: Mapping[str, np.ndarray],
+        xi_dose: np.ndarray,
+    ) -> Population:
+        """Return the patients with these draws.
+
+        Args:
+            table: Parameter table of a molecule in a cohort.
+            ids: Patient numbers (patient,).
+            draws: Standard normal draws (patient,) by name, with correlations.
+            individual: Covariates (patient,) by name that are given instead of sampled.
+            xi_dose: Random effect of each dose (patient, dose period).
+        """
+        covariates = table.covariates.at(draws, individual)
+        sampled = _values(table, draws, covariates)
+        values = table.complete(sampled)
+        return cls(
+            ids=ids,
+            parameters=to_parameters(values),
+            covariates={name: covariates[name] for name in REPORTED},
+            xi_patient=draws["xi_patient"],
+            xi_dose=xi_dose,
+            prevalence_weight=np.ones(len(ids)),
+            plausible=plausible(values),
+            table=table,
+            sampled=sampled,
+            draws=draws,
+            individual=individual,
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def changed(self, changes: Mapping[str, str], *, where: str) -> Population:
-        """Return the same patients with some values set in all of them.
+        """Return the same patients with other values of some parameters.
 
-        Parameters derived from these values are derived again.
+        A change does what a file of the user with these values does: it replaces the median. A
+        patient keeps the draw, so that a log-normal value becomes new median * (old value / old
+        median); a normal value keeps its distance from the median in standard deviations, and a
+        logit-normal value the distance on the scale of the logit. A value without spread between
+        patients, and an amount of 0, become the same in all patients. Parameters derived from these
+        values are derived again.
 
         Args:
             changes: Value with unit by path, such as ``{"disposition.V1": "5 L"}``.
@@ -59,10 +105,37 @@ class Population:
         """
         if not changes:
             return self
-        rows = [row(Entry(path, text, where, "user")) for path, text in changes.items()]
-        check_clearance(self.table.molecule, rows)
-        sampled = dict(self.sampled) | {r.path: np.full(len(self), r.value) for r in rows}
-        values = self.table.complete(sampled)
-        return dataclasses.replace(
-            self, parameters=to_parameters(values), plausible=plausible(values), sampled=sampled
+        entries = {path: Entry(path, text, where, "user") for path, text in changes.items()}
+        return self.overridden(ParameterFile(where, entries))
+
+    def overridden(self, *files: ParameterFile) -> Population:
+        """Return the same patients, at the same draws, with further files of the user.
+
+        Args:
+            files: Files whose values override all earlier ones.
+
+        Raises:
+            ConfigError: If a path is unknown or a value breaks a rule.
+        """
+        table = nominal(self.table.molecule, self.table.cohort, (*self.table.overrides, *files))
+        changed = Population.at(
+            table, self.ids, self.draws, individual=self.individual, xi_dose=self.xi_dose
         )
+        return dataclasses.replace(changed, prevalence_weight=self.prevalence_weight)
+
+
+def _values(
+    table: ParameterTable, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Values (patient,) by path: distribution, then mixtures, then covariate models."""
+    zero = np.zeros_like(draws["xi_patient"])
+    values = {}
+    for path, row in table.rows.items():
+        values[path] = row.law.at(draws.get(path, zero))
+    for mixture in table.mixtures:
+        if mixture.draw in draws:
+            values |= mixture.at(draws)
+    for path, row in table.rows.items():
+        for model in row.covariates:
+            values[path] = values[path] * model.effect(covariates)
+    return values

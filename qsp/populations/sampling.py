@@ -8,12 +8,9 @@ import numpy as np
 
 from qsp.populations.correlations import correlated
 from qsp.populations.covariate_file import CovariateTable
-from qsp.populations.covariates import REPORTED
-from qsp.populations.distributions import Fixed
 from qsp.populations.draws import check_ids, normals
-from qsp.populations.parameter_table import ParameterTable, to_parameters
+from qsp.populations.parameter_table import ParameterTable
 from qsp.populations.patients import Population
-from qsp.populations.plausible import plausible
 
 
 def sample(
@@ -40,7 +37,7 @@ def sample(
         PopulationError: If a correlation matrix is not positive definite.
     """
     numbers = check_ids(ids)
-    varying = [path for path, row in table.rows.items() if not isinstance(row.law, Fixed)]
+    varying = [path for path, row in table.rows.items() if row.has_draw]
     in_mixtures = [path for mixture in table.mixtures for path in mixture.laws]
     names = list(dict.fromkeys([*varying, *in_mixtures, *table.covariates.names]))
     components = [mixture.draw for mixture in table.mixtures]
@@ -49,7 +46,7 @@ def sample(
     z = np.ascontiguousarray(normals(seed, numbers, all_names).T)
     by_name = dict(zip(all_names, z, strict=True))
     draws = by_name | correlated({name: by_name[name] for name in names}, table.correlations)
-    return _population(
+    return Population.at(
         table,
         numbers,
         draws,
@@ -68,49 +65,31 @@ def typical(table: ParameterTable, *, periods: int) -> Population:
         table: Parameter table of a molecule in a cohort.
         periods: Number of dose periods.
     """
-    names = (*table.rows, *table.covariates.names, "xi_patient")
-    draws = {name: np.zeros(1) for name in names}
-    draws["covariates.sex"] = np.full(1, -np.inf if table.covariates.female > 0.5 else np.inf)
-    ids = np.zeros(1, np.int64)
-    return _population(table, ids, draws, individual={}, xi_dose=np.zeros((1, periods)))
+    return at_draws(table, {}, count=1, periods=periods)
 
 
-def _population(
-    table: ParameterTable,
-    ids: np.ndarray,
-    draws: Mapping[str, np.ndarray],
-    *,
-    individual: Mapping[str, np.ndarray],
-    xi_dose: np.ndarray,
+def at_draws(
+    table: ParameterTable, draws: Mapping[str, np.ndarray], *, count: int, periods: int
 ) -> Population:
-    covariates = table.covariates.at(draws, individual)
-    sampled = _values(table, draws, covariates)
-    values = table.complete(sampled)
-    return Population(
-        ids=ids,
-        parameters=to_parameters(values),
-        covariates={name: covariates[name] for name in REPORTED},
-        xi_patient=draws["xi_patient"],
-        xi_dose=xi_dose,
-        prevalence_weight=np.ones(len(ids)),
-        plausible=plausible(values),
-        table=table,
-        sampled=sampled,
+    """Population of patients with chosen draws; draws that are not given are 0.
+
+    Correlations are not imposed on the draws. The sex is that of the majority, and a parameter of a
+    mixture has the distribution of its file, unless the draw is given.
+
+    Args:
+        table: Parameter table of a molecule in a cohort.
+        draws: Standard normal draws (patient,) by name: path of a parameter, name of a covariate
+            or of a mixture, or ``xi_patient``.
+        count: Number of patients.
+        periods: Number of dose periods.
+    """
+    names = (*table.rows, *table.covariates.names, "xi_patient")
+    every = {name: np.zeros(count) for name in names}
+    every["covariates.sex"] = np.full(count, -np.inf if table.covariates.female > 0.5 else np.inf)
+    return Population.at(
+        table,
+        np.arange(count, dtype=np.int64),
+        {**every, **draws},
+        individual={},
+        xi_dose=np.zeros((count, periods)),
     )
-
-
-def _values(
-    table: ParameterTable, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Values (patient,) by path: distribution, then mixtures, then covariate models."""
-    zero = np.zeros_like(draws["xi_patient"])
-    values = {}
-    for path, row in table.rows.items():
-        values[path] = row.law.at(draws.get(path, zero))
-    for mixture in table.mixtures:
-        if mixture.draw in draws:
-            values |= mixture.at(draws)
-    for path, row in table.rows.items():
-        for model in row.covariates:
-            values[path] = values[path] * model.effect(covariates)
-    return values

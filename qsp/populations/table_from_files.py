@@ -19,7 +19,7 @@ from qsp.molecules import Entry, Mixture, Molecule, ParameterFile, parameter_fil
 from qsp.populations.cohort import Cohort
 from qsp.populations.correlations import check_correlations
 from qsp.populations.covariates import CovariateLaw, covariate_law, covariate_models
-from qsp.populations.distributions import Fixed, distribution
+from qsp.populations.distributions import distribution
 from qsp.populations.mixtures import check_mixtures
 from qsp.populations.parameter_table import ParameterRow, ParameterTable
 from qsp.populations.paths import antigen_of, parameter_path
@@ -62,8 +62,8 @@ def nominal(
         PopulationError: If the cohort lacks the target of the molecule, or a value is missing.
     """
     shipped = (physiology(), molecule.parameters, *cohort.parameters)
-    files = (*shipped, *overrides)
-    user_files = files[len(shipped) :]
+    user_files = tuple(overrides)
+    files = (*shipped, *user_files)
     entries = _overridden(merged(shipped), user_files)
     _check_antigen(molecule, cohort, entries)
     rows = {
@@ -90,6 +90,7 @@ def nominal(
         mixtures=check_mixtures(
             [m for file in files for m in file.mixtures], rows, entries, overridden
         ),
+        overrides=user_files,
     )
     table.complete(table.values)  # raises if a value is missing
     return table
@@ -128,7 +129,8 @@ def row(entry: Entry) -> ParameterRow:
     if not possible(entry.path, value):
         raise ConfigError(entry.where, f"the value must {rule(entry.path)}", repr(entry.value))
     law = distribution(entry, known.unit)
-    return ParameterRow(entry.path, known.unit, known.meaning, law, covariate_models(entry), entry)
+    models = covariate_models(entry) if entry.keep_spread else ()
+    return ParameterRow(entry.path, known.unit, known.meaning, law, models, entry)
 
 
 def _overridden(
@@ -138,16 +140,19 @@ def _overridden(
     out = dict(entries)
     for file in overrides:
         for path, entry in file.entries.items():
-            parameter_path(path, where=file.name)
-            out[path] = _overriding(entry, out.get(path))
+            unit = parameter_path(path, where=file.name).unit
+            out[path] = _overriding(entry, out.get(path), unit)
     return out
 
 
 _SPREAD = ("cv", "sd", "distribution", "low", "high")
 
 
-def _overriding(entry: Entry, before: Entry | None) -> Entry:
-    """Return a user entry; it inherits spread and covariate models that it does not define."""
+def _overriding(entry: Entry, before: Entry | None, unit: str) -> Entry:
+    """Entry of the user, with the earlier spread and covariate models unless it has its own.
+
+    An amount of 0 has no spread: 0 times any deviation is 0.
+    """
     if before is None:
         return entry
     inherited = {}
@@ -155,14 +160,18 @@ def _overriding(entry: Entry, before: Entry | None) -> Entry:
         inherited = {key: getattr(before, key) for key in _SPREAD}
     if not entry.covariates:
         inherited["covariates"] = before.covariates
-    return dataclasses.replace(entry, **inherited)
+    changed = dataclasses.replace(entry, **inherited)
+    if "distribution" in inherited and changed.distribution != "normal":
+        is_zero = parse(entry.value, unit, where=entry.where) == 0.0
+        changed = dataclasses.replace(changed, keep_spread=entry.keep_spread and not is_zero)
+    return changed
 
 
 def _varying(rows: Mapping[str, ParameterRow], files: Iterable[ParameterFile]) -> set[str]:
     """Return the paths of values that differ between patients."""
     mixtures: Iterable[Mixture] = (mixture for file in files for mixture in file.mixtures)
     in_mixtures = {p for mixture in mixtures for part in mixture.components for p in part.values}
-    return {p for p, row in rows.items() if p in in_mixtures or not isinstance(row.law, Fixed)}
+    return {p for p, row in rows.items() if p in in_mixtures or row.has_draw}
 
 
 def _check_antigen(molecule: Molecule, cohort: Cohort, entries: Mapping[str, Entry]) -> None:

@@ -280,9 +280,47 @@ def test_changes_of_an_arm_apply_to_all_patients_and_derived_values(tebentafusp)
 
 
 def test_change_of_tumor_cells_changes_the_tumor_volume(mosunetuzumab):
-    some = sample(mosunetuzumab, [1, 2], seed=1, periods=1)
-    bigger = some.changed({"tumor.cells": "2e5 Mcell"}, where="test.toml: arms.a")
+    one = typical(mosunetuzumab, periods=1)
+    bigger = one.changed({"tumor.cells": "2e5 Mcell"}, where="test.toml: arms.a")
     np.testing.assert_allclose(bigger.parameters.model.tissues.volume[:, 2], 0.049)
+
+
+def test_changed_value_keeps_the_deviation_of_each_patient(mosunetuzumab):
+    some = sample(mosunetuzumab, np.arange(40), seed=1, periods=1)
+    path = "t_cells.k_act"
+    before = mosunetuzumab.rows[path]
+    assert np.ptp(some.sampled[path]) > 0
+    half = some.changed({path: f"{before.value / 2!r} {before.unit}"}, where="test.toml: arms.a")
+    np.testing.assert_allclose(half.sampled[path], some.sampled[path] / 2, rtol=1e-12)
+    for other in set(some.sampled) - {path}:
+        np.testing.assert_array_equal(half.sampled[other], some.sampled[other], err_msg=other)
+
+
+def test_file_of_the_user_gives_what_the_change_of_an_arm_gives(mosunetuzumab, tmp_path):
+    file = tmp_path / "mine.toml"
+    for path, value in (("t_cells.k_act", "1 1/day"), ("disposition.V1", "4 L")):
+        group, _, name = path.partition(".")
+        file.write_text(f'[{group}]\n{name} = "{value}"\n')
+        some = sample(mosunetuzumab, np.arange(40), seed=1, periods=1)
+        table = nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [user_file(file)])
+        again = sample(table, np.arange(40), seed=1, periods=1)
+        changed = some.changed({path: value}, where="test.toml: arms.a")
+        assert equal(changed.parameters, again.parameters)
+
+
+def test_value_without_spread_is_the_same_in_all_and_changes_no_other(mosunetuzumab, tmp_path):
+    some = sample(mosunetuzumab, np.arange(40), seed=1, periods=1)
+    for path, text in (
+        ("disposition.V1", '[disposition]\nV1 = { value = "4 L", keep_spread = false }\n'),
+        ("targets.baseline.normal.blood", '[targets.baseline.normal]\nblood = "0 Mcell"\n'),
+    ):
+        (tmp_path / "mine.toml").write_text(text)
+        own = user_file(tmp_path / "mine.toml")
+        table = nominal(mosunetuzumab.molecule, mosunetuzumab.cohort, [own])
+        fixed = sample(table, np.arange(40), seed=1, periods=1)
+        differ = [p for p in some.sampled if not np.array_equal(some.sampled[p], fixed.sampled[p])]
+        assert differ == [path]
+        assert np.ptp(fixed.sampled[path]) == 0
 
 
 def test_error_for_a_wrong_change_names_the_arm(mosunetuzumab):
