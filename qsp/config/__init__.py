@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qsp.config.config import Config, Source
-from qsp.config.load import load
+from qsp.config.load import checked, load
 from qsp.config.patients import Roster
 from qsp.config.renamed import RenamedKeyWarning
 
-__all__ = ["Config", "RenamedKeyWarning", "Roster", "Source", "load"]
+__all__ = ["Config", "RenamedKeyWarning", "Roster", "Source", "checked", "load"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -17,6 +17,7 @@ from qsp.config.patients import of_patients
 from qsp.config.reactions import Reactions
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
+from qsp.molecules import ParameterFile, parameter_file
 from qsp.trial import DoseTableFormat, Trial, read_dose_table
 from qsp.trial.regimen import Arm
 from qsp.units import parse
@@ -85,6 +86,14 @@ class Config(tables.Table):
         ],
         Rule("be a list of times with units", 'Write visits = ["42 day", "84 day"], for example'),
     ] = ()
+    parameters: Annotated[
+        dict[str, dict[str, Any]],
+        BeforeValidator(tables.parameter_values),
+        Rule(
+            "be a table of parameter values",
+            'Write "t_cells.k_act" = "1.2 1/day" below [parameters], for example',
+        ),
+    ] = Field(default_factory=dict)
     response: Annotated[
         Literal["lugano", "recist"],
         Rule("be lugano or recist", 'Write response = "lugano" for lymphoma, else "recist"'),
@@ -130,6 +139,18 @@ class Config(tables.Table):
     def notes(self) -> tuple[str, ...]:
         """Sentences about the patients of the run that the user should know."""
         return self._notes
+
+    @property
+    def parameter_files(self) -> tuple[ParameterFile, ...]:
+        """The parameter values of the config as a file of the user; empty if it has none.
+
+        Raises:
+            ConfigError: If an entry breaks a rule of parameter files.
+        """
+        if not self.parameters:
+            return ()
+        name = f"{self.source.file.name}: parameters"
+        return (parameter_file(self.parameters, name, status="user"),)
 
     @property
     def visit_times(self) -> tuple[float, ...]:

@@ -43,6 +43,23 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     text = _text(file)
     data, source = _renamed_and_overridden(file, text, overrides)
     data.setdefault("name", file.stem)
+    return checked(data, source, patients)
+
+
+def checked(data: dict[str, Any], source: Source, patients: Roster | None = None) -> Config:
+    """Check the tables of a config, wherever they come from.
+
+    Args:
+        data: Tables as TOML gives them, with a name.
+        source: File, text and overrides; the file need not exist, but paths are relative to it.
+        patients: Patients of the run; they replace the number of patients in the tables.
+
+    Returns:
+        The config, with every rule checked: `Config.trial` does not fail.
+
+    Raises:
+        ConfigError: At the first error, with file, key, rule, value and remedy.
+    """
     try:
         table = _patients_of_table(data, source)
         asked = _set_patients(data, source, table, patients)
@@ -61,6 +78,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
         if isinstance(error, LengthError):
             named = source.shortened(named, error.needed)
         raise named from None
+    _ = config.parameter_files  # raises errors that name the file already
     return config
 
 

@@ -119,7 +119,7 @@ def first_error(error: ValidationError, model: type[BaseModel], source: Source) 
         near = suggest(str(parts[-1]), known)
         todo = f"{near} Keys here: {', '.join(known)}".strip()
         if len(parts) == 1 and not near and isinstance(worst["input"], Mapping):
-            todo += ". Values of the model go in a file: qsp run CONFIG --parameters FILE.toml"
+            todo += ". Values of the model go in [parameters], or in a file for --parameters"
         return ConfigError(where, f"{key} must be a known key", "unknown", todo)
     kind, rule = _descend(model, parts)
     advice = rule.todo.replace("KEY", next(str(p) for p in parts[::-1] if isinstance(p, str)))

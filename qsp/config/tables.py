@@ -49,6 +49,19 @@ def _flattened(value: Any) -> Any:
     return flat
 
 
+def parameter_values(table: Any) -> Any:
+    """Return nested tables of parameter values as one table: path to a table with `value`."""
+    if not isinstance(table, dict):
+        return table
+    flat: dict[str, Any] = {}
+    for name, inner in table.items():
+        if isinstance(inner, dict) and not {"value", "scale"} & set(inner):
+            flat.update({f"{name}.{path}": leaf for path, leaf in parameter_values(inner).items()})
+        else:
+            flat[name] = inner if isinstance(inner, dict) else {"value": inner}
+    return flat
+
+
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 Time = Annotated[

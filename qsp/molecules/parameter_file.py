@@ -12,6 +12,7 @@ have `[[correlations]]` between entries and `[[mixtures]]` of subpopulations.
 from __future__ import annotations
 
 import dataclasses
+import math
 import reprlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ STATUSES = ("published", "assumed", "tuned")
 """Read in the cited source; assumed or recalled; fitted or adjusted to data."""
 
 _TEXTS = ("value", "source", "status", "note", "cv", "sd", "distribution", "low", "high")
-_KEYS = (*_TEXTS, "covariates", "replaces", "keep_spread")
+_KEYS = (*_TEXTS, "covariates", "replaces", "keep_spread", "scale")
 _TABLES = ("correlations", "mixtures")
 
 
@@ -48,6 +49,8 @@ class Entry:
         replaces: Whether the entry replaces that of an earlier file on purpose.
         keep_spread: False in a file of the user for a value that is the same in all patients,
             whatever spread and covariate models earlier files give.
+        scale: Factor of the value of each patient. In a file of the user it may be given without a
+            value: the value, spread and mixture of earlier files remain.
     """
 
     path: str
@@ -64,6 +67,7 @@ class Entry:
     covariates: tuple[Mapping[str, Any], ...] = ()
     replaces: bool = False
     keep_spread: bool = True
+    scale: float = 1.0
 
     @property
     def where(self) -> str:
@@ -171,7 +175,7 @@ def _entries(tree: Mapping[str, Any], prefix: str, file: str, status: str) -> It
             todo = 'Write { value = "1 L", status = "assumed" }'
             got = reprlib.repr(value)
             raise ConfigError(f"{file}: {path}", "the entry must be a table", got, todo)
-        elif "value" in value:
+        elif "value" in value or (status and "scale" in value):
             yield _entry(value, path, file, status)
         else:
             yield from _entries(value, f"{path}.", file, status)
@@ -184,7 +188,9 @@ def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry
         if key in table and not isinstance(table[key], str):
             todo = f'Write {key} = "{table[key]}", with its unit'
             raise ConfigError(where, f"{key} must be text in quotes", repr(table[key]), todo)
-    texts = {"status": status} | {key: table[key].strip() for key in _TEXTS if key in table}
+    texts = {"status": status, "value": ""} | {
+        key: table[key].strip() for key in _TEXTS if key in table
+    }
     covariates = tuple(_items(table, "covariates", where))
     entry = Entry(
         path=path,
@@ -192,6 +198,7 @@ def _entry(table: Mapping[str, Any], path: str, file: str, status: str) -> Entry
         covariates=covariates,
         replaces=table.get("replaces", False) is True,
         keep_spread=_keep_spread(table, where),
+        scale=_scale(table, where),
         **texts,
     )
     _check_provenance(entry, user=bool(status))
@@ -208,6 +215,18 @@ def _keep_spread(table: Mapping[str, Any], where: str) -> bool:
         rule = f"keep_spread must be absent with {own[0]}"
         raise ConfigError(where, rule, "false", "Remove one of them")
     return keep
+
+
+def _scale(table: Mapping[str, Any], where: str) -> float:
+    factor = table.get("scale", 1.0)
+    is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not is_number or not 0.0 <= factor < math.inf:
+        rule = "scale must be a number of 0 or more"
+        raise ConfigError(where, rule, repr(factor), "Write scale = 0.5, for example")
+    if "value" not in table and set(table) != {"scale"}:
+        rule = "scale must be alone in an entry without a value"
+        raise ConfigError(where, rule, f"with {', '.join(sorted(set(table) - {'scale'}))}")
+    return float(factor)
 
 
 def _check_provenance(entry: Entry, *, user: bool) -> None:

@@ -28,7 +28,7 @@ class ParameterRow:
         path: Path of the parameter.
         unit: Canonical unit.
         meaning: Meaning.
-        law: Distribution between patients.
+        law: Distribution between patients, before the scale of the entry.
         covariates: Covariate models.
         entry: Entry of the file.
     """
@@ -42,8 +42,8 @@ class ParameterRow:
 
     @property
     def value(self) -> float:
-        """Value in the file, the median between patients."""
-        return self.law.value
+        """Value of the file times its scale, the median between patients."""
+        return self.law.value * self.entry.scale
 
     @property
     def has_draw(self) -> bool:
@@ -138,7 +138,7 @@ def _report(row: ParameterRow) -> ReportRow:
     effects = [f"{model.covariate} model" for model in row.covariates]
     return ReportRow(
         path=row.path,
-        value=entry.value,
+        value=entry.value if entry.scale == 1.0 else f"{entry.scale:.6g} x {entry.value}",
         unit=row.unit,
         meaning=row.meaning,
         spread="; ".join([text for text in (row.law.description, *effects) if text]),

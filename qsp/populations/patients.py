@@ -127,7 +127,7 @@ class Population:
 def _values(
     table: ParameterTable, draws: Mapping[str, np.ndarray], covariates: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Values (patient,) by path: distribution, then mixtures, then covariate models."""
+    """Values (patient,) by path: distribution, then mixtures, covariate models and scale."""
     zero = np.zeros_like(draws["xi_patient"])
     values = {}
     for path, row in table.rows.items():
@@ -138,4 +138,6 @@ def _values(
     for path, row in table.rows.items():
         for model in row.covariates:
             values[path] = values[path] * model.effect(covariates)
+        if row.entry.scale != 1.0:
+            values[path] = values[path] * row.entry.scale
     return values

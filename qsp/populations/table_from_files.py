@@ -76,7 +76,7 @@ def nominal(
     _check_growth(cohort, rows)
     law = covariate_law(cohort)
     _check_covariates(law, rows.values(), cohort)
-    overridden = {path for file in user_files for path in file.entries}
+    replaced = {path for file in user_files for path, entry in file.entries.items() if entry.value}
     table = ParameterTable(
         molecule=molecule,
         cohort=cohort,
@@ -88,7 +88,7 @@ def nominal(
             known=(*entries, *law.names),
         ),
         mixtures=check_mixtures(
-            [m for file in files for m in file.mixtures], rows, entries, overridden
+            [m for file in files for m in file.mixtures], rows, entries, replaced
         ),
         overrides=user_files,
     )
@@ -126,7 +126,7 @@ def row(entry: Entry) -> ParameterRow:
     """
     known = parameter_path(entry.path, where=entry.file)
     value = np.asarray(parse(entry.value, known.unit, where=entry.where))
-    if not possible(entry.path, value):
+    if not possible(entry.path, value * entry.scale):
         raise ConfigError(entry.where, f"the value must {rule(entry.path)}", repr(entry.value))
     law = distribution(entry, known.unit)
     models = covariate_models(entry) if entry.keep_spread else ()
@@ -153,6 +153,8 @@ def _overriding(entry: Entry, before: Entry | None, unit: str) -> Entry:
 
     An amount of 0 has no spread: 0 times any deviation is 0.
     """
+    if not entry.value:
+        return _scaled(entry, before)
     if before is None:
         return entry
     inherited = {}
@@ -165,6 +167,16 @@ def _overriding(entry: Entry, before: Entry | None, unit: str) -> Entry:
         is_zero = parse(entry.value, unit, where=entry.where) == 0.0
         changed = dataclasses.replace(changed, keep_spread=entry.keep_spread and not is_zero)
     return changed
+
+
+def _scaled(entry: Entry, before: Entry | None) -> Entry:
+    """The earlier entry, times the scale of an entry without a value."""
+    if before is None:
+        rule, todo = "scale must be that of a value in an earlier file", "Give the value"
+        raise ConfigError(entry.where, rule, "without a value", todo)
+    return dataclasses.replace(
+        before, scale=before.scale * entry.scale, file=entry.file, status=entry.status
+    )
 
 
 def _varying(rows: Mapping[str, ParameterRow], files: Iterable[ParameterFile]) -> set[str]:

@@ -117,7 +117,8 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
     config = load(request.config, request.overrides, _roster(covariates))
     molecule = molecules.load(config.molecule_file or config.molecule)
     own = () if request.parameters is None else (user_file(request.parameters),)
-    table = nominal(molecule, read_cohort(config.population_file), own)
+    overrides = (*config.parameter_files, *own)
+    table = nominal(molecule, read_cohort(config.population_file), overrides)
     trial = config.trial(molecule.molecular_weight)
     if request.typical:
         trial = _of_typical(trial, config)
