@@ -76,8 +76,8 @@ def run(
 
     # With --no-cache, a run still uses a cache that JAX was configured to use.
     cache_dir = _cache_compiled_programs() if cache else jax_cache_dir()
-    from qsp.cli.progress import ProgressBar
     from qsp.cli.tables import print_results
+    from qsp.run.progress_bar import ProgressBar
 
     with contextlib.nullcontext() if quiet else ProgressBar(console) as progress:
         results = runs.run_into(out, prepared, force=force, progress=progress, cache_dir=cache_dir)
@@ -206,8 +206,8 @@ def escalate(  # noqa: PLR0913
     """Simulate dose-escalation trials that enroll patients of a run; its arms are dose levels."""
     from qsp import designs
     from qsp import run as runs
-    from qsp.cli.progress import ProgressBar
     from qsp.cli.tables import print_escalation
+    from qsp.run.progress_bar import ProgressBar
 
     options = {"target": target, "largest": largest, "cohort_size": cohort, "stop_at": stop_at}
     chosen = designs.named(design, **options)

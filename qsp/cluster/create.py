@@ -98,7 +98,7 @@ def create_run(
 
 def input_files(prepared: Prepared) -> tuple[Path, ...]:
     """Return the absolute paths of all files that a run reads, each once."""
-    request, config = prepared.request, prepared.config
+    request, config = prepared.file_request, prepared.config
     table = config.dose_table
     optional = (
         config.molecule_file,
@@ -132,7 +132,7 @@ def copy_inputs(prepared: Prepared, run: Path) -> tuple[Request, dict[str, str]]
     def copy_of(path: Path | None) -> Path | None:
         return None if path is None else copies[path.resolve()]
 
-    request = prepared.request
+    request = prepared.file_request
     copied = dataclasses.replace(
         request,
         config=copies[prepared.config.source.file.resolve()],
@@ -166,7 +166,7 @@ def _check(prepared: Prepared, size: int, block: int) -> None:
             raise ConfigError(
                 where, f"{name} must be at least 1", value, f"Write {BLOCK}, for example"
             )
-    if prepared.request.typical:
+    if prepared.typical:
         rule = "a run in shards must have sampled patients"
         raise ConfigError(where, rule, "--typical", "Use qsp run")
     if size < patients and any(arm.is_individual for arm in prepared.trial.arms):

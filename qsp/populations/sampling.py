@@ -65,11 +65,11 @@ def typical(table: ParameterTable, *, periods: int) -> Population:
         table: Parameter table of a molecule in a cohort.
         periods: Number of dose periods.
     """
-    return at_draws(table, {}, count=1, periods=periods)
+    return at_draws(table, {}, ids=np.zeros(1, np.int64), periods=periods)
 
 
 def at_draws(
-    table: ParameterTable, draws: Mapping[str, np.ndarray], *, count: int, periods: int
+    table: ParameterTable, draws: Mapping[str, np.ndarray], *, ids: np.ndarray, periods: int
 ) -> Population:
     """Population of patients with chosen draws; draws that are not given are 0.
 
@@ -80,15 +80,16 @@ def at_draws(
         table: Parameter table of a molecule in a cohort.
         draws: Standard normal draws (patient,) by name: path of a parameter, name of a covariate
             or of a mixture, or ``xi_patient``.
-        count: Number of patients.
+        ids: Patient numbers (patient,).
         periods: Number of dose periods.
     """
+    count = len(ids)
     names = (*table.rows, *table.covariates.names, "xi_patient")
     every = {name: np.zeros(count) for name in names}
     every["covariates.sex"] = np.full(count, -np.inf if table.covariates.female > 0.5 else np.inf)
     return Population.at(
         table,
-        np.arange(count, dtype=np.int64),
+        ids,
         {**every, **draws},
         individual={},
         xi_dose=np.zeros((count, periods)),

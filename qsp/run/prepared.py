@@ -5,7 +5,7 @@ Errors in the input are reported here, before anything is compiled.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
 from qsp.populations import (
     CovariateTable,
     ParameterTable,
+    at_draws,
     nominal,
     read_cohort,
     read_covariates,
@@ -48,7 +49,7 @@ class Prepared:
     """A run that is ready to be simulated.
 
     Args:
-        request: Request of the run.
+        request: Request of the command line; None for a trial from Python.
         config: Config with its overrides.
         table: Parameters of the molecule in the population.
         trial: Trial that the config describes.
@@ -57,9 +58,12 @@ class Prepared:
         trajectories: Ids of the patients whose trajectories are stored.
         system: Equations.
         method: Numerical method.
+        typical: Whether the run is of the typical patient, who attends every visit.
+        draws: Standard normal draws (patient,) by name in place of sampled ones; those that are not
+            given are 0. None where patients are sampled.
     """
 
-    request: Request
+    request: Request | None
     config: Config
     table: ParameterTable
     trial: Trial
@@ -68,11 +72,25 @@ class Prepared:
     trajectories: np.ndarray
     system: System
     method: Method
+    typical: bool = False
+    draws: Mapping[str, np.ndarray] | None = None
 
     @functools.cached_property
     def cohort(self) -> Cohort:
         """The patients of the run."""
         return _cohort(self)
+
+    @property
+    def file_request(self) -> Request:
+        """The request of a run whose input is in files.
+
+        Raises:
+            ConfigError: If the trial comes from Python.
+        """
+        if self.request is None:
+            rule, todo = "the trial must be in a config file", "Write it with Trial.to_toml"
+            raise ConfigError(self.config.name, rule, "a trial from Python", todo)
+        return self.request
 
     def some(self, most: int) -> "Prepared":
         """Return a run of the first patients if there are more than `most`, else the run itself."""
@@ -99,7 +117,12 @@ class Prepared:
         """Return a run of some of the patients, who must not have individual doses."""
         trial = dataclasses.replace(self.trial, patients=len(ids))
         covariates = self.covariates and self.covariates.subset(ids)
-        return dataclasses.replace(self, ids=ids, trial=trial, covariates=covariates)
+        part = dataclasses.replace(self, ids=ids, trial=trial, covariates=covariates)
+        if self.draws is None:
+            return part
+        chosen = np.isin(self.ids, ids)
+        draws = {name: values[chosen] for name, values in self.draws.items()}
+        return dataclasses.replace(part, draws=draws)
 
 
 def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
@@ -119,27 +142,56 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
     own = () if request.parameters is None else (user_file(request.parameters),)
     overrides = (*config.parameter_files, *own)
     table = nominal(molecule, read_cohort(config.population_file), overrides)
+    prepared = assemble(config, table, request=request, covariates=covariates)
+    # Sampling finds errors in the patients; a run in one piece uses the same sample later.
+    _ = prepared.some(FIRST if in_parts else BLOCK).cohort
+    return prepared
+
+
+def assemble(  # noqa: PLR0913
+    config: Config,
+    table: ParameterTable,
+    *,
+    request: Request | None = None,
+    covariates: CovariateTable | None = None,
+    typical: bool = False,
+    draws: Mapping[str, np.ndarray] | None = None,
+) -> Prepared:
+    """Combine a config and a parameter table to a run that is ready to be simulated.
+
+    Args:
+        config: Config with its overrides.
+        table: Parameters of the molecule in the population.
+        request: Request of the command line; None for a trial from Python.
+        covariates: Covariates of the user's patients, if any.
+        typical: Whether the run is of the typical patient.
+        draws: Standard normal draws in place of sampled ones; see `Prepared`.
+
+    Raises:
+        ConfigError: If the doses do not fit the molecule, the population or the method.
+    """
+    typical = typical or (request is not None and request.typical)
+    molecule = table.molecule
     trial = config.trial(molecule.molecular_weight)
-    if request.typical:
+    if typical:
         trial = _of_typical(trial, config)
     _check_routes(trial, molecule, config)
     _check_competitor(trial, table, config)
     method = _method(config)
-    ids = np.zeros(1, int) if request.typical else _array(config.patient_ids)
-    prepared = Prepared(
+    ids = np.zeros(1, int) if typical else _array(config.patient_ids)
+    return Prepared(
         request=request,
         config=config,
         table=table,
         trial=trial,
         covariates=covariates,
         ids=ids,
-        trajectories=_trajectories(config, ids, typical_only=request.typical),
+        trajectories=_trajectories(config, ids, typical_only=typical),
         system=System(_structure(config, method, table)),
         method=method,
+        typical=typical,
+        draws=draws,
     )
-    # Sampling reveals errors in the parameters; a run in one part reuses this sample.
-    _ = prepared.some(FIRST if in_parts else BLOCK).cohort
-    return prepared
 
 
 def _roster(covariates: CovariateTable | None) -> Roster | None:
@@ -197,8 +249,10 @@ def _of_typical(trial: Trial, config: Config) -> Trial:
 def _cohort(prepared: Prepared) -> Cohort:
     config, table = prepared.config, prepared.table
     periods = most_periods(prepared.trial)
-    if prepared.request.typical:
+    if prepared.typical:
         people = typical(table, periods=periods)
+    elif prepared.draws is not None:
+        people = at_draws(table, prepared.draws, ids=prepared.ids, periods=periods)
     else:
         people = sample(
             table, prepared.ids, seed=config.seed, periods=periods, covariates=prepared.covariates

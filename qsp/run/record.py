@@ -109,7 +109,7 @@ def run_record(prepared: Prepared) -> RunRecord:
         git_commit=git_commit(),
         name=config.name,
         title=config.title or "",
-        request=request_record(prepared.request, config),
+        request=prepared.request and request_record(prepared.request, config),
         config=config.model_dump(mode="json"),
         data_files=_digests(prepared),
         seed=config.seed,
@@ -189,8 +189,10 @@ def _is_unused(key: str, request: Request) -> bool:
 
 def _digests(prepared: Prepared) -> dict[str, str]:
     """SHA-256 of the tables of data, whose content the config does not hold."""
-    config, covariates = prepared.config, prepared.request.covariates
-    files = {} if covariates is None else {"covariates": covariates}
+    config, request = prepared.config, prepared.request
+    files = {}
+    if request is not None and request.covariates is not None:
+        files["covariates"] = request.covariates
     if config.dose_table is not None:
         files["dose_table"] = config.source.file.parent / config.dose_table.file
     return {role: hashlib.sha256(path.read_bytes()).hexdigest() for role, path in files.items()}

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from qsp.cli import app as cli
-from qsp.cli.progress import ProgressBar
 from qsp.designs import BOIN
 from qsp.results import save
 from qsp.run import folder
+from qsp.run.progress_bar import ProgressBar
 from tests import synthetic
 from tests.run.conftest import call
 
