@@ -1,8 +1,120 @@
 """In-silico trials of T-cell-engaging bispecifics: step-up dosing, cytokines, CRS, response.
 
-For research, not for clinical decisions. Importing this package imports no solver. `qsp.run` runs
-a config and writes a folder of results; `qsp.simulation.simulate` simulates a trial in a cohort and
-returns a dataset.
+For research, not for clinical decisions. Importing this package imports no solver and changes no
+setting of JAX; the names below are loaded when they are used.
+
+::
+
+    import qsp
+
+    drug = qsp.molecule("mosunetuzumab")
+    people = qsp.population("nhl").sample(200, molecule=drug, seed=1)
+    step = qsp.regimen(qsp.iv("1 mg", day=1, over="4 h"), qsp.iv("60 mg", day=8, over="4 h"))
+    run = qsp.simulate({"step": step}, people, days=28)
+    qsp.plots.crs_by_dose(run)
 """
 
-__version__ = "0.2.0"
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from qsp.version import __version__
+
+if TYPE_CHECKING:
+    from qsp import endpoints, plots
+    from qsp.api.drugs import molecule
+    from qsp.api.people import population
+    from qsp.api.regimens import civ, iv, regimen, sc
+    from qsp.api.rules import rules, when
+    from qsp.api.simulate import simulate
+    from qsp.api.supportive import (
+        anakinra,
+        anti_tnf,
+        dexamethasone,
+        hydrocortisone,
+        jak_inhibitor,
+        kinase_inhibitor,
+        methylprednisolone,
+        obinutuzumab,
+        prednisolone,
+        prednisone,
+        siltuximab,
+        tocilizumab,
+    )
+    from qsp.api.trials import Trial, read
+    from qsp.errors import QSPError
+
+_SUPPORTIVE = (
+    "anakinra",
+    "anti_tnf",
+    "dexamethasone",
+    "hydrocortisone",
+    "jak_inhibitor",
+    "kinase_inhibitor",
+    "methylprednisolone",
+    "obinutuzumab",
+    "prednisolone",
+    "prednisone",
+    "siltuximab",
+    "tocilizumab",
+)
+_WHERE = {
+    "molecule": "api.drugs",
+    "population": "api.people",
+    "iv": "api.regimens",
+    "sc": "api.regimens",
+    "civ": "api.regimens",
+    "regimen": "api.regimens",
+    **dict.fromkeys(_SUPPORTIVE, "api.supportive"),
+    "when": "api.rules",
+    "rules": "api.rules",
+    "simulate": "api.simulate",
+    "Trial": "api.trials",
+    "read": "api.trials",
+    "QSPError": "errors",
+}
+"""Module of each public name."""
+_PACKAGES = ("endpoints", "plots")
+
+__all__ = [
+    "QSPError",
+    "Trial",
+    "__version__",
+    "anakinra",
+    "anti_tnf",
+    "civ",
+    "dexamethasone",
+    "endpoints",
+    "hydrocortisone",
+    "iv",
+    "jak_inhibitor",
+    "kinase_inhibitor",
+    "methylprednisolone",
+    "molecule",
+    "obinutuzumab",
+    "plots",
+    "population",
+    "prednisolone",
+    "prednisone",
+    "read",
+    "regimen",
+    "rules",
+    "sc",
+    "siltuximab",
+    "simulate",
+    "tocilizumab",
+    "when",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"qsp.{name}")
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"qsp.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

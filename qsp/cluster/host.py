@@ -12,9 +12,8 @@ import signal
 import threading
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-import qsp
+from qsp.version import PACKAGE, __version__
 
 PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "llvmlite", "numpy")
 """Packages whose version may change the last digits of results."""
@@ -29,11 +28,11 @@ asked for."""
 def environment() -> dict[str, str]:
     """Return package versions by name, and as `code` a digest of all source files of qsp."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"code": _code_digest(), "qsp": qsp.__version__, **versions}
+    return {"code": _code_digest(), "qsp": __version__, **versions}
 
 
 def _code_digest() -> str:
-    root = Path(qsp.__file__).parent
+    root = PACKAGE
     # An installed package has configs and populations here, a checkout does not. A plan has copies.
     data = {root / "shipped" / kind for kind in ("configs", "populations")}
     total = hashlib.sha256()

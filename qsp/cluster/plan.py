@@ -22,12 +22,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import qsp
 from qsp.cluster.atomic import read_json
 from qsp.cluster.host import environment
 from qsp.errors import ConfigError
 from qsp.run import folder
 from qsp.run.record import Request
+from qsp.version import PACKAGE
 
 if TYPE_CHECKING:  # reading a plan must not import the solver
     from qsp.results.zarr_store import Store
@@ -159,10 +159,7 @@ class Plan:
             got = ", ".join(
                 f"{n} {now[n][:12]} (plan: {self.environment.get(n)!s:.12})" for n in changed
             )
-            todo = (
-                f"This is {Path(qsp.__file__).parent}: use the version of the plan, "
-                "or make a new plan"
-            )
+            todo = f"This is {PACKAGE}: use the version of the plan, or make a new plan"
             raise ConfigError(str(self.run), rule, got, todo)
         found = file_digests(self.run, list(self.files))
         for name in (name for name in self.files if found[name] != self.files[name]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import xarray as xr
 
@@ -20,6 +20,15 @@ from qsp.errors import ConfigError, suggest
 
 P = ParamSpec("P")
 Labeled = TypeVar("Labeled", xr.Dataset, xr.DataArray)
+
+
+@runtime_checkable
+class HasDataset(Protocol):
+    """Results that hold a dataset, such as `xarray.DataTree` and the results of `qsp.simulate`."""
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return the dataset."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,8 @@ class Meaning:
 def endpoint(
     meaning: Meaning,
 ) -> Callable[
-    [Callable[Concatenate[xr.Dataset, P], Labeled]], Callable[Concatenate[xr.Dataset, P], Labeled]
+    [Callable[Concatenate[xr.Dataset, P], Labeled]],
+    Callable[Concatenate[xr.Dataset | HasDataset, P], Labeled],
 ]:
     """Declare the inputs and the result of an endpoint.
 
@@ -63,9 +73,12 @@ def endpoint(
 
     def declare(
         function: Callable[Concatenate[xr.Dataset, P], Labeled],
-    ) -> Callable[Concatenate[xr.Dataset, P], Labeled]:
+    ) -> Callable[Concatenate[xr.Dataset | HasDataset, P], Labeled]:
         @functools.wraps(function)
-        def checked(ds: xr.Dataset, /, *args: P.args, **kwargs: P.kwargs) -> Labeled:
+        def checked(
+            results: xr.Dataset | HasDataset, /, *args: P.args, **kwargs: P.kwargs
+        ) -> Labeled:
+            ds = dataset(results)
             for name, unit in meaning.needs.items():
                 require(ds, name, unit)
             return _described(function(without_dask(ds), *args, **kwargs), meaning)
@@ -74,6 +87,11 @@ def endpoint(
         return checked
 
     return declare
+
+
+def dataset(results: xr.Dataset | HasDataset) -> xr.Dataset:
+    """Return the dataset of results: of a tree, of `qsp.simulate`, or the dataset itself."""
+    return results if isinstance(results, xr.Dataset) else results.to_dataset()
 
 
 def require(ds: xr.Dataset, name: str, unit: str | None) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import crs, cytokines, exposure, response, tumor
+from qsp.endpoints.endpoint import HasDataset, dataset
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Grouping, Step, steps, with_steps
 from qsp.trial import protocol_day
@@ -59,17 +60,19 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
-def summary(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> list[Row]:
+def summary(
+    results: xr.Dataset | HasDataset, *, trial_size: int = interval.TRIAL_SIZE
+) -> list[Row]:
     """Return the endpoints of a run as rows, by arm and in the order of the doses.
 
     Args:
-        ds: Results with `best_response`.
+        results: Results with `best_response`.
         trial_size: Number of patients in the trial of the prediction intervals.
 
     Returns:
         One row per arm, dose period (or all doses, or visit) and metric.
     """
-    ds = with_steps(ds)
+    ds = with_steps(dataset(results))
     return [
         *_doses(ds, trial_size),
         *_rates(response.objective_response(ds, trial_size=trial_size), ANY, "objective_response"),

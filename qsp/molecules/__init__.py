@@ -1,6 +1,6 @@
 """Molecules as data files, and the reader of parameter files."""
 
-from qsp.molecules.molecule import Molecule, load, names, read
+from qsp.molecules.molecule import GROUPS, Molecule, load, names, read
 from qsp.molecules.parameter_file import (
     Component,
     Correlation,
@@ -12,6 +12,7 @@ from qsp.molecules.parameter_file import (
 )
 
 __all__ = [
+    "GROUPS",
     "Component",
     "Correlation",
     "Entry",

@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from qsp.endpoints.endpoint import HasDataset
 from qsp.plots.figure import Figure
 from qsp.trial import protocol_day
 
@@ -81,8 +82,12 @@ def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(function)
     def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        # The first argument of most figures is results, with or without groups.
+        first = [
+            value.to_dataset() if isinstance(value, HasDataset) else value for value in args[:1]
+        ]
         with matplotlib.rc_context(_STYLE):
-            return function(*args, **kwargs)
+            return function(*first, *args[1:], **kwargs)  # pyright: ignore[reportCallIssue]
 
     return with_style
 

@@ -1,12 +1,12 @@
 """The record of a trial: its arms with their planned doses and rules, as typed data."""
 
-import qsp
 from qsp.drugs import DRUGS, MOLECULE_KINDS
 from qsp.model import MODEL_VERSION
 from qsp.results.record import ArmRecord, DoseRecord, RegimenRecord, RunRecord
 from qsp.trial import Arm, Trial
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import Administration, Regimen
+from qsp.version import __version__
 
 MOST_REGIMENS = 10
 """Regimens of an arm that are recorded where patients have individual doses."""
@@ -22,7 +22,7 @@ _ROUTES = {
 def trial_record(trial: Trial) -> RunRecord:
     """Return the record of a trial; the parts that come from a config are empty."""
     return RunRecord(
-        qsp_version=qsp.__version__,
+        qsp_version=__version__,
         model_version=MODEL_VERSION,
         name=trial.name,
         molecule=trial.molecule,

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import qsp
 from qsp.results.record import MethodRecord, ParameterRecord, RequestRecord, RunRecord
+from qsp.version import PACKAGE
 
 if TYPE_CHECKING:
     from qsp.config import Config
@@ -152,7 +152,7 @@ def git_commit() -> str:
 
     The text is empty outside a checkout.
     """
-    root = Path(qsp.__file__).resolve().parent.parent
+    root = PACKAGE.resolve().parent
     try:
         if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
             return ""  # installed inside a checkout of another project

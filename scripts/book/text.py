@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
-from qsp.population.paths import ELEMENTS
+from qsp.populations.paths import ELEMENTS
+
 from qsp.report.references import bibliography
 
 KEY = re.compile(r"\b[A-Z][A-Za-z]+\d{4}\b")

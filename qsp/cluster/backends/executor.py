@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import qsp
 from qsp.cluster.plan import LOGS
 from qsp.errors import ConfigError
+from qsp.version import PACKAGE
 
 
 def submitit_executor(run: Path, cluster: Literal["slurm", "local"]) -> Any:
@@ -33,7 +33,7 @@ def submitit_executor(run: Path, cluster: Literal["slurm", "local"]) -> Any:
 @contextlib.contextmanager
 def same_code() -> Iterator[None]:
     """Let processes that start in this context import qsp from where this process did."""
-    root = str(Path(qsp.__file__).resolve().parents[1])
+    root = str(PACKAGE.resolve().parent)
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     settings = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
     before = {name: os.environ.get(name) for name in settings}

@@ -1,0 +1,371 @@
+"""Populations and their virtual patients: `qsp.population`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qsp import shipped
+from qsp.api import changes as edits
+from qsp.api.changes import Changes
+from qsp.api.drugs import Molecule, plain
+from qsp.errors import ConfigError, suggest
+from qsp.molecules import GROUPS
+from qsp.populations import (
+    Cohort,
+    ParameterTable,
+    at_draws,
+    nominal,
+    physiology,
+    read_cohort,
+    sample,
+)
+from qsp.populations import Population as Sampled
+from qsp.populations.draws import check_ids
+from qsp.populations.paths import parameter_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COVARIATE_UNITS = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """A disease with its patients, from which virtual patients are sampled.
+
+    Build one with `qsp.population`. Objects are immutable: `set` and `scale` return a changed copy.
+
+    Args:
+        cohort: Content of the file and of the files it extends.
+        file: Name or path, as given to `qsp.population`.
+        changes: Changed entries by path.
+    """
+
+    cohort: Cohort
+    file: str
+    changes: Changes = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the population."""
+        return self.cohort.name
+
+    def set(self, path: str, value: str | float, *, keep_spread: bool = True) -> Population:
+        """Return the population with another value of a parameter of disease or physiology.
+
+        Args:
+            path: Path such as ``"t_cells.k_act"`` or ``"tumor.cells"``.
+            value: Text with unit such as ``"0.48 1/hour"``, or a number in the canonical unit.
+            keep_spread: True for a new median, from which each patient keeps the deviation; False
+                for the same value in all patients.
+
+        Returns:
+            A changed copy.
+
+        Raises:
+            qsp.QSPError: If the path is unknown or belongs to the molecule, or the value has the
+                wrong unit.
+        """
+        self._check_owner(path)
+        new = edits.with_value(
+            self.changes, path, value, keep_spread=keep_spread, where=self._where
+        )
+        return dataclasses.replace(self, changes=new)
+
+    def scale(self, path: str, factor: float) -> Population:
+        """Return the population with a parameter multiplied by a factor in every patient.
+
+        The spread, a mixture and bounds scale with it.
+
+        Args:
+            path: Path such as ``"t_cells.k_act"``.
+            factor: Number of 0 or more.
+
+        Raises:
+            qsp.QSPError: If the path is unknown or belongs to the molecule, or the factor is
+                negative.
+        """
+        self._check_owner(path)
+        new = edits.with_scale(self.changes, path, factor, where=self._where)
+        return dataclasses.replace(self, changes=new)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        molecule: Molecule | str | Path,
+        seed: int = 0,
+        ids: Sequence[int] | None = None,
+    ) -> People:
+        """Sample virtual patients.
+
+        A patient depends on the seed and the patient number only: the first 50 of 200 patients are
+        the 50 patients of a smaller sample.
+
+        Args:
+            n: Number of patients, at least 1.
+            molecule: Molecule they are treated with, or its name; the parameters of patients
+                include those of the molecule.
+            seed: Seed, a whole number from 0 to 4294967295.
+            ids: Patient numbers; 0 to n - 1 by default.
+
+        Raises:
+            qsp.QSPError: If a number is out of range, or the population lacks the target of the
+                molecule.
+
+        Example:
+            >>> people = qsp.population("nhl").sample(200, molecule="mosunetuzumab", seed=1)
+        """
+        drug = plain(molecule)
+        if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+            todo = "Write sample(200, ...), for example"
+            raise ConfigError("sample", "n must be a whole number of at least 1", repr(n), todo)
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+            rule = "seed must be a whole number from 0 to 4294967295"
+            raise ConfigError("sample", rule, repr(seed), "Write seed=1, for example")
+        numbers = np.arange(n) if ids is None else check_ids(ids)
+        if len(numbers) != n:
+            rule = f"ids must be as many as n ({n})"
+            raise ConfigError("sample", rule, len(numbers), "Correct n or ids")
+        people = People(
+            molecule=dataclasses.replace(drug, changes={}),
+            population=dataclasses.replace(self, changes={}),
+            ids=tuple(sorted(numbers.tolist())),
+            seed=int(seed),
+            changes={**self.changes, **drug.changes},
+        )
+        _ = people.table  # raises an error if the files do not fit each other
+        return people
+
+    @property
+    def _where(self) -> str:
+        return f"population {self.name}"
+
+    def _check_owner(self, path: str) -> None:
+        parameter_path(path, where=self._where)
+        known = {path for file in self.cohort.parameters for path in file.entries}
+        known |= set(physiology().entries)
+        if path in known or path.partition(".")[0] not in GROUPS:
+            return
+        rule = f"{path} must be a parameter of the population"
+        todo = "Change it with qsp.molecule(...).set or .scale, or on the sampled people"
+        raise ConfigError(self._where, rule, "one of the molecule", todo)
+
+    def __repr__(self) -> str:
+        changed = f"; changed: {', '.join(self.changes)}" if self.changes else ""
+        return f"Population({self.name}: {self.cohort.title}{changed})"
+
+
+def population(name: str | Path) -> Population:
+    """Return a population.
+
+    Args:
+        name: Name of a population of the package, such as ``"nhl"``, or the path of a TOML file of
+            the same form.
+
+    Raises:
+        qsp.QSPError: If there is no such population, with the nearest names, or the file breaks a
+            rule.
+
+    Example:
+        >>> qsp.population("nhl").scale("t_cells.k_act", 0.5)
+    """
+    text = str(name)
+    path = Path(name) if text.endswith(".toml") else shipped.find("populations", text)
+    if path is None:
+        known = shipped.names("populations")
+        todo = f"{suggest(text, known)} Known are {', '.join(known)}".strip()
+        rule = "the name must be that of a population or a TOML file"
+        raise ConfigError("population", rule, repr(text), todo)
+    return Population(read_cohort(path), text)
+
+
+@dataclasses.dataclass(frozen=True)
+class People:
+    """Virtual patients of a population, to be treated with one molecule.
+
+    Build them with `Population.sample`. Objects are immutable: `set`, `scale`, `at`, `typical` and
+    `select` return new ones.
+
+    Args:
+        molecule: The molecule.
+        population: The population.
+        ids: Patient numbers, increasing.
+        seed: Seed of the draws.
+        changes: Changed entries of molecule and population by path.
+        draws: Standard normal draws (patient,) by name in place of sampled ones; those that are not
+            given are 0. None where patients are sampled.
+        traced: Values that JAX traces, by path, in canonical units; only for `qsp.trajectory`.
+    """
+
+    molecule: Molecule
+    population: Population
+    ids: tuple[int, ...]
+    seed: int = 0
+    changes: Changes = dataclasses.field(default_factory=dict)
+    draws: Mapping[str, tuple[float, ...]] | None = None
+    traced: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def set(self, path: str, value: Any, *, keep_spread: bool = True) -> People:
+        """Return the patients with another value of a parameter of molecule or population.
+
+        The draws of the patients stay the same.
+
+        Args:
+            path: Path such as ``"synapse.alpha"``.
+            value: Text with unit, a number in the canonical unit, or a number that JAX traces, with
+                which `qsp.trajectory` computes derivatives.
+            keep_spread: True for a new median, from which each patient keeps the deviation; False
+                for the same value in all patients.
+
+        Raises:
+            qsp.QSPError: If the path is unknown or the value has the wrong unit.
+        """
+        if not isinstance(value, str) and edits.number(value) is None:
+            parameter_path(path, where="people")
+            return dataclasses.replace(self, traced={**self.traced, path: value})
+        new = edits.with_value(self.changes, path, value, keep_spread=keep_spread, where="people")
+        return dataclasses.replace(self, changes=new)
+
+    def scale(self, path: str, factor: float) -> People:
+        """Return the patients with a parameter multiplied by a factor in each of them.
+
+        Args:
+            path: Path such as ``"t_cells.k_act"``.
+            factor: Number of 0 or more.
+
+        Raises:
+            qsp.QSPError: If the path is unknown or the factor is negative.
+        """
+        new = edits.with_scale(self.changes, path, factor, where="people")
+        return dataclasses.replace(self, changes=new)
+
+    def at(self, draws: Mapping[str, Sequence[float] | np.ndarray | float]) -> People:
+        """Return patients with chosen draws in place of sampled ones.
+
+        Correlations are not imposed on the draws: they are the standard normal numbers from which
+        the value of each patient follows. All other draws are 0, as in the typical patient.
+
+        Args:
+            draws: Standard normal draws (patient,) by path of a parameter with spread, by name of a
+                covariate, or ``xi_patient`` for the random effect on the CRS thresholds.
+
+        Returns:
+            One patient per draw, with the numbers 0, 1, ...
+
+        Raises:
+            qsp.QSPError: If a name has no draw, or the numbers of draws differ.
+
+        Example:
+            >>> people.at({"t_cells.k_act": [-1.0, 0.0, 1.0]}).parameters["t_cells.k_act"]
+        """
+        rows, laws = self.table.rows, self.table.covariates.names
+        known = [*(path for path, row in rows.items() if row.has_draw), *laws, "xi_patient"]
+        arrays = {name: np.atleast_1d(np.asarray(z, float)) for name, z in draws.items()}
+        for name in arrays:
+            if name not in known:
+                got = "without spread" if name in rows else "unknown"
+                rule = f"{name} must be a parameter with spread, a covariate or xi_patient"
+                raise ConfigError("at", rule, got, suggest(name, known))
+        count = max((len(z) for z in arrays.values()), default=1)
+        for name, z in arrays.items():
+            if z.ndim != 1 or len(z) not in (1, count) or not np.isfinite(z).all():
+                rule = f"the draws of {name} must be 1 or {count} finite numbers"
+                raise ConfigError("at", rule, f"of shape {z.shape}", "Give one draw per patient")
+        chosen = {name: tuple(np.broadcast_to(z, count).tolist()) for name, z in arrays.items()}
+        return dataclasses.replace(self, ids=tuple(range(count)), draws=chosen)
+
+    @property
+    def typical(self) -> People:
+        """The typical patient: medians of covariates and parameters, and no random effects."""
+        return dataclasses.replace(self, ids=(0,), draws={})
+
+    @property
+    def is_typical(self) -> bool:
+        """Whether this is the typical patient alone."""
+        return self.draws is not None and not self.draws and len(self) == 1
+
+    def select(self, ids: Sequence[int]) -> People:
+        """Return some of the patients.
+
+        Args:
+            ids: Patient numbers of the selection.
+
+        Raises:
+            qsp.QSPError: If a number is not that of one of the patients.
+        """
+        missing = [number for number in ids if number not in self.ids]
+        if missing or not len(ids):
+            rule = "ids must be those of some of the patients"
+            raise ConfigError("select", rule, missing[0] if missing else "empty", "See people.ids")
+        kept = tuple(sorted(set(ids)))
+        places = [self.ids.index(number) for number in kept]
+        draws = self.draws and {
+            name: tuple(z[place] for place in places) for name, z in self.draws.items()
+        }
+        return dataclasses.replace(self, ids=kept, draws=draws)
+
+    @property
+    def covariates(self) -> pd.DataFrame:
+        """Covariates (patient, covariate): body weight, body surface, age and sex (1 female).
+
+        The units are in ``.attrs["units"]``, by column.
+        """
+        return self._frame(self.virtual().covariates, _COVARIATE_UNITS)
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Parameter values (patient, path) in canonical units.
+
+        Columns are the paths of the files of physiology, molecule and population. The units are in
+        ``.attrs["units"]``, by column.
+        """
+        units = {path: row.unit for path, row in self.table.rows.items()}
+        return self._frame(self.virtual().sampled, units)
+
+    @functools.cached_property
+    def table(self) -> ParameterTable:
+        """Parameter table of molecule and population with all changes.
+
+        Raises:
+            qsp.QSPError: If the files or the changes break a rule.
+        """
+        overrides = edits.files(self.changes, "parameters")
+        return nominal(self.molecule.source, self.population.cohort, overrides)
+
+    def virtual(self, periods: int = 1) -> Sampled:
+        """Return the patients as the simulation takes them.
+
+        Args:
+            periods: Number of dose periods, each with a random effect of its own.
+        """
+        ids = np.array(self.ids)
+        if self.draws is None:
+            return sample(self.table, ids, seed=self.seed, periods=periods)
+        draws = {name: np.array(z) for name, z in self.draws.items()}
+        return at_draws(self.table, draws, ids=ids, periods=periods)
+
+    def _frame(self, columns: Mapping[str, np.ndarray], units: Mapping[str, str]) -> pd.DataFrame:
+        import pandas as pd
+
+        index = pd.Index(self.ids, name="patient")
+        data = {name: np.broadcast_to(values, len(self)) for name, values in columns.items()}
+        frame = pd.DataFrame(data, index=index)
+        frame.attrs["units"] = {name: units[name] for name in frame.columns if name in units}
+        return frame
+
+    def __repr__(self) -> str:
+        count = "typical patient" if self.is_typical else f"{len(self)} patients"
+        changed = f"; changed: {', '.join(self.changes)}" if self.changes else ""
+        origin = f", seed {self.seed}" if self.draws is None else ""
+        name = f"{self.population.name} with {self.molecule.name}"
+        return f"People({count} of {name}{origin}{changed})"
