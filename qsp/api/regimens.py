@@ -328,7 +328,8 @@ def regimen(
     for each in (*doses, *drugs):
         if not isinstance(each, Dose | SupportiveDose):
             todo = 'Write qsp.iv("1 mg", over="4 h"), for example'
-            raise ConfigError("regimen", "a dose must be one of qsp.iv and such", repr(each), todo)
+            rule = "a dose must come from qsp.iv, sc, civ or a supportive drug"
+            raise ConfigError("regimen", rule, repr(each), todo)
     own = [dose for dose in doses if isinstance(dose, Dose)]
     drugs = (*(dose for dose in doses if isinstance(dose, SupportiveDose)), *drugs)
     if not own:
@@ -437,15 +438,10 @@ def _dose(
     _check_repeat(every, times, route)
     if over is not None:
         days_of(over, f"{route}: over")
-    if isinstance(day, str):
-        todo = "Write day=8 for the eighth day"
-        raise ConfigError(f"{route}: day", "the value must be a number", repr(day), todo)
-    if number(day) is not None:
-        text_of(day, "day", f"{route}: day")
     return Dose(
         route=route,
         amount=amount,
-        time=day - 1 if number(day) is None else float(day) - 1.0,
+        time=_start(day, f"{route}: day"),
         over=over,
         every=every,
         times=times,
@@ -453,6 +449,15 @@ def _dose(
         cap=cap,
         min_interval=min_interval,
     )
+
+
+def _start(day: Any, where: str) -> Any:
+    """Time since the first dose [day] of a protocol day, which JAX may trace."""
+    found = None if isinstance(day, str) else number(day)
+    if isinstance(day, str) or (found is not None and not math.isfinite(found)):
+        todo = "Write day=8 for the eighth day"
+        raise ConfigError(where, "the value must be a finite number", repr(day), todo)
+    return day - 1 if found is None else found - 1.0
 
 
 def _check_amount(amount: Any, unit: str, where: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qsp import shipped
 from qsp.api.drugs import Molecule
 from qsp.api.drugs import molecule as molecule_of
 from qsp.api.people import People
@@ -132,9 +133,9 @@ class Trial:
         """Tables of the config, with paths that hold in every folder."""
         tables = dump(self.config)
         folder = self.config.source.file.parent
-        for key in ("molecule", "population"):
-            if tables[key].endswith(".toml"):
-                tables[key] = os.path.abspath(folder / tables[key])
+        if tables["molecule"].endswith(".toml"):
+            tables["molecule"] = os.path.abspath(folder / tables["molecule"])
+        tables["population"] = _population_name(self.config)
         if "dose_table" in tables:
             tables["dose_table"]["file"] = os.path.abspath(folder / tables["dose_table"]["file"])
         return tables
@@ -203,8 +204,8 @@ def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:
     """Check that the trial includes every planned dose, in the words of a protocol."""
     from qsp.api.changes import number
 
-    found = number(days)
-    if isinstance(days, str) or found is None:
+    found = None if isinstance(days, str) else number(days)
+    if found is None:
         todo = "Write days=84, for example"
         raise ConfigError("simulate", "days must be a number", repr(days), todo)
     for name, arm in arms.items():
@@ -216,16 +217,22 @@ def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:
             raise ConfigError("simulate", f"{rule} on day {last:.6g}", got, todo)
 
 
+def _population_name(config: Config) -> str:
+    """Name of a population of the package, or the absolute path of another."""
+    path = Path(os.path.abspath(config.population_file))
+    root = shipped.folder("populations")
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix().removesuffix(".toml")
+    return str(path)
+
+
 def _people(config: Config) -> People:
     molecule = molecule_of(config.molecule_file or config.molecule)
     if config.molecule_file is None:
         molecule = Molecule(molecule.source, config.molecule)
-    population = population_of(str(config.population_file))
-    if config.has_shipped_population:
-        population = dataclasses.replace(population, file=config.population)
     return People(
         molecule=molecule,
-        population=population,
+        population=population_of(_population_name(config)),
         ids=tuple(config.patient_ids),
         seed=config.seed,
         changes=config.parameters,

@@ -1,0 +1,127 @@
+"""Results: what they print, differences of arms, files, endpoints and figures."""
+
+import jax
+import numpy as np
+import pytest
+
+import qsp
+from qsp.api.compare import _paired
+from qsp.api.simulate import prepare as prepared_of
+from qsp.run import Request, prepare
+from qsp.run import run as run_config
+
+K_ACT = "t_cells.k_act"
+
+
+def test_repr_names_arms_method_backend_failures_and_seconds(run):
+    text = repr(run)
+    for part in ("step, flat", "6 of nhl", "ROCK4, rtol 1e-05", "0 of 12 simulations"):
+        assert part in text
+    assert run.ds.attrs["backend"] in text
+
+
+def test_dataset_has_named_arms_and_periods(run):
+    assert run.ds.il6.sel(arm="step").dims == ("patient", "time")
+    assert run.arms == ("step", "flat")
+    assert run.failures == 0
+
+
+def test_endpoints_and_figures_take_results(run):
+    worst = qsp.endpoints.crs.incidence(run, by="any")
+    assert worst.equals(qsp.endpoints.crs.incidence(run.ds, by="any"))
+    assert worst.equals(qsp.endpoints.crs.incidence(run.tree, by="any"))
+    assert repr(qsp.endpoints.summary(run)) == repr(qsp.endpoints.summary(run.ds))
+    assert qsp.plots.crs_by_dose(run).axes
+    assert qsp.plots.waterfall(run).axes
+
+
+def test_difference_is_paired_and_counts_patients(run):
+    table = run.difference("step", "flat")
+    assert list(table.index) == ["any CRS", "CRS of grade 2 or higher", "response"]
+    rates = qsp.endpoints.crs.incidence(run, by="any", at_least=(1, 2)).value
+    for row, grade in zip(table.index[:2], (1, 2), strict=True):
+        for column, arm in (("first", "step"), ("second", "flat")):
+            assert table.loc[row, column] == pytest.approx(float(rates.sel(grade=grade, arm=arm)))
+    counts = table[["both", "first_only", "second_only", "neither"]]
+    np.testing.assert_array_equal(counts.sum(axis=1), table["patients"])
+    np.testing.assert_allclose(table["difference"], table["first"] - table["second"], atol=1e-15)
+    assert (run.difference("flat", "step")["difference"] == -table["difference"]).all()
+    assert table["difference"].abs().max() > 0
+
+
+def test_standard_error_is_that_of_a_mean_of_paired_differences():
+    first = np.array([1, 1, 0, 0, 1, np.nan, 1.0])
+    second = np.array([1, 0, 1, 0, 0, 1.0, 0])
+    pairs = (first - second)[np.isfinite(first)]
+    found = _paired(first, second)
+    assert found["difference"] == pytest.approx(pairs.mean())
+    assert found["standard_error"] == pytest.approx(pairs.std() / np.sqrt(len(pairs)))
+    assert found["patients"] == 6
+
+
+def test_saved_run_is_read_again(run, tmp_path):
+    out = run.save(tmp_path / "runs" / "mine")
+    assert {path.name for path in out.iterdir()} == {"results.nc", "report.html", "summary.csv"}
+    assert run.report() == out / "report.html"
+    again = qsp.read(out)
+    assert again.difference("step", "flat").equals(run.difference("step", "flat"))
+    np.testing.assert_array_equal(again.ds.il6, run.ds.il6)
+    with pytest.raises(qsp.QSPError, match="must not exist"):
+        run.save(out)
+    assert run.save(out, force=True) == out
+
+
+def test_run_of_the_written_config_is_the_same(arms, people, run, tmp_path):
+    trial = qsp.Trial.of(arms, people, days=28, visits=[14, 28])
+    trial.to_toml(tmp_path / "trial.toml")
+    ds = run_config(prepare(Request(tmp_path / "trial.toml"))).to_dataset()
+    for name, values in run.ds.data_vars.items():
+        np.testing.assert_array_equal(ds[name].values, values.values, err_msg=str(name))
+
+
+def test_three_ways_to_halve_a_parameter_agree(arms, people, tmp_path):
+    trial = qsp.Trial.of({"step": arms["step"]}, people, days=28)
+    trial.to_toml(tmp_path / "trial.toml")
+    (tmp_path / "mine.toml").write_text('[t_cells]\nk_act = "0.48 1/hour"\n')
+    by_scale = qsp.Trial.of({"step": arms["step"]}, people.scale(K_ACT, 0.5), days=28)
+    by_arm = f'arms.step.parameters={{"{K_ACT}" = "0.48 1/hour"}}'
+    ways = [
+        prepared_of(by_scale),
+        prepare(Request(tmp_path / "trial.toml", parameters=tmp_path / "mine.toml")),
+        prepare(Request(tmp_path / "trial.toml", [by_arm])),
+    ]
+    values = [way.cohort.parameters[0].model.t_cells.k_act for way in ways]
+    assert np.ptp(values[0]) > 0
+    before = prepared_of(trial).cohort.parameters[0].model.t_cells.k_act
+    for each in values:
+        np.testing.assert_allclose(each, before / 2, rtol=1e-12)
+    leaves = [way.cohort.parameters[0] for way in ways]
+    for other in leaves[1:]:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), leaves[0], other)
+
+
+def test_typical_patient_and_chosen_draws_are_simulated(arms, people, run):
+    one = qsp.simulate({"flat": arms["flat"]}, people.typical, days=28, progress=False)
+    assert one.ds.sizes["patient"] == 1
+    two = people.at({K_ACT: [-1, 0]})
+    pair = qsp.simulate({"flat": arms["flat"]}, two, days=28, progress=False)
+    np.testing.assert_allclose(pair.ds.il6.isel(patient=1), one.ds.il6.isel(patient=0), rtol=1e-6)
+    assert float(pair.ds.il6.isel(patient=0).max()) < float(one.ds.il6.max())
+
+
+def test_progress_of_the_caller_is_told(arms, people, run):
+    class Counter:
+        total = done = 0
+
+        def compiled(self, seconds):
+            pass
+
+        def start(self, sims):
+            self.total = sims
+
+        def advance(self, sims):
+            self.done += sims
+
+    counter = Counter()
+    qsp.simulate(arms, people, days=28, visits=[14, 28], progress=counter)
+    assert counter.total == counter.done == 12
