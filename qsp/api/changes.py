@@ -1,4 +1,4 @@
-"""Changes of parameter values: entries of a file of the user, as data."""
+"""Changes of parameter values: entries of a user file, as data."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def with_scale(
 
 
 def files(changes: Changes, name: str) -> tuple[ParameterFile, ...]:
-    """Return the changes as a file of the user; none if there are no changes."""
+    """Return the changes as a user file; none if there are no changes."""
     return (parameter_file(changes, name, status="user"),) if changes else ()
 
 

@@ -181,7 +181,7 @@ def population(name: str | Path) -> Population:
     if path is None:
         known = shipped.names("populations")
         todo = f"{suggest(text, known)} Known are {', '.join(known)}".strip()
-        rule = "the name must be that of a population or a TOML file"
+        rule = "the name must be a population or a TOML file"
         raise ConfigError("population", rule, repr(text), todo)
     return Population(read_cohort(path), text)
 
@@ -305,7 +305,7 @@ class People:
         """
         missing = [number for number in ids if number not in self.ids]
         if missing or not len(ids):
-            rule = "ids must be those of some of the patients"
+            rule = "ids must be ids of patients of the population"
             raise ConfigError("select", rule, missing[0] if missing else "empty", "See people.ids")
         kept = tuple(sorted(set(ids)))
         places = [self.ids.index(number) for number in kept]

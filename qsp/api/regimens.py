@@ -34,7 +34,7 @@ class Dose:
         times: Number of doses.
         periods: Name of each dose, or one name for all; empty until `qsp.regimen` names it.
         cap: Largest amount per patient of an amount per kg or m^2.
-        min_interval: Least time since the previous dose if a rule has delayed that.
+        min_interval: Minimum time after the previous dose if a rule has delayed that dose.
     """
 
     route: Literal["iv", "civ", "sc"]
@@ -315,7 +315,7 @@ def regimen(
             a new median, from which each patient keeps the deviation.
 
     Raises:
-        qsp.QSPError: If there is no dose of the molecule, or none on day 1.
+        qsp.QSPError: If the molecule has no dose, or none on day 1.
 
     Example:
         >>> qsp.regimen(

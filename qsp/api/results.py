@@ -88,7 +88,7 @@ class Results:
         for name in (first, second):
             if name not in self.arms:
                 todo = f"{suggest(name, self.arms)} Arms: {', '.join(self.arms)}".strip()
-                rule = "the name must be that of an arm of the run"
+                rule = "the name must be an arm of the run"
                 raise ConfigError("difference", rule, repr(name), todo)
         return difference(self._ds, first, second)
 

@@ -35,7 +35,7 @@ def when(
         doses: Steps of the action drop_back.
         parts: Parts of the action split.
         consecutive_visits: Visits in a row at which the conditions must hold.
-        max_times: Most uses of the rule in a patient.
+        max_times: Maximum number of times that the rule acts in a patient.
         limits: Limits of the drug: ``per_event``, ``window`` (a table with ``doses`` and
             ``within``), ``min_interval`` and ``max_times``.
 

@@ -142,7 +142,7 @@ class Config(tables.Table):
 
     @property
     def parameter_files(self) -> tuple[ParameterFile, ...]:
-        """The parameter values of the config as a file of the user; empty if it has none.
+        """The parameter values of the config as a user file; empty if it has none.
 
         Raises:
             ConfigError: If an entry breaks a rule of parameter files.

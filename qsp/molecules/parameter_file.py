@@ -47,9 +47,9 @@ class Entry:
         high: Upper bound of sampled values, as text.
         covariates: Covariate models of the value.
         replaces: Whether the entry replaces that of an earlier file on purpose.
-        keep_spread: False in a file of the user for a value that is the same in all patients,
+        keep_spread: False in a user file for a value that is the same in all patients,
             whatever spread and covariate models earlier files give.
-        scale: Factor of the value of each patient. In a file of the user it may be given without a
+        scale: Factor of the value of each patient. In a user file it may be given without a
             value: the value, spread and mixture of earlier files remain.
     """
 

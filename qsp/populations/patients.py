@@ -89,7 +89,7 @@ class Population:
     def changed(self, changes: Mapping[str, str], *, where: str) -> Population:
         """Return the same patients with other values of some parameters.
 
-        A change does what a file of the user with these values does: it replaces the median. A
+        A change does what a user file with these values does: it replaces the median. A
         patient keeps the draw, so that a log-normal value becomes new median * (old value / old
         median); a normal value keeps its distance from the median in standard deviations, and a
         logit-normal value the distance on the scale of the logit. A value without spread between
@@ -109,7 +109,7 @@ class Population:
         return self.overridden(ParameterFile(where, entries))
 
     def overridden(self, *files: ParameterFile) -> Population:
-        """Return the same patients, at the same draws, with further files of the user.
+        """Return the same patients, at the same draws, with further user files.
 
         Args:
             files: Files whose values override all earlier ones.

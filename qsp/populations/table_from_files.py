@@ -172,7 +172,7 @@ def _overriding(entry: Entry, before: Entry | None, unit: str) -> Entry:
 def _scaled(entry: Entry, before: Entry | None) -> Entry:
     """The earlier entry, times the scale of an entry without a value."""
     if before is None:
-        rule, todo = "scale must be that of a value in an earlier file", "Give the value"
+        rule, todo = "scale must apply to a value in an earlier file", "Give the value"
         raise ConfigError(entry.where, rule, "without a value", todo)
     return dataclasses.replace(
         before, scale=before.scale * entry.scale, file=entry.file, status=entry.status

@@ -14,12 +14,11 @@ from html import escape
 from pathlib import Path
 from types import ModuleType
 
-from qsp.populations.paths import fields, short
-
 from qsp import interventions, model, system
 from qsp.explain import equations as eq
 from qsp.explain.values import Files, shipped
 from qsp.model.synapse import Bridges, Complexes
+from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
 from scripts.book import html, inputs, text

@@ -7,10 +7,9 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from qsp.explain.values import Files
 from qsp.populations import derived
 from qsp.populations.paths import antigen_of, inputs
-
-from qsp.explain.values import Files
 from scripts.book import html, text
 from scripts.book.links import source_links
 from scripts.book.parameters import parameter_table

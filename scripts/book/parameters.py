@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qsp.populations.paths import fields, parameter_path
-
 from qsp.explain import equations as eq
 from qsp.explain.values import Files
+from qsp.populations.paths import fields, parameter_path
 from scripts.book import html, text
 from scripts.book.links import label_link
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from qsp.populations.paths import ELEMENTS
-
 from qsp.report.references import bibliography
 
 KEY = re.compile(r"\b[A-Z][A-Za-z]+\d{4}\b")

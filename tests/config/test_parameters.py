@@ -1,4 +1,4 @@
-"""Parameter values in a config: the same as a file of the user."""
+"""Parameter values in a config: the same as a user file."""
 
 import numpy as np
 import pytest
@@ -82,5 +82,5 @@ def test_malformed_entry_is_refused(entry, message, write):
 
 def test_scale_without_a_value_to_scale_is_refused(write):
     config = load(write(CONFIG + '[parameters]\n"binding.k_int_CD3" = { scale = 2 }\n'))
-    with pytest.raises(ConfigError, match="scale must be that of a value in an earlier file"):
+    with pytest.raises(ConfigError, match="scale must apply to a value in an earlier file"):
         table_of(config.parameter_files)

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from qsp.populations.paths import fields
 
 from qsp.explain.equations import collect
+from qsp.populations.paths import fields
 from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
 from scripts.book import html, pages, states, text
