@@ -17,6 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG_MODULE = 350
+"""Lines above which a module is worth a second look."""
+
 CHECKED = ("qsp", "tests", "docs", "benchmarks", "scripts", "configs", "populations", ".ci")
 DOCUMENTS = (".md", ".toml", ".txt", ".j2", ".bash", ".yml", "")
 SKIPPED = ("tests/old/", "benchmarks/results/", "scripts/check_style.py")
@@ -122,9 +125,21 @@ def misspelled(paths: Sequence[Path]) -> list[str]:
     return [line.replace(f"{ROOT}/", "") for line in lines if line.strip()]
 
 
+def long_modules(paths: Sequence[Path]) -> Iterator[str]:
+    """Advice on modules of the package that may hold two subjects; it is not a finding."""
+    for path in paths:
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith("qsp/") and path.suffix == ".py":
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > LONG_MODULE:
+                yield f"advice: {name} has {lines} lines; can it be two modules by subject?"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Print findings; 1 if there are any."""
+    """Print advice and findings; 1 if there are findings."""
     chosen = [Path(name).resolve() for name in arguments] or files()
+    for line in long_modules(chosen):
+        print(line)
     lines = [line for path in chosen for line in findings(path)] + misspelled(chosen)
     print("\n".join(lines) or f"{len(chosen)} files: no finding.")
     return int(bool(lines))

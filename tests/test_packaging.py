@@ -16,7 +16,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "qsp").rglob("*.py"))
 SCRIPTS = [".ci/run", "scripts/check", "scripts/quickstart", "scripts/try_wheel"]
 
-LONGEST_FILE = 350
 # Folders of a developer's machine; lower-case names only, so that paths of URLs pass.
 MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(work|root|home|Users)/\w")
 
@@ -79,11 +78,6 @@ for module in pkgutil.walk_packages(qsp.__path__, "qsp."):
 print(jax.config.jax_enable_x64)
 """
     assert python(code) == "False"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_module_is_short(path):
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
 
 
 def test_no_module_has_an_unspecific_name():
