@@ -36,7 +36,7 @@ from qsp.results import (
 )
 from qsp.results.record import ATTRIBUTE, MethodRecord
 from qsp.results.trial_record import trial_record
-from qsp.system import Parameters, System, program_kinds
+from qsp.system import Parameters, System, program_kinds, saveable
 from qsp.trial import (
     AdaptivePlan,
     AdministeredDoses,
@@ -145,6 +145,7 @@ def simulate(  # noqa: PLR0913
         prevalence_weight=people.prevalence_weight,
         implausible=~cohort.plausible,
         cytokine_baseline=np.stack([p.model.cytokines.baseline for p in cohort.parameters]),
+        saved=tuple(saveable()[path] for path in system.saved),
     )
     if whole:
         check_solved(outcomes(result, labels))

@@ -4,6 +4,7 @@ It implements `qsp.engine.interface.AbstractSystem`: a state, its derivative, do
 quantities to reduce, save and measure.
 """
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
 from qsp.typing import Scalar
+from qsp.units import Description, declarations
 
 MEASURED = ("il6", "tumor_change", "t_cells", "b_cells", "temperature")
 """Measurements at a visit that dosing rules can use."""
@@ -89,14 +91,22 @@ class Snapshot(eqx.Module):
     tumor_volume: Scalar
 
 
+class ExtendedSnapshot(Snapshot):
+    """Snapshot with further states and algebraic quantities, in the order of `System.saved`."""
+
+    saved: tuple[jax.Array, ...]
+
+
 class System(eqx.Module):
     """Model and supportive drugs.
 
     Args:
         structure: Structure of the model.
+        saved: Paths of further states and algebraic quantities in snapshots; see `saveable`.
     """
 
     structure: model.ModelStructure = model.ModelStructure()
+    saved: tuple[str, ...] = eqx.field(static=True, default=())
 
     def initial(self, p: Parameters) -> State:
         """Return the state before the first dose of any drug."""
@@ -168,7 +178,7 @@ class System(eqx.Module):
         """Return the values of a trajectory."""
         m, now = x.model, effects(x.supportive, p.supportive)
         making = m.cytokines.myeloid * steroid_factor(now, p.model.cytokines)
-        return Snapshot(
+        snapshot = Snapshot(
             drug_central=m.drug.soluble[BLOOD],
             cytokines=m.cytokines.blood,
             il1=il1(making, p.model.interleukin1),
@@ -177,6 +187,18 @@ class System(eqx.Module):
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
         )
+        return self._extended(snapshot, x, p) if self.saved else snapshot
+
+    def _extended(self, snapshot: Snapshot, x: State, p: Parameters) -> ExtendedSnapshot:
+        """The snapshot with further states and algebraic quantities."""
+        states = {item.path for item in declarations(model.State)}
+        now = None
+        if not states.issuperset(self.saved):
+            now = model.algebraic(x.model, p.model, self.structure)
+        saved = tuple(
+            operator.attrgetter(path)(x.model if path in states else now) for path in self.saved
+        )
+        return ExtendedSnapshot(**vars(snapshot), saved=saved)
 
     def measured(
         self,
@@ -206,6 +228,12 @@ class System(eqx.Module):
             "temperature": NORMAL_TEMPERATURE + fever(snapshot.crs_severity, levels[0]) * error[4],
         }
         return jnp.stack([values[name] for name in MEASURED])
+
+
+def saveable() -> dict[str, Description]:
+    """Return the states and algebraic quantities that snapshots may have, by path."""
+    kinds = (model.State, model.Algebraic)
+    return {item.path: item for kind in kinds for item in declarations(kind)}
 
 
 def program_kinds(kind: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,10 @@ from qsp.api.regimens import Quantity
 from qsp.api.results import Results
 from qsp.api.trials import Arms, Trial
 from qsp.engine.progress import NoProgress, Progress
+from qsp.errors import ConfigError, suggest
 from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.runs import run, run_into
+from qsp.system import saveable
 
 
 def simulate(
@@ -39,7 +42,8 @@ def simulate(
         days: Length of the trial, from the first dose [day].
         visits: Times at which the tumor is measured, since the first dose: numbers [day] or text
             such as ``"6 week"``; the end of the trial by default.
-        save: States and algebraic quantities whose time courses are added to the results.
+        save: States and algebraic quantities whose time courses are added to the results, such as
+            ``["t_cells.activated", "bridges"]``; the variables have their paths as names.
         method: Keys of ``[method]`` of a config, such as ``{"solver": "Kvaerno5", "rtol": 1e-7}``.
         progress: Whether a terminal or a notebook shows the progress, or an object that receives
             it.
@@ -65,7 +69,7 @@ def simulate_trial(
     trial: Trial, *, save: Sequence[str] = (), progress: Progress | bool = True
 ) -> Results:
     """Simulate a trial; see `simulate`."""
-    prepared = prepare(trial)
+    prepared = prepare(trial, save)
     with _shown(progress) as shown:
         if len(prepared.ids) <= BLOCK:
             return Results(run(prepared, shown))
@@ -74,17 +78,30 @@ def simulate_trial(
         return Results(run_into(out, prepared, progress=shown), temporary=folder)
 
 
-def prepare(trial: Trial) -> Prepared:
+def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
     """Return the run of a trial, with its equations and patients.
 
+    Args:
+        trial: The trial.
+        save: States and algebraic quantities whose time courses are added to the results.
+
     Raises:
-        ConfigError: If the doses do not fit the molecule, the population or the method.
+        ConfigError: If the doses do not fit the molecule, the population or the method, or a
+            quantity is unknown.
     """
+    save = (save,) if isinstance(save, str) else tuple(dict.fromkeys(save))
+    for path in save:
+        if path not in saveable():
+            rule = f"{path} must be a state or an algebraic quantity of the model"
+            todo = f"{suggest(path, saveable())} `qsp explain {path}` finds names".strip()
+            raise ConfigError("save", rule, "unknown", todo)
     people = trial.people
     draws = None
     if people.draws is not None:
         draws = {name: np.array(z) for name, z in people.draws.items()}
-    return assemble(trial.config, people.table, typical=people.is_typical, draws=draws)
+    prepared = assemble(trial.config, people.table, typical=people.is_typical, draws=draws)
+    system = dataclasses.replace(prepared.system, saved=save)
+    return dataclasses.replace(prepared, system=system) if save else prepared
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Variables by dimension (each has `units` and `long_name`):
 
 * ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
   t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories
+* ``(arm, patient, time, ...)``: further states and algebraic quantities by path, on request
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
   occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
   `dose_label dose_time dose_amount rash_index`
@@ -29,7 +30,9 @@ import xarray as xr
 from qsp.engine.trajectory import SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
+from qsp.populations.paths import ELEMENTS
 from qsp.trial.events import PeriodTable
+from qsp.units import Description
 
 OUTCOMES = ("ok", "implausible_parameters", "solver_failed", "not_run")
 OK, IMPLAUSIBLE, FAILED, NOT_RUN = range(4)
@@ -63,6 +66,7 @@ class Labels:
         prevalence_weight: (patient,): Weight of each patient in the population.
         implausible: (arm, patient): Whether the parameters are physiologically impossible.
         cytokine_baseline: (arm, patient, cytokine): Level before treatment [pg/mL].
+        saved: Further states and algebraic quantities of the trajectories, in their order.
     """
 
     arms: tuple[str, ...]
@@ -75,6 +79,7 @@ class Labels:
     prevalence_weight: np.ndarray
     implausible: np.ndarray
     cytokine_baseline: np.ndarray
+    saved: tuple[Description, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +145,7 @@ def bands(stored: xr.Dataset) -> dict[str, xr.DataArray]:
     count = stored.sizes["patient"]
     quantiles = stored.quantile(QUANTILES, dim="patient", keep_attrs=True)
     return {
-        f"{name}_quantiles": values.transpose("quantile", "arm", "time").assign_attrs(
+        f"{name}_quantiles": values.transpose("quantile", "arm", "time", ...).assign_attrs(
             long_name=f"{values.attrs['long_name']}: quantiles over {count} patients"
         )
         for name, values in quantiles.data_vars.items()
@@ -342,4 +347,12 @@ def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -
     time = _variable(("time",), labels.time, "day", "Time since the first dose")
     coords = _coordinates(labels)
     patients = coords["patient"][labels.kept]
-    return xr.Dataset(data, {"time": time, "patient": patients, "arm": coords["arm"]})
+    axes = {"time": time, "patient": patients, "arm": coords["arm"]}
+    for item, values in zip(labels.saved, getattr(snapshots, "saved", ()), strict=True):
+        solved = ok.reshape((*ok.shape, *[1] * len(item.dims)))
+        data[item.path] = _variable(
+            (*dims, *item.dims), np.where(solved, values, np.nan), item.unit, item.meaning
+        )
+        for axis in item.dims:
+            axes[axis] = _variable((axis,), np.array(ELEMENTS[axis]), "1", axis.capitalize())
+    return xr.Dataset(data, axes)

@@ -89,6 +89,7 @@ CASES: dict[str, Callable[[], object]] = {
         lambda x: simulate(people=PEOPLE.set("synapse.alpha", x))
     ),
     "tracer for a molecule": lambda: traced(lambda x: DRUG.set("synapse.alpha", x)),
+    "unknown quantity to save": lambda: simulate(save=["t_cells.active"]),
     "unknown file": lambda: qsp.read("nowhere.toml"),
     "chosen draws in a config": lambda: qsp.Trial.of(ARM, PEOPLE.typical, days=7).to_toml(),
 }

@@ -109,6 +109,20 @@ def test_typical_patient_and_chosen_draws_are_simulated(arms, people, run):
     assert float(pair.ds.il6.isel(patient=0).max()) < float(one.ds.il6.max())
 
 
+def test_saved_states_and_algebraic_quantities_have_units_and_axes(arms, people, run):
+    names = ["t_cells.activated", "bridges", "severity", "drug.soluble"]
+    saved = qsp.simulate(arms, people, days=28, visits=[14, 28], save=names, progress=False)
+    assert saved.ds.bridges.dims == ("arm", "patient", "time", "kind", "tissue")
+    assert saved.ds["t_cells.activated"].attrs["units"] == "Mcell"
+    assert saved.ds["t_cells.activated"].sel(tissue="tumor").max() > 0
+    assert saved.ds.bridges.sel(kind="malignant", tissue="tumor").max() > 0
+    np.testing.assert_array_equal(saved.ds.severity, saved.ds.crs_severity)
+    central = saved.ds["drug.soluble"].sel(tissue="blood")
+    np.testing.assert_array_equal(central, saved.ds.drug_central)
+    np.testing.assert_allclose(saved.ds.il6, run.ds.il6, rtol=1e-6)
+    assert set(names).isdisjoint(run.ds)
+
+
 def test_progress_of_the_caller_is_told(arms, people, run):
     class Counter:
         total = done = 0
