@@ -182,8 +182,8 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
             G_{target,j,k} + B_{c,k} c_{s,k} \frac{ds_{k}}{dt} + B_{O,k} \frac{dO}{dt}\right)$$
         Eq. D10: $$D_{k} = V_{k} \left(\theta_{CD3,k} H_{CD3,k} + \sum_{j} \theta_{target,j,k}
             H_{target,j,k}\right)$$
-        Eq. D11: $$\Phi_{k} = W_{k} + V_{k} B_{c,k} c_{C,k}, \quad W_{blood} = V_1, \quad W_{k} =
-            V_{k} \quad (k \ne blood)$$
+        Eq. D11: $$\Phi_{k} = W_{k} + V_{k} B_{c,k} c_{C,k}, \quad W_{k} = V_{k} \quad
+            (k \ne blood), \quad W_{blood} = V_1$$
         Eq. D12: $$\frac{dC_2}{dt} = \frac{Q (C_{blood} - C_2)}{V_2}$$
         Eq. D13: $$\frac{ds_{k}}{dt} = k_{soluble} (s_{0,k} - s_{k})$$
         Eq. D14: $$\frac{dO}{dt} = \frac{\mu_{O} r_{O}}{V_{competitor}} - k_{competitor} O$$

@@ -163,8 +163,8 @@ def target_fluxes(
         Eq. G4: $$J_{arrival,j,k} = k_{exchange,j,k} (N_{j,blood} - \rho_{j,k} N_{j,k}) \quad (k \ne
             blood)$$
         Eq. G5: $$J_{arrival,j,blood} = -\sum_{k \ne blood} J_{arrival,j,k}$$
-        Eq. G6: $$J_{depletion,normal,k} = \frac{k_{depletion,k} O}{O_{50} + O} N_{normal,k}, \quad
-            J_{depletion,j,k} = 0 \quad (j \ne normal)$$
+        Eq. G6: $$J_{depletion,j,k} = 0 \quad (j \ne normal), \quad J_{depletion,normal,k} =
+            \frac{k_{depletion,k} O}{O_{50} + O} N_{normal,k}$$
         Eq. G7: $$J_{clear} = k_{clear} D$$
         $O$ [nmol/L]: competitor for the target, `drug.competitor`.
 

@@ -1,0 +1,350 @@
+"""The equations of the book give the numbers of the code, function by function."""
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qsp import model
+from qsp.explain.equations import collect, declared_symbols
+from qsp.explain.latex import Key, key
+from qsp.interventions import INTERVENTIONS, effects, supportive_rates
+from qsp.model import (
+    binding,
+    cytokines,
+    disposition,
+    engagement,
+    interleukin1,
+    release,
+    severity,
+    synapse,
+    t_cells,
+    targets,
+    traffic,
+)
+from qsp.model.synapse import Kinetic, Relaxed
+from qsp.model.targets import Simeoni
+from qsp.system import DOSE_KINDS, System
+from tests.docs.latex_value import Evaluator, derivative, solve
+from tests.model.patient import busy, complete
+
+NOT_EVALUATED = {
+    "model": "the sums of other equations; tests/behavior/test_mass_balance.py",
+    "effects": "constants",
+    "numerics": "guards; tests/model/test_numerics.py",
+    "tolerance": "tolerances of the solver",
+    "interventions": "the drugs together; tests/behavior/test_supportive.py",
+    "disposition.central_after_bolus": "an implicit equation; tests/model/test_disposition.py",
+    "severity.thresholds": "random effects; tests/model/test_release_and_severity.py",
+    "severity.logistic": "a logit; tests/model/test_release_and_severity.py",
+}
+INITIAL = ("baseline", "initial")
+
+
+def symbols(*modules, **values):
+    """Values of the declared symbols of Modules, and of symbols given by name.
+
+    A name is that of the symbol with its subscript after the first underscore.
+    """
+    found = {}
+    for module in modules:
+        for symbol in declared_symbols(type(module)):
+            field = next(
+                name
+                for name, each in type(module).__dataclass_fields__.items()
+                if each.metadata.get("meaning") == symbol.meaning
+            )
+            found[key(symbol.latex)] = np.asarray(getattr(module, field))
+    for name, value in values.items():
+        head, *rest = name.split("_")
+        found[Key(head, tuple(rest))] = np.asarray(value, float)
+    return found
+
+
+def of(function):
+    """Equations of a function, as MODULE.FUNCTION."""
+    module, _, name = function.partition(".")
+    found = [
+        each.latex
+        for each in collect()
+        if each.module.rpartition(".")[2] == module and each.function == name
+    ]
+    assert found, function
+    return found
+
+
+def agree(function, known, expected):
+    """Check the equations of a function; a derivative is expected under ``d X``."""
+    values = solve(of(function), known)
+    for where, value in expected.items():
+        np.testing.assert_allclose(
+            np.broadcast_to(np.squeeze(values[where]), np.shape(value))
+            if np.ndim(value)
+            else np.squeeze(values[where]),
+            value,
+            rtol=1e-6,
+            atol=1e-9 * np.abs(value).max(initial=0.0),
+            err_msg=f"{function}: {where}",
+        )
+
+
+def rates(module):
+    """Derivatives under the symbols of a state."""
+    return {derivative(where): value for where, value in symbols(module).items()}
+
+
+@pytest.fixture(scope="module")
+def at(double_precision):
+    """A patient with every process active, in a random state under supportive drugs."""
+    p, system = complete(), System()
+    x = busy(p, system, np.random.default_rng(3))
+    now = effects(x.supportive, p.supportive)
+    return p, x, now, model.algebraic(x.model, p.model, system.structure)
+
+
+def test_disposition(at):
+    p, x, _, a = at
+    d, b, volume = p.model.disposition, p.model.binding, p.model.tissues
+    time = jnp.asarray(9.0)
+    cl = disposition.clearance(time, d)
+    agree("disposition.clearance", symbols(d, t=time), {Key("CL"): cl})
+    dosing = disposition.Dosing(jnp.asarray(5.0), jnp.asarray(7.0), jnp.asarray(90.0))
+    random = np.random.default_rng(4)
+    gained, died = (
+        binding.Receptors(
+            jnp.asarray(random.uniform(0, 1, 4)), jnp.asarray(random.uniform(0, 1, (3, 4)))
+        )
+        for _ in range(2)
+    )
+    ours = disposition.drug_rates(
+        time,
+        x.model.drug,
+        dosing,
+        a.bulk,
+        a.receptors,
+        disposition.Turnover(gained, died),
+        d,
+        b,
+        volume,
+    )
+    receptors = {"G_CD3": gained.cd3, "G_target": gained.target}
+    receptors |= {"H_CD3": died.cd3, "H_target": died.target}
+    known = symbols(x.model.drug, dosing, a.bulk, a.receptors, d, b, volume, CL=cl, **receptors)
+    agree("disposition.drug_rates", known, rates(ours))
+    bound = disposition.drug_on_receptors(a.bulk, a.receptors)
+    agree("disposition.drug_on_receptors", symbols(a.bulk, a.receptors), {Key("B"): bound})
+    total = disposition.total_drug(x.model.drug, a.bulk, d, volume)
+    outer = np.asarray(volume.volume.at[0].set(d.V1))
+    known = symbols(x.model.drug, a.bulk, d, volume, W=outer)
+    agree("disposition.total_drug", known, {Key("A", ("total",)): total})
+
+
+def test_binding(at):
+    p, x, _, a = at
+    b, o = p.model.binding, x.model.drug.competitor
+    b = dataclasses.replace(b, valency=jnp.asarray(2.0))
+    cells, n = x.model.t_cells.total, x.model.targets.viable
+    found = binding.receptors(cells, n, b, p.model.tissues)
+    agree("binding.receptors", symbols(b, p.model.tissues, T=cells, N=n), symbols(found))
+    gap = binding.gap_receptors(b)
+    in_gap = {"r_CD3": gap.cd3[0], "r_target": gap.target}
+    agree("binding.gap_receptors", symbols(b), symbols(**in_gap))
+    arm = binding.arm_affinity(o, b)
+    agree("binding.arm_affinity", symbols(b, O=o), {Key("K", ("T",)): arm})
+    gain = binding.avidity(arm, b)
+    agree("binding.avidity", symbols(b, K_T=arm, r_target=gap.target), {Key("g"): gain})
+    soluble, s = x.model.drug.soluble, x.model.drug.soluble_target
+    free = binding.free_drug(soluble, s, b)
+    root, implicit = of("binding.free_drug")[1], of("binding.free_drug")[0]
+    found = solve([root], symbols(b, C=soluble, s=s))
+    np.testing.assert_allclose(found[Key("c")], free, rtol=1e-10)
+    left = free + free * s / (b.KD_soluble + free)
+    assert r"\frac{c_{k} s_{k}}{K_{D,soluble} + c_{k}} = C_{k}" in implicit
+    np.testing.assert_allclose(left, soluble, rtol=1e-10)
+    ours = binding.bulk(soluble, s, o, a.receptors, b)
+    known = symbols(b, a.receptors, C=soluble, s=s, K_T=arm, g=gain, c=ours.free)
+    agree("binding.bulk", known, symbols(ours))
+
+
+@pytest.mark.parametrize("valency", [1.0, 2.0])
+def test_synapse(at, valency):
+    p, x, _, a = at
+    b, s = dataclasses.replace(p.model.binding, valency=jnp.asarray(valency)), p.model.synapse
+    gap = synapse.contact_gap(a.bulk.free, x.model.drug.competitor, b)
+    agree("synapse.contact_gap", symbols(c=a.bulk.free), symbols(c_gap=gap.free))
+    in_gap = {"r_CD3": gap.receptors.cd3[0], "r_target": gap.receptors.target}
+    tri = np.asarray(synapse.trimers(gap, s.alpha, b, refinements=40))
+    known = symbols(b, s, c=gap.free, K_T=gap.K_T, **in_gap)
+    # The free target solves Eq. S5; at this value, Eq. S2 gives the trimers of the code.
+    two = (valency - 1.0) * b.chi / gap.K_T
+    t = np.asarray(gap.receptors.target)
+    for _ in range(4000):
+        c = gap.free
+        v = 1 + c / gap.K_T * (valency + 2 * two * t)
+        m = (valency + 2 * two * t) / (valency + two * t)
+        t = np.asarray(0.5 * (t + (gap.receptors.target - m * tri) / v))
+    equations = of("synapse.trimers")
+    values = solve(equations[:3], {**known, Key("t"): t})
+    np.testing.assert_allclose(values[Key("X", ("tri",))], tri, rtol=1e-6)
+    again = solve(equations[3:], {**values})
+    np.testing.assert_allclose(again[Key("t")], t, rtol=1e-6)
+    number = synapse.per_synapse(jnp.asarray(tri), b, s)
+    agree("synapse.per_synapse", symbols(b, s, X_tri=tri), {Key(r"\beta"): number})
+
+
+def test_dynamic_bridges(at):
+    p, _, _, a = at
+    b, s = p.model.binding, p.model.synapse
+    for form in (Relaxed(), Kinetic()):
+        state = busy(p, System(model.ModelStructure(synapse=form)), np.random.default_rng(8)).model
+        gap = synapse.contact_gap(a.bulk.free, state.drug.competitor, b)
+        receptors = {"r_CD3": gap.receptors.cd3[0], "r_target": gap.receptors.target}
+        known = symbols(state.bridges, b, s, c=gap.free, K_T=gap.K_T, **receptors)
+        known[Key(r"\beta", ("eq",))] = np.asarray(synapse.Equilibrium().bridges(None, gap, b, s))
+        ours = form.rates(state.bridges, gap, b, s)
+        agree(f"synapse.{type(form).__name__}.rates", known, rates(ours))
+
+
+def test_engagement(at):
+    p, x, _, a = at
+    e, s, n = p.model.engagement, p.model.synapse, x.model.targets.viable
+    kill = engagement.killing_per_contact(a.bridges, s)
+    bridges = {Key(r"\beta"): np.asarray(a.bridges)}
+    agree("engagement.killing_per_contact", symbols(s) | bridges, symbols(h_kill=kill))
+    reach = t_cells.within_reach(x.model.t_cells, p.model.t_cells).total
+    known = symbols(e, s, N=n, T=reach, h_kill=kill) | bridges
+    agree("engagement.contact", known, symbols(a.contact))
+    cells = x.model.t_cells
+    known = symbols(e, N=n, h_kill=kill, A=cells.activated, X=cells.post_activated)
+    agree("engagement.killing", known, symbols(J_kill=a.killing))
+
+
+def test_t_cells(at):
+    p, x, now, a = at
+    q, cells = p.model.t_cells, x.model.t_cells
+    reach = t_cells.within_reach(cells, q)
+    known = symbols(q, cells)
+    agree("t_cells.within_reach", known, symbols(R_reach=reach.resting, T_reach=reach.total))
+    rate = q.k_act * q.f_act * (1.0 - q.steroid_act * now.steroid)
+    flux = t_cells.MassAction()(reach, a.contact, rate, q)
+    known = symbols(a.contact, a=rate, R_reach=reach.resting)
+    agree("t_cells.MassAction.__call__", known, symbols(J_act=flux))
+    contact = dataclasses.replace(a.contact, stimulation=jnp.asarray([0.9, 0.6, 0.5, 0.45]))
+    threshold = t_cells.Threshold()(reach, contact, rate, q)
+    *recruited, smooth = of("t_cells.Threshold.__call__")
+    known = symbols(q, cells, contact, a=rate, R_reach=reach.resting, T_reach=reach.total)
+    body = smooth.replace(r"\left", "").replace(r"\right", "").partition("=")[2]
+    known[Key("f")] = lambda x: Evaluator(body, {**known, Key("x"): x}).value()
+    found = solve(recruited, known)
+    np.testing.assert_allclose(found[Key("J", ("act",))], threshold, rtol=1e-6)
+    fluxes = t_cells.t_cell_fluxes(cells, a.contact, now, t_cells.Threshold(), q)
+    known = symbols(q, cells, a.contact, now)
+    expected = symbols(fluxes)
+    del expected[Key("J", ("act",))]
+    agree("t_cells.t_cell_fluxes", known, expected)
+    net = t_cells.TCells(*(jnp.asarray([1.0, 2.0, -4.0, 1.0]) * k for k in (1.0, 2.0, 3.0)))
+    arrival = {"N_R": net.resting, "N_A": net.activated, "N_X": net.post_activated}
+    ours = t_cells.t_cell_rates(fluxes, net)
+    agree("t_cells.t_cell_rates", symbols(fluxes, **arrival), rates(ours))
+
+
+def test_traffic(at):
+    p, x, _, _ = at
+    q, m = p.model.traffic, x.model
+    base, c0, c = p.model.t_cells.baseline, p.model.cytokines.baseline[5], m.cytokines.blood[5]
+    ours = traffic.net_arrival(m.t_cells, base, m.margination, c, c0, q)
+    known = symbols(q, M=m.margination, c_CXCL10=c, c_0_CXCL10=c0, T_0=base)
+    for cells, found, speed in (
+        (m.t_cells.resting, ours.resting, 1.0),
+        (m.t_cells.activated, ours.activated, q.mobility),
+        (m.t_cells.post_activated, ours.post_activated, q.mobility),
+    ):
+        agree("traffic.net_arrival", {**known, **symbols(y=cells, v_y=speed)}, symbols(N_y=found))
+    z = m.release.transit_2
+    found = traffic.margination_rate(m.margination, z, q)
+    known = symbols(q, M=m.margination, z_2=z)
+    agree("traffic.margination_rate", known, {derivative(Key("M")): found})
+
+
+def test_targets(at):
+    p, x, _, a = at
+    q, n, o = p.model.targets, x.model.targets, x.model.drug.competitor
+    for law in (targets.Logistic(), Simeoni()):
+        found = law(n.viable, q)
+        known = symbols(q, n) | {Key(r"\psi"): np.asarray(20.0)}
+        agree(f"targets.{type(law).__name__}.__call__", known, symbols(J_growth=found))
+    fluxes = targets.target_fluxes(n, a.killing, o, q, targets.Logistic())
+    expected = symbols(fluxes)
+    known = symbols(q, n, O=o, J_depletion=np.zeros((3, 4)))
+    given = {Key("J", ("growth",)), Key("J", ("kill",))}
+    agree("targets.target_fluxes", known, {k: v for k, v in expected.items() if k not in given})
+    agree("targets.target_rates", symbols(fluxes), rates(targets.target_rates(fluxes)))
+    volume = targets.tumor_volume(n, q)
+    agree("targets.tumor_volume", symbols(q, n), symbols(V_tumor=volume))
+
+
+def test_release_cytokines_and_severity(at):
+    p, x, now, a = at
+    r, c, v, m = p.model.release, p.model.cytokines, p.model.severity, x.model
+    secreting = release.secretion(m.t_cells.activated, a.contact.touching, r)
+    known = symbols(r, A=m.t_cells.activated, p=a.contact.touching)
+    agree("release.secretion", known, symbols(S=secreting))
+    rise = m.cytokines.blood - c.baseline
+    ours = release.release_rates(m.release, secreting, rise[4], now, r)
+    known = symbols(m.release, r, now, S=secreting)
+    known[Key(r"\Delta", ("IL10",))] = np.asarray(rise[4])
+    agree("release.release_rates", known, rates(ours))
+    eta = cytokines.steroid_factor(now, c)
+    agree("cytokines.steroid_factor", symbols(c, now), {Key(r"\eta"): eta})
+    factor = interleukin1.il6_factor(now.il1r_free, c.share_IL1)
+    known = symbols(now, share_IL1=c.share_IL1)
+    agree("interleukin1.il6_factor", known, symbols(f_IL6=factor))
+    il1 = interleukin1.il1(m.cytokines.myeloid * eta, p.model.interleukin1)
+    known = symbols(p.model.interleukin1, M_eff=m.cytokines.myeloid * eta)
+    agree("interleukin1.il1", known, symbols(IL1=il1))
+    z = m.release.transit_2
+    known = symbols(m.cytokines, c, now, z_2=z, f_IL6=factor, P=np.zeros(6), L=np.zeros(6))
+    known[Key(r"\eta")] = np.asarray(eta)
+    ours = cytokines.cytokine_rates(m.cytokines, z, now, c)
+    agree("cytokines.cytokine_rates", known, rates(ours))
+    y = severity.inflammation(m.cytokines.blood, now, v)
+    agree("severity.inflammation", symbols(v, now, c=m.cytokines.blood), symbols(Y=y))
+    rate = severity.severity_rate(m.severity, m.cytokines.blood, now, v)
+    agree("severity.severity_rate", symbols(v, F=m.severity, Y=y), {derivative(Key("F")): rate})
+    hazard = severity.hazard(m.severity, jnp.asarray(0.1), v)
+    agree("severity.hazard", symbols(v, F=m.severity, F_0=0.1), {Key(r"\lambda"): hazard})
+    rise = severity.fever(m.severity, jnp.asarray(0.4))
+    known = symbols(F=m.severity) | {Key(r"\theta", ("1",)): np.asarray(0.4)}
+    agree("severity.fever", known, {Key(r"\Delta", ("temp",)): rise})
+
+
+@pytest.mark.parametrize("name", INTERVENTIONS)
+def test_supportive_drugs(at, name):
+    p, x, _, _ = at
+    drug = INTERVENTIONS[name]
+    q, y = getattr(p.supportive, name), getattr(x.supportive, name)
+    dosing = dict.fromkeys(DOSE_KINDS, jnp.asarray(11.0))
+    ours = getattr(supportive_rates(x.supportive, dosing, p.supportive), name)
+    agree(f"{name}.{drug.rates.__name__}", symbols(q, y, r=11.0), rates(ours))
+    effect = drug.effect(y, q)
+    [where] = [key(s.latex) for s in declared_symbols(model.Effects) if s.latex and _is(s, drug)]
+    agree(f"{name}.{drug.effect.__name__}", symbols(q, y), {where: effect})
+
+
+def _is(symbol, drug):
+    field = model.Effects.__dataclass_fields__[drug.acts_on]
+    return symbol.meaning == field.metadata["meaning"]
+
+
+def test_every_other_function_is_evaluated_here():
+    text = Path(__file__).read_text()
+    for equation in collect():
+        module = equation.module.rpartition(".")[2]
+        name = f"{module}.{equation.function}"
+        left_out = module in NOT_EVALUATED or name in NOT_EVALUATED or name.endswith(INITIAL)
+        by_drug = module in INTERVENTIONS
+        by_form = name in ("synapse.Relaxed.rates", "synapse.Kinetic.rates")
+        by_law = name in ("targets.Logistic.__call__", "targets.Simeoni.__call__")
+        assert left_out or by_drug or by_form or by_law or f'"{name}"' in text, name
