@@ -163,7 +163,7 @@ def avidity(K_T: Scalar, p: BindingParameters) -> PerKindTissue:
     Equations:
         Eq. B6: $$g_{j,k} = n + \frac{(n - 1) \chi r_{target,j,k}}{K_T}$$
         $g$ [1]: gain in affinity.
-        $K_T$ [nmol/L]: dissociation constant of one target arm.
+        $K_T$ [nmol/L]: dissociation constant of one target arm, Eq. B5.
         $r_{target}$ [nmol/L]: target in the contact gap, Eq. B4.
 
     Args:

@@ -161,7 +161,7 @@ def per_synapse(
     Equations:
         Eq. S6: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
         $\beta$ [molecule/synapse]: bridges per synapse.
-        $X_{tri}$ [nmol/L]: trimers in the gap.
+        $X_{tri}$ [nmol/L]: trimers in the gap, Eq. S2.
     """
     return concentration * p.density_per_concentration * s.area
 

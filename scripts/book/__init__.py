@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
 from scripts.book import html, inputs, text
-from scripts.book.links import MECHANISMS, label_link, page_of, path_link
+from scripts.book.links import MECHANISMS, definition_links, label_link, page_of, path_link
 from scripts.book.parameters import parameter_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,9 +130,12 @@ def _references() -> str:
 def _title(name: str) -> str:
     if name == "supportive":
         return "Supportive drugs"
-    return {"t_cells": "T cells", "interleukin1": "IL-1", "anti_tnf": "Anti-TNF"}.get(
-        name, name.replace("_", " ").capitalize()
-    )
+    return {
+        "t_cells": "T cells",
+        "interleukin1": "IL-1",
+        "anti_tnf": "Anti-TNF",
+        "jak_inhibitor": "JAK inhibitor",
+    }.get(name, name.replace("_", " ").capitalize())
 
 
 # === parts of a page
@@ -152,12 +155,16 @@ def _equations(module: ModuleType) -> list[str]:
         found += [f"### `{name}`", "", title, "", body, ""]
         found += [html.equation(each.label, each.latex) for each in group]
         symbols = dict.fromkeys(symbol for each in group for symbol in each.symbols)
-        rows = [
-            (html.math(s.latex), html.linked(s.meaning), escape(s.unit), path_link(s.path))
-            for s in symbols
-        ]
-        found += ["", html.table(("Symbol", "Meaning", "Unit", "Path"), rows), ""]
+        local = eq.stated(functions[name])[1]  # they name their equation in words
+        rows = [_symbol_row(each, local, module.__name__) for each in symbols]
+        found += ["", html.table(("Symbol", "Meaning", "Unit", "Path or equation"), rows), ""]
     return found
+
+
+def _symbol_row(symbol: eq.Symbol, local: Sequence[eq.Symbol], module: str) -> tuple[str, ...]:
+    declared = not symbol.path and symbol not in local
+    origin = definition_links(symbol, module) if declared else path_link(symbol.path)
+    return html.math(symbol.latex), html.linked(symbol.meaning), escape(symbol.unit), origin
 
 
 def _state_row(item: Description, symbol: str) -> tuple[str, ...]:

@@ -90,21 +90,27 @@ def _cited(line: str) -> str:
     return KEY.sub(link, line)
 
 
-def _sentences(doc: str) -> list[str]:
+def _paragraphs(doc: str) -> list[str]:
     paragraphs = [p for p in doc.split("\n\n") if not p.startswith(("    ", "===="))]
-    joined = (" ".join(p.split()) for p in paragraphs)
-    return [s for p in joined for s in re.split(r"(?<=[.])\s+(?=[A-Z`])", p) if s.strip()]
+    return [" ".join(p.removesuffix("::").split()) for p in paragraphs]
 
 
 def assumptions(docs: Iterable[str]) -> list[str]:
-    """Return the sentences of docstrings that state an assumption or a process left out."""
+    """Return the statements of docstrings on assumptions and on processes left out.
+
+    All that follows ``Assumed:`` in a paragraph is one statement; elsewhere it is a sentence with
+    the word.
+    """
     found = []
     for doc in docs:
         section = _SECTIONS.search(doc)
-        for sentence in _sentences(doc[: section.start()] if section else doc):
-            if "ssumed" in sentence or sentence.startswith("Not modeled"):
-                plain = re.sub(r"^Assumed: ", "", sentence)
-                found.append(_prose(plain[:1].upper() + plain[1:]))
+        for paragraph in _paragraphs(doc[: section.start()] if section else doc):
+            before, marker, after = paragraph.partition("Assumed: ")
+            if not marker and paragraph.startswith("Not modeled"):
+                before, after = "", paragraph
+            sentences = re.split(r"(?<=[.])\s+(?=[A-Z`])", before)
+            statements = [each for each in sentences if "ssumed" in each] + [after]
+            found += [_prose(each[:1].upper() + each[1:]) for each in statements if each]
     return found
 
 

@@ -83,6 +83,14 @@ def test_every_mechanism_has_a_diagram_equations_and_its_sections(book):
     assert all("```text" in book[page] for page in with_states)
 
 
+def test_symbols_without_a_path_lead_to_the_equations_that_define_them(book):
+    row = re.search(r"<td>Killing by T cells</td>.*", book["model/targets.md"])[0]
+    assert 'href="engagement.html#eq-e7"' in row
+    row = re.search(r"<td>Homeostatic return to baseline</td>.*", book["model/targets.md"])[0]
+    assert "#eq-g3" in row
+    assert "#eq-t11" not in row
+
+
 def test_mathml_is_well_formed():
     for equation in collect():
         for latex in (equation.latex, *(symbol.latex for symbol in equation.symbols)):
@@ -102,6 +110,13 @@ def test_docstrings_become_markdown():
         r"Rates k\_on\*z, *soluble* drug \[[Bender2024](references.md#Bender2024)\]:"
         "\n\n```text\na -> b\n\nc\n```"
     )
+
+
+def test_everything_after_the_word_assumed_is_an_assumption():
+    docs = [
+        "Summary.\n\nFacts. Assumed: one pool. It is mixed.\n\nRates (assumed). Facts.\n\nArgs:"
+    ]
+    assert text.assumptions(docs) == ["One pool. It is mixed.", "Rates (assumed)."]
 
 
 def test_validation_page_has_the_published_values_of_the_package():
