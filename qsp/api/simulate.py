@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from qsp.api.people import People
 from qsp.api.regimens import Quantity
@@ -17,6 +18,7 @@ from qsp.api.results import Results
 from qsp.api.trials import Arms, Trial
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError, suggest
+from qsp.results import KEPT
 from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.runs import run, run_into
 from qsp.system import saveable
@@ -51,7 +53,8 @@ def simulate(
         name: Name of the run.
 
     Returns:
-        Results; ``.ds`` is the dataset described in `qsp.results`.
+        Results; ``.ds`` is the dataset described in `qsp.results`, and ``.tree["parameters"]`` has
+        the parameter values of the patients with saved trajectories.
 
     Raises:
         qsp.QSPError: At the first error of the arguments, before anything is simulated; or if no
@@ -72,7 +75,9 @@ def simulate_trial(
     prepared = prepare(trial, save)
     with _shown(progress) as shown:
         if len(prepared.ids) <= BLOCK:
-            return Results(run(prepared, shown))
+            tree = run(prepared, shown)
+            children = {**tree.children, "parameters": xr.DataTree(parameters(prepared))}
+            return Results(xr.DataTree(tree.to_dataset(), children=children))
         folder = tempfile.TemporaryDirectory(prefix="qsp-")
         out = Path(folder.name) / "run"
         return Results(run_into(out, prepared, progress=shown), temporary=folder)
@@ -102,6 +107,31 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
     prepared = assemble(trial.config, people.table, typical=people.is_typical, draws=draws)
     system = dataclasses.replace(prepared.system, saved=save)
     return dataclasses.replace(prepared, system=system) if save else prepared
+
+
+def parameters(prepared: Prepared) -> xr.Dataset:
+    """Return the parameter values (arm, patient) of the patients whose trajectories are saved.
+
+    Args:
+        prepared: Run with its patients.
+
+    Returns:
+        One variable per path in canonical units; the dimension of the patients is `patient` if all
+        are saved, else `patient_traj`.
+    """
+    people, arms = prepared.cohort.people, prepared.trial.arms
+    chosen = np.isin(people.ids, prepared.trajectories)
+    dim = "patient" if chosen.all() else KEPT
+    each = [people.changed(arm.parameters, where=f"arms.{arm.name}.parameters") for arm in arms]
+    data = {
+        path: xr.Variable(
+            ("arm", dim),
+            np.stack([np.broadcast_to(p.sampled[path], len(people))[chosen] for p in each]),
+            {"units": row.unit, "long_name": row.meaning},
+        )
+        for path, row in people.table.rows.items()
+    }
+    return xr.Dataset(data, {dim: people.ids[chosen], "arm": [arm.name for arm in arms]})
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import pytest
 
 import qsp
 from qsp.api.compare import _paired
+from qsp.api.simulate import parameters
 from qsp.api.simulate import prepare as prepared_of
 from qsp.run import Request, prepare
 from qsp.run import run as run_config
@@ -59,8 +60,12 @@ def test_standard_error_is_that_of_a_mean_of_paired_differences():
     assert found["patients"] == 6
 
 
-def test_saved_run_is_read_again(run, tmp_path):
+def test_saved_run_is_read_again(run, people, tmp_path):
+    values = run.tree["parameters"][K_ACT]
+    assert values.attrs["units"] == "1/day"
+    np.testing.assert_array_equal(values.sel(arm="flat"), people.parameters[K_ACT])
     out = run.save(tmp_path / "runs" / "mine")
+    np.testing.assert_array_equal(qsp.read(out).tree["parameters"][K_ACT], values)
     assert {path.name for path in out.iterdir()} == {"results.nc", "report.html", "summary.csv"}
     assert run.report() == out / "report.html"
     again = qsp.read(out)
@@ -69,6 +74,18 @@ def test_saved_run_is_read_again(run, tmp_path):
     with pytest.raises(qsp.QSPError, match="must not exist"):
         run.save(out)
     assert run.save(out, force=True) == out
+
+
+def test_parameters_are_those_of_the_arm_and_of_saved_patients(arms, people, tmp_path):
+    half = qsp.regimen(*arms["flat"].doses, parameters={K_ACT: "0.48 1/hour"})
+    trial = qsp.Trial.of({"flat": arms["flat"], "half": half}, people, days=28)
+    file = tmp_path / "trial.toml"
+    file.write_text(trial.to_toml() + "[trajectories]\nids = [2, 4]\n")
+    values = parameters(prepared_of(qsp.read(file)))[K_ACT]
+    assert values.dims == ("arm", "patient_traj")
+    whole = people.parameters.loc[[2, 4], K_ACT]
+    np.testing.assert_array_equal(values.sel(arm="flat"), whole)
+    np.testing.assert_allclose(values.sel(arm="half"), whole / 2, rtol=1e-12)
 
 
 def test_run_of_the_written_config_is_the_same(arms, people, run, tmp_path):
