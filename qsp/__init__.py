@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from qsp.drugs import DRUG_BY_NAME
 from qsp.version import __version__
 
 if TYPE_CHECKING:
@@ -28,37 +29,9 @@ if TYPE_CHECKING:
     from qsp.api.regimens import civ, iv, regimen, sc
     from qsp.api.rules import rules, when
     from qsp.api.simulate import simulate
-    from qsp.api.supportive import (
-        anakinra,
-        anti_tnf,
-        dexamethasone,
-        hydrocortisone,
-        jak_inhibitor,
-        kinase_inhibitor,
-        methylprednisolone,
-        obinutuzumab,
-        prednisolone,
-        prednisone,
-        siltuximab,
-        tocilizumab,
-    )
     from qsp.api.trials import Trial, read
     from qsp.errors import QSPError
 
-_SUPPORTIVE = (
-    "anakinra",
-    "anti_tnf",
-    "dexamethasone",
-    "hydrocortisone",
-    "jak_inhibitor",
-    "kinase_inhibitor",
-    "methylprednisolone",
-    "obinutuzumab",
-    "prednisolone",
-    "prednisone",
-    "siltuximab",
-    "tocilizumab",
-)
 _WHERE = {
     "molecule": "api.drugs",
     "population": "api.people",
@@ -66,7 +39,6 @@ _WHERE = {
     "sc": "api.regimens",
     "civ": "api.regimens",
     "regimen": "api.regimens",
-    **dict.fromkeys(_SUPPORTIVE, "api.supportive"),
     "when": "api.rules",
     "rules": "api.rules",
     "simulate": "api.simulate",
@@ -81,31 +53,20 @@ __all__ = [
     "QSPError",
     "Trial",
     "__version__",
-    "anakinra",
-    "anti_tnf",
     "civ",
-    "dexamethasone",
     "endpoints",
-    "hydrocortisone",
     "iv",
-    "jak_inhibitor",
-    "kinase_inhibitor",
-    "methylprednisolone",
     "molecule",
-    "obinutuzumab",
     "plots",
     "population",
-    "prednisolone",
-    "prednisone",
     "read",
     "regimen",
     "rules",
     "sc",
-    "siltuximab",
     "simulate",
-    "tocilizumab",
     "when",
 ]
+__all__ += list(DRUG_BY_NAME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -113,6 +74,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"qsp.{name}")
     if name in _WHERE:
         return getattr(importlib.import_module(f"qsp.{_WHERE[name]}"), name)
+    if name in DRUG_BY_NAME:
+        return importlib.import_module("qsp.api.supportive").WORDS[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -26,12 +26,14 @@ class SupportiveDrug:
         equivalents: Drugs modeled as this one, with its time course: mass of this drug that has the
             effect of 1 mg of the other [mg/mg].
         has_bolus: Whether it may be given as a bolus.
+        example: Amount for the documentation.
     """
 
     name: str
     routes: tuple[Route, ...]
     equivalents: Mapping[str, float] = dataclasses.field(default_factory=dict)
     has_bolus: bool = True
+    example: str = "20 mg"
 
     @property
     def is_infused(self) -> bool:
@@ -47,18 +49,18 @@ STEROIDS = {
     "hydrocortisone": 0.75 / 20.0,
 }
 
-COMPETITOR = SupportiveDrug("obinutuzumab", routes=("iv",), has_bolus=False)
+COMPETITOR = SupportiveDrug("obinutuzumab", routes=("iv",), has_bolus=False, example="1000 mg")
 """Antibody that competes with the molecule for its target: a state of `qsp.model.disposition`.
 
 It is infused only: a bolus would displace drug from its receptors within one step.
 """
 
 DRUGS = (
-    SupportiveDrug("tocilizumab", routes=("iv",)),
+    SupportiveDrug("tocilizumab", routes=("iv",), example="8 mg/kg"),
     SupportiveDrug("dexamethasone", routes=("iv", "oral"), equivalents=STEROIDS),
     SupportiveDrug("jak_inhibitor", routes=("oral",)),
     SupportiveDrug("anti_tnf", routes=("iv",)),
-    SupportiveDrug("siltuximab", routes=("iv",)),
+    SupportiveDrug("siltuximab", routes=("iv",), example="11 mg/kg"),
     SupportiveDrug("anakinra", routes=("sc",)),
     SupportiveDrug("kinase_inhibitor", routes=("oral",)),
     COMPETITOR,

@@ -12,6 +12,7 @@ import pytest
 from qsp.drugs import COMPETITOR, DOSE_KINDS, DRUG_BY_NAME, DRUGS
 from qsp.interventions import INTERVENTIONS, independent
 from qsp.model.effects import Effects
+from qsp.results.trial_record import trial_record
 from qsp.run.listing import dose_rows
 from qsp.trial import Amount, Arm, Dose, Trial, prescribe
 from qsp.units import declarations
@@ -69,7 +70,7 @@ def test_listing_shows_the_route_of_each_drug():
     doses = [Dose("drug_iv", 0.0, Amount(1.0), period="FD1"), *drugs]
     regimen = prescribe(doses, molecular_weight_kda=150.0, days=8.0, where="arm")
     trial = Trial("t", (Arm("a", (regimen,)),), 8.0, (), 1, "molecule", 150.0)
-    shown = {row["drug"]: row["route"] for row in dose_rows(trial)}
+    shown = {row["drug"]: row["route"] for row in dose_rows(trial_record(trial))}
     assert shown["anakinra"] == "SC"
     assert shown["jak inhibitor"] == shown["kinase inhibitor"] == "oral"
     assert shown["tocilizumab"] == shown["dexamethasone"] == "IV"

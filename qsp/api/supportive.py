@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from qsp.api.regimens import SupportiveDose, supportive
 from qsp.drugs import DRUG_BY_NAME
@@ -30,8 +30,6 @@ _DOC = """Return doses of {name} ({routes}{equivalent}).
         qsp.QSPError: If an argument is no finite quantity in the right unit.
     """
 
-_EXAMPLES = {"tocilizumab": "8 mg/kg", "siltuximab": "11 mg/kg", "obinutuzumab": "1000 mg"}
-
 
 def _word(name: str) -> Callable[..., SupportiveDose]:
     drug = DRUG_BY_NAME[name]
@@ -44,22 +42,12 @@ def _word(name: str) -> Callable[..., SupportiveDose]:
         name=name.replace("_", " "),
         routes=" or ".join(drug.routes),
         equivalent="" if name == drug.name else f"; as {drug.name}",
-        example=_EXAMPLES.get(name, "20 mg"),
+        example=drug.example,
         bolus="; a bolus by default" if drug.has_bolus else "",
         route=drug.routes[0],
     )
     return word
 
 
-tocilizumab = _word("tocilizumab")
-dexamethasone = _word("dexamethasone")
-methylprednisolone = _word("methylprednisolone")
-prednisone = _word("prednisone")
-prednisolone = _word("prednisolone")
-hydrocortisone = _word("hydrocortisone")
-jak_inhibitor = _word("jak_inhibitor")
-anti_tnf = _word("anti_tnf")
-siltuximab = _word("siltuximab")
-anakinra = _word("anakinra")
-kinase_inhibitor = _word("kinase_inhibitor")
-obinutuzumab = _word("obinutuzumab")
+WORDS: Mapping[str, Callable[..., SupportiveDose]] = {name: _word(name) for name in DRUG_BY_NAME}
+"""Function of each supportive drug, by name; `qsp` has them as attributes."""
