@@ -27,7 +27,10 @@ its process may be absent; otherwise it is an error.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from qsp.errors import PopulationError
@@ -35,7 +38,8 @@ from qsp.model.tissues import KINDS, TISSUES
 from qsp.populations.paths import declared
 
 Values = Mapping[str, np.ndarray]
-"""Value (patient,) or () by path, in canonical units."""
+"""Value (patient,) or () by path, in canonical units. Values may also be JAX arrays, traced or not:
+what is derived from them is then a differentiable JAX array in float64."""
 
 DENSITY_PER_CONCENTRATION = 9.03e-3  # molecule/um^2 per nmol/L: Avogadro * 15 nm
 AMOUNT_PER_COPY = 1.0 / 6.022e8  # nmol per (Mcell * molecule/cell): 1e6 / Avogadro
@@ -106,7 +110,11 @@ def complete(values: Values, *, target: str, clearance: str, where: str) -> dict
 
 def derive(values: Values, *, target: str, clearance: str) -> dict[str, np.ndarray]:
     """The values, and those derived from them by the rules above; see `complete`."""
-    v = {path: np.asarray(value, np.float64) for path, value in values.items()}
+    with jax.enable_x64(True):  # without effect on NumPy
+        return _derive({path: array(x) for path, x in values.items()}, target, clearance)
+
+
+def _derive(v: dict[str, np.ndarray], target: str, clearance: str) -> dict[str, np.ndarray]:
     _constants(v)
     _tumor(v)
     _cells(v, target)
@@ -178,8 +186,21 @@ def _exchange(v: MutableMapping[str, np.ndarray]) -> None:
             if f"targets.k_exchange.{kind}.{tissue}" in v:
                 blood = v.get(f"targets.baseline.{kind}.blood", np.asarray(0.0))
                 cells = v.get(f"targets.baseline.{kind}.{tissue}", np.asarray(0.0))
-                ratio = np.divide(blood, cells, out=np.zeros_like(blood + cells), where=cells > 0)
-                v.setdefault(f"targets.blood_ratio.{kind}.{tissue}", ratio)
+                v.setdefault(f"targets.blood_ratio.{kind}.{tissue}", _ratio(blood, cells))
+
+
+def array(value: Any) -> Any:
+    """Return a number as an array in float64: of JAX if it is one, else of NumPy."""
+    if isinstance(value, jax.Array):
+        return jnp.asarray(value, jnp.float64)
+    return np.asarray(value, np.float64)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    """a / b, and 0 where b is 0; differentiable there if an argument is a JAX array."""
+    if isinstance(a, jax.Array) or isinstance(b, jax.Array):
+        return jnp.where(b > 0, a / jnp.where(b > 0, b, 1.0), 0.0)
+    return np.divide(a, b, out=np.zeros_like(a + b), where=b > 0)
 
 
 def _fill_absent(v: MutableMapping[str, np.ndarray]) -> None:

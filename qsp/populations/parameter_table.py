@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from qsp import system
 from qsp.molecules import Correlation, Entry, Molecule, ParameterFile
 from qsp.populations.cohort import Cohort
 from qsp.populations.covariates import CovariateLaw, CovariateModel
-from qsp.populations.derived import Values, complete, derive
+from qsp.populations.derived import Values, array, complete, derive
 from qsp.populations.distributions import AbstractDistribution, Fixed
 from qsp.populations.paths import ELEMENTS, declared, short
 
@@ -163,10 +166,11 @@ def to_parameters(values: Values) -> system.Parameters:
 
     Returns:
         Leaves are float64 with the declared axes of their field, after a patient axis if any value
-        has one.
+        has one. A leaf with a value that is a JAX array, traced or not, is a JAX array.
     """
     shape = np.broadcast_shapes(*(np.shape(value) for value in values.values()))
-    return _module(system.Parameters, "", values, shape)
+    with jax.enable_x64(True):  # without effect on NumPy
+        return _module(system.Parameters, "", values, shape)
 
 
 def _module(kind: type, prefix: str, values: Values, shape: tuple[int, ...]) -> typing.Any:
@@ -180,8 +184,12 @@ def _module(kind: type, prefix: str, values: Values, shape: tuple[int, ...]) -> 
     return kind(**leaves)
 
 
-def _leaf(path: str, axes: Sequence[str], values: Values, shape: tuple[int, ...]) -> np.ndarray:
+def _leaf(path: str, axes: Sequence[str], values: Values, shape: tuple[int, ...]) -> Any:
     if not axes:
-        return np.array(np.broadcast_to(values[path], shape), np.float64)
+        value = array(values[path])
+        if isinstance(value, jax.Array):
+            return jnp.broadcast_to(value, shape)
+        return np.array(np.broadcast_to(value, shape))
     elements = [_leaf(f"{path}.{name}", axes[1:], values, shape) for name in ELEMENTS[axes[0]]]
-    return np.stack(elements, axis=len(shape))
+    stack = jnp.stack if any(isinstance(each, jax.Array) for each in elements) else np.stack
+    return stack(elements, axis=len(shape))
