@@ -202,7 +202,7 @@ def _add_step(  # noqa: PLR0913
 ) -> Reductions:
     """Reductions after one more step."""
     step = t1 - t0
-    maxima = jax.tree.map(_parabola_maximum, *peaks)
+    maxima = jax.tree.map(parabola_maximum, *peaks)
     peak, peak_time = (
         jax.tree.map(lambda pair, i=i: pair[i], maxima, is_leaf=_is_pair) for i in (0, 1)
     )
@@ -235,7 +235,7 @@ def _is_pair(node: Any) -> bool:
     return isinstance(node, tuple)
 
 
-def _parabola_maximum(a: Array, m: Array, b: Array) -> tuple[Array, Array]:
+def parabola_maximum(a: Array, m: Array, b: Array) -> tuple[Array, Array]:
     """Maximum over [0, 1] of the parabola through a, m, b at 0, 1/2, 1, and its position."""
     slope, bend = 4.0 * m - 3.0 * a - b, 2.0 * (a - 2.0 * m + b)
     curved = bend < 0.0
@@ -287,7 +287,7 @@ def _interval_above(signal: list[Array], level: Array) -> tuple[Array, Array]:
     a, m, b = signal
     up = jnp.where(a >= level, 0.0, _parabola_root(a, m, b, level, rising=True))
     down = jnp.where(b >= level, 1.0, _parabola_root(a, m, b, level, rising=False))
-    reached = _parabola_maximum(a, m, b)[0] >= level
+    reached = parabola_maximum(a, m, b)[0] >= level
     return jnp.where(reached, up, 1.0), jnp.where(reached, down, 1.0)
 
 
@@ -296,7 +296,7 @@ def _add_crossings(
 ) -> Crossing:
     """Crossings after one more step."""
     b, first = signal[2], thresholds[0]
-    grade = _grade(_parabola_maximum(*signal)[0], thresholds)
+    grade = _grade(parabola_maximum(*signal)[0], thresholds)
     counts = grade > old.floor
     next_level = jnp.take(thresholds, old.floor.astype(int), mode="clip")
     begins = jnp.where(old.on, 0.0, jnp.where(counts, _interval_above(signal, next_level)[0], 1.0))

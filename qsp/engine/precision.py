@@ -1,8 +1,10 @@
 """Floating-point precision within a scope; the settings of the process are left unchanged."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeAlias
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -26,3 +28,36 @@ def scope(precision: Precision) -> AbstractContextManager[None]:
 def same_time(time: Any) -> float:
     """Return the resolution of times [day] of the dtype of `time`, an array of NumPy or JAX."""
     return SAME_TIME[np.dtype(time.dtype).name]  # pyright: ignore[reportArgumentType]
+
+
+def in_double(function: Callable[..., Any], reverse: bool, *arguments: Any) -> Any:
+    """Return the value of a function in float64, with derivatives in float64.
+
+    JAX transposes a program after the scope in which it was traced has ended, so reverse mode needs
+    a rule that enters the scope again. A function with such a rule has no forward mode.
+
+    Args:
+        function: Function of trees of arrays.
+        reverse: Whether derivatives are those of reverse mode.
+        arguments: Arguments of the function.
+    """
+    if not reverse:
+        with double():
+            return function(*arguments)
+    variable, constant = eqx.partition(arguments, eqx.is_inexact_array)
+
+    @jax.custom_vjp
+    def call(variable: Any, constant: Any) -> Any:
+        with double():
+            return function(*eqx.combine(variable, constant))
+
+    def forward(variable: Any, constant: Any) -> Any:
+        with double():
+            return jax.vjp(lambda v: function(*eqx.combine(v, constant)), variable)
+
+    def backward(pull: Any, cotangent: Any) -> Any:
+        with double():
+            return *pull(cotangent), None
+
+    call.defvjp(forward, backward)
+    return call(variable, constant)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from qsp.engine.observers import Crossing, _add_crossings, _grade, _parabola_maximum, _parabola_root
+from qsp.engine.observers import Crossing, _add_crossings, _grade, _parabola_root, parabola_maximum
 
 LEVELS = (1.0, 2.0, 3.0, 4.0)
 value = st.floats(-5.0, 5.0)
@@ -20,7 +20,7 @@ def parabola(a, m, b):
     return lambda s: a + s * (slope + bend * s)
 
 
-jitted_maximum = jax.jit(_parabola_maximum)
+jitted_maximum = jax.jit(parabola_maximum)
 root = jax.jit(_parabola_root, static_argnames="rising")
 
 

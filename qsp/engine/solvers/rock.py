@@ -11,7 +11,7 @@ are those of the authors' rock2.f and rock4.f, as distributed with AMReX-Astro M
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax as dfx
 import equinox as eqx
@@ -145,6 +145,20 @@ ROCK4_TABLES = {
 """Coefficients by the number of stages, from 5 to 8; all but four are of the recurrence."""
 
 
+class Tableau(NamedTuple):
+    """Explicit Runge-Kutta method: k_i = f(t + c_i*h, y + h*sum_j a_ij*k_j).
+
+    Args:
+        a: (stage, stage): Coefficients; the last stage is the solution at the end of the step.
+        c: (stage,): Positions of the stages as fractions of the step.
+        error: (stage,): Weights of the error estimate.
+    """
+
+    a: np.ndarray
+    c: np.ndarray
+    error: np.ndarray
+
+
 class ROCK2(AbstractStabilized):
     """Orthogonal Runge-Kutta-Chebyshev method of order 2 with a fixed number of stages.
 
@@ -211,6 +225,23 @@ class ROCK4(AbstractStabilized):
     def error_order(self, terms: dfx.AbstractTerm) -> int:
         """Return the power of the step in the error estimate."""
         return 4
+
+    def tableau(self) -> Tableau:
+        """Return the method as an explicit Runge-Kutta method, with the stages in one loop."""
+        recurrence, finish = ROCK4_TABLES[self.stages]
+        size, rows = len(recurrence.mu) + 5, []
+        slopes = np.eye(size)
+        last = before = np.zeros(size)
+        for n, (mu, kappa) in enumerate(zip(recurrence.mu, recurrence.kappa, strict=True)):
+            before, last = last, last + mu * slopes[n] + kappa * (last - before)
+            rows.append(last)
+        tail = slopes[-5:]
+        rows += [last + weights @ tail for weights in finish.weights[1:]]
+        a = np.stack([np.zeros(size), *rows])
+        c = a.sum(1)
+        c[-1] = 1.0  # exact; the sum differs by rounding
+        gap = np.array([*finish.b_hat, finish.b_hat_5]) - finish.weights[4]
+        return Tableau(a, c, gap @ tail)
 
     def advance(
         self, slope: Slope, y0: PyTree, F0: PyTree, hF0: PyTree
