@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from qsp import molecules
-from qsp.population.cohort import read_cohort
-from qsp.population.parameter_table import to_parameters
-from qsp.population.table_from_files import nominal
+from qsp.populations.cohort import read_cohort
+from qsp.populations.parameter_table import to_parameters
+from qsp.populations.table_from_files import nominal
 
 NHL = Path(__file__).parents[2] / "populations" / "nhl.toml"
 
