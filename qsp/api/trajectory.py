@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
-from jax.typing import ArrayLike
 
 from qsp.engine import differentiable
 from qsp.engine.differentiable import Observed, Steps
@@ -124,7 +123,7 @@ class Trajectory(eqx.Module):
 
         return self._call(total, self.observed.area, is_within).astype(self.dtype)
 
-    def at(self, name: str, times: ArrayLike) -> Array:
+    def at(self, name: str, times: Any) -> Array:
         """Return values of a quantity; at the time of a dose, the value after it.
 
         Args:
@@ -258,9 +257,7 @@ def solve(  # noqa: PLR0913
     return Trajectory(observed, steps, inputs, period, tuple(labels), problem, dtype, adjoint)
 
 
-def dose_events(
-    times: ArrayLike, amounts: ArrayLike, *, duration: ArrayLike = 0.0, kind: str = "drug_iv"
-) -> Events:
+def dose_events(times: Any, amounts: Any, *, duration: Any = 0.0, kind: str = "drug_iv") -> Events:
     """Return events of one drug from arrays that may be traced; each dose begins a period.
 
     Args:
