@@ -37,7 +37,7 @@ QUANTITIES = (
 """Quantities of a trajectory, in the units of the results of `qsp.simulate`."""
 
 MAX_STEPS = 16_384
-"""Most steps of a solve by default; each takes about 1 kB, in each trajectory of a `jax.vmap`."""
+"""Default for the maximum number of steps in a solve; a step takes about 1 kB per trajectory."""
 
 Adjoint = Literal["reverse", "forward"]
 
@@ -187,7 +187,7 @@ def trajectory(
             which costs one pass for each number, and suits few numbers and many results.
         method: Numerical method; by default ROCK4 with a relative tolerance of 1e-10, so that
             differences of two trajectories agree with derivatives.
-        max_steps: Most steps of the solve.
+        max_steps: Maximum number of steps in the solve.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -230,7 +230,7 @@ def solve(  # noqa: PLR0913
         system: Equations; by default with binding in closed form.
         method: Numerical method.
         adjoint: "reverse" or "forward".
-        max_steps: Most steps of the solve.
+        max_steps: Maximum number of steps in the solve.
     """
     method = method or Method(rtol=1e-10)
     _check(method, adjoint, days)

@@ -44,7 +44,7 @@ class Problem:
         method: Numerical method, with one of the stabilized solvers.
         observe: Function of system, state and parameters that returns the observed quantities
             (quantity,).
-        max_steps: Most steps of the whole solve.
+        max_steps: Maximum number of steps in the whole solve.
     """
 
     system: AbstractSystem

@@ -39,7 +39,7 @@ from qsp.populations.paths import declared
 
 Values = Mapping[str, np.ndarray]
 """Value (patient,) or () by path, in canonical units. Values may also be JAX arrays, traced or not:
-what is derived from them is then a differentiable JAX array in float64."""
+values derived from them are then differentiable JAX arrays in float64."""
 
 DENSITY_PER_CONCENTRATION = 9.03e-3  # molecule/um^2 per nmol/L: Avogadro * 15 nm
 AMOUNT_PER_COPY = 1.0 / 6.022e8  # nmol per (Mcell * molecule/cell): 1e6 / Avogadro

@@ -24,6 +24,9 @@ from qsp.system import CORE_KINDS, System
 from qsp.trial.schedule import Events
 from tests.model.patient import typical
 
+# The derivatives compile for over a minute without a cache.
+pytestmark = pytest.mark.slow
+
 DAYS = 7
 NMOL_PER_MG = 1000.0 / 146.0
 LABELS = ("FD1", "FD2")
