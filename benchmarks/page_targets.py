@@ -15,7 +15,7 @@ MIN_SPEEDUPS = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
 MIN_PARALLEL_SPEEDUP, TOLERANCE = 1.8, 0.15
 MAX_RULES_RATIO = 1.5
 MIN_SHARD_S = 110.0
-"""Least duration of the shards for which the target of two-minute shards is evaluated."""
+"""Minimum duration of the shards for which the target of two-minute shards is evaluated."""
 LARGE, HUGE = 100_000, 1_000_000
 MAX_MINUTES = {"against_peers": 8, "scaling": 30}
 

@@ -30,14 +30,14 @@ class TocilizumabParameters(eqx.Module):
 
 
 class Tocilizumab(eqx.Module):
-    """Amounts."""
+    """Amounts of tocilizumab."""
 
     central: Scalar = quantity("mg", "Tocilizumab, central", symbol="A_1")
     peripheral: Scalar = quantity("mg", "Tocilizumab, peripheral", symbol="A_2")
 
 
 def tocilizumab_rates(x: Tocilizumab, dosing: Scalar, p: TocilizumabParameters) -> Tocilizumab:
-    r"""Return the balance; `dosing` in mg/day.
+    r"""Return the rates of change of the amounts; `dosing` in mg/day.
 
     Equations:
         Eq. P1: $$\frac{dA_1}{dt} = r - CL \, c_1 - \frac{V_{max} c_1}{K_{m} + c_1} - Q (c_1 -

@@ -68,7 +68,7 @@ def periods(regimen: RegimenRecord) -> str:
 
 
 def _total(doses: Sequence[DoseRecord]) -> str:
-    """Total of doses that count for the same size of the patient."""
+    """Return the total of doses that are all per patient, per kg or per m^2."""
     amount = math.fsum(dose.amount_mg for dose in doses)
     cap = math.fsum(math.inf if dose.cap_mg is None else dose.cap_mg for dose in doses)
     return amount_text(amount, doses[0].per, cap)
