@@ -47,7 +47,7 @@ Cache = Annotated[
     ),
 ]
 MaxAttempts = Annotated[
-    int, typer.Option("--attempts", min=1, help="Failures after which a shard is given up.")
+    int, typer.Option("--attempts", min=1, help="Failures after which a shard is not tried again.")
 ]
 OnSlurm = Annotated[bool, typer.Option("--slurm", help="Submit a job array of Slurm.")]
 OnThisMachine = Annotated[
@@ -56,5 +56,7 @@ OnThisMachine = Annotated[
 OnDask = Annotated[
     str, typer.Option("--dask", metavar="ADDRESS", help="Run on a dask cluster, and wait.")
 ]
-Again = Annotated[bool, typer.Option("--again", help="Retry shards that were given up, too.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Also retry shards that reached the limit of attempts.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes of --local.")]
