@@ -11,7 +11,7 @@
 from qsp.populations.adherence import Adherence, adherence
 from qsp.populations.cohort import Cohort, read_cohort
 from qsp.populations.covariate_file import CovariateTable, read_covariates
-from qsp.populations.parameter_table import ParameterRow, ParameterTable, ReportRow, to_parameters
+from qsp.populations.parameter_table import ParameterRow, ParameterTable, to_parameters
 from qsp.populations.patients import Population
 from qsp.populations.sampling import at_draws, sample, typical
 from qsp.populations.table_from_files import nominal, physiology, user_file
@@ -23,7 +23,6 @@ __all__ = [
     "ParameterRow",
     "ParameterTable",
     "Population",
-    "ReportRow",
     "adherence",
     "at_draws",
     "nominal",

@@ -13,6 +13,7 @@ import numpy as np
 
 from qsp import system
 from qsp.molecules import Correlation, Entry, Molecule, ParameterFile
+from qsp.parameter_record import ParameterRecord
 from qsp.populations.cohort import Cohort
 from qsp.populations.covariates import CovariateLaw, CovariateModel
 from qsp.populations.derived import Values, array, complete, derive
@@ -59,33 +60,6 @@ class ParameterRow:
 
 
 @dataclasses.dataclass(frozen=True)
-class ReportRow:
-    """One line of the parameter table in a report.
-
-    Args:
-        path: Path of the parameter.
-        value: Value with unit, from the file or derived.
-        unit: Canonical unit.
-        meaning: Meaning.
-        spread: Description of the variability between patients.
-        status: ``published``, ``assumed``, ``tuned``, ``user`` or ``derived``.
-        source: Key in references.bib.
-        note: Note of the file.
-        file: Name of the file.
-    """
-
-    path: str
-    value: str
-    unit: str
-    meaning: str
-    spread: str
-    status: str
-    source: str
-    note: str
-    file: str
-
-
-@dataclasses.dataclass(frozen=True)
 class ParameterTable:
     """Values of the files for a molecule in a cohort, from `nominal`.
 
@@ -122,7 +96,7 @@ class ParameterTable:
         """Parameters at the values of the files, without covariate effects."""
         return to_parameters(self.complete(self.values))
 
-    def report(self) -> tuple[ReportRow, ...]:
+    def report(self) -> tuple[ParameterRecord, ...]:
         """Lines of the table in a report: values of the files, then derived values."""
         m = self.molecule
         found = derive(self.values, target=m.target, clearance=m.clearance)
@@ -136,10 +110,10 @@ class ParameterTable:
         )
 
 
-def _report(row: ParameterRow) -> ReportRow:
+def _report(row: ParameterRow) -> ParameterRecord:
     entry = row.entry
     effects = [f"{model.covariate} model" for model in row.covariates]
-    return ReportRow(
+    return ParameterRecord(
         path=row.path,
         value=entry.value if entry.scale == 1.0 else f"{entry.scale:.6g} x {entry.value}",
         unit=row.unit,
@@ -152,10 +126,10 @@ def _report(row: ParameterRow) -> ReportRow:
     )
 
 
-def _derived(path: str, value: np.ndarray) -> ReportRow:
+def _derived(path: str, value: np.ndarray) -> ParameterRecord:
     known = declared()[path]
     text = f"{float(value):.6g}" + ("" if known.unit == "1" else f" {known.unit}")
-    return ReportRow(path, text, known.unit, known.meaning, "", "derived", "", "", "")
+    return ParameterRecord(path, text, known.unit, known.meaning, "", "derived", "", "", "")
 
 
 def to_parameters(values: Values) -> system.Parameters:

@@ -16,6 +16,7 @@ from typing import Any
 import xarray as xr
 
 from qsp.errors import ConfigError, QSPWarning
+from qsp.parameter_record import ParameterRecord
 from qsp.results.mass import with_mass_units
 from qsp.results.record import (
     ATTRIBUTE,
@@ -23,7 +24,6 @@ from qsp.results.record import (
     ArmRecord,
     DoseRecord,
     MethodRecord,
-    ParameterRecord,
     RegimenRecord,
     RequestRecord,
     RunRecord,

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from qsp.errors import ConfigError
+from qsp.parameter_record import ParameterRecord
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,21 +170,6 @@ class ArmRecord:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rules: tuple[str, ...] = ()
     planned_doses: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class ParameterRecord:
-    """One parameter value, as `qsp.populations.ParameterTable.report` describes it."""
-
-    path: str
-    value: str
-    unit: str
-    meaning: str
-    spread: str
-    status: str
-    source: str
-    note: str
-    file: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qsp.results.record import MethodRecord, ParameterRecord, RequestRecord, RunRecord
+from qsp.results.record import MethodRecord, RequestRecord, RunRecord
 from qsp.version import PACKAGE
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def run_record(prepared: Prepared) -> RunRecord:
         disease=table.cohort.disease,
         response_criteria=config.response,
         notes=tuple(config.notes),
-        parameters=tuple(ParameterRecord(**dataclasses.asdict(row)) for row in table.report()),
+        parameters=table.report(),
         limits=tuple(limits(table.cohort.card)),
     )
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsp.errors import ConfigError
+from qsp.parameter_record import ParameterRecord
 from qsp.results.record import (
     ArmRecord,
     DoseRecord,
     MethodRecord,
-    ParameterRecord,
     RegimenRecord,
     RequestRecord,
     RunRecord,
