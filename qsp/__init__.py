@@ -24,9 +24,10 @@ from qsp.version import __version__
 
 if TYPE_CHECKING:
     from qsp import endpoints, plots
+    from qsp.api.doses import civ, iv, sc
     from qsp.api.drugs import molecule
-    from qsp.api.people import population
-    from qsp.api.regimens import civ, iv, regimen, sc
+    from qsp.api.populations import population
+    from qsp.api.regimens import regimen
     from qsp.api.rules import rules, when
     from qsp.api.simulate import simulate
     from qsp.api.trials import Trial, read
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "molecule": "api.drugs",
-    "population": "api.people",
-    "iv": "api.regimens",
-    "sc": "api.regimens",
-    "civ": "api.regimens",
+    "population": "api.populations",
+    "iv": "api.doses",
+    "sc": "api.doses",
+    "civ": "api.doses",
     "regimen": "api.regimens",
     "when": "api.rules",
     "rules": "api.rules",

@@ -1,189 +1,28 @@
-"""Populations and their virtual patients: `qsp.population`."""
+"""Virtual patients, as `Population.sample` returns them."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qsp import shipped
 from qsp.api import changes as edits
 from qsp.api.changes import Changes
-from qsp.api.drugs import Molecule, plain
 from qsp.errors import ConfigError, suggest
-from qsp.molecules import GROUPS
-from qsp.populations import (
-    Cohort,
-    ParameterTable,
-    at_draws,
-    nominal,
-    physiology,
-    read_cohort,
-    sample,
-)
+from qsp.populations import ParameterTable, at_draws, nominal, sample
 from qsp.populations import Population as Sampled
-from qsp.populations.draws import check_ids
 from qsp.populations.paths import parameter_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from qsp.api.drugs import Molecule
+    from qsp.api.populations import Population
+
 _COVARIATE_UNITS = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Population:
-    """A disease with its patients, from which virtual patients are sampled.
-
-    Build one with `qsp.population`. Objects are immutable: `set` and `scale` return a changed copy.
-
-    Args:
-        cohort: Content of the file and of the files it extends.
-        file: Name or path, as given to `qsp.population`.
-        changes: Changed entries by path.
-    """
-
-    cohort: Cohort
-    file: str
-    changes: Changes = dataclasses.field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Name of the population."""
-        return self.cohort.name
-
-    def set(self, path: str, value: str | float, *, keep_spread: bool = True) -> Population:
-        """Return the population with another value of a parameter of disease or physiology.
-
-        Args:
-            path: Path such as ``"t_cells.k_act"`` or ``"tumor.cells"``.
-            value: Text with unit such as ``"0.48 1/hour"``, or a number in the canonical unit.
-            keep_spread: True for a new median, from which each patient keeps the deviation; False
-                for the same value in all patients.
-
-        Returns:
-            A changed copy.
-
-        Raises:
-            qsp.QSPError: If the path is unknown or belongs to the molecule, or the value has the
-                wrong unit.
-        """
-        self._check_owner(path)
-        new = edits.with_value(
-            self.changes, path, value, keep_spread=keep_spread, where=self._where
-        )
-        return dataclasses.replace(self, changes=new)
-
-    def scale(self, path: str, factor: float) -> Population:
-        """Return the population with a parameter multiplied by a factor in every patient.
-
-        The spread, a mixture and bounds scale with it.
-
-        Args:
-            path: Path such as ``"t_cells.k_act"``.
-            factor: Number of 0 or more.
-
-        Raises:
-            qsp.QSPError: If the path is unknown or belongs to the molecule, or the factor is
-                negative.
-        """
-        self._check_owner(path)
-        new = edits.with_scale(self.changes, path, factor, where=self._where)
-        return dataclasses.replace(self, changes=new)
-
-    def sample(
-        self,
-        n: int,
-        *,
-        molecule: Molecule | str | Path,
-        seed: int = 0,
-        ids: Sequence[int] | None = None,
-    ) -> People:
-        """Sample virtual patients.
-
-        A patient depends on the seed and the patient number only: the first 50 of 200 patients are
-        the 50 patients of a smaller sample.
-
-        Args:
-            n: Number of patients, at least 1.
-            molecule: Molecule they are treated with, or its name; the parameters of patients
-                include those of the molecule.
-            seed: Seed, a whole number from 0 to 4294967295.
-            ids: Patient numbers; 0 to n - 1 by default.
-
-        Raises:
-            qsp.QSPError: If a number is out of range, or the population lacks the target of the
-                molecule.
-
-        Example:
-            >>> people = qsp.population("nhl").sample(200, molecule="mosunetuzumab", seed=1)
-        """
-        drug = plain(molecule)
-        if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-            todo = "Write sample(200, ...), for example"
-            raise ConfigError("sample", "n must be a whole number of at least 1", repr(n), todo)
-        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-            rule = "seed must be a whole number from 0 to 4294967295"
-            raise ConfigError("sample", rule, repr(seed), "Write seed=1, for example")
-        numbers = np.arange(n) if ids is None else check_ids(ids)
-        if len(numbers) != n:
-            rule = f"ids must be as many as n ({n})"
-            raise ConfigError("sample", rule, len(numbers), "Correct n or ids")
-        people = People(
-            molecule=dataclasses.replace(drug, changes={}),
-            population=dataclasses.replace(self, changes={}),
-            ids=tuple(sorted(numbers.tolist())),
-            seed=int(seed),
-            changes={**self.changes, **drug.changes},
-        )
-        _ = people.table  # raises an error if the files do not fit each other
-        return people
-
-    @property
-    def _where(self) -> str:
-        return f"population {self.name}"
-
-    def _check_owner(self, path: str) -> None:
-        parameter_path(path, where=self._where)
-        known = {path for file in self.cohort.parameters for path in file.entries}
-        known |= set(physiology().entries)
-        if path in known or path.partition(".")[0] not in GROUPS:
-            return
-        rule = f"{path} must be a parameter of the population"
-        todo = "Change it with qsp.molecule(...).set or .scale, or on the sampled people"
-        raise ConfigError(self._where, rule, "one of the molecule", todo)
-
-    def __repr__(self) -> str:
-        changed = f"; changed: {', '.join(self.changes)}" if self.changes else ""
-        return f"Population({self.name}: {self.cohort.title}{changed})"
-
-
-def population(name: str | Path) -> Population:
-    """Return a population.
-
-    Args:
-        name: Name of a population of the package, such as ``"nhl"``, or the path of a TOML file of
-            the same form.
-
-    Raises:
-        qsp.QSPError: If there is no such population, with the nearest names, or the file breaks a
-            rule.
-
-    Example:
-        >>> qsp.population("nhl").scale("t_cells.k_act", 0.5)
-    """
-    text = str(name)
-    path = Path(name) if text.endswith(".toml") else shipped.find("populations", text)
-    if path is None:
-        known = shipped.names("populations")
-        todo = f"{suggest(text, known)} Known are {', '.join(known)}".strip()
-        rule = "the name must be a population or a TOML file"
-        raise ConfigError("population", rule, repr(text), todo)
-    return Population(read_cohort(path), text)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qsp.api.regimens import Quantity, Rule, Rules, SupportiveDose, text_of
+from qsp.api.quantities import Quantity, text_of
+from qsp.api.supportive import SupportiveDose
 from qsp.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A rule that adapts dosing at a visit; see `qsp.when`.
+
+    Args:
+        condition: Conditions.
+        give: Supportive drug that is given, if any.
+        limits: Limits of this drug.
+        keys: Other keys of the rule in a config.
+    """
+
+    condition: str
+    give: SupportiveDose | None = None
+    limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    keys: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """Rules of an arm and the visits at which they apply; see `qsp.rules`.
+
+    Args:
+        rules: Rules in order; the first that matches decides on the dose that is due.
+        calendar: Visits, missed visits, dropout and errors, as a table of a config.
+    """
+
+    rules: tuple[Rule, ...]
+    calendar: Mapping[str, Any]
 
 
 def when(

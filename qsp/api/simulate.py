@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.api.people import People
-from qsp.api.regimens import Quantity
+from qsp.api.quantities import Quantity
 from qsp.api.results import Results
 from qsp.api.trials import Arms, Trial
 from qsp.engine.progress import NoProgress, Progress

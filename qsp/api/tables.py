@@ -6,8 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qsp.api.doses import Dose
 from qsp.api.people import People
-from qsp.api.regimens import Dose, Quantity, Regimen, Rule, Rules, SupportiveDose, text_of
+from qsp.api.quantities import Quantity, text_of
+from qsp.api.regimens import Regimen
+from qsp.api.rules import Rule, Rules
+from qsp.api.supportive import SupportiveDose
 from qsp.config import Config, tables
 from qsp.errors import ConfigError
 from qsp.units import parse

@@ -12,8 +12,9 @@ from qsp import shipped
 from qsp.api.drugs import Molecule
 from qsp.api.drugs import molecule as molecule_of
 from qsp.api.people import People
-from qsp.api.people import population as population_of
-from qsp.api.regimens import Quantity, Regimen
+from qsp.api.populations import population as population_of
+from qsp.api.quantities import Quantity
+from qsp.api.regimens import Regimen
 from qsp.api.tables import arm_tables, dump, people_tables, regimens_of, visit_texts
 from qsp.config import Config, Roster, Source, checked, load
 from qsp.config.load import config_file
