@@ -14,7 +14,10 @@ import qsp
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "qsp").rglob("*.py"))
-SCRIPTS = [".ci/run", "scripts/check", "scripts/quickstart", "scripts/try_wheel"]
+SCRIPTS = [
+    *(".ci/run", "scripts/check", "scripts/quickstart"),
+    *("scripts/install_wheel", "scripts/try_wheel"),
+]
 
 # Folders of a developer's machine; lower-case names only, so that paths of URLs pass.
 MACHINE_PATH = re.compile(r"(?<![\w.)}/-])/(work|root|home|Users)/\w")
