@@ -1,53 +1,69 @@
-"""Page of the validation: simulated and published values, from docs/validation.csv."""
+"""Page of the validation: docs/validation.md with the rows of docs/validation.csv in its tables."""
 
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from scripts.book.html import table
-from scripts.validation_table import PATIENTS, SEED, TABLE
+from scripts.validation_table import TABLE
 
-TITLES = {
-    "misses": "Outside the limits",
-    "within": "Within the limits",
-    "shown": "Shown without a limit",
-    "skipped": "Skipped",
+TEXT = TABLE.with_suffix(".md")
+RESULTS = {
+    "misses": "outside the limits",
+    "within": "within the limits",
+    "shown": "shown without a limit",
+    "skipped": "skipped",
 }
-INTRODUCTION = """\
-# Validation
+LARGE_POINTS, LARGE_FACTOR = 12.0, 3.0
+"""Deviations above these are large in a row without a limit: those of most rows with one."""
 
-`qsp validate` simulates the regimens of published studies and compares the results with published
-values, one row per value. Each row has the limits of the comparison: points for a rate, a factor
-for a concentration or a time. This page has its output for {patients} virtual patients per
-regimen, seed {seed}; `python scripts/validation_table.py` makes the table again. Simulated values
-have a 95 % interval where one can be computed.
-
-{counts} The *certainty* of a published value is its origin: a label, a paper, or general knowledge
-(`own-knowledge`), which was not verified.
-
-Many of these values were used to tune the model (see the notes of the
-[parameters](model/index.md)), so that this is a check of consistency, not a prediction. The model
-is for research, not for clinical decisions.
-"""
+Row = Mapping[str, str]
 
 
-def page(path: Path = TABLE) -> str:
-    """Return the page in Markdown, misses first."""
+def page(text: str | None = None, path: Path = TABLE) -> str:
+    """Return the page in Markdown.
+
+    Args:
+        text: Text of the page with a comment such as ``<!-- table: misses -->`` for each table;
+            docs/validation.md by default.
+        path: File of the rows.
+
+    Raises:
+        ValueError: If a table has no comment in the text, or a comment no table.
+    """
+    text = TEXT.read_text(encoding="utf-8") if text is None else text
     with path.open(encoding="utf-8", newline="") as file:
-        heads, *rows = list(csv.reader(file))
-    groups = {result: [row[1:] for row in rows if row[0] == result] for result in TITLES}
-    counts = ", ".join(
-        f"{len(group)} {TITLES[result].lower()}" for result, group in groups.items() if group
+        rows = list(csv.DictReader(file))
+    groups = {name: [row for row in rows if row["result"] == name] for name in RESULTS}
+    counts = ", ".join(f"{len(groups[name])} {words}" for name, words in RESULTS.items())
+    groups["deviations"] = [row for row in groups["shown"] if is_large(row["difference"])]
+    groups["shown"] = [row for row in groups["shown"] if not is_large(row["difference"])]
+    parts = {f"table: {name}": _table(group) for name, group in groups.items()}
+    parts["counts"] = f"Of {len(rows)} values: {counts}."
+    comments = re.findall(r"<!-- (.+) -->", text)
+    if sorted(comments) != sorted(parts):
+        raise ValueError(f"{TEXT.name} must have one comment each of {', '.join(parts)}")
+    return re.sub(r"<!-- (.+) -->", lambda found: parts[found[1]], text)
+
+
+def is_large(difference: str) -> bool:
+    """Whether a difference such as ``+13.0 points`` or ``x 0.25`` is large."""
+    if found := re.fullmatch(r"([+-][\d.]+) points", difference):
+        return abs(float(found[1])) > LARGE_POINTS
+    if found := re.fullmatch(r"x ([\d.]+)", difference):
+        return not 1 / LARGE_FACTOR <= float(found[1]) <= LARGE_FACTOR
+    return False
+
+
+def _table(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "None."
+    heads = [name for name in rows[0] if name != "result"]
+    return table(
+        [head.capitalize() for head in heads],
+        [[escape(row[head]) for head in heads] for row in rows],
     )
-    introduction = INTRODUCTION.format(
-        patients=PATIENTS, seed=SEED, counts=f"Of {len(rows)} values: {counts}."
-    )
-    parts = [introduction]
-    for result, group in groups.items():
-        if group:
-            cells = [[escape(cell) for cell in row] for row in group]
-            titles = [head.capitalize() for head in heads[1:]]
-            parts += [f"## {TITLES[result]}", "", table(titles, cells), ""]
-    return "\n".join(parts)

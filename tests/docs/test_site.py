@@ -6,6 +6,7 @@ import re
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from qsp.populations.paths import fields
 from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
 from scripts.book import html, pages, states, text
+from scripts.book.validation import is_large
 from scripts.book.validation import page as validation_page
 from scripts.build_docs import dead_links
+from scripts.validation_table import PATIENTS, SEED
 
 ROOT = Path(__file__).parents[2]
 TOML = [
@@ -130,8 +133,44 @@ def test_validation_page_has_the_published_values_of_the_package():
     )
     assert shown == ours, "run scripts/validation_table.py"
     assert set(rows[0]) == {"result", *COLUMNS}
+
+
+def test_validation_page_has_every_row_once_and_misses_first():
+    with (ROOT / "docs" / "validation.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     page = validation_page()
-    assert page.index("## Outside the limits") < page.index("## Within the limits")
+    assert f"{PATIENTS} virtual patients per regimen, seed {SEED}." in " ".join(page.split())
+    assert f"Of {len(rows)} values: " in page
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE))
+    titles = list(sections)
+    assert titles[:2] == ["Outside the limits", "Large deviations without a limit"]
+    assert titles.index("Counting of CRS events") < titles.index("Within the limits")
+    parts = {
+        "misses": "Outside the limits",
+        "within": "Within the limits",
+        "shown": "Shown without a limit",
+        "skipped": "Skipped",
+        "large": "Large deviations without a limit",
+    }
+    count = Counter()
+    for row in rows:
+        is_deviation = row["result"] == "shown" and is_large(row["difference"])
+        title = parts["large" if is_deviation else row["result"]]
+        cells = "".join(f"<td>{escape(row[name])}</td>" for name in list(row)[1:])
+        assert sections[title].count(cells) >= 1, row
+        count[title] += 1
+    assert {title: sections[title].count("<tr><td>") for title in parts.values()} == count
+
+
+def test_large_deviations_are_above_12_points_or_3_fold():
+    assert [is_large(f"{n:+.1f} points") for n in (12.0, 12.1, -12.1, -3)] == [0, 1, 1, 0]
+    assert [is_large(f"x {n:.2f}") for n in (3.0, 3.01, 0.33, 0.34)] == [0, 1, 1, 0]
+    assert not is_large("")
+
+
+def test_validation_page_without_a_table_is_refused():
+    with pytest.raises(ValueError, match="table: misses"):
+        validation_page("# Validation\n")
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda path: path.stem)
