@@ -20,6 +20,7 @@ from qsp.cli import cluster as cluster_cli
 from qsp.cli import options as opt
 from qsp.cli.messages import errors, fail, warnings_as_lines
 from qsp.errors import ConfigError, QSPError
+from qsp.version import __version__
 
 app = typer.Typer(
     add_completion=False,
@@ -29,6 +30,31 @@ app = typer.Typer(
 )
 app.add_typer(cluster_cli.app)
 console = Console(highlight=False)
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the versions that a bug report needs, and exit."""
+    if not wanted:
+        return
+    import platform
+    from importlib.metadata import version
+
+    parts = [f"{name} {version(name)}" for name in ("jax", "diffrax", "llvmlite")]
+    python = f"Python {platform.python_version()} ({platform.system()} {platform.machine()})"
+    console.print(", ".join([f"qsp {__version__}", *parts, python]), soft_wrap=True)
+    raise typer.Exit
+
+
+@app.callback()
+def options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print versions and exit."
+        ),
+    ] = False,
+) -> None:
+    """Accept options before the name of a command."""
 
 
 @app.command()
