@@ -20,7 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LONG_MODULE = 350
 """Lines above which a module is worth a second look."""
 
-CHECKED = ("qsp", "tests", "docs", "benchmarks", "scripts", "configs", "populations", ".ci")
+CHECKED = (
+    "qsp",
+    "tests",
+    "docs",
+    "benchmarks",
+    "scripts",
+    "configs",
+    "populations",
+    ".ci",
+    ".github",
+)
 DOCUMENTS = (".md", ".toml", ".txt", ".j2", ".bash", ".yml", "")
 SKIPPED = ("tests/old/", "benchmarks/results/", "scripts/check_style.py")
 """Files of earlier versions, recorded rows, and this list itself."""
