@@ -7,8 +7,10 @@ from pathlib import Path
 
 import griffe
 import pytest
+import typer
 
 import qsp
+from qsp.cli.app import app
 from qsp.drugs import DRUG_BY_NAME
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +79,15 @@ def test_arguments_of_supportive_drugs_are_those_of_their_docstring():
     assert listed == re.findall(r"^    (\w+): ", args, re.MULTILINE)
     signature = section.split("qsp.DRUG(")[1].split("```")[0]
     assert [part.split("=")[0].strip() for part in signature.split(",")] == listed
+
+
+def test_every_command_is_in_its_page_once_with_options_that_exist():
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`qsp (\w+)[^`]*`)? ?\|.*\|(.*)\|$", text, re.MULTILINE)
+    commands = typer.main.get_command(app).commands
+    assert sorted(name for _, name, _ in rows if name) == sorted(commands)
+    current = ""
+    for _, name, options in rows:
+        current = name or current
+        known = {o for p in commands[current].params for o in (*p.opts, *p.secondary_opts)}
+        assert set(re.findall(r"(?<!\S)`(--[\w-]+)", options)) <= known, current
