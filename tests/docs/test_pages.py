@@ -12,7 +12,7 @@ from qsp.explain.equations import collect
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GENERATED = re.compile(r"model/.*\.md")
+GENERATED = re.compile(r"(model|notebooks)/.*\.md")
 """Pages that scripts/build_docs.py adds to docs/; it checks the links to them."""
 
 PAGES = sorted(
