@@ -4,9 +4,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from qsp.cli.app import app
 from qsp.errors import ConfigError
 from qsp.explain import KINDS, explain
+from qsp.explain.aliases import ALIASES, alias, plain_word
+from qsp.explain.values import shipped
 
 ROOT = Path(__file__).parents[1]
 POPULATIONS = ROOT / "populations"
@@ -137,3 +141,161 @@ def test_parameters_and_states_show_the_equations_that_use_them():
 
 def test_mechanism_shows_its_equations():
     assert "  Eq. L3: dz_1/dt = k_transit D - k_transit z_1" in explained("release")
+
+
+def test_quantity_shows_the_equations_that_define_it():
+    text = explained("contact.touching")
+    assert text.startswith("Quantity contact.touching (tissue) [1]: Fraction of T cells in contact")
+    assert "defined, with the symbol p, by:\n    Eq. E2, contact: q_j_k =" in text
+    assert "Eq. B3, gap_receptors" in explained("gap.receptors.cd3")
+    assert "Eq. B1, receptors" in explained("receptors.cd3")
+
+
+# === words that users type
+# ===============================================================================================
+
+
+@pytest.fixture(scope="module")
+def known_names():
+    files = shipped(POPULATIONS)
+    return {name for kind in KINDS.values() for name in kind.names(files)}
+
+
+@pytest.mark.parametrize("word", ALIASES)
+def test_every_alias_resolves(word, known_names):
+    entry = ALIASES[word]
+    assert word == plain_word(word)
+    assert entry.names
+    assert {*entry.names, *entry.see} <= known_names
+    assert alias(f" {word.upper()}- ") == entry
+    assert explain(word, POPULATIONS)
+
+
+def test_plural_and_punctuation_of_an_alias_do_not_matter():
+    assert alias("Trimers") == alias("trimer") == ALIASES["trimer"]
+    assert alias("IL-6") == alias("il 6") == ALIASES["il6"]
+    assert alias("no such word").names == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("tumor", "Parameter tumor.cells [Mcell]"),
+        ("tumour burden", "Result tumor_volume "),
+        ("IL6", "Result il6_peak "),
+        ("IL-6", "Parameter cytokines.p_IL6 "),
+        ("CRS", "Result crs_grade "),
+        ("crs grade", "Result crs_grade "),
+        ("grade", "Parameter severity.threshold "),
+        ("T cells", "Mechanism qsp.model.t_cells"),
+        ("Steroid", "Mechanism qsp.interventions.dexamethasone"),
+        ("toci", "Mechanism qsp.interventions.tocilizumab"),
+        ("trimers", "Result trimers_peak "),
+        ("Bcells", "Result b_cells_blood "),
+        ("clearance", "Parameter disposition.CL_base "),
+        ("CL", "Parameter disposition.CL_ss "),
+        ("CL", "Parameter supportive.tocilizumab.CL "),
+        ("V1", "Parameter disposition.V1 "),
+        ("v1", "Parameter disposition.V1 "),
+        ("KA", "Parameter disposition.ka "),
+        ("EC50", "The EC50 of a drug is no parameter"),
+        ("EC50", "Parameter synapse.alpha "),
+        ("SYNAPSE.ALPHA", "Parameter synapse.alpha "),
+        ("Mosunetuzumab", "Molecule Mosunetuzumab"),
+        ("B-ALL", "Population "),
+        ("CD20", "Parameter antigens.CD20.copies.normal "),
+        ("il6_peak", "  one value per dose period, from the start of a dose to that of the next"),
+    ],
+)
+def test_words_that_users_type_are_explained(word, line):
+    assert any(each.startswith(line) for each in explain(word, POPULATIONS))
+
+
+def test_names_for_another_word_are_listed_first():
+    assert explain("IL-6", POPULATIONS)[0].startswith("IL-6 is explained by: il6, il6_peak")
+    assert explain("crs grade", POPULATIONS)[-1] == "See also: qsp explain severity"
+
+
+@pytest.mark.parametrize(
+    ("word", "suggestion"),
+    [("steriod", "steroid"), ("il6_peek", "il6_peak"), ("Tocilzumab", "tocilizumab")],
+)
+def test_mistyped_word_gets_a_suggestion(word, suggestion):
+    with pytest.raises(ConfigError, match=f"Did you mean '{suggestion}'"):
+        explain(word, POPULATIONS)
+
+
+# === files of one's own
+# ===============================================================================================
+
+
+@pytest.fixture
+def own_molecule(tmp_path):
+    text = (ROOT / "qsp" / "molecules" / "mosunetuzumab.toml").read_text()
+    entry = 'alpha = { value = "7.7e-3", status = "tuned", source = "Li2022", note = "my assay" }'
+    lines = [entry if line.startswith("alpha =") else line for line in text.splitlines()]
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_value_of_an_own_molecule_comes_first_with_status_and_source(own_molecule):
+    lines = explain("synapse.alpha", POPULATIONS, [own_molecule])
+    assert lines[0].startswith("Parameter synapse.alpha [1]")
+    assert lines[1].split() == ["mine.toml", "7.7e-3;", "tuned,", "Li2022:", "my", "assay"]
+    assert any("mosunetuzumab.toml" in line for line in lines)
+
+
+def test_value_that_an_own_file_does_not_have_is_named(own_molecule):
+    assert explain("k_act", POPULATIONS, [own_molecule])[1] == "  mine.toml has no value of it"
+
+
+def test_own_molecule_without_a_name_shows_all_its_values(own_molecule):
+    text = "\n".join(explain("", POPULATIONS, [own_molecule]))
+    assert text.startswith("Molecule Mosunetuzumab")
+    assert "7.7e-3; tuned, Li2022: my assay" in text
+    assert "myeloma, " not in text  # potency only where the target is
+
+
+def test_own_population_and_own_parameters(tmp_path):
+    population = tmp_path / "clinic.toml"
+    population.write_text((POPULATIONS / "nhl.toml").read_text().replace("30000 mol", "12345 mol"))
+    parameters = tmp_path / "changes.toml"
+    parameters.write_text('[t_cells]\nk_act = { value = "3 1/day" }\n')
+    text = "\n".join(explain("", POPULATIONS, [population, parameters]))
+    assert text.startswith("Population ")
+    assert "Values of clinic.toml" in text
+    assert "12345 molecule/cell" in text
+    assert "Values of changes.toml\n  t_cells.k_act  3 1/day; user" in text
+    assert explain("k_act", POPULATIONS, [parameters])[1] == "  changes.toml     3 1/day; user"
+
+
+def test_own_file_replaces_a_shipped_file_of_the_same_name(own_molecule):
+    same = own_molecule.rename(own_molecule.with_name("mosunetuzumab.toml"))
+    lines = explain("alpha", POPULATIONS, [same])
+    [line] = [each for each in lines if "mosunetuzumab.toml" in each]
+    assert "7.7e-3" in line
+
+
+def test_missing_file_is_an_error_and_a_name_of_a_file_is_suggested(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="the file must exist"):
+        explain("alpha", POPULATIONS, [tmp_path / "none.toml"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drugx.toml").write_text("")
+    with pytest.raises(ConfigError, match=r"`qsp explain drugx.toml` explains the file"):
+        explain("drugx", POPULATIONS)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda path: ["synapse.alpha", "--molecule", path],
+        lambda path: ["synapse.alpha", path],
+        lambda path: [path, "synapse.alpha"],
+        lambda path: [path, "Synapse", "Alpha"],
+    ],
+)
+def test_command_accepts_a_name_and_a_file_in_any_order(order, own_molecule):
+    result = CliRunner().invoke(app, ["explain", *order(str(own_molecule))])
+    assert result.exit_code == 0
+    assert "mine.toml           7.7e-3; tuned, Li2022: my assay" in result.output

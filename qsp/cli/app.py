@@ -257,12 +257,19 @@ def molecules() -> None:
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="Name of a parameter, state or mechanism.")],
+    words: Annotated[
+        list[str], typer.Argument(help="Name of the model, and TOML files of your own.")
+    ],
+    molecule: Annotated[Path | None, typer.Option(help="Your own molecule.")] = None,
+    population: Annotated[Path | None, typer.Option(help="Your own population.")] = None,
 ) -> None:
     """Explain a name of the model: meaning, unit, values, sources, equations."""
     from qsp.explain import explain as lines
 
-    for line in lines(name):
+    own = [Path(each) for each in words if each.endswith(".toml")]
+    own += [path for path in (molecule, population) if path is not None]
+    name = " ".join(each for each in words if not each.endswith(".toml"))
+    for line in lines(name, own=own):
         console.print(line, markup=False, soft_wrap=True)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from qsp.endpoints.response import surrogate
 from qsp.explain.potency import potency_lines
 from qsp.explain.values import Files, line
-from qsp.molecules import ParameterFile
+from qsp.molecules import Molecule, ParameterFile
+from qsp.populations import Cohort
 
 
 def molecules(files: Files) -> list[str]:
@@ -42,6 +43,18 @@ def population_lines(name: str, files: Files) -> list[str]:
         *([caveat] if (caveat := surrogate(cohort.disease, cohort.response_criteria)) else []),
         *cohort.card.strip().splitlines(),
         *_values(cohort.parameters[-1]),
+    ]
+
+
+def own_lines(files: Files) -> list[list[str]]:
+    """Description and values of each of the user's own files."""
+    return [
+        molecule_lines(item.name, files)
+        if isinstance(item, Molecule)
+        else population_lines(item.name, files)
+        if isinstance(item, Cohort)
+        else _values(item)
+        for item in files.own.values()
     ]
 
 

@@ -143,6 +143,45 @@ def equation_lines(path: str) -> list[str]:
     ]
 
 
+def definition_lines(path: str) -> list[str]:
+    """Return the equations that define an algebraic quantity as plain text, after its symbol."""
+    *parents, name = path.split(".")
+    kind: type = model.Algebraic
+    for parent in parents:
+        kind = typing.get_type_hints(kind)[parent]
+    declared = (each for each in dataclasses.fields(kind) if "unit" in each.metadata)
+    names = (each.name for each in declared)
+    latex = {n: s.latex for n, s in zip(names, declared_symbols(kind), strict=True)}[name]
+    if path.startswith("gap.receptors."):  # the class of the receptors in a tissue volume
+        latex = latex.replace("R_", "r_")
+    return [
+        f"  defined, with the symbol {plain(latex)}, by:",
+        *(f"    Eq. {e.label}, {e.function}: {plain(e.latex)}" for e in defining(latex)),
+    ]
+
+
+def defining(latex: str) -> tuple[Equation, ...]:
+    """Return the equations with a quantity on the left, by its symbol without indices."""
+    return _definitions().get(key(latex), ())
+
+
+@functools.cache
+def _definitions() -> Mapping[Key, tuple[Equation, ...]]:
+    found: dict[Key, list[Equation]] = {}
+    for equation in collect():
+        if equation.state or equation.module.endswith((".effects", ".numerics", ".tolerance")):
+            continue
+        lefts = (part.partition("=")[0].strip() for part in equation.latex.split(r"\quad"))
+        for left in lefts:
+            try:
+                names = [*key(left).without_indices()]
+            except ValueError:  # a condition, or the derivative of a state
+                continue
+            for each in names:
+                found.setdefault(each, []).append(equation)
+    return {each: tuple(dict.fromkeys(equations)) for each, equations in found.items()}
+
+
 def functions(module: ModuleType) -> Iterator[tuple[Callable[..., Any], str]]:
     """Yield the public functions of a module and its concrete methods, with their names."""
     for name, item in vars(module).items():

@@ -34,9 +34,11 @@ def of_group(group: str, files: Files) -> list[str]:
 
 
 def block(path: str, files: Files) -> Iterator[str]:
-    """Title of a parameter, then one line for each value."""
+    """Title of a parameter, then one line for each value, starting with the user's own files."""
     yield _title(path)
     entries = list(files.of(path))
+    for name in files.own.keys() - {entry.file for entry in entries}:
+        yield f"  {name} has no value of it"
     places = [f"{e.path[len(path) + 1 :]} {e.file}".strip() for e in entries]
     width = max(map(len, places), default=0)
     for entry, place in zip(entries, places, strict=True):

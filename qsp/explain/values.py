@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from qsp.molecules import Entry, Molecule, load, names
+from qsp.molecules import Entry, Molecule, ParameterFile, load, names, read_toml
 from qsp.populations import Cohort, read_cohort
-from qsp.populations.table_from_files import physiology
+from qsp.populations.table_from_files import physiology, user_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Files:
     Args:
         molecules: Molecules by name.
         cohorts: Cohorts by name; empty without a folder of populations.
-        entries: Entries of all files, starting with the shared physiology.
+        entries: Entries of all files, starting with the user's own, then the shared physiology.
+        own: The user's own files, by the name of the file.
     """
 
     molecules: Mapping[str, Molecule]
     cohorts: Mapping[str, Cohort]
     entries: tuple[Entry, ...]
+    own: Mapping[str, Molecule | Cohort | ParameterFile] = dataclasses.field(default_factory=dict)
 
     def of(self, path: str) -> Iterator[Entry]:
         """Yield the entries of a path, or of the elements of an array at that path."""
@@ -48,6 +50,47 @@ def shipped(populations: Path) -> Files:
     )
     entries = tuple(entry for file in files for entry in file.entries.values())
     return Files(molecules, cohorts, entries)
+
+
+def with_own(files: Files, paths: Iterable[Path]) -> Files:
+    """Put files of the user's choice first; they replace shipped files of the same name.
+
+    Args:
+        files: Shipped files.
+        paths: Molecules, populations or files of parameters; without the suffix ``.toml`` also the
+            names of shipped ones.
+
+    Raises:
+        ConfigError: If a file is missing or breaks a rule.
+    """
+    own = {parameters_of(item).name: item for item in (_read(path, files) for path in paths)}
+    molecules = {item.name: item for item in own.values() if isinstance(item, Molecule)}
+    cohorts = {item.name: item for item in own.values() if isinstance(item, Cohort)}
+    first = (entry for item in own.values() for entry in parameters_of(item).entries.values())
+    others = (entry for entry in files.entries if entry.file not in own)
+    return Files(
+        molecules={**files.molecules, **molecules},
+        cohorts={**files.cohorts, **cohorts},
+        entries=(*first, *others),
+        own=own,
+    )
+
+
+def parameters_of(item: Molecule | Cohort | ParameterFile) -> ParameterFile:
+    """Return the entries of a file itself, without those of a file that it extends."""
+    if isinstance(item, ParameterFile):
+        return item
+    return item.parameters if isinstance(item, Molecule) else item.parameters[-1]
+
+
+def _read(path: Path, files: Files) -> Molecule | Cohort | ParameterFile:
+    known = {**files.molecules, **files.cohorts}
+    if str(path) in known:
+        return known[str(path)]
+    keys = read_toml(path).keys()
+    if keys & {"molecular_weight", "target", "routes"}:
+        return load(path)
+    return read_cohort(path) if keys & {"disease", "extends"} else user_file(path)
 
 
 def line(entry: Entry) -> str:

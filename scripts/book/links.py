@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from html import escape
 
 from qsp import interventions, model
 from qsp.explain import equations as eq
-from qsp.explain.latex import Key, key
 from qsp.report.references import bibliography
 from scripts.book.text import KEY
 
@@ -43,27 +40,9 @@ def path_link(path: str) -> str:
     return f'<a href="{page_of(path)}.html#{path}"><code>{path}</code></a>' if path else ""
 
 
-@functools.cache
-def _definitions() -> Mapping[Key, tuple[eq.Equation, ...]]:
-    """Return the equations with a quantity on the left, by its symbol without indices."""
-    found: dict[Key, list[eq.Equation]] = {}
-    for equation in eq.collect():
-        if equation.state or equation.module.endswith((".effects", ".numerics", ".tolerance")):
-            continue
-        lefts = (part.partition("=")[0].strip() for part in equation.latex.split(r"\quad"))
-        for left in lefts:
-            try:
-                symbols = [*key(left).without_indices()]
-            except ValueError:  # a condition, or the derivative of a state
-                continue
-            for each in symbols:
-                found.setdefault(each, []).append(equation)
-    return {each: tuple(dict.fromkeys(equations)) for each, equations in found.items()}
-
-
 def definition_links(symbol: eq.Symbol, module: str) -> str:
     """Return links to the equations that define a declared quantity, those of a module first."""
-    equations = _definitions().get(key(symbol.latex), ())
+    equations = eq.defining(symbol.latex)
     own = [each for each in equations if each.module == module]
     return ", ".join(label_link(each.label) for each in own or equations)
 
