@@ -1,5 +1,11 @@
 """Supportive drugs: one state, one balance and one set of effects on the model.
 
+::
+
+    doses --> pharmacokinetics of each drug --> effect of each drug, 0 to 1
+                                                  |
+    mechanisms of the model <-- joint effects <---+   (Bliss: drugs act independently)
+
 The equations hold all drugs at all times; a drug that is not administered has a state of zero. To
 add one, write its file in this folder (parameters, state, balance, effect and the record
 `INTERVENTION`), add a line to `qsp.drugs.DRUGS`, and give its values in

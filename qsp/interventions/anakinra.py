@@ -6,6 +6,10 @@ and part of the IL-6 of these cells depends on it (assumed).
 ::
 
     dose --> depot --ka--> plasma --CL--> out
+
+Assumed: absorption is of first order, and the receptor is at equilibrium with plasma.
+
+No publication is reproduced: structure and values are assumed.
 """
 
 import equinox as eqx

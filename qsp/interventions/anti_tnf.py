@@ -3,6 +3,10 @@
 ::
 
     dose --> central --CL--> out
+
+Assumed: TNF-alpha is far below the drug in concentration, so that binding does not use up drug.
+
+No publication is reproduced: structure and values are assumed.
 """
 
 import equinox as eqx

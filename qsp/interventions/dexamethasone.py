@@ -7,6 +7,12 @@ Its effect is a fraction of the maximum glucocorticoid effect.
     dose --> central --CL--> out
                 |
                 +--ke0--> effect site
+
+Assumed: oral and intravenous doses enter the central compartment at once, and the effect depends on
+total drug.
+
+Differs from [Krzyzanski2021]: central and peripheral volume are one compartment, there is no
+absorption, and the effect site is an addition.
 """
 
 import equinox as eqx

@@ -5,6 +5,10 @@ It inhibits signaling of IFN-gamma and IL-6.
 ::
 
     dose --> gut --ka--> plasma --CL--> out
+
+Assumed: absorption is of first order, and inhibition follows plasma at once.
+
+No publication is reproduced: structure and values are assumed.
 """
 
 import equinox as eqx

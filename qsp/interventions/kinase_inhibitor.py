@@ -6,6 +6,11 @@ release alone.
 ::
 
     dose --> gut --ka--> plasma --CL--> out
+
+Assumed: absorption is of first order, and inhibition follows plasma at once; killing
+and activation are not inhibited.
+
+No publication is reproduced: structure and values are assumed.
 """
 
 import equinox as eqx

@@ -5,6 +5,10 @@ Bound IL-6 does not signal and is cleared as slowly as the antibody, so that mea
 ::
 
     dose --> central --CL--> out
+
+Assumed: IL-6 is far below the drug in concentration, so that binding does not use up drug.
+
+No publication is reproduced: structure and values are assumed.
 """
 
 import equinox as eqx

@@ -8,6 +8,11 @@ clears IL-6.
     dose --> central --CL, Vmax/(Km + C)--> out
                 ^
                 +--Q--> peripheral
+
+Assumed: the receptor is at equilibrium with the drug in plasma, everywhere in the body.
+
+Differs from [Frey2010]: values from rheumatoid arthritis serve for CRS, covariates other than body
+surface and sex have their reference values, and the block of the receptor is an addition.
 """
 
 import equinox as eqx

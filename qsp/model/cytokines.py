@@ -11,7 +11,8 @@ Assumed: one well-mixed pool of cytokines in blood. The cytokines share one arra
 production term of each is written separately.
 
 Differs from [Hosseini2020]: IL-6 comes from myeloid cells that T-cell cytokines and contact
-activate, not from activated T cells.
+activate, not from activated T cells, and blood is its only compartment. Differs from [Poels2025]:
+cytokines have sources of their own; there one cytokine comes from the trimers in the marrow.
 """
 
 import equinox as eqx

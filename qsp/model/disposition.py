@@ -135,8 +135,6 @@ class Turnover(eqx.Module):
 def clearance(time: Scalar, p: DispositionParameters) -> Scalar:
     r"""Clearance that changes exponentially with time since the first dose [Bender2024].
 
-    CL = CL_ss + (CL_base - CL_ss)*exp(-ln2*t/half_life_CL).
-
     Equations:
         Eq. D1: $$CL = CL_{ss} + (CL_{base} - CL_{ss}) \exp\left(-\frac{\ln 2 \cdot
             t}{t_{CL}}\right)$$

@@ -2,6 +2,18 @@
 
 `qsp.interventions` computes them from the pharmacokinetics of each supportive drug; the equations
 of the model depend on the effects alone, not on the drug.
+
+::
+
+    dexamethasone     steroid     inhibits activation of T cells, release and myeloid cells
+    JAK inhibitor     jak         inhibits the signals of IFN-gamma and IL-6
+    tocilizumab       il6r_free   lowers the signal of IL-6 and its loss by the receptor
+    siltuximab        il6_free    lowers the signal of IL-6 and its loss
+    anti-TNF          tnf_free    lowers the signal of TNF-alpha
+    anakinra          il1r_free   lowers the IL-6 of myeloid cells
+    kinase inhibitor  kinase      inhibits release
+
+Differs from [Hosseini2020]: supportive drugs are an addition.
 """
 
 import equinox as eqx

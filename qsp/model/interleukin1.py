@@ -25,6 +25,9 @@ reduction of IL-6 by anakinra. With IL-1 integrated as a state, peaks of IL-6 di
 
 Not modeled: effects of IL-1 on fever, endothelium and further myeloid cells, and receptor-mediated
 loss of IL-1, so that anakinra does not raise IL-1.
+
+Differs from [Hosseini2020]: IL-6 is the only cytokine there; IL-1 and the share of IL-6 that
+depends on it are additions.
 """
 
 import equinox as eqx

@@ -10,7 +10,9 @@ IL-10, by steroids and by kinase inhibitors, and passes two transit compartments
                                              |
                        memory <--------------+   (inhibits the drive, as do IL-10 and steroids)
 
-Differs from [Chen2019]: the release memory fades, so that release recovers after a pause.
+Differs from [Chen2019]: activated cells in contact drive release, not trimers; the memory adds up
+this drive, not the concentration of the cytokine, and it fades, so that release recovers after a
+pause.
 """
 
 import equinox as eqx
@@ -79,7 +81,6 @@ def release_rates(
 ) -> Release:
     r"""Release drive D, its two transit compartments, and the release memory.
 
-    D = sum(secreting) * uninhibited / ((1 + (memory/CA50)^2) * (1 + il10_rise/IL10_50)).
     The memory accumulates D itself, not the delayed drive.
 
     Equations:

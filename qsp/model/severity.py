@@ -9,8 +9,11 @@ the three is validated against individual patients.
 
     IL-6 signal, TNF-alpha, IFN-gamma --Emax each--> Y --k_F--> F --thresholds--> grade
 
-Differs from the publications cited by the model: none of them simulates the grade of CRS; the index
-and its thresholds are an addition of this model.
+Assumed: the effects of the three cytokines add up, and the index follows them at one rate.
+
+Differs from [Hibma2026]: the grade of CRS follows the cytokines over time, whereas there the
+probability of any CRS follows from tumor burden and the trough of free drug on day 4. Differs from
+[Hosseini2020]: IL-6 itself is the measure of CRS there; the index and its thresholds are additions.
 """
 
 import equinox as eqx

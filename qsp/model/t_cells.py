@@ -10,6 +10,8 @@ do not secrete, and slowly return to rest. A share of the resting cells of a tum
 these cells stay in the stroma, are not in contact with targets and are not recruited, whereas
 activated and post-activated cells are all among the targets.
 
+Assumed: the T cells of one state are alike, whatever the number of their earlier contacts.
+
 Differs from [Hosseini2020]: only the part of the stimulation that exceeds earlier stimulation
 recruits resting cells (`Threshold`), activated cells do not return to rest directly, and
 activation-induced cell death is left out.

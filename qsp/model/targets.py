@@ -11,8 +11,11 @@ equation, with a rate of zero where a process is absent.
                             ^    |
           exchange with blood    +--depletion by a competitor-->
 
+Assumed: clones do not turn into each other, and killed cells of normal tissue take no room.
+
 Differs from [Hosseini2020]: the malignant cells have an antigen-low clone and a common capacity.
-Differs from [Simeoni2004]: the transition to linear growth applies to the sum of the clones.
+Differs from [Simeoni2004]: the transition to linear growth depends on the viable cells of all
+clones without the dying ones, and killed cells pass one compartment, not a chain of three.
 """
 
 from abc import abstractmethod

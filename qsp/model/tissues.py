@@ -9,6 +9,11 @@
 A quantity that differs between tissues is an array with a tissue axis. A process that is absent in
 a tissue has a rate of zero there, so that all tissues follow the same equations. Quantities of
 target cells have an axis of kinds before the tissue axis.
+
+Assumed: each tissue is well mixed, and tissues exchange cells and drug with blood only.
+
+Differs from [Hosseini2020]: spleen and lymph nodes are one lymphoid tissue, the marrow is a tissue
+only where it holds the tumor, and the skin is added.
 """
 
 import equinox as eqx

@@ -28,7 +28,8 @@ def negligible(x: State, p: Parameters) -> State:
 
     Equations:
         Eq. X11: $$t_{cells} = 10^{-6} \max(y_0, 1), \quad t_{cytokine} = 10^{-3}, \quad t_{drug} =
-            10^{-6}, \quad t_{bridges} = 10^{-5} \beta_{50,kill}, \quad t_{fraction} = 10^{-7}$$
+            10^{-6}$$
+        Eq. X12: $$t_{bridges} = 10^{-5} \beta_{50,kill}, \quad t_{fraction} = 10^{-7}$$
         $y_0$ [Mcell]: cells before treatment, or the release drive at half-maximum margination.
         $\beta_{50,kill}$ [molecule/synapse]: half-maximum killing, `synapse.beta50_kill`.
         $t_{cells}$ [Mcell]: tolerance of cells and of the release drive.

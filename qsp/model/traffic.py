@@ -10,8 +10,12 @@ balances the baseline before treatment. Activated and post-activated cells move 
     blood --k_exit * (1 + margination) * (1 + chemotaxis)--> tissue
     blood <--return, slowed by margination-- tissue
 
+Assumed: cells move between blood and tissues without delay, whether or not they are in contact with
+targets, and a tissue without T cells before treatment receives none.
+
 Differs from [Hosseini2020]: margination follows the release of cytokines, not the time since an
-injection.
+injection; it also slows return, and CXCL10 attracts cells. Differs from [Li2022]: tissues exchange
+cells with blood, whereas there cells pass from blood through spleen, nodes and lymph in a circle.
 """
 
 import equinox as eqx

@@ -22,7 +22,7 @@ from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
 from scripts.book import html, inputs, text
-from scripts.book.links import MECHANISMS, definition_links, label_link, page_of, path_link
+from scripts.book.links import MECHANISMS, code, definition_links, label_link, page_of, path_link
 from scripts.book.parameters import parameter_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,8 @@ def _mechanism(module: ModuleType, name: str, group: str, files: Files) -> str:
     found += _listed("Differences from publications", [*text.differences(doc), *notes])
     cited = [*docs, *(f"{e.source} {e.note}" for path in paths for e in files.of(path))]
     keys = sorted({key for each in cited for key in text.KEY.findall(each)} & set(bibliography()))
-    found += _listed("Sources", [f"[{key}](references.md#{key})" for key in keys])
+    sources = [f"[{key}](references.md#{key})" for key in keys]
+    found += _listed("Sources", sources or ["None: equations and values are assumed."])
     return "\n".join(found)
 
 
@@ -171,7 +172,7 @@ def _state_row(item: Description, symbol: str) -> tuple[str, ...]:
     ode = next(each for each in eq.collect() if each.state == item.path)
     link = label_link(ode.label)
     axes = ", ".join(item.dims)
-    name = f'<code id="{item.path}">{item.path}</code>'
+    name = code(item.path, anchor=True)
     return html.math(symbol), name, axes, escape(item.unit), escape(item.meaning), link
 
 

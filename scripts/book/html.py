@@ -13,13 +13,16 @@ from latex2mathml.converter import convert
 from qsp.explain.latex import upright
 from qsp.molecules.parameter_file import Entry
 from qsp.units import parse
-from scripts.book.links import label_link, source_links
+from scripts.book.links import code, label_link, source_links
 
 
 @functools.cache
 def math(latex: str, *, display: str = "inline") -> str:
     """Return LaTeX as MathML, which browsers show without a script."""
-    return convert(upright(latex), display=display) if latex else ""
+    if not latex:
+        return ""
+    upright_d = '<mi mathvariant="normal">d</mi>'  # browsers show a single letter in italics
+    return convert(upright(latex), display=display).replace("<mi>&#x00064;</mi>", upright_d)
 
 
 def equation(label: str, latex: str) -> str:
@@ -70,7 +73,7 @@ def parameters(rows: Iterable[Parameter]) -> str:
     body = []
     for each in rows:
         axes = f" ({', '.join(each.axes)})" if each.axes else ""
-        name = f'<code id="{each.path}">{each.path}</code>{axes}'
+        name = f"{code(each.path, anchor=True)}{axes}"
         title = " · ".join(
             part
             for part in (
@@ -81,10 +84,15 @@ def parameters(rows: Iterable[Parameter]) -> str:
             )
             if part
         )
-        body.append(f'<tr class="parameter"><td colspan="{len(_HEADS)}">{title}</td></tr>')
+        body.append(
+            f'<tr class="parameter"><td colspan="{len(_HEADS)}"><div>{title}</div></td></tr>'
+        )
         body += [_value(each, entry) for entry in each.entries]
         if not each.entries:
-            none = "in no file: derived from other values, or zero if its process is absent"
+            none = (
+                'in no file: <a href="inputs.html#derivation">derived from other values</a>, or zero if '
+                "its process is absent"
+            )
             body.append(f'<tr><td colspan="{len(_HEADS)}">{none}</td></tr>')
     head = "".join(f"<th>{title}</th>" for title in _HEADS)
     rows_text = "\n".join(body)
@@ -99,14 +107,18 @@ def _value(of: Parameter, entry: Entry) -> str:
         entry.value.split()[0] + f" {'' if of.unit == '1' else of.unit}", of.unit, where=""
     )
     value = entry.value if same == number else f"{entry.value} ({canonical})"
-    spread = [f"{key} {getattr(entry, key)}" for key in ("cv", "sd") if getattr(entry, key)]
+    spread = [
+        f"{key} {getattr(entry, key)}".replace(" ", "\u00a0")
+        for key in ("cv", "sd")
+        if getattr(entry, key)
+    ]
     spread += [entry.distribution.replace("_", "-")] if entry.distribution else []
     spread += [f"{each.get('covariate')} model" for each in entry.covariates]
     source = source_links(entry.source)
     texts = (element, entry.file, value, ", ".join(spread), entry.status)
-    cells = [escape(each) for each in texts] + [source, escape(entry.note)]
+    cells = "".join(f"<td>{cell}</td>" for cell in (*map(escape, texts), source))
     where = escape(f"{entry.file} {entry.path}")
-    return f'<tr data-entry="{where}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    return f'<tr data-entry="{where}">{cells}<td class="note">{escape(entry.note)}</td></tr>'
 
 
 def named(heads: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:

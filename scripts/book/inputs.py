@@ -11,7 +11,7 @@ from qsp.explain.values import Files
 from qsp.populations import derived
 from qsp.populations.paths import antigen_of, inputs
 from scripts.book import html, text
-from scripts.book.links import source_links
+from scripts.book.links import code, source_links
 from scripts.book.parameters import parameter_table
 
 Row = tuple[str, Sequence[str]]
@@ -33,9 +33,17 @@ def page(files: Files) -> str:
             "",
             parameter_table(paths, files),
             "",
+            '<span id="derivation"></span>',
+            "",
             "## Rules",
             "",
             rules,
+            "",
+            "## Absent processes",
+            "",
+            "A parameter without a value has this one if its process is absent.",
+            "",
+            html.table(("Path", "Value"), [(code(p), f"{v:g}") for p, v in derived.ABSENT.items()]),
             "",
             "## Molecules",
             "",

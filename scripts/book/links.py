@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from qsp import interventions, model
@@ -35,9 +36,15 @@ def label_link(label: str) -> str:
     return f'<a href="{page_of_label(label)}.html#eq-{label.lower()}">Eq. {label}</a>'
 
 
+def code(path: str, *, anchor: bool = False) -> str:
+    """Return a path as code that may break after its dots and underscores."""
+    shown = re.sub(r"([._])", r"\1<wbr>", path)
+    return f'<code id="{path}">{shown}</code>' if anchor else f"<code>{shown}</code>"
+
+
 def path_link(path: str) -> str:
     """Return a link in HTML to the table with a parameter or state; empty without a path."""
-    return f'<a href="{page_of(path)}.html#{path}"><code>{path}</code></a>' if path else ""
+    return f'<a href="{page_of(path)}.html#{path}">{code(path)}</a>' if path else ""
 
 
 def definition_links(symbol: eq.Symbol, module: str) -> str:

@@ -10,8 +10,11 @@ from qsp.populations.paths import ELEMENTS
 from qsp.report.references import bibliography
 
 KEY = re.compile(r"\b[A-Z][A-Za-z]+\d{4}\b")
-SEPARATE = ("Differs from", "Assumed:", "Not modeled:", "Sources:", "Sources ")
+DIFFERENCES = ("Differs from", "No publication")
+SEPARATE = (*DIFFERENCES, "Assumed:", "Not modeled:", "Sources:", "Sources ")
 """First words of paragraphs that have a section of their own on a page."""
+DIAGRAM = "``` { .text .diagram }"
+"""Start of a literal block of a docstring in Markdown."""
 FIRST = {axis: names[0] for axis, names in ELEMENTS.items()}
 
 READING = """\
@@ -59,7 +62,7 @@ def markdown(doc: str) -> str:
             if joined:
                 found[-1] = found[-1].removesuffix("```") + f"\n{inside}\n```"
             else:
-                found.append(f"```text\n{inside}\n```")
+                found.append(f"{DIAGRAM}\n{inside}\n```")
         elif block.strip() != "::":
             found.append(_prose(re.sub(r"::$", ":", block)))
     return "\n\n".join(found)
@@ -105,6 +108,8 @@ def assumptions(docs: Iterable[str]) -> list[str]:
     for doc in docs:
         section = _SECTIONS.search(doc)
         for paragraph in _paragraphs(doc[: section.start()] if section else doc):
+            if paragraph.startswith(DIFFERENCES):
+                continue
             before, marker, after = paragraph.partition("Assumed: ")
             if not marker and paragraph.startswith("Not modeled"):
                 before, after = "", paragraph
@@ -116,7 +121,7 @@ def assumptions(docs: Iterable[str]) -> list[str]:
 
 def differences(doc: str) -> list[str]:
     """Return the statements of a docstring on how the model differs from a publication."""
-    paragraphs = [p for p in doc.split("\n\n") if p.strip().startswith("Differs from")]
+    paragraphs = [p for p in doc.split("\n\n") if p.strip().startswith(DIFFERENCES)]
     return [
         _prose(part.strip())
         for p in paragraphs

@@ -15,7 +15,8 @@ from qsp.explain.equations import collect
 from qsp.populations.paths import fields
 from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
-from scripts.book import html, pages, states, text
+from scripts.book import DRUGS, html, pages, states, text
+from scripts.book.links import MECHANISMS
 from scripts.book.validation import is_large
 from scripts.book.validation import page as validation_page
 from scripts.build_docs import dead_links
@@ -76,14 +77,24 @@ def test_every_link_of_the_book_leads_to_an_anchor(book):
             assert anchor in anchors[there], (name, target, anchor)
 
 
-def test_every_mechanism_has_a_diagram_equations_and_its_sections(book):
-    for name in ("disposition", "synapse", "t_cells", "targets", "release", "cytokines"):
+def test_every_mechanism_has_a_diagram_tables_assumptions_differences_and_sources(book):
+    numerical = ("numerics", "tolerance")
+    for name in (*MECHANISMS, *DRUGS):
+        if name in numerical:
+            continue
         page = book[f"model/{name}.md"]
-        for part in ("```text", "## Equations", "## Parameters", "## Differences from"):
-            assert part in page, (name, part)
+        assert text.DIAGRAM in page, name
+        sections = ["Differences from publications", "Sources"]
+        sections += ["Equations"] if name != "tissues" else []
+        sections += ["Parameters", "Assumptions"] if name != "effects" else []
+        for section in sections:
+            assert re.search(rf"^## {section}\n\n\S", page, re.MULTILINE), (name, section)
+        stated = page.partition("## Differences from publications")[2]
+        assert re.search(r"\n- (Differs from \\\[\[\w+\d{4}\]|No publication is repr)", stated), (
+            name
+        )
     with_states = {page for page, content in book.items() if "\n## States" in content}
     assert len(with_states) == 15  # eight mechanisms and seven supportive drugs
-    assert all("```text" in book[page] for page in with_states)
 
 
 def test_symbols_without_a_path_lead_to_the_equations_that_define_them(book):
@@ -111,7 +122,7 @@ def test_docstrings_become_markdown():
     assert summary == "Summary."
     assert body == (
         r"Rates k\_on\*z, *soluble* drug \[[Bender2024](references.md#Bender2024)\]:"
-        "\n\n```text\na -> b\n\nc\n```"
+        "\n\n``` { .text .diagram }\na -> b\n\nc\n```"
     )
 
 
