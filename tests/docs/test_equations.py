@@ -207,6 +207,12 @@ def test_dynamic_bridges(at):
         agree(f"synapse.{type(form).__name__}.rates", known, rates(ours))
 
 
+def test_kinetic_bridges_start_at_zero(at):
+    start = Kinetic().initial(at[0].model.binding)
+    assert of("synapse.Kinetic.initial")[0].endswith("= 0")
+    assert all(np.all(np.asarray(value) == 0.0) for value in symbols(start).values())
+
+
 def test_engagement(at):
     p, x, _, a = at
     e, s, n = p.model.engagement, p.model.synapse, x.model.targets.viable

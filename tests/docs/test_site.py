@@ -16,7 +16,7 @@ from qsp.populations.paths import fields
 from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
 from scripts.book import DRUGS, html, pages, states, text
-from scripts.book.links import MECHANISMS
+from scripts.book.links import MECHANISMS, page_of_label
 from scripts.book.validation import is_large
 from scripts.book.validation import page as validation_page
 from scripts.build_docs import dead_links
@@ -67,6 +67,16 @@ def test_every_equation_state_and_parameter_has_one_anchor(book):
         assert anchors[path] == 1, path
     for item, _ in states():  # on its page and in the list of all states
         assert anchors[item.path] == 2, item.path
+
+
+@pytest.mark.parametrize("equation", collect(), ids=lambda equation: equation.label)
+def test_symbols_of_an_equation_are_in_the_table_of_its_page_with_a_unit(equation, book):
+    page = book[f"model/{page_of_label(equation.label)}.md"]
+    shown = page.partition(f'id="eq-{equation.label.lower()}"')[2].partition("</table>")[0]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", shown)]
+    units = {row[0]: row[2] for row in rows if row}
+    for symbol in equation.symbols:
+        assert units[html.math(symbol.latex)] == escape(symbol.unit) != "", symbol
 
 
 def test_every_link_of_the_book_leads_to_an_anchor(book):

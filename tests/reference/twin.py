@@ -191,7 +191,10 @@ def complete(parameters: Values) -> dict[str, Any]:
 
 
 def severity_target(y: Values, p: Values) -> float:
-    """Stationary value Y of the fever index F, equation (g)."""
+    """Stationary value Y of the fever index F, equation (g).
+
+    Eq. V1, V2, P4, P12.
+    """
     receptor_free = p["Kss_toci"] / (p["Kss_toci"] + y["TC1"] / p["V1_toci"])
     signal6 = y["IL6"] * receptor_free * (1 - jak_effect(y, p))
     tnf_signal = y["TNF"] * p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"])
@@ -201,13 +204,16 @@ def severity_target(y: Values, p: Values) -> float:
 
 
 def jak_effect(y: Values, p: Values) -> float:
-    """Fraction of JAK signaling that is blocked."""
+    """Fraction of JAK signaling that is blocked, Eq. P10."""
     concentration = y["JK"] / p["V_jak"]
     return p["Jmax"] * concentration / (p["IC_J"] + concentration)
 
 
 def initial_state(parameters: Values) -> State:
-    """State before treatment: resting T cells only, no drug, F at its stationary value."""
+    """State before treatment: resting T cells only, no drug, F at its stationary value.
+
+    Eq. M6, D21, T16, G11, C14, S7.
+    """
     p = complete(parameters)
     y: State = {name: np.zeros(shape) if shape else 0.0 for name, (shape, _) in STATES.items()}
     y["R"], y["N"], y["sT"] = p["T0"] * np.ones(4), p["N0"] * np.ones((3, 4)), p["sT0"] * np.ones(4)
@@ -222,6 +228,8 @@ def free_drug(
     total: np.ndarray, soluble: np.ndarray, kd: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Free drug at quasi-equilibrium with a soluble target, all nmol/L.
+
+    Eq. B7, B8, B14, B15.
 
     Args:
         total: Drug in solution, free and on soluble target.
@@ -240,6 +248,8 @@ def free_drug(
 def trimer_bridges(c: np.ndarray, kte: float, p: Values) -> np.ndarray:
     """Bridges per synapse (3, 4) at free drug c (4,), closed form, equation (a).
 
+    Eq. B3, B4, S1, S2, S3, S4, S6, for one target arm.
+
     The published root is multiplied through by a = alpha*c/(K3*KT), so that it also holds at a = 0.
     """
     c = np.maximum(c, 0.0) + EPS
@@ -253,6 +263,8 @@ def trimer_bridges(c: np.ndarray, kte: float, p: Values) -> np.ndarray:
 
 def bind(y: Values, p: Values) -> dict[str, np.ndarray]:
     """Two-body binding of the free drug to CD3 and to target in the four tissues (c).
+
+    Eq. M1, B1, B2, B5, B10, B11, B12, B13, B16.
 
     Returns:
         Free drug c and its derivatives dc_dtotal and dc_dsoluble; kte, the target Kd raised by the
@@ -273,6 +285,8 @@ def bind(y: Values, p: Values) -> dict[str, np.ndarray]:
 
 def contacts(y: Values, p: Values, relaxation: bool) -> dict[str, np.ndarray]:
     """Bridges, Hill terms, fractions in contact and secretion: equations (a) and (b).
+
+    Eq. E1, E2, E3, E4, E5, T1; secretion before the weights of Eq. L1.
 
     Returns:
         Arrays over tissue, with a leading kind axis where marked: beta_qe and beta (3, 4) at
@@ -330,7 +344,7 @@ def derivative(
     anti_tnf = p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"])
     steroid_my = 1 - p["d_My"] * dex
 
-    # (b) contact, activation, killing
+    # (b) contact, activation, killing: Eq. E6, E7, E8, T2, T3, T4, T5, T6, T7
     k = contacts(y, p, relaxation)
     pk, ph_act = k["pk"], k["ph_act"]
     act = p["k_act"] * p["f"] * (1 - p["d_Ta"] * dex)
@@ -349,6 +363,7 @@ def derivative(
     kill = p["kmax"] * effectors / (effectors + p["kK"] * n.sum(axis=0) + EPS) * k["h_kill"] * n
 
     # (d) T cells: exit from blood (raised by margination and chemotaxis) and return
+    # Eq. R1, R2, R3, R4, R5, then T8, T9, T10, T11, T12
     chemotaxis = 1 + p["chem"] * (y["CXC"] - p["CXC0"]) / (p["chem50"] + y["CXC"])
     leave = p["e"] * (1 + p["m"] * y["MAR"]) * chemotaxis
     come_back = p["e"] * p["T0"][0] / p["T0"] / (1 + 2 * y["MAR"])
@@ -370,7 +385,7 @@ def derivative(
     d["X"] = a_to_x - x_to_a - x_to_r - p["d_X"] * y["X"] + growth + traffic["X"]
     d["MAR"] = p["k_on"] * y["z2"] / (p["S50"] + y["z2"]) * (1 - y["MAR"]) - p["k_off"] * y["MAR"]
 
-    # (e) targets: renewal, exchange with blood, growth, killing
+    # (e) targets: renewal, exchange with blood, growth, killing: Eq. G1, G3, G4, G5, G7
     exchange = p["k_ex"] * (n[:, :1] - p["ratio"] * n)
     exchange[:, 0] = -exchange[:, 1:].sum(axis=1)
     crowding = 1 - (n[1] + n[2]) / p["cap"]
@@ -384,6 +399,7 @@ def derivative(
     # Eq. D13, D14
     d["sT"] = p["kdeg_s"] * (p["sT0"] - y["sT"])
     d["O"] = -p["k_O"] * y["O"]
+    # Eq. D8, D9, D10, D18, with the receptors of M2, M3, M4, M5; then D1, D6, D7, D11
     b = bind(y, p)
     loss = p["kint3"] * b["on_cd3"] + p["kintT"] * b["on_target"]
     t_in = d["R"] + d["A"] + d["X"] + t_deaths
@@ -414,11 +430,11 @@ def derivative(
     d["eliminated"] = clearance * c0
     d["internalized"] = (loss * p["V"]).sum()
     d["died"] = p["lost"] * on_dead.sum() / PER_NMOL
-    # Eq. S8
+    # Eq. S8, S9
     unbind = np.clip(p["koffT"] * (1 + b["c"] / b["kte"]), 0.05 * H, 5 * H)
     d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxation else np.zeros((3, 4))
 
-    # (f) drive, myeloid cells, cytokines
+    # (f) drive, myeloid cells, cytokines: Eq. L2, C4, C13
     drive = (p["w"] * k["S"]).sum() * (1 - p["d_Tc"] * dex)
     drive = drive / (1 + (y["CA"] / p["CA50"]) ** 2) / (1 + il10 / (5 * p["K10"]))
     # Eq. L3, L4, L5
@@ -427,7 +443,7 @@ def derivative(
     d["CA"] = drive - p["k_CA"] * y["CA"]
     stimulus = ifn / p["K_I"] * (1 - jak) + tnf / p["K_N"] * anti_tnf + y["z2"] / p["K_z"]
     u = stimulus * steroid_my / (1 + il10 / p["K10"])
-    # Eq. C2, C3, then C1 by cytokine
+    # Eq. C2, C3, then C1 by cytokine with C5, C6, C7, C8, C9, C10, C11, C12
     d["My"] = p["k_my"] * u / (1 + u) * (1 - y["My"] - y["MyX"]) - p["k_myoff"] * y["My"]
     d["MyX"] = p["f_mx"] * p["k_myoff"] * y["My"] - p["k_rec"] * y["MyX"]
     d["IFN"] = p["pI"] * y["z2"] - p["kI"] * ifn
