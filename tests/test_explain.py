@@ -10,6 +10,7 @@ from qsp.cli.app import app
 from qsp.errors import ConfigError
 from qsp.explain import KINDS, explain
 from qsp.explain.aliases import ALIASES, alias, plain_word
+from qsp.explain.equations import using
 from qsp.explain.values import shipped
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +138,12 @@ def test_parameters_and_states_show_the_equations_that_use_them():
     assert "with the symbol F_sc" in explained("disposition.bioavailability")
     assert "dM/dt = (k_on z_2)/(S_50 + z_2) (1 - M) - k_off M" in explained("margination")
     assert "Eq. R1, net_arrival" in explained("traffic.k_exit.lymphoid")
+
+
+def test_equations_of_a_state_are_not_those_of_the_parameters_of_its_group():
+    assert [each.label for each in using("severity.k_F")] == ["V3"]
+    assert [each.label for each in using("severity")] == ["M6", "V3", "V5", "V7"]
+    assert using("traffic.k_exit.lymphoid") == using("traffic.k_exit")
 
 
 def test_mechanism_shows_its_equations():

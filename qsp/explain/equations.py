@@ -28,7 +28,7 @@ from typing import Any
 from qsp import interventions, model, system
 from qsp.explain.latex import Key, default_symbol, key, plain, symbols
 from qsp.model.synapse import Bridges, Complexes
-from qsp.populations.paths import short
+from qsp.populations.paths import ELEMENTS, short
 
 MECHANISMS = (
     "disposition",
@@ -124,8 +124,20 @@ def using(path: str) -> list[Equation]:
     return [
         equation
         for equation in collect()
-        if any(s.path and f"{path}.".startswith(f"{s.path}.") for s in equation.symbols)
+        if any(_is_of(path, symbol) for symbol in equation.symbols)
     ]
+
+
+def _is_of(path: str, symbol: Symbol) -> bool:
+    """Whether a path is that of a symbol or of one of its elements.
+
+    The state ``severity`` is no part of the parameter ``severity.k_F``.
+    """
+    rest = path.removeprefix(symbol.path)
+    elements = {name for names in ELEMENTS.values() for name in names}
+    return (
+        bool(symbol.path) and path.startswith(symbol.path) and {*rest.split(".")} <= {"", *elements}
+    )
 
 
 def equation_lines(path: str) -> list[str]:
@@ -133,9 +145,7 @@ def equation_lines(path: str) -> list[str]:
     found = using(path)
     if not found:
         return []
-    used = (
-        s for each in found for s in each.symbols if s.path and f"{path}.".startswith(f"{s.path}.")
-    )
+    used = (symbol for each in found for symbol in each.symbols if _is_of(path, symbol))
     symbols = ", ".join(dict.fromkeys(plain(s.latex) for s in used))
     return [
         f"  equations, with the symbol {symbols}:",

@@ -60,7 +60,7 @@ def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKind
     Equations:
         Eq. E1: $$h_{kill,j,k} = \frac{\beta_{j,k}}{\beta_{50,kill} + \beta_{j,k}}$$
         $h_{kill}$ [1]: killing per contact.
-        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6.
+        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6, or the state of Eq. S8.
 
     Args:
         bridges: Bridges per synapse, beta [molecule/synapse]; (kind, tissue).
@@ -89,7 +89,7 @@ def contact(
         $q$ [1]: fraction of T cells in contact with a kind of target cell.
         $N$ [Mcell]: target cells, `targets.viable`.
         $T$ [Mcell]: T cells within reach of targets, Eq. T1.
-        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6.
+        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6, or the state of Eq. S8.
         $h_{act}$ [1]: activation per contact.
         $h_{kill}$ [1]: killing per contact, Eq. E1.
 

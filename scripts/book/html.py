@@ -90,8 +90,8 @@ def parameters(rows: Iterable[Parameter]) -> str:
         body += [_value(each, entry) for entry in each.entries]
         if not each.entries:
             none = (
-                'in no file: <a href="inputs.html#derivation">derived from other values</a>, or zero if '
-                "its process is absent"
+                'in no file: <a href="inputs.html#derivation">derived from other values</a>, or '
+                "the value of an absent process"
             )
             body.append(f'<tr><td colspan="{len(_HEADS)}">{none}</td></tr>')
     head = "".join(f"<th>{title}</th>" for title in _HEADS)

@@ -52,6 +52,13 @@ def page(files: Files) -> str:
                 _molecules(files),
             ),
             "",
+            "## Populations",
+            "",
+            html.named(
+                ("Population", "File", "Disease", "Extends", "Response criteria", "Growth"),
+                _populations(files),
+            ),
+            "",
             "## Potency in vitro",
             "",
             "Concentrations of half-maximum effect, for comparison; no equation uses them.",
@@ -87,6 +94,14 @@ def _molecules(files: Files) -> Iterator[Row]:
         weight, routes = f"{m.molecular_weight:g}", ", ".join(m.routes)
         cells = (m.title, m.target, m.format, weight, routes, m.clearance, m.synapse)
         yield f"{name}.toml molecular_weight", [escape(str(cell)) for cell in cells]
+
+
+def _populations(files: Files) -> Iterator[Row]:
+    for name, cohort in files.cohorts.items():
+        base = cohort.files[-2].name if len(cohort.files) > 1 else ""
+        texts = (cohort.title, f"{name}.toml", cohort.disease, base)
+        cells = [*map(escape, (*texts, cohort.response_criteria, cohort.growth))]
+        yield f"{name}.toml growth", cells
 
 
 def _in_vitro(files: Files) -> Iterator[Row]:

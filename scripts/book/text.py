@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from html import escape as quote
 from itertools import pairwise
 
 from qsp.populations.paths import ELEMENTS
@@ -22,14 +23,21 @@ Every equation has a label such as Eq. D5, which the docstring of its function, 
 `qsp explain` use. A subscript may end with indices: *j* for the kind of target cell (normal,
 malignant, antigen-low), *k* or *l* for the tissue (blood, lymphoid, tumor, skin), *i* for the
 cytokine, *g* for the grade of CRS and *d* for the dose or the supportive drug. The name of an
-element, such as *blood*, selects it. A process that is absent in a tissue has a rate of zero there,
-so that one equation holds for all tissues; *clones* are the malignant and the antigen-low cells.
+element, such as *blood*, selects it. A symbol holds for its page: the table below an equation has
+its meaning and the path of a parameter or state, which is unique. A process that is absent in a
+tissue has a rate of zero there, so that one equation holds for all tissues; *clones* are the
+malignant and the antigen-low cells.
 
 Where a quotient may be zero over zero, or a power may be taken of a slightly negative state, the
 code uses the guards of [Numerics](numerics.md); equations show the expression without the guard.
 
+The form of the bridges (Eq. S6, or the states of Eq. S8 or S11 to S13) is that of the molecule, the
+law of growth (Eq. G1 or G2) that of the population; both are listed with the
+[inputs](inputs.md). Recruitment is that of Eq. T3 unless a trial chooses Eq. T2.
+
 Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
-and mg for supportive drugs. The value of a parameter is shown with the unit of its file, and in
+and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its
+molecular weight *MW* [kDa]. The value of a parameter is shown with the unit of its file, and in
 parentheses in the unit of the equations. Its status is *published* (read in the source), *assumed*
 or *tuned* (fitted or adjusted to data, as its note says). The spread is between patients."""
 
@@ -72,7 +80,8 @@ def escape(line: str) -> str:
     """Return text with the marks of Markdown escaped outside of code."""
     parts = re.split(r"(`[^`]+`)", line.replace("``", "`"))
     return "".join(
-        part if part.startswith("`") else re.sub(r"([*_<>\[\]])", r"\\\1", part) for part in parts
+        part if part.startswith("`") else re.sub(r"([*_\[\]])", r"\\\1", quote(part, quote=False))
+        for part in parts
     )
 
 
