@@ -229,12 +229,17 @@ def check_repeat(every: Quantity | None, times: int, where: str) -> None:
         raise ConfigError(f"{where}: every", "the value must be above 0", repr(every), todo)
 
 
+def numbered(period: str, times: int) -> tuple[str, ...]:
+    """Return the names of the periods of a row of doses: FD with 4 doses is FD1 to FD4."""
+    return tuple(f"{period}{n + 1}" for n in range(times))
+
+
 def _periods(period: str | Sequence[str] | None, times: int, where: str) -> tuple[str, ...]:
-    """Names of the periods of a row of doses: FD with 4 doses is FD1 to FD4."""
+    """Names of the periods of a dose or a row of doses; none if they are not given."""
     if period is None:
         return ()
     if isinstance(period, str):
-        return (period,) if times == 1 else tuple(f"{period}{n + 1}" for n in range(times))
+        return (period,) if times == 1 else numbered(period, times)
     names = tuple(period)
     if len(names) not in (1, times):
         rule = f"period must have one name, or one for each dose ({times})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class Molecule:
 
     Args:
         source: Content of the file.
-        file: Name or path, as given to `qsp.molecule`.
+        file: Name, or absolute path of a file.
         changes: Changed entries by path.
     """
 
@@ -111,7 +112,9 @@ def molecule(name: str | Path) -> Molecule:
     Example:
         >>> qsp.molecule("mosunetuzumab").scale("binding.KD_CD3", 0.5)
     """
-    return Molecule(molecules.load(name), str(name))
+    text = str(name)
+    file = os.path.abspath(text) if text.endswith(".toml") else text
+    return Molecule(molecules.load(Path(file) if isinstance(name, Path) else file), file)
 
 
 def plain(drug: Any) -> Molecule:

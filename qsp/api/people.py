@@ -11,9 +11,10 @@ import numpy as np
 
 from qsp.api import changes as edits
 from qsp.api.changes import Changes
-from qsp.errors import ConfigError, suggest
-from qsp.populations import ParameterTable, at_draws, nominal, sample
+from qsp.errors import ConfigError
+from qsp.populations import ParameterTable, at_draws, check_draw_names, nominal, sample
 from qsp.populations import Population as Sampled
+from qsp.populations.draws import check_ids
 from qsp.populations.paths import parameter_path
 
 if TYPE_CHECKING:
@@ -88,40 +89,45 @@ class People:
         new = edits.with_scale(self.changes, path, factor, where="people")
         return dataclasses.replace(self, changes=new)
 
-    def at(self, draws: Mapping[str, Sequence[float] | np.ndarray | float]) -> People:
+    def at(
+        self,
+        draws: Mapping[str, Sequence[float] | np.ndarray | float],
+        *,
+        ids: Sequence[int] | None = None,
+    ) -> People:
         """Return patients with chosen draws in place of sampled ones.
 
         Correlations are not imposed on the draws: they are the standard normal numbers from which
         the value of each patient follows. All other draws are 0, as in the typical patient.
 
         Args:
-            draws: Standard normal draws (patient,) by path of a parameter with spread, by name of a
-                covariate, or ``xi_patient`` for the random effect on the CRS thresholds.
+            draws: Standard normal draws (patient,) by path of a parameter with spread, by covariate
+                such as ``covariates.body_weight``, or ``xi_patient`` for the random effect on the
+                CRS thresholds.
+            ids: Patient numbers, increasing; 0, 1, ... by default.
 
         Returns:
-            One patient per draw, with the numbers 0, 1, ...
+            One patient per draw.
 
         Raises:
-            qsp.QSPError: If a name has no draw, or the numbers of draws differ.
+            qsp.QSPError: If a name has no draw, or the numbers of draws or ids differ.
 
         Example:
             >>> people.at({"t_cells.k_act": [-1.0, 0.0, 1.0]}).parameters["t_cells.k_act"]
         """
-        rows, laws = self.table.rows, self.table.covariates.names
-        known = [*(path for path, row in rows.items() if row.has_draw), *laws, "xi_patient"]
+        check_draw_names(self.table, draws, where="at")
         arrays = {name: np.atleast_1d(np.asarray(z, float)) for name, z in draws.items()}
-        for name in arrays:
-            if name not in known:
-                got = "without spread" if name in rows else "unknown"
-                rule = f"{name} must be a parameter with spread, a covariate or xi_patient"
-                raise ConfigError("at", rule, got, suggest(name, known))
-        count = max((len(z) for z in arrays.values()), default=1)
+        count = max((len(z) for z in arrays.values()), default=1) if ids is None else len(ids)
         for name, z in arrays.items():
             if z.ndim != 1 or len(z) not in (1, count) or not np.isfinite(z).all():
                 rule = f"the draws of {name} must be 1 or {count} finite numbers"
                 raise ConfigError("at", rule, f"of shape {z.shape}", "Give one draw per patient")
         chosen = {name: tuple(np.broadcast_to(z, count).tolist()) for name, z in arrays.items()}
-        return dataclasses.replace(self, ids=tuple(range(count)), draws=chosen)
+        numbers = range(count) if ids is None else check_ids(ids).tolist()
+        if list(numbers) != sorted(numbers):
+            todo = "Sort the ids, and the draws with them"
+            raise ConfigError("at", "ids must be in increasing order", repr(list(ids or ())), todo)
+        return dataclasses.replace(self, ids=tuple(numbers), draws=chosen)
 
     @property
     def typical(self) -> People:
@@ -203,7 +209,8 @@ class People:
         return frame
 
     def __repr__(self) -> str:
-        count = "typical patient" if self.is_typical else f"{len(self)} patients"
+        count = "1 patient" if len(self) == 1 else f"{len(self)} patients"
+        count = "typical patient" if self.is_typical else count
         changed = f"; changed: {', '.join(self.changes)}" if self.changes else ""
         origin = f", seed {self.seed}" if self.draws is None else ""
         name = f"{self.population.name} with {self.molecule.name}"

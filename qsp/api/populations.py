@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Population:
 
     Args:
         cohort: Content of the file and of the files it extends.
-        file: Name or path, as given to `qsp.population`.
+        file: Name, or absolute path of a file that does not ship with the package.
         changes: Changed entries by path.
     """
 
@@ -40,6 +41,11 @@ class Population:
     def name(self) -> str:
         """Name of the population."""
         return self.cohort.name
+
+    @property
+    def path(self) -> Path:
+        """File of the population."""
+        return shipped.find("populations", self.file) or Path(self.file)
 
     def set(self, path: str, value: str | float, *, keep_spread: bool = True) -> Population:
         """Return the population with another value of a parameter of disease or physiology.
@@ -168,4 +174,5 @@ def population(name: str | Path) -> Population:
         todo = f"{suggest(text, known)} Known are {', '.join(known)}".strip()
         rule = "the name must be a population or a TOML file"
         raise ConfigError("population", rule, repr(text), todo)
-    return Population(read_cohort(path), text)
+    path = Path(os.path.abspath(path))
+    return Population(read_cohort(path), shipped.name_of("populations", path))

@@ -100,11 +100,7 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
             rule = f"{path} must be a state or an algebraic quantity of the model"
             todo = f"{suggest(path, saveable())} `qsp explain {path}` finds names".strip()
             raise ConfigError("save", rule, "unknown", todo)
-    people = trial.people
-    draws = None
-    if people.draws is not None:
-        draws = {name: np.array(z) for name, z in people.draws.items()}
-    prepared = assemble(trial.config, people.table, typical=people.is_typical, draws=draws)
+    prepared = assemble(trial.config, trial.people.table)
     system = dataclasses.replace(prepared.system, saved=save)
     return dataclasses.replace(prepared, system=system) if save else prepared
 

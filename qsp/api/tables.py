@@ -29,12 +29,21 @@ def people_tables(people: People) -> dict[str, Any]:
     keys: dict[str, Any] = {
         "molecule": _path(people.molecule.file),
         "population": _path(people.population.file),
-        "patients": len(people),
+        "patients": _patients(people),
         "seed": people.seed,
     }
+    if people.draws:
+        keys["draws"] = {name: list(numbers) for name, numbers in people.draws.items()}
     if people.changes:
         keys["parameters"] = {path: dict(entry) for path, entry in people.changes.items()}
     return keys
+
+
+def _patients(people: People) -> int | str | list[int]:
+    """Key `patients` of a config: a number if the ids are 0, 1, 2, ..., else a list of ids."""
+    if people.is_typical:
+        return "typical"
+    return len(people) if people.ids == tuple(range(len(people))) else list(people.ids)
 
 
 def arm_tables(arms: Mapping[str, Regimen]) -> dict[str, Any]:

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qsp import shipped
-from qsp.api.drugs import Molecule
 from qsp.api.drugs import molecule as molecule_of
 from qsp.api.people import People
 from qsp.api.populations import population as population_of
 from qsp.api.quantities import Quantity
 from qsp.api.regimens import Regimen
 from qsp.api.tables import arm_tables, dump, people_tables, regimens_of, visit_texts
-from qsp.config import Config, Roster, Source, checked, load
+from qsp.config import Config, Source, checked, load
+from qsp.config.config import local_population
 from qsp.config.load import config_file
 from qsp.config.toml_text import toml_text
 from qsp.errors import ConfigError
+from qsp.populations import check_draw_names
 
 if TYPE_CHECKING:
     from qsp.api.results import Results
@@ -54,6 +54,8 @@ class Trial:
         title: str = "",
         name: str = "trial",
         method: Mapping[str, Any] | None = None,
+        response: str | None = None,
+        trajectories: int | Sequence[int] | None = None,
     ) -> Trial:
         """Return a trial; every rule of a config is checked.
 
@@ -66,6 +68,9 @@ class Trial:
             title: Title of reports.
             name: Name of the run: letters, digits, dots, dashes and underscores.
             method: Keys of ``[method]`` of a config, such as ``{"rtol": 1e-7}``.
+            response: Response criteria, "lugano" or "recist"; by default those of the population.
+            trajectories: Patients whose time courses are saved: how many, or their ids; all by
+                default, up to 2,000.
 
         Raises:
             qsp.QSPError: At the first error of the arguments, before anything is simulated.
@@ -78,12 +83,15 @@ class Trial:
         tables: dict[str, Any] = {"name": name, **({"title": title} if title else {})}
         tables |= people_tables(people)
         tables |= {"days": float(days), "visits": visit_texts(visits)}
-        tables["response"] = people.population.cohort.response_criteria
+        tables["response"] = response or people.population.cohort.response_criteria
+        if trajectories is not None:
+            key = "patients" if isinstance(trajectories, int) else "ids"
+            value = trajectories if isinstance(trajectories, int) else list(trajectories)
+            tables["trajectories"] = {key: value}
         tables |= {"method": dict(method)} if method else {}
         tables |= arm_tables(regimens)
-        roster = Roster(people.ids, "people")
         source = Source(Path(name), toml_text(tables))
-        return cls(checked(tables, source, roster), people)
+        return cls(checked(tables, source), people)
 
     @property
     def arms(self) -> dict[str, Regimen]:
@@ -107,22 +115,31 @@ class Trial:
 
         Args:
             path: File to write, if any.
-
-        Raises:
-            qsp.QSPError: If the patients cannot be written: patients at chosen draws, or with other
-                numbers than 0, 1, 2, ...
         """
-        people, text = self.people, None
-        if people.draws is not None:
-            rule, todo = "the patients must be sampled", "Write a trial of sampled patients"
-            raise ConfigError("to_toml", rule, "patients at chosen draws", todo)
-        if people.ids != tuple(range(len(people))) and self.config.dose_table is None:
-            rule, todo = "the patient numbers must be 0, 1, 2, ...", "Sample without ids"
-            raise ConfigError("to_toml", rule, f"{people.ids[0]}, ...", todo)
-        text = toml_text(self._tables())
+        tables = self._tables()
+        if path is not None:
+            own = self.people.population.path
+            found = local_population(tables["population"], Path(path).parent)
+            if found is not None and not found.samefile(own):  # the name would mean another file
+                tables["population"] = str(own)
+        text = toml_text(tables)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
+
+    def to_python(self) -> str:
+        """Return Python source that builds the trial with the words of this package.
+
+        The source defines `people`, `arms` and `trial`. Its trial has the same patients and the
+        same schedule; times are written as protocol days, so they may differ in the last digit.
+
+        Raises:
+            qsp.QSPError: If the trial has a dose table, or a parameter with a distribution of its
+                own, which only a config has.
+        """
+        from qsp.api.source import python_source
+
+        return python_source(self)
 
     def simulate(self, *, save: Sequence[str] = (), progress: Progress | bool = True) -> Results:
         """Simulate the trial; see `qsp.simulate`."""
@@ -132,11 +149,10 @@ class Trial:
 
     def _tables(self) -> dict[str, Any]:
         """Tables of the config, with paths that hold in every folder."""
-        tables = dump(self.config)
         folder = self.config.source.file.parent
-        if tables["molecule"].endswith(".toml"):
-            tables["molecule"] = os.path.abspath(folder / tables["molecule"])
-        tables["population"] = _population_name(self.config)
+        tables = dump(self.config)
+        tables["molecule"] = self.people.molecule.file
+        tables["population"] = self.people.population.file
         if "dose_table" in tables:
             tables["dose_table"]["file"] = os.path.abspath(folder / tables["dose_table"]["file"])
         return tables
@@ -218,23 +234,19 @@ def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:
             raise ConfigError("simulate", f"{rule} on day {last:.6g}", got, todo)
 
 
-def _population_name(config: Config) -> str:
-    """Name of a population of the package, or the absolute path of another."""
-    path = Path(os.path.abspath(config.population_file))
-    root = shipped.folder("populations")
-    if path.is_relative_to(root):
-        return path.relative_to(root).as_posix().removesuffix(".toml")
-    return str(path)
-
-
 def _people(config: Config) -> People:
-    molecule = molecule_of(config.molecule_file or config.molecule)
-    if config.molecule_file is None:
-        molecule = Molecule(molecule.source, config.molecule)
-    return People(
-        molecule=molecule,
-        population=population_of(_population_name(config)),
-        ids=tuple(config.patient_ids),
+    ids = tuple(config.patient_ids)
+    people = People(
+        molecule=molecule_of(config.molecule_file or config.molecule),
+        population=population_of(config.population_file),
+        ids=ids,
         seed=config.seed,
         changes=config.parameters,
     )
+    if config.is_typical:
+        return people.typical
+    if not config.draws:
+        return people
+    check_draw_names(people.table, config.draws, where=f"{config.source.file}: draws")
+    draws = {name: z * (len(ids) // len(z)) for name, z in config.draws.items()}
+    return dataclasses.replace(people, draws=draws)

@@ -168,7 +168,7 @@ def _check(prepared: Prepared, size: int, block: int) -> None:
             )
     if prepared.typical:
         rule = "a run in shards must have sampled patients"
-        raise ConfigError(where, rule, "--typical", "Use qsp run")
+        raise ConfigError(where, rule, "the typical patient", "Use qsp run")
     if size < patients and any(arm.is_individual for arm in prepared.trial.arms):
         rule = "patients with individual doses must be in one shard"
         todo = f"Write --shards-of {patients}"

@@ -13,7 +13,7 @@ from qsp import shipped
 from qsp.config import tables
 from qsp.config.arms import Protocol
 from qsp.config.messages import Source
-from qsp.config.patients import of_patients
+from qsp.config.patients import TYPICAL, Asked, Draws, of_patients
 from qsp.config.reactions import Reactions
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
@@ -60,11 +60,7 @@ class Config(tables.Table):
             "relative to the config",
         ),
     ]
-    patients: Annotated[
-        int,
-        Field(strict=True, ge=1),
-        Rule("be a whole number of at least 1", "Write patients = 200, for example"),
-    ]
+    patients: Asked
     seed: Annotated[
         int,
         Field(strict=True, ge=0, lt=2**32),
@@ -93,6 +89,11 @@ class Config(tables.Table):
             "be a table of parameter values",
             'Write "t_cells.k_act" = "1.2 1/day" below [parameters], for example',
         ),
+    ] = Field(default_factory=dict)
+    draws: Annotated[
+        dict[str, Draws],
+        BeforeValidator(tables.flattened),
+        Rule("be a table of draws", 'Write "t_cells.k_act" = [-1.0, 0.0, 1.0] below [draws]'),
     ] = Field(default_factory=dict)
     response: Annotated[
         Literal["lugano", "recist"],
@@ -134,6 +135,11 @@ class Config(tables.Table):
     def patient_ids(self) -> Sequence[int]:
         """Ids of the patients of the run, in increasing order."""
         return self._ids
+
+    @property
+    def is_typical(self) -> bool:
+        """Whether the run is of the typical patient alone, with all draws 0."""
+        return self.patients == TYPICAL
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -207,7 +213,7 @@ class Config(tables.Table):
             arms=self._trial_arms(molecular_weight_kda),
             days=self.days,
             visits=self.visit_times,
-            patients=self.patients,
+            patients=len(self.patient_ids),
             molecule=Path(self.molecule).stem if self.molecule_file else self.molecule,
             molecular_weight_kda=molecular_weight_kda,
         )
@@ -239,18 +245,29 @@ class Config(tables.Table):
         raise ConfigError(key, rule, repr(written), todo)
 
     def _local_population(self) -> Path | None:
-        paths = (place / f"{self.population}.toml" for place in self._population_folders())
-        return next((path for path in paths if path.is_file()), None)
-
-    def _population_folders(self) -> tuple[Path, Path]:
-        # The parent of Path(".") is itself, so the folder above is taken of the absolute path.
-        here = self.source.file.parent
-        return here / "populations", Path(os.path.abspath(here)).parent / "populations"
+        return local_population(self.population, self.source.file.parent)
 
     def _unknown_population(self) -> ConfigError:
-        local = {path.stem for place in self._population_folders() for path in place.glob("*.toml")}
+        folders = _population_folders(self.source.file.parent)
+        local = {path.stem for place in folders for path in place.glob("*.toml")}
         known = sorted({*local, *shipped.names("populations")})
         near = suggest(self.population, known) or shipped.suggestion("populations", self.population)
         rule = "the value must be the name or the .toml file of a population"
         todo = f"{near} Known names: {', '.join(known)}".strip()
         return ConfigError("population", rule, repr(self.population), todo)
+
+
+def local_population(name: str, folder: Path) -> Path | None:
+    """Return the file that a name of a population means in a folder; None if it means none there.
+
+    Args:
+        name: Name of a population.
+        folder: Folder of a config.
+    """
+    paths = (place / f"{name}.toml" for place in _population_folders(folder))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _population_folders(folder: Path) -> tuple[Path, Path]:
+    # The parent of Path(".") is itself, so the folder above is taken of the absolute path.
+    return folder / "populations", Path(os.path.abspath(folder)).parent / "populations"

@@ -13,7 +13,7 @@ from qsp import shipped
 from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
-from qsp.config.patients import Roster, notes, patient_ids
+from qsp.config.patients import Roster, check_draws, notes, patient_ids
 from qsp.config.patients import shown as ids_shown
 from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, suggest
@@ -65,7 +65,7 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
         asked = _set_patients(data, source, table, patients)
         config = Config.model_validate(data)
         config._source = source
-        _check_tables(config)
+        _check_tables(config, patients)
         config._ids = patient_ids(config.patients, table, patients)
         config._notes = notes(asked, config.patient_ids, table, patients)
         _check(config)
@@ -163,7 +163,7 @@ def _set_patients(
     return asked
 
 
-def _check_tables(config: Config) -> None:
+def _check_tables(config: Config, roster: Roster | None) -> None:
     if config.dose_table is None and not config.arms:
         todo = "Write [arms.NAME] tables or a [dose_table]"
         rule = "the value must be given, unless there is a dose_table"
@@ -172,6 +172,10 @@ def _check_tables(config: Config) -> None:
         if config.dose_table is not None and getattr(config, key):
             todo = "Remove one of them; the table has every dose"
             raise ConfigError(key, "the value must not be given with dose_table", "given", todo)
+    if config.draws and (config.is_typical or roster is not None):
+        other = f"the patients of {roster.file}" if roster else 'patients = "typical"'
+        rule, todo = f"the value must not be given with {other}", "Remove one of them"
+        raise ConfigError("draws", rule, "given", todo)
 
 
 def _check(config: Config) -> None:
@@ -179,6 +183,7 @@ def _check(config: Config) -> None:
     if config.molecule_file is None:
         check_name(config.molecule, config.source.file.parent)
     _ = config.population_file
+    check_draws(config.draws, len(config.patient_ids))
     chosen = config.trajectories
     if chosen.patients and chosen.ids:
         rule, todo = "the value must not be given with patients", "Remove one of them"

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 
+MOST_SHOWN = 8
+"""Numbers of a list that a message repeats; a longer list is called a list."""
 _SET = "--set "
 _RULE = re.compile(r"arms\..+\.rules\.(\d+)(\..+)?")
 
@@ -101,6 +103,8 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
+        if 0 < len(value) <= MOST_SHOWN and all(type(item) in (int, float) for item in value):
+            return f"[{', '.join(map(str, value))}]"
         return "a list" if value else "an empty list"
     return repr(value)
 

@@ -74,7 +74,7 @@ def _key(text: str) -> tuple[str, ...]:
     # The path of a parameter is one key, with or without quotes.
     if parts[0] == "arms" and parts[2:3] == ["parameters"] and len(parts) > 4:
         parts[3:] = [".".join(parts[3:])]
-    if parts[0] == "parameters" and len(parts) > 2:
+    if parts[0] in ("parameters", "draws") and len(parts) > 2:
         parts[1:] = [".".join(parts[1:])]
     return tuple(parts)
 

@@ -36,14 +36,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _flattened(value: Any) -> Any:
+def flattened(value: Any) -> Any:
     """Flatten nested tables to one table of dotted paths, so that paths work without quotes."""
     if not isinstance(value, dict):
         return value
     flat: dict[str, Any] = {}
     for name, inner in value.items():
         if isinstance(inner, dict):
-            flat.update({f"{name}.{path}": leaf for path, leaf in _flattened(inner).items()})
+            flat.update({f"{name}.{path}": leaf for path, leaf in flattened(inner).items()})
         else:
             flat[name] = inner
     return flat
@@ -266,7 +266,7 @@ class Arm(Table):
     ] = ()
     parameters: Annotated[
         dict[str, Text],
-        BeforeValidator(_flattened),
+        BeforeValidator(flattened),
         Rule("be a value with its unit in quotes", 'Write "PATH" = "0 Mcell", for example'),
     ] = Field(default_factory=dict)
     rules: Annotated[

@@ -40,5 +40,7 @@ def one_patient(ds: xr.Dataset) -> str:
     """
     if ds.sizes["patient"] != 1:
         return ""
-    request = record_of(ds).request
-    return "the typical patient" if request is not None and request.typical else "one patient"
+    record = record_of(ds)
+    by_request = record.request is not None and record.request.typical
+    is_typical = by_request or record.config.get("patients") == "typical"
+    return "the typical patient" if is_typical else "one patient"

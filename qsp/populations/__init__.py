@@ -13,7 +13,7 @@ from qsp.populations.cohort import Cohort, read_cohort
 from qsp.populations.covariate_file import CovariateTable, read_covariates
 from qsp.populations.parameter_table import ParameterRow, ParameterTable, to_parameters
 from qsp.populations.patients import Population
-from qsp.populations.sampling import at_draws, sample, typical
+from qsp.populations.sampling import at_draws, check_draw_names, sample, typical
 from qsp.populations.table_from_files import nominal, physiology, user_file
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Population",
     "adherence",
     "at_draws",
+    "check_draw_names",
     "nominal",
     "physiology",
     "read_cohort",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from qsp.errors import ConfigError, suggest
 from qsp.populations.correlations import correlated
 from qsp.populations.covariate_file import CovariateTable
 from qsp.populations.draws import check_ids, normals
@@ -53,6 +54,31 @@ def sample(
         individual={} if covariates is None else covariates.values_for(numbers),
         xi_dose=z[len(all_names) - periods :].T.copy(),
     )
+
+
+def draw_names(table: ParameterTable) -> tuple[str, ...]:
+    """Names of the draws that can be chosen: parameters with spread, covariates, `xi_patient`."""
+    varying = (path for path, row in table.rows.items() if row.has_draw)
+    return (*varying, *table.covariates.names, "xi_patient")
+
+
+def check_draw_names(table: ParameterTable, names: Iterable[str], *, where: str) -> None:
+    """Check the names of chosen draws.
+
+    Args:
+        table: Parameter table of a molecule in a cohort.
+        names: Names of the draws.
+        where: Argument or file, for error messages.
+
+    Raises:
+        ConfigError: If a name has no draw.
+    """
+    known = draw_names(table)
+    for name in names:
+        if name not in known:
+            got = "without spread" if name in table.rows else "unknown"
+            rule = f"{name} must be a parameter with spread, a covariate or xi_patient"
+            raise ConfigError(where, rule, got, suggest(name, known))
 
 
 def typical(table: ParameterTable, *, periods: int) -> Population:

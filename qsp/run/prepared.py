@@ -22,6 +22,7 @@ from qsp.populations import (
     CovariateTable,
     ParameterTable,
     at_draws,
+    check_draw_names,
     nominal,
     read_cohort,
     read_covariates,
@@ -148,14 +149,12 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
     return prepared
 
 
-def assemble(  # noqa: PLR0913
+def assemble(
     config: Config,
     table: ParameterTable,
     *,
     request: Request | None = None,
     covariates: CovariateTable | None = None,
-    typical: bool = False,
-    draws: Mapping[str, np.ndarray] | None = None,
 ) -> Prepared:
     """Combine a config and a parameter table to a run that is ready to be simulated.
 
@@ -164,13 +163,11 @@ def assemble(  # noqa: PLR0913
         table: Parameters of the molecule in the population.
         request: Request of the command line; None for a trial from Python.
         covariates: Covariates of the user's patients, if any.
-        typical: Whether the run is of the typical patient.
-        draws: Standard normal draws in place of sampled ones; see `Prepared`.
 
     Raises:
         ConfigError: If the doses do not fit the molecule, the population or the method.
     """
-    typical = typical or (request is not None and request.typical)
+    typical = config.is_typical or (request is not None and request.typical)
     molecule = table.molecule
     trial = config.trial(molecule.molecular_weight)
     if typical:
@@ -190,8 +187,16 @@ def assemble(  # noqa: PLR0913
         system=System(_structure(config, method, table)),
         method=method,
         typical=typical,
-        draws=draws,
+        draws=None if typical else _draws(config, table, len(ids)),
     )
+
+
+def _draws(config: Config, table: ParameterTable, count: int) -> dict[str, np.ndarray] | None:
+    """Return the draws (patient,) of a config by name; None where patients are sampled."""
+    if not config.draws:
+        return None
+    check_draw_names(table, config.draws, where=f"{config.source.file}: draws")
+    return {name: np.broadcast_to(z, count).copy() for name, z in config.draws.items()}
 
 
 def _roster(covariates: CovariateTable | None) -> Roster | None:

@@ -6,6 +6,7 @@ at the root of the repository. A wheel carries copies of both folders next to th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,15 @@ def names(kind: Kind) -> tuple[str, ...]:
 def find(kind: Kind, name: str) -> Path | None:
     """Return the shipped file of a name, or None if no shipped file has that name."""
     return folder(kind) / f"{name}.toml" if name in names(kind) else None
+
+
+def name_of(kind: Kind, path: Path) -> str:
+    """Return the name of a shipped file, or the absolute path of any other file."""
+    whole = Path(os.path.abspath(path))
+    root = folder(kind)
+    if whole.is_relative_to(root):
+        return whole.relative_to(root).as_posix().removesuffix(".toml")
+    return str(whole)
 
 
 def suggestion(kind: Kind, name: str) -> str:

@@ -1,86 +1,43 @@
-"""A trial from Python and a config build the same objects, and each writes itself as the other."""
+"""Trials from Python: the tables of a config, and the patients that a config chooses."""
 
 import tomllib
 
+import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 import qsp
-from qsp import shipped
-from qsp.config.toml_text import toml_text
+from qsp.api.simulate import prepare as prepared_of
+from qsp.errors import ConfigError
+from qsp.run import Request, prepare
 
-WEIGHT = 150.0
-PERIODS = st.sampled_from(["SUD", "FD", "dose a"])
-AMOUNTS = st.sampled_from(["1 mg", "0.06 mg/kg", "7 nmol", 2.5])
+K_ACT = "t_cells.k_act"
+ARM = """molecule = "mosunetuzumab"
+population = "nhl"
+patients = 3
+seed = 1
+days = 7
+response = "lugano"
 
-
-def same(one, other):
-    assert one == other
-    assert one.config.trial(WEIGHT) == other.config.trial(WEIGHT)
-
-
-@pytest.fixture(scope="module")
-def people():
-    return qsp.population("nhl").sample(3, molecule="mosunetuzumab", seed=4)
-
-
-@st.composite
-def regimens(draw):
-    doses, day = [], 1.0
-    for n in range(draw(st.integers(1, 3))):
-        times = draw(st.integers(1, 3))
-        every = draw(st.sampled_from(["7 day", "36 hour", 3])) if times > 1 else None
-        name = f"{draw(PERIODS)}{n}." if draw(st.booleans()) else None
-        amount = draw(AMOUNTS)
-        if draw(st.booleans()):
-            dose = qsp.sc(amount, day=day, every=every, times=times, period=name)
-        else:
-            over = draw(st.sampled_from([None, "4 h", 0.1]))
-            dose = qsp.iv(amount, day=day, over=over, every=every, times=times, period=name)
-        doses.append(dose)
-        day += 14.0 + draw(st.floats(0.0, 7.0))
-        day += 14.0 * (times - 1)
-    steroid = qsp.dexamethasone("20 mg", lead="1 h", until_day=draw(st.sampled_from([None, 22])))
-    own = [qsp.tocilizumab("8 mg/kg", day=draw(st.integers(-1, 3)), over="1 h", cap="800 mg")]
-    rules = qsp.rules(
-        qsp.when("worst_grade_ever >= 3", "stop"),
-        qsp.when("crs_grade >= 2", give=qsp.tocilizumab("8 mg/kg", over="1 h")),
-        visits=[("1 day", 1, 28)],
-        assay={"il6": "20 %"},
-    )
-    return qsp.regimen(
-        *doses,
-        *(own if draw(st.booleans()) else []),
-        before=steroid if draw(st.booleans()) else (),
-        rules=rules if draw(st.booleans()) else None,
-        title=draw(st.sampled_from(["", 'Step-up "1/2/60"'])),
-        parameters=draw(st.sampled_from([{}, {"t_cells.k_act": "1 1/hour"}])),
-    )
+[arms.one]
+doses = [{ period = "FD", time = "0 day", amount = "1 mg", route = "sc" }]
+"""
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])
-@given(arms=st.dictionaries(st.sampled_from(["a", "b c", "d"]), regimens(), min_size=1))
-def test_written_trial_is_read_as_the_same(arms, people, tmp_path_factory):
-    changed = people.scale("t_cells.k_act", 0.5).set("synapse.alpha", "2e-3", keep_spread=False)
-    trial = qsp.Trial.of(arms, changed, days=120, visits=[42, "12 week"], method={"rtol": 1e-6})
-    file = tmp_path_factory.mktemp("trial") / "trial.toml"
-    trial.to_toml(file)
-    again = qsp.read(file)
-    same(again, trial)
-    rebuilt = qsp.Trial.of(again.arms, again.people, days=again.days, visits=again.visits)
-    assert rebuilt.config.trial(WEIGHT) == trial.config.trial(WEIGHT)
+@pytest.fixture
+def written(tmp_path):
+    def write(*changes):
+        text = ARM
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "trial.toml"
+        path.write_text(text)
+        return path
+
+    return write
 
 
-@pytest.mark.parametrize("name", shipped.names("configs"))
-def test_shipped_config_is_written_as_the_same(name, tmp_path):
-    trial = qsp.read(name)
-    assert trial.config.arms.keys() == trial.arms.keys()
-    trial.to_toml(tmp_path / "trial.toml")
-    same(qsp.read(tmp_path / "trial.toml"), trial)
-
-
-def test_snippet_is_the_config_it_stands_for(people):
+def test_words_give_the_keys_of_a_config(people):
     step = qsp.regimen(
         qsp.iv("1 mg", day=1, over="4 h", period="SUD1"),
         qsp.iv("60 mg", day=15, every="21 day", times=4, over="4 h", period="FD"),
@@ -122,15 +79,54 @@ def test_two_premedications_of_a_drug_have_two_names(people):
     assert config.arms["arm"].premedication == ("dexamethasone", "dexamethasone_2")
 
 
-JSON = st.recursive(
-    st.text(max_size=5) | st.booleans() | st.integers(-5, 5) | st.floats(-1e9, 1e9),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=8,
+def test_patients_are_a_number_ids_or_the_typical_one(people):
+    def key(patients):
+        return qsp.Trial.of(qsp.regimen(qsp.sc("5 mg")), patients, days=7).config.patients
+
+    assert key(people) == 6
+    assert key(people.select([2, 5])) == (2, 5)
+    assert key(people.typical) == "typical"
+    assert key(people.at({K_ACT: [-1, 0, 1]})) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("t_cells.k_atc", "unknown. Did you mean 't_cells.k_act'"),
+        ("synapse.area", "without spread"),
+    ],
 )
+def test_draw_without_a_parameter_is_refused_before_a_run(name, problem, written):
+    path = written(("[arms.one]", f'[draws]\n"{name}" = 1.0\n[arms.one]'))
+    for reading in (qsp.read, lambda file: prepare(Request(file))):
+        with pytest.raises(ConfigError, match=f"draws: {name} must be .*, but is {problem}"):
+            reading(path)
 
 
-@given(tables=st.dictionaries(st.sampled_from(["arms", "a b", "x.y", "n"]), JSON))
-def test_toml_text_is_read_as_the_same_tables(tables):
-    assert tomllib.loads(toml_text(tables)) == tables
+def test_run_of_a_config_has_the_chosen_patients(written, people):
+    drawn = written(("[arms.one]", "[draws]\nxi_patient = [-1, 0, 1]\n[arms.one]"))
+    found = prepare(Request(drawn)).cohort.people
+    assert found.xi_patient.tolist() == [-1.0, 0.0, 1.0]
+    assert len(set(np.broadcast_to(found.sampled[K_ACT], 3))) == 1
+    chosen = prepare(Request(written(("patients = 3", "patients = [2, 5]")))).cohort.people
+    assert chosen.sampled[K_ACT].tolist() == people.select([2, 5]).parameters[K_ACT].tolist()
+
+
+def test_typical_patient_of_a_config_is_that_of_the_option(written):
+    by_key = prepare(Request(written(("patients = 3", 'patients = "typical"'))))
+    by_option = prepare(Request(written(), typical=True))
+    assert by_key.typical
+    assert by_option.typical
+    assert by_key.ids.tolist() == [0]
+    assert by_key.cohort.people.sampled.keys() == by_option.cohort.people.sampled.keys()
+    for path, value in by_key.cohort.people.sampled.items():
+        np.testing.assert_array_equal(value, by_option.cohort.people.sampled[path])
+
+
+def test_part_of_a_run_with_draws_has_the_draws_of_its_patients(people):
+    trial = qsp.Trial.of(qsp.regimen(qsp.sc("5 mg")), people.at({K_ACT: [-1, 0, 1]}), days=7)
+    prepared = prepared_of(trial)
+    part = prepared.of(prepared.ids[1:])
+    np.testing.assert_array_equal(
+        part.cohort.people.sampled[K_ACT], prepared.cohort.people.sampled[K_ACT][1:]
+    )

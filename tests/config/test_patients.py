@@ -112,3 +112,33 @@ def test_doses_of_a_single_id_are_for_patients_counted_from_0():
     one = Roster((7,), "doses.csv")
     assert tuple(patient_ids(1, one, None)) == (0,)
     assert tuple(patient_ids(3, one, None)) == (0, 1, 2)
+
+
+class TestChosenPatients:
+    """A config may list ids, ask for the typical patient, or give draws."""
+
+    def test_ids_are_those_of_the_run(self, write):
+        config = load(write(ARM), ["patients=[2, 5]"])
+        assert config.patient_ids == (2, 5)
+        assert config.trial(150.0).patients == 2
+
+    def test_ids_choose_from_a_dose_table(self, table_config):
+        config = load(table_config(OF_PATIENTS), ["patients=[5, 12]"])
+        assert doses_mg(config) == pytest.approx([1.0, 3.0])
+
+    def test_typical_patient_is_one(self, write):
+        config = load(write(ARM), ["patients=typical"])
+        assert config.is_typical
+        assert config.patient_ids == (0,)
+
+    def test_draws_are_one_for_all_or_one_for_each(self, write):
+        config = load(write(ARM + "[draws]\nt_cells.k_act = [-1, 0, 1, 2]\nxi_patient = 0.5\n"))
+        assert config.draws == {"t_cells.k_act": (-1.0, 0.0, 1.0, 2.0), "xi_patient": (0.5,)}
+
+    def test_file_of_patients_replaces_ids_but_not_draws(self, write):
+        file = Roster((3, 8), "mine.csv")
+        config = load(write(ARM.replace("patients = 4", "patients = [1, 2, 9]")), patients=file)
+        assert config.notes == ("The run has the 2 patients of mine.csv, not those of the config.",)
+        assert config.patient_ids == (3, 8)
+        with pytest.raises(ConfigError, match=r"draws must not be given with the patients of mine"):
+            load(write(ARM + "[draws]\nxi_patient = 0.5\n"), patients=file)
