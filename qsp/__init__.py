@@ -20,6 +20,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from qsp.drugs import DRUG_BY_NAME
+from qsp.process import fewer_collections
 from qsp.version import __version__
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"qsp.{name}")
     if name in _WHERE:
-        return getattr(importlib.import_module(f"qsp.{_WHERE[name]}"), name)
+        with fewer_collections():
+            module = importlib.import_module(f"qsp.{_WHERE[name]}")
+        return getattr(module, name)
     if name in DRUG_BY_NAME:
         return importlib.import_module("qsp.api.supportive").WORDS[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,6 +18,7 @@ from qsp.api.results import Results
 from qsp.api.trials import Arms, Trial
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError, suggest
+from qsp.process import fewer_collections
 from qsp.results import KEPT
 from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.runs import run, run_into
@@ -72,8 +73,8 @@ def simulate_trial(
     trial: Trial, *, save: Sequence[str] = (), progress: Progress | bool = True
 ) -> Results:
     """Simulate a trial; see `simulate`."""
-    prepared = prepare(trial, save)
-    with _shown(progress) as shown:
+    with fewer_collections(), _shown(progress) as shown:
+        prepared = prepare(trial, save)
         if len(prepared.ids) <= BLOCK:
             tree = run(prepared, shown)
             children = {**tree.children, "parameters": xr.DataTree(parameters(prepared))}
