@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from qsp.errors import ConfigError
+from qsp.populations import threefry
 
 PATIENTS, PURPOSES = 64, 16
-"""Shape of one compiled block; fixed, so that the bits do not depend on the number of patients."""
+"""Shape of one block, fixed so that the bits do not depend on the number of patients."""
 
 
 def purpose(name: str) -> int:
@@ -68,14 +69,11 @@ def normals(seed: int, ids: np.ndarray, names: Sequence[str]) -> np.ndarray:
     purposes = np.pad(purposes, (0, columns))
     out = np.empty((len(patients), len(purposes)))
     with jax.enable_x64(True), jax.default_device(_cpu()):
-        key = jax.random.key(seed, impl="threefry2x32")
         for i in range(0, len(patients), PATIENTS):
+            keys = threefry.fold_in(threefry.key(seed), patients[i : i + PATIENTS, None])
+            bits = threefry.bits(threefry.fold_in(keys, purposes))
             for j in range(0, len(purposes), PURPOSES):
-                some_patients, some_purposes = (
-                    patients[i : i + PATIENTS],
-                    purposes[j : j + PURPOSES],
-                )
-                out[i : i + PATIENTS, j : j + PURPOSES] = _block(key, some_patients, some_purposes)
+                out[i : i + PATIENTS, j : j + PURPOSES] = _normal(bits[:, j : j + PURPOSES])
     return out[: len(ids), : len(names)]
 
 
@@ -89,12 +87,10 @@ def _cpu() -> Any:
 
 
 @jax.jit
-def _block(key: jax.Array, patients: jax.Array, purposes: jax.Array) -> jax.Array:
-    def one(patient: jax.Array, number: jax.Array) -> jax.Array:
-        return jax.random.normal(
-            jax.random.fold_in(jax.random.fold_in(key, patient), number), dtype=jnp.float64
-        )
-
-    return jax.vmap(lambda patient: jax.vmap(lambda number: one(patient, number))(purposes))(
-        patients
-    )
+def _normal(bits: jax.Array) -> jax.Array:
+    """Standard normal numbers from random bits, as `jax.random.normal` computes them."""
+    one = np.float64(1.0).view(np.uint64)
+    fraction = jax.lax.bitcast_convert_type((bits >> 12) | one, jnp.float64) - 1.0
+    lowest = np.nextafter(-1.0, 0.0)
+    uniform = jax.lax.max(lowest, fraction * (1.0 - lowest) + lowest)
+    return np.sqrt(2.0) * jax.lax.erf_inv(uniform)
