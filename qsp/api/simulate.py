@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from qsp.api.people import People
 from qsp.api.quantities import Quantity
@@ -19,7 +18,6 @@ from qsp.api.trials import Arms, Trial
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError, suggest
 from qsp.process import fewer_collections
-from qsp.results import KEPT
 from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.runs import run, run_into
 from qsp.system import saveable
@@ -54,8 +52,9 @@ def simulate(
         name: Name of the run.
 
     Returns:
-        Results; ``.ds`` is the dataset described in `qsp.results`, and ``.tree["parameters"]`` has
-        the parameter values of the patients with saved trajectories.
+        Results; ``.ds`` is the dataset described in `qsp.results.schema`, and
+        ``.tree["parameters"]`` has the parameter values of the patients: of all up to 2,000, else
+        of those with saved trajectories.
 
     Raises:
         qsp.QSPError: At the first error of the arguments, before anything is simulated; or if no
@@ -76,9 +75,7 @@ def simulate_trial(
     with fewer_collections(), _shown(progress) as shown:
         prepared = prepare(trial, save)
         if len(prepared.ids) <= BLOCK:
-            tree = run(prepared, shown)
-            children = {**tree.children, "parameters": xr.DataTree(parameters(prepared))}
-            return Results(xr.DataTree(tree.to_dataset(), children=children))
+            return Results(run(prepared, shown))
         folder = tempfile.TemporaryDirectory(prefix="qsp-")
         out = Path(folder.name) / "run"
         return Results(run_into(out, prepared, progress=shown), temporary=folder)
@@ -104,31 +101,6 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
     prepared = assemble(trial.config, trial.people.table)
     system = dataclasses.replace(prepared.system, saved=save)
     return dataclasses.replace(prepared, system=system) if save else prepared
-
-
-def parameters(prepared: Prepared) -> xr.Dataset:
-    """Return the parameter values (arm, patient) of the patients whose trajectories are saved.
-
-    Args:
-        prepared: Run with its patients.
-
-    Returns:
-        One variable per path in canonical units; the dimension of the patients is `patient` if all
-        are saved, else `patient_traj`.
-    """
-    people, arms = prepared.cohort.people, prepared.trial.arms
-    chosen = np.isin(people.ids, prepared.trajectories)
-    dim = "patient" if chosen.all() else KEPT
-    each = [people.changed(arm.parameters, where=f"arms.{arm.name}.parameters") for arm in arms]
-    data = {
-        path: xr.Variable(
-            ("arm", dim),
-            np.stack([np.broadcast_to(p.sampled[path], len(people))[chosen] for p in each]),
-            {"units": row.unit, "long_name": row.meaning},
-        )
-        for path, row in people.table.rows.items()
-    }
-    return xr.Dataset(data, {dim: people.ids[chosen], "arm": [arm.name for arm in arms]})
 
 
 @contextlib.contextmanager

@@ -99,11 +99,13 @@ def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
 
 def _write_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
     groups: list[xr.Dataset] = []
+    described: list[xr.Dataset] = []
     attributes: dict[str, Any] = {}
     is_first = True
     for tree in blocks:  # `enumerate` would hold each block while the next one is computed
         per_patient, over_time = _split(tree)
         groups += [] if over_time is None else [over_time]
+        described += _described(tree)
         sums = {key: tree.attrs[key] + attributes.get(key, 0.0) for key in SUMMED}
         attributes = {**{str(key): value for key, value in tree.attrs.items()}, **sums}
         (_create if is_first else _append)(per_patient, path)
@@ -114,6 +116,8 @@ def _write_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
         quantiles = xr.Dataset(bands(joined.rename({KEPT: "patient"})))
         quantiles.to_netcdf(path, mode="a", engine="netcdf4")
         joined.to_netcdf(path, mode="a", engine="netcdf4", group="trajectories")
+    if described:
+        _write_parameters(xr.concat(described, dim=KEPT, data_vars="minimal"), path)
     with netCDF4.Dataset(path, "a") as file:
         file.setncatts(attributes)
 
@@ -127,6 +131,26 @@ def _split(tree: xr.DataTree) -> tuple[xr.Dataset, xr.Dataset | None]:
         group = root[over_time].rename(patient=KEPT)
     unused = [name for name in ("time", "quantile") if name in root.coords]
     return encode_texts(root.drop_vars([*over_time, *unused])), group
+
+
+def _described(tree: xr.DataTree) -> list[xr.Dataset]:
+    """Parameter values of a block, if it has some."""
+    if "parameters" not in tree.children:
+        return []
+    values = tree.children["parameters"].to_dataset()
+    if "patient" in values.dims:
+        values = values.rename(patient=KEPT)
+    # A group inherits coordinates of the root, which it does not use.
+    return [values.drop_vars([name for name in values.coords if name not in (KEPT, "arm")])]
+
+
+def _write_parameters(values: xr.Dataset, path: Path) -> None:
+    """Write the group `parameters`; one of all patients has their dimension."""
+    with netCDF4.Dataset(path) as file:
+        is_whole = len(file.dimensions["patient"]) == values.sizes[KEPT]
+    values = values.rename({KEPT: "patient"}) if is_whole else values
+    encoding = {name: COMPRESSED for name in values.data_vars if values[name].size >= _WORTHWHILE}
+    values.to_netcdf(path, mode="a", engine="netcdf4", group="parameters", encoding=encoding)
 
 
 def _create(ds: xr.Dataset, path: Path) -> None:

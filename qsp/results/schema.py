@@ -14,6 +14,13 @@ Variables by dimension (each has `units` and `long_name`):
   cytokine before treatment (`il6_baseline` ...)
 * ``(patient)``: covariates and `prevalence_weight`
 
+The group `parameters` has the parameter values of each patient by path, such as
+``t_cells.k_act``, in canonical units: of all patients of a run of up to 2,000, else of those with
+stored trajectories, whose dimension is then `patient_traj`. A parameter that `arms.X.parameters` of
+no arm changes is the same in all arms and has the dimension ``(patient)``; one that an arm changes
+has ``(arm, patient)``. Runs in shards (`qsp.cluster`) have no such group: the parameters of a
+patient follow from the seed and the patient number.
+
 A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
 are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
 `mass_units` and `mass_per_molar` give the mass unit and the conversion factor.

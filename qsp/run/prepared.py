@@ -38,6 +38,9 @@ from qsp.trial import Trial, most_periods
 BLOCK = 10_000
 """Number of patients in memory at a time."""
 
+MOST_DESCRIBED = 2000
+"""Number of patients up to which the parameter values of all are stored."""
+
 FIRST = 64
 """Number of patients of a large run that are sampled to check the input."""
 
@@ -57,6 +60,7 @@ class Prepared:
         covariates: Covariates of the user's patients, if any.
         ids: (patient,): Ids of the patients.
         trajectories: Ids of the patients whose trajectories are stored.
+        described: Ids of the patients whose parameter values are stored.
         system: Equations.
         method: Numerical method.
         typical: Whether the run is of the typical patient, who attends every visit.
@@ -71,6 +75,7 @@ class Prepared:
     covariates: CovariateTable | None
     ids: np.ndarray
     trajectories: np.ndarray
+    described: np.ndarray
     system: System
     method: Method
     typical: bool = False
@@ -176,6 +181,7 @@ def assemble(
     _check_competitor(trial, table, config)
     method = _method(config)
     ids = np.zeros(1, int) if typical else _array(config.patient_ids)
+    trajectories = _trajectories(config, ids, typical_only=typical)
     return Prepared(
         request=request,
         config=config,
@@ -183,7 +189,8 @@ def assemble(
         trial=trial,
         covariates=covariates,
         ids=ids,
-        trajectories=_trajectories(config, ids, typical_only=typical),
+        trajectories=trajectories,
+        described=ids if len(ids) <= MOST_DESCRIBED else trajectories,
         system=System(_structure(config, method, table)),
         method=method,
         typical=typical,

@@ -14,6 +14,7 @@ from qsp.errors import ConfigError, SolveError, suggest
 from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.zarr_store import CLOSED, Store
 from qsp.run import folder, listing
+from qsp.run.parameters import with_parameters
 from qsp.run.prepared import BLOCK, Prepared
 from qsp.run.record import attributes, run_record
 from qsp.simulation import check_solved, simulate
@@ -38,7 +39,7 @@ def run(
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
 
     Returns:
-        Results with `best_response`; see `qsp.results`.
+        Results with `best_response` and the group `parameters`; see `qsp.results.schema`.
 
     Raises:
         SolveError: If no patient of a whole run could be simulated.
@@ -57,7 +58,7 @@ def run(
         cache_dir=cache_dir,
     )
     ds = add_best_response(results.to_dataset())
-    return xr.DataTree(ds, children=dict(results.children))
+    return with_parameters(xr.DataTree(ds, children=dict(results.children)), prepared)
 
 
 def check_failures(results: xr.DataTree, *, allow: bool) -> float:

@@ -6,10 +6,10 @@ import pytest
 
 import qsp
 from qsp.api.compare import _paired
-from qsp.api.simulate import parameters
 from qsp.api.simulate import prepare as prepared_of
 from qsp.run import Request, prepare
 from qsp.run import run as run_config
+from qsp.run.parameters import parameters
 
 K_ACT = "t_cells.k_act"
 
@@ -63,7 +63,8 @@ def test_standard_error_is_that_of_a_mean_of_paired_differences():
 def test_saved_run_is_read_again(run, people, tmp_path):
     values = run.tree["parameters"][K_ACT]
     assert values.attrs["units"] == "1/day"
-    np.testing.assert_array_equal(values.sel(arm="flat"), people.parameters[K_ACT])
+    assert values.dims == ("patient",)
+    np.testing.assert_array_equal(values, people.parameters[K_ACT])
     out = run.save(tmp_path / "runs" / "mine")
     np.testing.assert_array_equal(qsp.read(out).tree["parameters"][K_ACT], values)
     assert {path.name for path in out.iterdir()} == {"results.nc", "report.html", "summary.csv"}
@@ -76,24 +77,37 @@ def test_saved_run_is_read_again(run, people, tmp_path):
     assert run.save(out, force=True) == out
 
 
-def test_parameters_are_those_of_the_arm_and_of_saved_patients(arms, people, tmp_path):
+def test_parameters_have_an_arm_where_an_arm_changes_them(arms, people):
     half = qsp.regimen(*arms["flat"].doses, parameters={K_ACT: "0.48 1/hour"})
     trial = qsp.Trial.of({"flat": arms["flat"], "half": half}, people, days=28)
+    values = parameters(prepared_of(trial))
+    assert {name for name in values.data_vars if "arm" in values[name].dims} == {K_ACT}
+    assert values[K_ACT].attrs["units"] == "1/day"
+    assert values[K_ACT].attrs["long_name"]
+    assert set(values.data_vars) == set(people.parameters.columns)
+    np.testing.assert_array_equal(values[K_ACT].sel(arm="flat"), people.parameters[K_ACT])
+    np.testing.assert_allclose(
+        values[K_ACT].sel(arm="half"), people.parameters[K_ACT] / 2, rtol=1e-12
+    )
+
+
+def test_parameters_of_a_large_run_are_those_of_saved_patients(arms, tmp_path):
+    many = qsp.population("nhl").sample(2001, molecule="mosunetuzumab", seed=1)
+    trial = qsp.Trial.of({"flat": arms["flat"]}, many, days=28)
     file = tmp_path / "trial.toml"
-    file.write_text(trial.to_toml() + "[trajectories]\nids = [2, 4]\n")
-    values = parameters(prepared_of(qsp.read(file)))[K_ACT]
-    assert values.dims == ("arm", "patient_traj")
-    whole = people.parameters.loc[[2, 4], K_ACT]
-    np.testing.assert_array_equal(values.sel(arm="flat"), whole)
-    np.testing.assert_allclose(values.sel(arm="half"), whole / 2, rtol=1e-12)
+    file.write_text(trial.to_toml() + "[trajectories]\nids = [2, 2000]\n")
+    values = parameters(prepare(Request(file)))
+    assert values[K_ACT].dims == ("patient_traj",)
+    np.testing.assert_array_equal(values[K_ACT], many.parameters.loc[[2, 2000], K_ACT])
 
 
 def test_run_of_the_written_config_is_the_same(arms, people, run, tmp_path):
     trial = qsp.Trial.of(arms, people, days=28, visits=[14, 28])
     trial.to_toml(tmp_path / "trial.toml")
-    ds = run_config(prepare(Request(tmp_path / "trial.toml"))).to_dataset()
+    tree = run_config(prepare(Request(tmp_path / "trial.toml")))
     for name, values in run.ds.data_vars.items():
-        np.testing.assert_array_equal(ds[name].values, values.values, err_msg=str(name))
+        np.testing.assert_array_equal(tree[str(name)].values, values.values, err_msg=str(name))
+    assert tree["parameters"].to_dataset().identical(run.tree["parameters"].to_dataset())
 
 
 def test_three_ways_to_halve_a_parameter_agree(arms, people, tmp_path):
