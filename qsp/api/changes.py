@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -25,6 +26,13 @@ def number(value: Any) -> float | None:
         return float(value)
     except TypeError:  # tracers raise subclasses of it
         return None
+
+
+def shown(value: Any) -> str:
+    """Return a value for an error message; a value that JAX traces has no number to show."""
+    jax = sys.modules.get("jax")
+    is_traced = jax is not None and isinstance(value, jax.core.Tracer)
+    return "a tracer of JAX" if is_traced else repr(value)
 
 
 def with_value(
@@ -69,9 +77,8 @@ def with_scale(
     parameter_path(path, where=where)
     found = number(factor)
     if found is None or not 0.0 <= found < math.inf:
-        got = "a tracer" if found is None else repr(factor)
         rule = "the factor must be a number of 0 or more"
-        raise ConfigError(f"{where}: {path}", rule, got, "Write 0.5, for example")
+        raise ConfigError(f"{where}: {path}", rule, shown(factor), "Write 0.5, for example")
     entry = dict(changes.get(path, {}))
     entry["scale"] = float(entry.get("scale", 1.0)) * found
     return {**changes, path: entry}
@@ -85,8 +92,7 @@ def files(changes: Changes, name: str) -> tuple[ParameterFile, ...]:
 def _text(value: Any, unit: str, where: str) -> str:
     found = number(value)
     if found is None or not math.isfinite(found):
-        got = "a tracer of JAX" if found is None else repr(value)
         todo = "Derivatives need qsp.trajectory: set the value of its patient"
         todo = todo if found is None else f'Write "1 {unit}", for example'
-        raise ConfigError(where, "the value must be a finite number", got, todo)
+        raise ConfigError(where, "the value must be a finite number", shown(value), todo)
     return repr(found) if unit == "1" else f"{found!r} {unit}"

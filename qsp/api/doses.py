@@ -191,7 +191,7 @@ def _dose(
     return Dose(
         route=route,
         amount=amount,
-        time=_start(day, f"{route}: day"),
+        time=start_of(day, f"{route}: day"),
         over=over,
         every=every,
         times=times,
@@ -201,8 +201,12 @@ def _dose(
     )
 
 
-def _start(day: Any, where: str) -> Any:
-    """Time since the first dose [day] of a protocol day, which JAX may trace."""
+def start_of(day: Any, where: str) -> Any:
+    """Return the time since the first dose [day] of a protocol day, which JAX may trace.
+
+    Raises:
+        ConfigError: If the day is text, or not finite.
+    """
     found = None if isinstance(day, str) else number(day)
     if isinstance(day, str) or (found is not None and not math.isfinite(found)):
         todo = "Write day=8 for the eighth day"

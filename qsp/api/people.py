@@ -116,7 +116,7 @@ class People:
             >>> people.at({"t_cells.k_act": [-1.0, 0.0, 1.0]}).parameters["t_cells.k_act"]
         """
         check_draw_names(self.table, draws, where="at")
-        arrays = {name: np.atleast_1d(np.asarray(z, float)) for name, z in draws.items()}
+        arrays = {name: _array(z, name) for name, z in draws.items()}
         count = max((len(z) for z in arrays.values()), default=1) if ids is None else len(ids)
         for name, z in arrays.items():
             if z.ndim != 1 or len(z) not in (1, count) or not np.isfinite(z).all():
@@ -215,3 +215,14 @@ class People:
         origin = f", seed {self.seed}" if self.draws is None else ""
         name = f"{self.population.name} with {self.molecule.name}"
         return f"People({count} of {name}{origin}{changed})"
+
+
+def _array(draws: Any, name: str) -> np.ndarray:
+    """Draws as an array of at least one number; values that JAX traces have none."""
+    try:
+        return np.atleast_1d(np.asarray(draws, float))
+    except (TypeError, ValueError):  # tracers raise subclasses of TypeError
+        value = draws[0] if isinstance(draws, list | tuple) and draws else draws
+        todo = 'Write {"xi_patient": [-1.0, 0.0, 1.0]}, for example'
+        rule = f"the draws of {name} must be numbers"
+        raise ConfigError("at", rule, edits.shown(value), todo) from None

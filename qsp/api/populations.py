@@ -116,10 +116,11 @@ class Population:
         drug = plain(molecule)
         if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
             todo = "Write sample(200, ...), for example"
-            raise ConfigError("sample", "n must be a whole number of at least 1", repr(n), todo)
+            rule = "n must be a whole number of at least 1"
+            raise ConfigError("sample", rule, edits.shown(n), todo)
         if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
             rule = "seed must be a whole number from 0 to 4294967295"
-            raise ConfigError("sample", rule, repr(seed), "Write seed=1, for example")
+            raise ConfigError("sample", rule, edits.shown(seed), "Write seed=1, for example")
         numbers = np.arange(n) if ids is None else check_ids(ids)
         if len(numbers) != n:
             rule = f"ids must be as many as n ({n})"

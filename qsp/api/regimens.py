@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qsp.api.changes import number
+from qsp.api.changes import number, with_value
 from qsp.api.doses import Dose
 from qsp.api.rules import Rules
 from qsp.api.supportive import SupportiveDose
+from qsp.drugs import DRUG_BY_NAME
 from qsp.errors import ConfigError
 
 
@@ -53,7 +54,7 @@ def regimen(
     before: SupportiveDose | Sequence[SupportiveDose] = (),
     rules: Rules | None = None,
     title: str = "",
-    parameters: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str | float] | None = None,
 ) -> Regimen:
     """Return the treatment of an arm.
 
@@ -62,11 +63,13 @@ def regimen(
         before: Supportive drugs before doses of the molecule.
         rules: Rules that adapt dosing to the patient, from `qsp.rules`.
         title: Title in tables and figures; the name of the arm by default.
-        parameters: Parameter values that differ in this arm, as text with unit by path. A value is
-            a new median, from which each patient keeps the deviation.
+        parameters: Parameter values that differ in this arm by path: text with unit, or numbers in
+            the canonical unit. A value is a new median, from which each patient keeps the
+            deviation.
 
     Raises:
-        qsp.QSPError: If the molecule has no dose, or none on day 1.
+        qsp.QSPError: If the molecule has no dose, or none on day 1, a supportive drug has no time,
+            or a parameter is unknown.
 
     Example:
         >>> qsp.regimen(
@@ -86,6 +89,14 @@ def regimen(
     if not own:
         todo = 'Write qsp.regimen(qsp.iv("1 mg", over="4 h")), for example'
         raise ConfigError("regimen", "a regimen must have a dose of the molecule", "empty", todo)
+    for drug in drugs:
+        if (drug.lead is None) == (drug.time is None):
+            rule, got = (
+                f"{drug.drug} must have lead or day",
+                "neither" if drug.lead is None else "both",
+            )
+            todo = f'Write qsp.{drug.drug}("{DRUG_BY_NAME[drug.drug].example}", lead="1 h")'
+            raise ConfigError("regimen", rule, got, todo)
     times = [number(dose.time) for dose in own]
     if None not in times:
         own = sorted(own, key=lambda dose: dose.time)
@@ -93,7 +104,15 @@ def regimen(
             todo = "Shift all days so that the first dose is on day 1"
             got = f"day {own[0].time + 1:.6g}"
             raise ConfigError("regimen", "the first dose must be on day 1", got, todo)
-    return Regimen(_named(own), drugs, rules, title, dict(parameters or {}))
+    return Regimen(_named(own), drugs, rules, title, _values(parameters or {}))
+
+
+def _values(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Parameter values as text with unit."""
+    entries: dict[str, Mapping[str, Any]] = {}
+    for path, value in parameters.items():
+        entries = with_value(entries, path, value, keep_spread=True, where="regimen")
+    return {path: str(entry["value"]) for path, entry in entries.items()}
 
 
 def _named(doses: Sequence[Dose]) -> tuple[Dose, ...]:

@@ -99,8 +99,12 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
             todo = f"{suggest(path, saveable())} `qsp explain {path}` finds names".strip()
             raise ConfigError("save", rule, "unknown", todo)
     prepared = assemble(trial.config, trial.people.table)
-    system = dataclasses.replace(prepared.system, saved=save)
-    return dataclasses.replace(prepared, system=system) if save else prepared
+    if save:
+        prepared = dataclasses.replace(
+            prepared, system=dataclasses.replace(prepared.system, saved=save)
+        )
+    _ = prepared.some(BLOCK).cohort  # finds errors in parameters of arms; a run uses it again
+    return prepared
 
 
 @contextlib.contextmanager

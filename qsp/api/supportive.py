@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qsp.api.doses import check_repeat
+from qsp.api.doses import check_repeat, start_of
 from qsp.api.quantities import Quantity, check_amount, days_of, text_of
 from qsp.drugs import DRUG_BY_NAME
+from qsp.errors import suggest
 
 _DOC = """Return doses of {name} ({routes}{equivalent}).
 
@@ -116,27 +118,37 @@ def supportive(
         over=over,
         cap=cap,
         lead=lead,
-        time=_time(day),
+        time=_time(day, f"{drug}: day"),
         every=every,
         times=times,
-        first=_time(from_day),
-        until=_time(until_day),
+        first=_time(from_day, f"{drug}: from_day"),
+        until=_time(until_day, f"{drug}: until_day"),
         periods=(periods,) if isinstance(periods, str) else tuple(periods),
     )
 
 
-def _time(day: float | None) -> float | None:
+def _time(day: Any, where: str) -> Any:
     """Time since the first dose [day] of a protocol day."""
-    return None if day is None else float(day) - 1.0
+    return None if day is None else start_of(day, where)
+
+
+_SIGNATURE = inspect.signature(supportive)
+_SIGNATURE = _SIGNATURE.replace(parameters=list(_SIGNATURE.parameters.values())[1:])
+_OPTIONS = tuple(_SIGNATURE.parameters)[1:]
 
 
 def _word(name: str) -> Callable[..., SupportiveDose]:
     drug = DRUG_BY_NAME[name]
 
     def word(amount: str | float, **options: object) -> SupportiveDose:
+        for key in options:
+            if key not in _OPTIONS:
+                todo = suggest(key, _OPTIONS) or f"It takes {', '.join(_OPTIONS)}"
+                raise TypeError(f"{name}() got an unexpected keyword argument {key!r}. {todo}")
         return supportive(name, amount, **options)  # pyright: ignore[reportArgumentType]
 
     word.__name__ = word.__qualname__ = name
+    word.__signature__ = _SIGNATURE  # pyright: ignore[reportFunctionMemberAccess]
     word.__doc__ = _DOC.format(
         name=name.replace("_", " "),
         routes=" or ".join(drug.routes),

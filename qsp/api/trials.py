@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qsp.api.changes import number, shown
 from qsp.api.drugs import molecule as molecule_of
 from qsp.api.people import People
 from qsp.api.populations import population as population_of
@@ -208,6 +209,9 @@ def named_arms(arms: Arms) -> dict[str, Regimen]:
         todo = 'Write {"step": qsp.regimen(...)}'
         raise ConfigError("simulate", "arms must have at least one arm", "empty", todo)
     for name, regimen in pairs:
+        if not isinstance(name, str) or not name:
+            todo = 'Write {"step": qsp.regimen(...)}'
+            raise ConfigError("simulate", "the name of an arm must be text", repr(name), todo)
         if names.count(name) > 1:
             rule = "the name of an arm must be unique"
             raise ConfigError("simulate", rule, f"{name!r} twice", "Rename one of the arms")
@@ -219,12 +223,10 @@ def named_arms(arms: Arms) -> dict[str, Regimen]:
 
 def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:
     """Check that the trial includes every planned dose, in the words of a protocol."""
-    from qsp.api.changes import number
-
     found = None if isinstance(days, str) else number(days)
     if found is None:
         todo = "Write days=84, for example"
-        raise ConfigError("simulate", "days must be a number", repr(days), todo)
+        raise ConfigError("simulate", "days must be a number", shown(days), todo)
     for name, arm in arms.items():
         last = number(arm.last_day)
         if last is not None and last - 1.0 >= found:

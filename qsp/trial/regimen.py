@@ -80,11 +80,22 @@ def parse_amount(text: str, *, where: str) -> Amount:
     try:
         value = parse("/".join([head, *times]), f"{unit}/day" if times else unit, where=where)
     except UnitError as error:
+        if times and not _is_time(times[0]):
+            rule = "the value must be a mass or moles, optionally per kg, per m^2 or per time"
+            raise UnitError(where, rule, repr(text), 'Write "60 mg" or "9 ug/day"') from None
         # The size was split off, so `parse` cannot quote the text from the config.
         raise UnitError(where, error.rule, repr(text), error.todo) from None
     if value < 0:
         raise UnitError(where, "the value must not be negative", repr(text), "Write 0 or more")
     return Amount(value, _SIZES[sizes[0]] if sizes else "patient", bool(times), in_nmol)
+
+
+def _is_time(unit: str) -> bool:
+    try:
+        parse(f"1 {unit}", "day", where="unit")
+    except UnitError:
+        return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,14 @@
 rewrites the file; review its diff.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+import jax.monitoring
+import jax.numpy as jnp
 import pytest
 
 import qsp
@@ -26,9 +30,23 @@ def simulate(arms=ARM, people=PEOPLE, **options):
 
 
 def traced(function):
-    import jax
+    return jax.grad(lambda x: function(x) or x)(jnp.ones(()))
 
-    return jax.grad(lambda x: function(x) or x)(1.0)
+
+@contextlib.contextmanager
+def compiled_programs():
+    """Record each program that JAX compiles or reads from its cache."""
+    events = []
+
+    def record(event, _seconds, **_details):
+        if event == "/jax/core/compile/backend_compile_duration":
+            events.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(record)
+    try:
+        yield events
+    finally:
+        jax.monitoring.unregister_event_duration_listener(record)
 
 
 CASES: dict[str, Callable[[], object]] = {
@@ -91,7 +109,89 @@ CASES: dict[str, Callable[[], object]] = {
     "tracer for a molecule": lambda: traced(lambda x: DRUG.set("synapse.alpha", x)),
     "unknown quantity to save": lambda: simulate(save=["t_cells.active"]),
     "unknown file": lambda: qsp.read("nowhere.toml"),
-    "chosen draws in a config": lambda: qsp.Trial.of(ARM, PEOPLE.typical, days=7).to_toml(),
+    "unknown arm name type": lambda: simulate({1: ARM}),
+    "scale of the population on a molecule": lambda: DRUG.scale("t_cells.k_act", 0.5),
+    "set of the molecule on a population": lambda: NHL.set("synapse.alpha", "2e-3"),
+    "unknown parameter of a population": lambda: NHL.set("t_cells.k_atc", "1 1/day"),
+    "unknown parameter of an arm": lambda: simulate(
+        qsp.regimen(DOSE, parameters={"t_cells.k_atc": "1 1/day"})
+    ),
+    "tracer for a factor": lambda: traced(lambda x: DRUG.scale("synapse.alpha", x)),
+    "tracer for days": lambda: traced(lambda x: simulate(days=x)),
+    "tracer for a visit": lambda: traced(lambda x: simulate(visits=[x])),
+    "tracer for a day": lambda: traced(
+        lambda x: simulate(qsp.regimen(DOSE, qsp.iv("2 mg", day=x)))
+    ),
+    "tracer for an interval": lambda: traced(
+        lambda x: simulate(qsp.regimen(qsp.iv("2 mg", every=x, times=3)))
+    ),
+    "tracer for the number of patients": lambda: traced(lambda x: NHL.sample(x, molecule=DRUG)),
+    "tracer for the seed": lambda: traced(lambda x: NHL.sample(2, molecule=DRUG, seed=x)),
+    "tracer for a draw": lambda: traced(lambda x: PEOPLE.at({"xi_patient": [x]})),
+    "tracer for a supportive drug": lambda: traced(
+        lambda x: simulate(qsp.regimen(DOSE, before=qsp.dexamethasone(x, lead="1 h")))
+    ),
+    "amount is a concentration": lambda: qsp.iv("60 ng/mL"),
+    "amount is a volume": lambda: qsp.iv("5 mL"),
+    "amount for a rate": lambda: simulate(qsp.regimen(qsp.civ("9 ug", over="5 day"))),
+    "amount of a supportive drug in moles": lambda: simulate(
+        qsp.regimen(DOSE, before=qsp.dexamethasone("20 nmol", lead="1 h"))
+    ),
+    "cap of a flat amount": lambda: simulate(qsp.regimen(qsp.iv("1 mg", cap="2 mg"))),
+    "duration is a mass": lambda: qsp.iv("1 mg", over="4 mg"),
+    "interval without a unit": lambda: qsp.iv("1 mg", every="7", times=3),
+    "every without times": lambda: qsp.iv("1 mg", every="7 day"),
+    "times without every of a supportive drug": lambda: qsp.dexamethasone("20 mg", day=1, times=3),
+    "negative dose of a supportive drug": lambda: qsp.tocilizumab("-8 mg/kg", lead="1 h"),
+    "negative lead": lambda: qsp.dexamethasone("20 mg", lead="-1 h"),
+    "supportive drug at no time": lambda: simulate(
+        qsp.regimen(DOSE, before=qsp.dexamethasone("20 mg"))
+    ),
+    "supportive drug at two times": lambda: qsp.regimen(
+        DOSE, before=qsp.dexamethasone("20 mg", lead="1 h", day=1)
+    ),
+    "value of an arm in a wrong unit": lambda: simulate(
+        qsp.regimen(DOSE, parameters={"t_cells.k_act": "1 L"})
+    ),
+    "supportive drug before an unknown period": lambda: simulate(
+        qsp.regimen(DOSE, before=qsp.dexamethasone("20 mg", lead="1 h", periods="SUD2"))
+    ),
+    "day of a supportive drug is NaN": lambda: qsp.dexamethasone("20 mg", day=math.nan),
+    "one period name for two doses in a row": lambda: simulate(
+        days=28,
+        arms=qsp.regimen(
+            qsp.iv("1 mg", period="FD1"),
+            qsp.iv("60 mg", day=8, every="7 day", times=2, period="FD"),
+            qsp.iv("60 mg", day=22, period="FD1"),
+        ),
+    ),
+    "two names of periods alike": lambda: simulate(
+        days=28, arms=qsp.regimen(qsp.iv("1 mg", every="7 day", times=2, period=["A", "A"]))
+    ),
+    "two periods begin together": lambda: simulate(
+        qsp.regimen(qsp.sc("1 mg", period="A"), qsp.sc("2 mg", period="B"))
+    ),
+    "period is empty": lambda: simulate(qsp.regimen(qsp.iv("1 mg", period=""))),
+    "times is a fraction": lambda: qsp.iv("1 mg", every="7 day", times=2.0),
+    "0 ids": lambda: PEOPLE.select([]),
+    "patients is text": lambda: NHL.sample("200", molecule=DRUG),
+    "unknown key of the method": lambda: simulate(method={"rtoll": 1e-6}),
+    "name with a space": lambda: simulate(name="my trial"),
+    "unknown response criteria": lambda: qsp.Trial.of(ARM, PEOPLE, days=7, response="recis"),
+    "saved patient that is none of the trial": lambda: qsp.Trial.of(
+        ARM, PEOPLE, days=7, trajectories=[7]
+    ),
+    "ids in another order": lambda: PEOPLE.at({"xi_patient": [0.0, 1.0]}, ids=[3, 1]),
+    "unknown action": lambda: simulate(
+        qsp.regimen(DOSE, rules=qsp.rules(qsp.when("crs_grade >= 1", "holt")))
+    ),
+    "arms with other visits": lambda: simulate(
+        {
+            "a": qsp.regimen(DOSE, rules=qsp.rules(visits=[("1 day", 1, 5)])),
+            "b": qsp.regimen(DOSE, rules=qsp.rules(visits=[("2 day", 1, 5)])),
+        }
+    ),
+    "source of a dose table": lambda: qsp.read("mosunetuzumab_dose_table").to_python(),
 }
 
 
@@ -108,10 +208,29 @@ def test_message(name, golden, monkeypatch):
     def refuse(*_args, **_options):
         raise AssertionError("simulated in spite of the error")
 
-    monkeypatch.setattr("qsp.api.simulate.run", refuse)
-    with pytest.raises(qsp.QSPError) as caught:
+    for solver in ("qsp.api.simulate.run", "qsp.api.simulate.run_into"):
+        monkeypatch.setattr(solver, refuse)
+    with pytest.raises(qsp.QSPError) as caught, compiled_programs() as programs:
         CASES[name]()
+    # JAX compiles scalar operations on the tracer itself.
+    assert programs == [] or name.startswith("tracer")
     text = str(caught.value)
     assert " must " in text
     assert "\n" not in text
     golden.check(name, text)
+
+
+@pytest.mark.parametrize(
+    ("word", "key", "near"),
+    [
+        (qsp.iv, "dya", ""),
+        (qsp.sc, "over", ""),
+        (qsp.dexamethasone, "leed", "Did you mean 'lead'"),
+        (qsp.tocilizumab, "period", "Did you mean 'periods'"),
+    ],
+)
+def test_unknown_keyword_names_the_word(word, key, near):
+    with pytest.raises(TypeError) as caught:
+        word("1 mg", **{key: 1})
+    assert f"{word.__name__}() got an unexpected keyword argument {key!r}" in str(caught.value)
+    assert near in str(caught.value)
