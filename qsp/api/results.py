@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.api.compare import difference
+from qsp.endpoints.steps import by_label
 from qsp.errors import ConfigError, suggest
 from qsp.run import folder as run_folder
 from qsp.run.runs import write_report
@@ -56,6 +58,18 @@ class Results:
     def to_dataset(self) -> xr.Dataset:
         """Return `ds`, as `xarray.DataTree.to_dataset` does."""
         return self._ds
+
+    @functools.cached_property
+    def by_label(self) -> xr.Dataset:
+        """Results of dose periods by the names of the periods in the regimen.
+
+        `ds` counts dose periods from 1 in each arm, and arms name them differently. Here the names
+        are the coordinate `label`, and a period that an arm lacks is NaN.
+
+        Example:
+            >>> run.by_label.il6_peak.sel(arm="step", label="FD1")
+        """
+        return by_label(self._ds)
 
     @property
     def arms(self) -> tuple[str, ...]:

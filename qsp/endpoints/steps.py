@@ -179,6 +179,26 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([np.median(values) if values.size else np.nan])
 
 
+def by_label(ds: xr.Dataset) -> xr.Dataset:
+    """Return the results of dose periods with the labels as a coordinate, for `.sel`.
+
+    Args:
+        ds: Results with `dose_label`, `dose_time` and `dose_amount`.
+
+    Returns:
+        The numerical variables over dose periods, with `label` (SUD1, FD1, ...) in place of
+        `dose_period`; NaN where an arm or a patient has no period of that label.
+    """
+    coded = with_steps(ds)
+    found = {}
+    for name, values in ds.data_vars.items():
+        if "dose_period" in values.dims and values.dtype.kind in "fiu":
+            fill = values.encoding.get("_FillValue")
+            known = values if fill is None else values.where(values != fill)
+            found[name] = gather(known.astype(float), coded, "label").assign_attrs(values.attrs)
+    return xr.Dataset(found, attrs=ds.attrs)
+
+
 def gather(
     values: xr.DataArray, ds: xr.Dataset, by: Grouping, reduction: Reduction = "max"
 ) -> xr.DataArray:

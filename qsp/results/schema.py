@@ -21,6 +21,10 @@ no arm changes is the same in all arms and has the dimension ``(patient)``; one 
 has ``(arm, patient)``. Runs in shards (`qsp.cluster`) have no such group: the parameters of a
 patient follow from the seed and the patient number.
 
+`dose_period` counts the periods of an arm from 1, and `dose_label` has their names, which may
+differ between arms and patients. To select by name, take `run.by_label` in Python, such as
+``run.by_label.il6_peak.sel(arm="step", label="FD1")``, or `qsp.endpoints` with ``by="label"``.
+
 A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
 are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
 `mass_units` and `mass_per_molar` give the mass unit and the conversion factor.
