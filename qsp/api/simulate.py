@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from qsp.api.people import People
 from qsp.api.quantities import Quantity
 from qsp.api.results import Results
