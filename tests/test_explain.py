@@ -45,7 +45,8 @@ def test_array_parameter_shows_its_elements():
 def test_value_shows_source_and_covariate_models():
     text = explained("disposition.CL_ss")
     assert "published, Bender2024" in text
-    assert "body_weight model" in text
+    assert "body_weight model (" in text
+    assert "exponent" in text
 
 
 def test_derived_and_absent_values_are_labeled():

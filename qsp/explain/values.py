@@ -95,8 +95,17 @@ def _read(path: Path, files: Files) -> Molecule | Cohort | ParameterFile:
 
 def line(entry: Entry) -> str:
     """Describe an entry in one line, such as ``5.49 L, sd 0.313; published, Bender2024``."""
-    spread = [f"{key} {getattr(entry, key)}" for key in ("cv", "sd") if getattr(entry, key)]
-    spread += [f"{model.get('covariate')} model" for model in entry.covariates]
+    spread = [
+        f"{key} {getattr(entry, key)}" for key in ("cv", "sd", "low", "high") if getattr(entry, key)
+    ]
+    spread += list(covariate_texts(entry))
     value = ", ".join([entry.value, *spread])
     origin = ", ".join(word for word in (entry.status, entry.source) if word)
     return f"{value}; {origin}" + (f": {entry.note}" if entry.note else "")
+
+
+def covariate_texts(entry: Entry) -> Iterator[str]:
+    """Describe each covariate model, such as ``age model (reference 60 year, exponent 0.5)``."""
+    for model in entry.covariates:
+        rest = ", ".join(f"{key} {value}" for key, value in model.items() if key != "covariate")
+        yield f"{model.get('covariate')} model ({rest})"

@@ -11,6 +11,7 @@ from html import escape
 from latex2mathml.converter import convert
 
 from qsp.explain.latex import upright
+from qsp.explain.values import covariate_texts
 from qsp.molecules.parameter_file import Entry
 from qsp.units import parse
 from scripts.book.links import code, label_link, source_links
@@ -109,11 +110,11 @@ def _value(of: Parameter, entry: Entry) -> str:
     value = entry.value if same == number else f"{entry.value} ({canonical})"
     spread = [
         f"{key} {getattr(entry, key)}".replace(" ", "\u00a0")
-        for key in ("cv", "sd")
+        for key in ("cv", "sd", "low", "high")
         if getattr(entry, key)
     ]
     spread += [entry.distribution.replace("_", "-")] if entry.distribution else []
-    spread += [f"{each.get('covariate')} model" for each in entry.covariates]
+    spread += list(covariate_texts(entry))
     source = source_links(entry.source)
     texts = (element, entry.file, value, ", ".join(spread), entry.status)
     cells = "".join(f"<td>{cell}</td>" for cell in (*map(escape, texts), source))

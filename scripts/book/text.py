@@ -39,7 +39,12 @@ Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg
 and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its
 molecular weight *MW* [kDa]. The value of a parameter is shown with the unit of its file, and in
 parentheses in the unit of the equations. Its status is *published* (read in the source), *assumed*
-or *tuned* (fitted or adjusted to data, as its note says). The spread is between patients."""
+or *tuned* (fitted or adjusted to data, as its note says). The spread is between patients:
+log-normal about the value as median unless a distribution is named, with the coefficient of
+variation (*cv*) or the standard deviation (*sd*) of the logarithm; if it is logit-normal or normal,
+*sd* is that of the logit or of the value. Sampled values are clipped to *low* and *high*. A
+covariate model multiplies the value by (covariate / reference)^exponent, or by 1 + factor at the
+level that is named."""
 
 _SECTIONS = re.compile(r"^(Equations|Args|Returns|Raises):$", re.MULTILINE)
 
