@@ -205,7 +205,7 @@ def test_plural_and_punctuation_of_an_alias_do_not_matter():
         ("V1", "Parameter disposition.V1 "),
         ("v1", "Parameter disposition.V1 "),
         ("KA", "Parameter disposition.ka "),
-        ("EC50", "The EC50 of a drug is no parameter"),
+        ("EC50", "The EC50 of a drug is not a parameter"),
         ("EC50", "Parameter synapse.alpha "),
         ("SYNAPSE.ALPHA", "Parameter synapse.alpha "),
         ("Mosunetuzumab", "Molecule Mosunetuzumab"),

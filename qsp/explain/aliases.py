@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 
 class Alias(NamedTuple):
-    """The names that a word stands for.
+    """The names that explain a word.
 
     Args:
         names: Names of the model, in the order in which they are explained.
-        note: A sentence for a word that is no quantity of the model.
+        note: A sentence for a word that is not in the model, such as EC50.
         see: Further names for a reader who wants more.
     """
 
@@ -49,7 +49,7 @@ _CLEARANCE = Alias(
 _TRIMERS = Alias(("trimers_peak", "synapse.alpha"), see=("synapse",))
 _POTENCY = Alias(
     ("synapse.alpha", "synapse.beta50_act", "synapse.beta50_kill"),
-    note="The EC50 of a drug is no parameter: it follows from affinities, receptors, alpha and "
+    note="The EC50 of a drug is not a parameter: it follows from affinities, receptors, alpha and "
     "beta50. `qsp explain MOLECULE` prints it.",
 )
 _TUMOR = Alias(("tumor.cells", "tumor_volume", "targets.viable"), see=("targets", "best_change"))

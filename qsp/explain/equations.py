@@ -131,7 +131,7 @@ def using(path: str) -> list[Equation]:
 def _is_of(path: str, symbol: Symbol) -> bool:
     """Whether a path is that of a symbol or of one of its elements.
 
-    The state ``severity`` is no part of the parameter ``severity.k_F``.
+    The state ``severity`` does not include the parameter ``severity.k_F``.
     """
     rest = path.removeprefix(symbol.path)
     elements = {name for names in ELEMENTS.values() for name in names}
