@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from qsp.api.regimens import regimen
     from qsp.api.rules import rules, when
     from qsp.api.simulate import simulate
+    from qsp.api.trajectory import trajectory
     from qsp.api.trials import Trial, read
     from qsp.errors import QSPError
 
@@ -44,6 +45,7 @@ _WHERE = {
     "when": "api.rules",
     "rules": "api.rules",
     "simulate": "api.simulate",
+    "trajectory": "api.trajectory",
     "Trial": "api.trials",
     "read": "api.trials",
     "QSPError": "errors",
@@ -66,6 +68,7 @@ __all__ = [
     "rules",
     "sc",
     "simulate",
+    "trajectory",
     "when",
 ]
 __all__ += list(DRUG_BY_NAME)  # pyright: ignore[reportUnsupportedDunderAll]

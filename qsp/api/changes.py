@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from qsp.errors import ConfigError
@@ -28,11 +28,29 @@ def number(value: Any) -> float | None:
         return None
 
 
+def is_traced(value: Any) -> bool:
+    """Return whether JAX is tracing a value."""
+    jax = sys.modules.get("jax")  # without jax there is no tracer, and importing it takes a second
+    return jax is not None and isinstance(value, jax.core.Tracer)
+
+
 def shown(value: Any) -> str:
     """Return a value for an error message; a value that JAX traces has no number to show."""
-    jax = sys.modules.get("jax")
-    is_traced = jax is not None and isinstance(value, jax.core.Tracer)
-    return "a tracer of JAX" if is_traced else repr(value)
+    return "a tracer of JAX" if is_traced(value) else repr(value)
+
+
+def refuse_traced(paths: Iterable[str]) -> None:
+    """Check that JAX traces no value of the patients.
+
+    Args:
+        paths: Paths of the traced values.
+
+    Raises:
+        ConfigError: If there is a path.
+    """
+    for path in paths:
+        rule, todo = f"{path} must be a number", "Use qsp.trajectory for derivatives"
+        raise ConfigError("people", rule, "a tracer of JAX", todo)
 
 
 def with_value(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _COVARIATE_UNITS = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
 
+_STAND_IN = 0.5
+"""Number that is possible for amounts and for fractions."""
+
 
 @dataclasses.dataclass(frozen=True)
 class People:
@@ -41,7 +44,8 @@ class People:
         changes: Changed entries of molecule and population by path.
         draws: Standard normal draws (patient,) by name in place of sampled ones; those that are not
             given are 0. None where patients are sampled.
-        traced: Values that JAX traces, by path, in canonical units; only for `qsp.trajectory`.
+        traced: Values that JAX traces, by path, in canonical units, each with whether it keeps the
+            spread; only for `qsp.trajectory`.
     """
 
     molecule: Molecule
@@ -50,7 +54,7 @@ class People:
     seed: int = 0
     changes: Changes = dataclasses.field(default_factory=dict)
     draws: Mapping[str, tuple[float, ...]] | None = None
-    traced: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    traced: Mapping[str, tuple[Any, bool]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,11 +74,16 @@ class People:
         Raises:
             qsp.QSPError: If the path is unknown or the value has the wrong unit.
         """
-        if not isinstance(value, str) and edits.number(value) is None:
+        traced = {known: entry for known, entry in self.traced.items() if known != path}
+        if edits.is_traced(value):
             parameter_path(path, where="people")
-            return dataclasses.replace(self, traced={**self.traced, path: value})
-        new = edits.with_value(self.changes, path, value, keep_spread=keep_spread, where="people")
-        return dataclasses.replace(self, changes=new)
+            changes = {known: entry for known, entry in self.changes.items() if known != path}
+            traced[path] = (value, keep_spread)
+        else:
+            changes = edits.with_value(
+                self.changes, path, value, keep_spread=keep_spread, where="people"
+            )
+        return dataclasses.replace(self, changes=changes, traced=traced)
 
     def scale(self, path: str, factor: float) -> People:
         """Return the patients with a parameter multiplied by a factor in each of them.
@@ -86,6 +95,11 @@ class People:
         Raises:
             qsp.QSPError: If the path is unknown or the factor is negative.
         """
+        if path in self.traced:
+            edits.with_scale({}, path, factor, where="people")  # raises if the factor is wrong
+            value, keep_spread = self.traced[path]
+            traced = {**self.traced, path: (value * factor, keep_spread)}
+            return dataclasses.replace(self, traced=traced)
         new = edits.with_scale(self.changes, path, factor, where="people")
         return dataclasses.replace(self, changes=new)
 
@@ -115,7 +129,7 @@ class People:
         Example:
             >>> people.at({"t_cells.k_act": [-1.0, 0.0, 1.0]}).parameters["t_cells.k_act"]
         """
-        check_draw_names(self.table, draws, where="at")
+        check_draw_names(self.numeric.table, draws, where="at")
         arrays = {name: _array(z, name) for name, z in draws.items()}
         count = max((len(z) for z in arrays.values()), default=1) if ids is None else len(ids)
         for name, z in arrays.items():
@@ -182,10 +196,27 @@ class People:
         """Parameter table of molecule and population with all changes.
 
         Raises:
-            qsp.QSPError: If the files or the changes break a rule.
+            qsp.QSPError: If the files or the changes break a rule, or JAX traces a value.
         """
+        edits.refuse_traced(self.traced)
         overrides = edits.files(self.changes, "parameters")
         return nominal(self.molecule.source, self.population.cohort, overrides)
+
+    @property
+    def numeric(self) -> People:
+        """The patients with a number for each traced value: the value of the files, if it is not 0.
+
+        The number is a stand-in: it keeps the distribution of the parameter, and the checks of a
+        trial can read it.
+        """
+        if not self.traced:
+            return self
+        known = dataclasses.replace(self, traced={})
+        rows = known.table.rows
+        for path, (_, keep_spread) in self.traced.items():
+            value = rows[path].law.value if path in rows else 0.0
+            known = known.set(path, value or _STAND_IN, keep_spread=keep_spread)
+        return known
 
     def virtual(self, periods: int = 1) -> Sampled:
         """Return the patients as the simulation takes them.

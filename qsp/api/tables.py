@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qsp.api.changes import refuse_traced
 from qsp.api.doses import Dose
 from qsp.api.people import People
 from qsp.api.quantities import Quantity, text_of
@@ -23,9 +24,7 @@ def people_tables(people: People) -> dict[str, Any]:
     Raises:
         ConfigError: If JAX traces a value of the patients.
     """
-    for path in people.traced:
-        rule, todo = f"{path} must be a number", "Use qsp.trajectory for derivatives"
-        raise ConfigError("people", rule, "a tracer of JAX", todo)
+    refuse_traced(people.traced)
     keys: dict[str, Any] = {
         "molecule": _path(people.molecule.file),
         "population": _path(people.population.file),

@@ -7,10 +7,12 @@ results have the type that JAX gives the caller: float64 with the flag on, float
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -19,12 +21,16 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
+from qsp.api.people import People
+from qsp.api.regimens import Regimen
+from qsp.api.traced import traced_inputs
 from qsp.engine import differentiable
-from qsp.engine.differentiable import Observed, Steps
+from qsp.engine.cache import jax_cache
+from qsp.engine.differentiable import Assemble, Observed, Steps
 from qsp.engine.method import Method
 from qsp.engine.precision import double, in_double
 from qsp.engine.steps import Inputs, Place, Problem
-from qsp.engine.timeline import timeline
+from qsp.engine.timeline import Timeline, timeline
 from qsp.errors import ConfigError, suggest
 from qsp.model.cytokines import CYTOKINES
 from qsp.system import DOSE_KINDS, Parameters, System, program_kinds
@@ -39,30 +45,10 @@ QUANTITIES = (
 MAX_STEPS = 16_384
 """Default for the maximum number of steps in a solve; a step takes about 1 kB per trajectory."""
 
+RTOL = 1e-10
+"""Default for the relative tolerance."""
+
 Adjoint = Literal["reverse", "forward"]
-
-
-class Regimen(Protocol):
-    """Object that `trajectory` accepts as a regimen."""
-
-    @property
-    def events(self) -> Events:
-        """Scheduled events (event,)."""
-        ...
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """Names of the dose periods 1, 2, ..."""
-        ...
-
-
-class Person(Protocol):
-    """Object that `trajectory` accepts as a patient."""
-
-    @property
-    def parameters(self) -> Parameters:
-        """Parameters of the patient, without a patient axis."""
-        ...
 
 
 class Trajectory(eqx.Module):
@@ -71,9 +57,10 @@ class Trajectory(eqx.Module):
     Args:
         observed: Peaks, areas and states, step by step.
         steps: Accepted steps.
-        inputs: Parameters and dosing.
+        values: Values with respect to which the solution is differentiable.
         period: (segment,): Ordinal of the dose period of each segment.
         labels: Names of the dose periods.
+        assemble: Function of the values that returns parameters and dosing.
         problem: System and method.
         dtype: Type of the results.
         adjoint: Mode of the derivatives.
@@ -81,9 +68,10 @@ class Trajectory(eqx.Module):
 
     observed: Observed
     steps: Steps
-    inputs: Inputs
+    values: Any
     period: Array
     labels: tuple[str, ...] = eqx.field(static=True)
+    assemble: Assemble = eqx.field(static=True)
     problem: Problem = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
     adjoint: Adjoint = eqx.field(static=True)
@@ -98,13 +86,9 @@ class Trajectory(eqx.Module):
 
         Raises:
             ConfigError: If the quantity or the period is unknown.
+            SolveError: If the period begins after the end; see `trajectory`.
         """
-        n, is_within = _index(name), self._within(period)
-
-        def largest(peak: Array, is_within: Array) -> Array:
-            return jnp.where(is_within, peak[:, n], -jnp.inf).max()
-
-        return self._call(largest, self.observed.peak, is_within).astype(self.dtype)
+        return self._reduced(_largest, self.observed.peak, name, period)
 
     def area(self, name: str, period: str | int | None = None) -> Array:
         """Return the integral of a quantity over time [unit of the quantity times day].
@@ -115,13 +99,9 @@ class Trajectory(eqx.Module):
 
         Raises:
             ConfigError: If the quantity or the period is unknown.
+            SolveError: If the period begins after the end; see `trajectory`.
         """
-        n, is_within = _index(name), self._within(period)
-
-        def total(area: Array, is_within: Array) -> Array:
-            return jnp.where(is_within, area[:, n], 0.0).sum()
-
-        return self._call(total, self.observed.area, is_within).astype(self.dtype)
+        return self._reduced(_total, self.observed.area, name, period)
 
     def at(self, name: str, times: Any) -> Array:
         """Return values of a quantity; at the time of a dose, the value after it.
@@ -136,25 +116,20 @@ class Trajectory(eqx.Module):
         """
         with double():
             at = jnp.asarray(times, jnp.float64)
-        n = _index(name)
-        return self._call(lambda found, at: _values(found, at)[..., n], self, at).astype(self.dtype)
+        n, problem, steps = _index(name), self.problem, self.steps
+
+        def read(observed: Observed, values: Any, at: Array) -> Array:
+            return _values(problem, observed, steps, self.assemble(values), at)[..., n]
+
+        return self._call(read, self.observed, self.values, at).astype(self.dtype)
+
+    def _reduced(self, reduction: Any, rows: Array, name: str, period: str | int | None) -> Array:
+        """Reduction of the rows of the steps in a dose period."""
+        reduction = functools.partial(reduction, _index(name))
+        return self._call(reduction, rows, self._within(period)).astype(self.dtype)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return in_double(function, self.adjoint == "reverse", *arguments)
-
-    def _value(self, time: Array) -> Array:
-        """(quantity,): Values at a time, by a step of its own from the step before."""
-        boundary, place = self.inputs.timeline.boundary, self.steps.place
-        start = boundary[place.segment]
-        length = boundary[place.segment + 1] - start
-        time = jnp.clip(time, boundary[0], boundary[-1])
-        stop = jax.lax.stop_gradient(start + place.stop * length)
-        is_after = (stop > jax.lax.stop_gradient(time)) & self._is_step
-        n = jnp.where(is_after.any(), jnp.argmax(is_after).astype(jnp.int32), self.steps.number - 1)
-        whole = length[n]
-        fraction = (time - start[n]) / jnp.where(whole > 0.0, whole, 1.0)
-        here = Place(place.segment[n], place.start[n], jnp.where(whole > 0.0, fraction, 1.0))
-        return differentiable.interpolate(self.problem, self.observed.state[n], here, self.inputs)
 
     @property
     def _is_step(self) -> Array:
@@ -164,13 +139,16 @@ class Trajectory(eqx.Module):
         """(step,): Whether the step is in a dose period."""
         if period is None:
             return self._is_step
-        chosen = jnp.asarray(_ordinals(period, self.labels), jnp.int32)
-        return self._is_step & jnp.isin(self.period[self.steps.place.segment], chosen)
+        chosen = np.array(_ordinals(period, self.labels), np.int32)
+        with double(), jax_cache():
+            return differentiable.checked_period(
+                _is_within(self._is_step, self.period, self.steps.place.segment, chosen)
+            )
 
 
 def trajectory(
-    regimen: Regimen | Events,
-    person: Person | Parameters,
+    regimen: Regimen,
+    people: People,
     *,
     days: float,
     adjoint: Adjoint = "reverse",
@@ -179,32 +157,48 @@ def trajectory(
 ) -> Trajectory:
     """Solve one patient under one regimen, differentiably.
 
+    The result is a function of everything that JAX traces: values of parameters, in canonical
+    units, from ``people.set``; amounts of doses of the molecule [mg; mg/day in `qsp.civ`]; and
+    their days. It works under `jax.grad`, `jax.jacfwd`, `jax.vmap` and `jax.jit`.
+
+    The result is continuous in the day of a dose. Its derivative jumps where the dose, or the end
+    of its infusion, changes places with another event, and where a maximum moves to another dose;
+    there it is the derivative on one side. Dose periods are in the order of the regimen: the peak
+    of a period jumps where its dose passes the first dose of another period. A dose at the end of
+    the trajectory or later is not given.
+
     Args:
-        regimen: Regimen, or events of one patient. Amounts, times and durations may be traced.
-        person: Patient, or the parameters of one patient. They may be traced.
-        days: End of the trajectory, in days since the first dose.
+        regimen: Regimen without rules. With a traced day, the dose on day 1 is listed first, and
+            doses of supportive drugs follow the day of the dose that they precede.
+        people: One patient: ``people.typical``, ``people.select([3])`` or ``people.at(...)``.
+        days: End of the trajectory, in days since the first dose. Later doses are left out.
         adjoint: "reverse" for `jax.grad` and `jax.vjp`; "forward" for `jax.jvp` and `jax.jacfwd`,
             which costs one pass for each number, and suits few numbers and many results.
         method: Numerical method; by default ROCK4 with a relative tolerance of 1e-10, so that
-            differences of two trajectories agree with derivatives.
+            derivatives agree with differences of two trajectories to 1e-5.
         max_steps: Maximum number of steps in the solve.
 
+    Returns:
+        Trajectory, with peaks, areas and values in the type of the caller.
+
     Raises:
-        ConfigError: If an argument is out of range.
+        ConfigError: If an argument is out of range, the regimen has rules, or there are several
+            patients.
         SolveError: If the solver fails or a result is not finite. A traced program, such as one
             under `jax.jit`, raises a `RuntimeError` with the same text when it runs.
+
+    Example:
+        >>> def peak(a):
+        ...     return qsp.trajectory(step, people.typical.set("synapse.alpha", a), days=28).peak(
+        ...         "il6", period="FD"
+        ...     )
+        >>> jax.grad(peak)(9e-4)
     """
-    events = regimen if isinstance(regimen, Events) else regimen.events
-    labels = () if isinstance(regimen, Events) else tuple(regimen.labels)
-    return solve(
-        events,
-        person if isinstance(person, Parameters) else person.parameters,
-        days=days,
-        labels=labels,
-        adjoint=adjoint,
-        method=method,
-        max_steps=max_steps,
-    )
+    method = method or Method(rtol=RTOL)
+    _check(method, adjoint, days)
+    found = traced_inputs(regimen, people, float(days))
+    problem = Problem(found.system, method, _observe, max_steps)
+    return _solved(problem, found.build, found.values, float(days), found.labels, adjoint)
 
 
 def solve(  # noqa: PLR0913
@@ -224,7 +218,7 @@ def solve(  # noqa: PLR0913
 
     Args:
         events: Events (event,); kinds and periods must be known, other arrays may be traced.
-        parameters: Parameters of one patient.
+        parameters: Parameters of one patient, which may be traced.
         days: End [day].
         labels: Names of the dose periods.
         system: Equations; by default with binding in closed form.
@@ -232,29 +226,64 @@ def solve(  # noqa: PLR0913
         adjoint: "reverse" or "forward".
         max_steps: Maximum number of steps in the solve.
     """
-    method = method or Method(rtol=1e-10)
+    method = method or Method(rtol=RTOL)
     _check(method, adjoint, days)
-    dtype = jnp.result_type(float)  # of the caller, outside of the scope of the solve
-    kinds = program_kinds(np.asarray(events.kind))
+    leaves, structure = jax.tree.flatten((events, parameters))
+    traced = {str(n): leaf for n, leaf in enumerate(leaves) if isinstance(leaf, Tracer)}
 
-    def prepare(events: Events, parameters: Parameters) -> tuple[Inputs, Array]:
-        begin = jax.lax.stop_gradient(jnp.minimum(events.time.min(initial=0.0), 0.0))
-        segments, period = timeline(events, begin, jnp.asarray(float(days)), kinds)
-        return Inputs(parameters, segments), period
+    def build(values: Any) -> tuple[Events, Parameters]:
+        return structure.unflatten([values.get(str(n), leaf) for n, leaf in enumerate(leaves)])
 
-    with double():
-        parameters = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters)
-        events = Events(
-            *(
-                jnp.asarray(leaf, jnp.int32 if name in ("kind", "period") else jnp.float64)
-                for name, leaf in zip(Events._fields, events, strict=True)
-            )
-        )
-    inputs, period = in_double(prepare, adjoint == "reverse", events, parameters)
     problem = Problem(system or System(), method, _observe, max_steps)
+    return _solved(problem, build, traced, float(days), tuple(labels), adjoint)
+
+
+def _solved(  # noqa: PLR0913
+    problem: Problem,
+    build: Callable[[Any], tuple[Events, Parameters]],
+    values: Any,
+    days: float,
+    labels: tuple[str, ...],
+    adjoint: Adjoint,
+) -> Trajectory:
+    """Solve for parameters and events that are functions of traced values."""
+    dtype = jnp.result_type(float)  # of the caller, outside of the scope of the solve
+    with double(), jax_cache():
+        values = {name: jnp.asarray(value, jnp.float64) for name, value in values.items()}
+        _, period = _assembled(build, jax.lax.stop_gradient(values), days)
+
+    def assemble(values: Any) -> Inputs:
+        return _assembled(build, values, days)[0]
+
     run: Any = differentiable.reverse if adjoint == "reverse" else differentiable.forward
-    observed, steps = run(problem, inputs)
-    return Trajectory(observed, steps, inputs, period, tuple(labels), problem, dtype, adjoint)
+    observed, steps = run(problem, assemble, values)
+    return Trajectory(observed, steps, values, period, labels, assemble, problem, dtype, adjoint)
+
+
+def _assembled(
+    build: Callable[[Any], tuple[Events, Parameters]], values: Any, days: float
+) -> tuple[Inputs, Array]:
+    """Parameters and segments, and the dose period of each segment."""
+    events, parameters = build(values)
+    is_known = not any(isinstance(leaf, jax.Array) for leaf in events)
+    kinds = program_kinds(np.asarray(events.kind))
+    events = Events(
+        *(
+            jnp.asarray(leaf, jnp.int32 if name in ("kind", "period") else jnp.float64)
+            for name, leaf in zip(Events._fields, events, strict=True)
+        )
+    )
+    with jax.ensure_compile_time_eval() if is_known else contextlib.nullcontext():
+        segments, period = _timeline(events, days, kinds)
+    if is_known:
+        segments = jax.tree.map(np.asarray, segments)
+    return Inputs(parameters, segments), period
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _timeline(events: Events, days: Any, kinds: int) -> tuple[Timeline, Array]:
+    begin = jax.lax.stop_gradient(jnp.minimum(events.time.min(initial=0.0), 0.0))
+    return timeline(events, begin, jnp.asarray(days, jnp.float64), kinds)
 
 
 def dose_events(times: Any, amounts: Any, *, duration: Any = 0.0, kind: str = "drug_iv") -> Events:
@@ -282,9 +311,46 @@ def dose_events(times: Any, amounts: Any, *, duration: Any = 0.0, kind: str = "d
 
 
 @jax.jit
-def _values(found: Trajectory, times: Array) -> Array:
+def _is_within(is_step: Array, period: Array, segment: Array, chosen: Array) -> Array:
+    """(step,): Whether the step is in one of the chosen dose periods."""
+    return is_step & jnp.isin(period[segment], chosen)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _largest(n: int, peak: Array, is_within: Array) -> Array:
+    return jnp.where(is_within, peak[:, n], -jnp.inf).max()
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _total(n: int, area: Array, is_within: Array) -> Array:
+    return jnp.where(is_within, area[:, n], 0.0).sum()
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _values(
+    problem: Problem, observed: Observed, steps: Steps, inputs: Inputs, times: Array
+) -> Array:
     """(..., quantity): Values at times."""
-    return jnp.vectorize(found._value, signature="()->(n)")(times)
+    read = functools.partial(_value, problem, observed, steps, inputs)
+    return jnp.vectorize(read, signature="()->(n)")(times)
+
+
+def _value(
+    problem: Problem, observed: Observed, steps: Steps, inputs: Inputs, time: Array
+) -> Array:
+    """(quantity,): Values at a time, by a step of its own from the step before."""
+    boundary, place = jnp.asarray(inputs.timeline.boundary), steps.place
+    start = boundary[place.segment]
+    length = boundary[place.segment + 1] - start
+    time = jnp.clip(time, boundary[0], boundary[-1])
+    stop = jax.lax.stop_gradient(start + place.stop * length)
+    is_step = jnp.arange(problem.max_steps, dtype=jnp.int32) < steps.number
+    is_after = (stop > jax.lax.stop_gradient(time)) & is_step
+    n = jnp.where(is_after.any(), jnp.argmax(is_after).astype(jnp.int32), steps.number - 1)
+    whole = length[n]
+    fraction = (time - start[n]) / jnp.where(whole > 0.0, whole, 1.0)
+    here = Place(place.segment[n], place.start[n], jnp.where(whole > 0.0, fraction, 1.0))
+    return differentiable.interpolate(problem, observed.state[n], here, inputs)
 
 
 def _observe(system: System, x: Any, p: Parameters) -> Array:
@@ -325,6 +391,6 @@ def _check(method: Method, adjoint: str, days: float) -> None:
         rule = "the solver must be ROCK4 in float64"
         raise ConfigError("trajectory", rule, method.solver, "Leave it out")
     if isinstance(days, Tracer):
-        raise ConfigError("trajectory", "days must be a number", "traced", "Give a number")
+        raise ConfigError("trajectory", "days must be a number", "a tracer of JAX", "Give a number")
     if not np.isfinite(days) or days <= 0:
         raise ConfigError("trajectory", "days must be above 0", days, "Give the end in days")

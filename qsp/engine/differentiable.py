@@ -1,11 +1,12 @@
 """Solve of one simulation whose derivatives are those of its accepted steps.
 
 The first pass chooses the steps by their error, as any adaptive solver does, and records the state
-before each accepted step. A derivative then repeats the recorded steps, one at a time: from the
-first to the last in forward mode (`forward`), from the last to the first in reverse mode
-(`reverse`). The position of a step within its segment is constant; its length follows the ends of
-the segment, and so the times of the doses. Memory is one state for each step in both modes, and a
-derivative compiles one step only.
+before each accepted step. A derivative then repeats the recorded steps, one at a time, from the
+first to the last in forward mode (`forward`). Reverse mode (`reverse`) does the same for few values
+and multiplies the tangents with the cotangent, which takes less time than a pass from the last step
+to the first; for many values it makes this pass. The position of a step within its segment is
+constant; its length follows the ends of the segment, and so the times of the doses. Memory is one
+state for each step in both modes, and a derivative compiles one step only.
 
 Both passes are compiled by themselves, in float64 whatever `jax_enable_x64` is, and contain no
 callback into Python, so JAX can cache the compiled programs.
@@ -13,8 +14,8 @@ callback into Python, so JAX can cache the compiled programs.
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -24,6 +25,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 
+from qsp.engine.cache import jax_cache
 from qsp.engine.flatten import Flattened
 from qsp.engine.interface import AbstractSystem, PyTree
 from qsp.engine.precision import double
@@ -76,6 +78,15 @@ class Observed(NamedTuple):
     last: Array
 
 
+Assemble: TypeAlias = Callable[[Any], Inputs]
+"""Function of traced values that returns parameters and dosing. Leaves that do not depend on the
+values are NumPy arrays; all others are JAX arrays in float64."""
+
+MOST_TANGENTS = 24
+"""Largest number of values whose derivatives in reverse mode are computed by tangents: a tangent
+costs a twentieth of a pass from the last step to the first, and compiles in a third of the time."""
+
+
 def interpolate(problem: Problem, x: Array, place: Place, inputs: Inputs) -> Array:
     """Return the observed quantities at the end of a step that starts after the boluses.
 
@@ -90,53 +101,110 @@ def interpolate(problem: Problem, x: Array, place: Place, inputs: Inputs) -> Arr
     return problem.observe(problem.system, flat.unravel(x), inputs.parameters)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def reverse(problem: Problem, inputs: Inputs) -> tuple[Observed, Steps]:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def reverse(problem: Problem, assemble: Assemble, values: Any) -> tuple[Observed, Steps]:
     """Solve, with derivatives in reverse mode.
 
     Args:
         problem: Static part of the solve.
-        inputs: Parameters and dosing, in float64.
+        assemble: Function that returns parameters and dosing.
+        values: Tree of the values with respect to which it is differentiable, in float64.
 
     Returns:
         Observed quantities, and the accepted steps, which have no derivative.
     """
-    with double():
-        return _checked(*_solve(problem, inputs))
+    return _reverse_forward(problem, assemble, values)[0]
 
 
-def _reverse_forward(problem: Problem, inputs: Inputs) -> tuple[Any, Any]:
-    with double():
-        observed, steps = _checked(*_solve(problem, inputs))
-    return (observed, steps), (inputs, steps)
+def _reverse_forward(problem: Problem, assemble: Assemble, values: Any) -> tuple[Any, Any]:
+    with double(), jax_cache():
+        observed, steps = _checked(*_solve(problem, assemble(values)))
+    return (observed, steps), (values, steps)
 
 
-def _reverse_backward(problem: Problem, residual: Any, cotangent: Any) -> tuple[Inputs]:
-    with double():
-        return (_finite(_backward(problem, *residual, cotangent[0])),)
+def _reverse_backward(
+    problem: Problem, assemble: Assemble, residual: Any, cotangent: Any
+) -> tuple[Any]:
+    values, steps = residual
+    with double(), jax_cache():
+        vector, unravel = ravel_pytree(values)
+        if not vector.size:
+            return (values,)
+        if vector.size > MOST_TANGENTS:
+            inputs, pull = jax.vjp(assemble, values)
+            return _finite(pull(_backward(problem, inputs, steps, cotangent[0])))
+        inputs, is_variable, leaves = _variable(assemble, values)
+
+        def tangent(basis: np.ndarray) -> Any:
+            return jax.jvp(lambda vector: leaves(unravel(vector)), (vector,), (basis,))[1]
+
+        slopes = jax.tree.map(lambda *rows: jnp.stack(rows), *map(tangent, np.eye(vector.size)))
+        total = _contract(problem, is_variable, inputs, steps, slopes, cotangent[0])
+        return (_finite(unravel(total)),)
 
 
 reverse.defvjp(_reverse_forward, _reverse_backward)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def forward(problem: Problem, inputs: Inputs) -> tuple[Observed, Steps]:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def forward(problem: Problem, assemble: Assemble, values: Any) -> tuple[Observed, Steps]:
     """Solve, with derivatives in forward mode; see `reverse`."""
-    with double():
-        return _checked(*_solve(problem, inputs))
+    return _reverse_forward(problem, assemble, values)[0]
 
 
 @forward.defjvp
-def _(problem: Problem, primals: tuple[Inputs], tangents: tuple[Inputs]) -> tuple[Any, Any]:
-    observed, steps = forward(problem, *primals)
-    with double():
-        slope = _finite(_forward(problem, *primals, steps, *tangents))
-    return (observed, steps), (slope, jax.tree.map(_no_tangent, steps))
+def _(problem: Problem, assemble: Assemble, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    observed, steps = forward(problem, assemble, *primals)
+    with double(), jax_cache():
+        inputs, is_variable, leaves = _variable(assemble, *primals)
+        slope = jax.jvp(leaves, primals, tangents)[1]
+        along = _finite(_forward(problem, is_variable, inputs, steps, slope))
+    return (observed, steps), (along, jax.tree.map(_no_tangent, steps))
+
+
+def _variable(
+    assemble: Assemble, values: Any
+) -> tuple[Inputs, tuple[bool, ...], Callable[[Any], list[Any]]]:
+    """Inputs, whether each leaf depends on the values, and a function that returns those leaves."""
+    inputs = assemble(values)
+    is_variable = tuple(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(inputs))
+
+    def leaves(values: Any) -> list[Any]:
+        return _select(assemble(values), is_variable)
+
+    return inputs, is_variable, leaves
+
+
+def _select(tree: Any, chosen: Sequence[bool]) -> list[Any]:
+    return [
+        leaf for leaf, is_chosen in zip(jax.tree.leaves(tree), chosen, strict=True) if is_chosen
+    ]
+
+
+def _replace(tree: Any, chosen: Sequence[bool], new: Sequence[Any]) -> Any:
+    """Tree in which the chosen leaves are new ones."""
+    leaves, structure = jax.tree.flatten(tree)
+    rest = iter(new)
+    return structure.unflatten(
+        [next(rest) if is_chosen else leaf for leaf, is_chosen in zip(leaves, chosen, strict=True)]
+    )
+
+
+def _one_by_one(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Value of a function that fills a table of steps, one at a time under `jax.vmap`.
+
+    A loop over several trajectories together would copy all their tables in each iteration.
+    """
+    return jax.custom_batching.sequential_vmap(function)(*arguments)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _solve(problem: Problem, inputs: Inputs) -> tuple[Observed, Steps]:
     """First pass: choose the steps, and record what they start from and what they show."""
+    return _one_by_one(functools.partial(_first_pass, problem), inputs)
+
+
+def _first_pass(problem: Problem, inputs: Inputs) -> tuple[Observed, Steps]:
     flat = Flattened.of(problem.system, inputs.parameters)
     method, segments = problem.method, inputs.timeline.infusion.shape[0]
     x = flat.initial(inputs.parameters)
@@ -188,22 +256,90 @@ def _solve(problem: Problem, inputs: Inputs) -> tuple[Observed, Steps]:
     return Observed(*seen, last=last), Steps(place, before, count, segment < segments)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _forward(problem: Problem, inputs: Inputs, steps: Steps, slope: Inputs) -> Observed:
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _forward(
+    problem: Problem,
+    is_variable: tuple[bool, ...],
+    inputs: Inputs,
+    steps: Steps,
+    slope: Sequence[Array],
+) -> Observed:
     """Tangents of the observed quantities, from the first step to the last."""
-    flat = Flattened.of(problem.system, inputs.parameters)
+    tangents = functools.partial(_tangents, problem, is_variable)
+    return _one_by_one(tangents, inputs, steps, slope)
+
+
+def _tangents(
+    problem: Problem,
+    is_variable: tuple[bool, ...],
+    inputs: Inputs,
+    steps: Steps,
+    slope: Sequence[Array],
+) -> Observed:
+    x, along, push = _pushed(problem, is_variable, inputs, steps, slope)
 
     def repeat(n: Array, carry: Any) -> Any:
         x, table = carry
-        step = _repeated(problem, flat, steps, n)
-        x, seen = jax.jvp(step, (steps.before[n], inputs), (x, slope))[1]
+        x, seen = push(n, x)
         return x, jax.tree.map(lambda rows, new: rows.at[n].set(new), table, seen)
 
-    x, along = jax.jvp(flat.initial, (inputs.parameters,), (slope.parameters,))
+    flat = Flattened.of(problem.system, inputs.parameters)
     empty = _empty_row(problem, flat, x, inputs)
     table = jax.tree.map(lambda row: jnp.zeros((problem.max_steps, *row.shape)), empty)
     last, table = jax.lax.fori_loop(0, steps.number, repeat, (along, table))
     return Observed(*table, last=last)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _contract(  # noqa: PLR0913
+    problem: Problem,
+    is_variable: tuple[bool, ...],
+    inputs: Inputs,
+    steps: Steps,
+    slopes: Sequence[Array],
+    cotangent: Observed,
+) -> Array:
+    """(tangent,): Products of the cotangent with tangents of the observed quantities."""
+
+    def product(slope: Sequence[Array]) -> Array:
+        _, along, push = _pushed(problem, is_variable, inputs, steps, slope)
+
+        def repeat(n: Array, carry: Any) -> Any:
+            x, total = carry
+            x, seen = push(n, x)
+            return x, total + sum(
+                (rows[n] * s).sum() for rows, s in zip(cotangent[:3], seen, strict=True)
+            )
+
+        last, total = jax.lax.fori_loop(0, steps.number, repeat, (along, jnp.zeros(())))
+        return total + (cotangent.last * last).sum()
+
+    if len(slopes[0]) == 1:  # a map over one tangent would only take time to trace
+        return product([rows[0] for rows in slopes])[None]
+    return jax.vmap(product)(slopes)
+
+
+def _pushed(
+    problem: Problem,
+    is_variable: tuple[bool, ...],
+    inputs: Inputs,
+    steps: Steps,
+    slope: Sequence[Array],
+) -> tuple[Array, Array, Callable[[Array, Array], tuple[Array, Any]]]:
+    """First state, its tangent, and a function that carries a tangent through step n."""
+    flat = Flattened.of(problem.system, inputs.parameters)
+    variable = _select(inputs, is_variable)
+
+    def first(variable: Sequence[Array]) -> Array:
+        return flat.initial(_replace(inputs, is_variable, variable).parameters)
+
+    def push(n: Array, x: Array) -> tuple[Array, Any]:
+        def step(x: Array, variable: Sequence[Array]) -> Any:
+            return _repeated(problem, flat, steps, n)(x, _replace(inputs, is_variable, variable))
+
+        return jax.jvp(step, (steps.before[n], variable), (x, slope))[1]
+
+    return *jax.jvp(first, (variable,), (slope,)), push
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -260,6 +396,16 @@ def _checked(observed: Observed, steps: Steps) -> tuple[Observed, Steps]:
     """Raise an error if the solver did not reach the end or a value is not finite."""
     text = "the solver must reach the end; use a larger max_steps, or check doses and parameters"
     return _finite(_raise_if(steps.failed, observed, text)), steps
+
+
+def checked_period(is_within: Array) -> Array:
+    """Raise an error if no step is in a dose period.
+
+    Args:
+        is_within: (step,): Whether the step is in the period.
+    """
+    text = "the dose period must begin before the end; use more days"
+    return _raise_if(~is_within.any(), is_within, text)
 
 
 def _finite(values: Any) -> Any:

@@ -8,6 +8,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from qsp.engine.cache import jax_cache
+
 Precision: TypeAlias = Literal["float64", "float32"]
 
 SAME_TIME = {"float64": 1e-9, "float32": 1e-4}
@@ -42,21 +44,21 @@ def in_double(function: Callable[..., Any], reverse: bool, *arguments: Any) -> A
         arguments: Arguments of the function.
     """
     if not reverse:
-        with double():
+        with double(), jax_cache():
             return function(*arguments)
     variable, constant = eqx.partition(arguments, eqx.is_inexact_array)
 
     @jax.custom_vjp
     def call(variable: Any, constant: Any) -> Any:
-        with double():
+        with double(), jax_cache():
             return function(*eqx.combine(variable, constant))
 
     def forward(variable: Any, constant: Any) -> Any:
-        with double():
+        with double(), jax_cache():
             return jax.vjp(lambda v: function(*eqx.combine(v, constant)), variable)
 
     def backward(pull: Any, cotangent: Any) -> Any:
-        with double():
+        with double(), jax_cache():
             return *pull(cotangent), None
 
     call.defvjp(forward, backward)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import abstractmethod
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from qsp.errors import ConfigError, suggest
@@ -117,6 +119,25 @@ class Bounded(AbstractDistribution):
     def description(self) -> str:
         """Description of the inner distribution, and the bounds."""
         return f"{self.inner.description}, from {self.low:g} to {self.high:g}"
+
+
+def at_median(law: AbstractDistribution, value: Any, z: np.ndarray, *, is_relative: bool) -> Any:
+    """Values (patient,) of a distribution with another median, which JAX may trace.
+
+    Args:
+        law: Distribution, whose own median is not 0.
+        value: The other median.
+        z: (patient,): Standard normal draws.
+        is_relative: Whether the spread of a normal distribution is a fraction of its median.
+    """
+    if isinstance(law, Fixed):
+        return value + np.zeros_like(z)
+    if isinstance(law, Bounded):
+        inner = at_median(law.inner, value, z, is_relative=is_relative)
+        return jnp.clip(inner, law.low, law.high)
+    if isinstance(law, Normal) and is_relative:
+        return value + abs(value) * (law.sd / abs(law.value) * z)
+    return dataclasses.replace(law, value=value).at(z)
 
 
 _NAMES = ("log_normal", "normal", "logit_normal")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
+import jax
 import numpy as np
 
 from qsp import system
 from qsp.molecules import Entry, ParameterFile
 from qsp.populations.covariates import REPORTED
 from qsp.populations.derived import Values
+from qsp.populations.distributions import at_median
 from qsp.populations.parameter_table import ParameterTable, to_parameters
 from qsp.populations.plausible import plausible
 from qsp.populations.table_from_files import nominal
@@ -85,6 +88,29 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def first_with(self, medians: Mapping[str, Any]) -> system.Parameters:
+        """Return the parameters of the first patient with other medians, which JAX may trace.
+
+        The patient keeps the deviations from the medians, as in `changed`.
+
+        Args:
+            medians: Values in canonical units by path; their entries replace those of the files.
+
+        Returns:
+            Parameters without a patient axis; leaves that depend on a median are JAX arrays.
+        """
+        values = {path: value[:1] for path, value in self.sampled.items()}
+        covariates = self.table.covariates.at(self.draws, self.individual)
+        for path, median in medians.items():
+            row = self.table.rows[path]
+            z = self.draws[path][:1] if path in self.draws else np.zeros(1)
+            value = at_median(row.law, median, z, is_relative=bool(row.entry.cv))
+            for model in row.covariates:
+                value = value * model.effect(covariates)[:1]
+            values[path] = value
+        parameters = to_parameters(self.table.complete(values))
+        return jax.tree.map(lambda leaf: leaf[0], parameters)
 
     def changed(self, changes: Mapping[str, str], *, where: str) -> Population:
         """Return the same patients with other values of some parameters.

@@ -12,9 +12,11 @@ from pathlib import Path
 import jax
 import jax.monitoring
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import qsp
+from qsp.engine.method import Method
 from tests.golden_messages import GoldenMessages
 
 GOLDEN_FILE = Path(__file__).with_name("bad_input.golden.txt")
@@ -27,6 +29,10 @@ ARM = qsp.regimen(DOSE)
 
 def simulate(arms=ARM, people=PEOPLE, **options):
     return qsp.simulate(arms, people, **{"days": 7, "progress": False, **options})
+
+
+def trajectory(regimen=ARM, people=PEOPLE.typical, **options):
+    return qsp.trajectory(regimen, people, **{"days": 7, **options})
 
 
 def traced(function):
@@ -106,7 +112,47 @@ CASES: dict[str, Callable[[], object]] = {
     "tracer for a parameter": lambda: traced(
         lambda x: simulate(people=PEOPLE.set("synapse.alpha", x))
     ),
+    "tracer for a day": lambda: traced(
+        lambda x: simulate(qsp.regimen(DOSE, qsp.iv("2 mg", day=x)), days=21)
+    ),
+    "tracer for a duration": lambda: traced(lambda x: qsp.iv("1 mg", over=x)),
+    "tracer for days": lambda: traced(lambda x: simulate(days=x)),
+    "tracer for a factor": lambda: traced(lambda x: PEOPLE.scale("synapse.alpha", x)),
+    "tracer in a config": lambda: traced(
+        lambda x: qsp.Trial.of(qsp.regimen(qsp.iv(x)), PEOPLE, days=7).to_toml()
+    ),
+    "tracer in a table of parameters": lambda: traced(
+        lambda x: PEOPLE.set("synapse.alpha", x).parameters
+    ),
+    "tracer for a population": lambda: traced(lambda x: NHL.set("t_cells.k_act", x)),
     "tracer for a molecule": lambda: traced(lambda x: DRUG.set("synapse.alpha", x)),
+    "trajectory of several patients": lambda: trajectory(people=PEOPLE),
+    "trajectory of a population": lambda: trajectory(people=NHL),
+    "trajectory of a dose": lambda: trajectory(DOSE),
+    "trajectory with rules": lambda: trajectory(
+        qsp.regimen(
+            DOSE, rules=qsp.rules(qsp.when("crs_grade >= 1", "hold"), visits=[("1 day", 1, 7)])
+        )
+    ),
+    "trajectory of 0 days": lambda: trajectory(days=0),
+    "trajectory of traced days": lambda: traced(lambda x: trajectory(days=x)),
+    "trajectory in an unknown mode": lambda: trajectory(adjoint="backward"),
+    "trajectory by another method": lambda: trajectory(method=Method(solver="Tsit5")),
+    "trajectory with a traced first day": lambda: traced(
+        lambda x: trajectory(qsp.regimen(qsp.iv("1 mg", day=x), DOSE))
+    ),
+    "trajectory with a traced day and a window": lambda: traced(
+        lambda x: trajectory(
+            qsp.regimen(
+                DOSE,
+                qsp.iv("2 mg", day=x),
+                before=qsp.dexamethasone("20 mg", lead="1 h", until_day=8),
+            )
+        )
+    ),
+    "tracer for several amounts of a trajectory": lambda: traced(
+        lambda x: trajectory(qsp.regimen(qsp.iv(x * np.ones(2))))
+    ),
     "unknown quantity to save": lambda: simulate(save=["t_cells.active"]),
     "unknown file": lambda: qsp.read("nowhere.toml"),
     "unknown arm name type": lambda: simulate({1: ARM}),
@@ -116,12 +162,8 @@ CASES: dict[str, Callable[[], object]] = {
     "unknown parameter of an arm": lambda: simulate(
         qsp.regimen(DOSE, parameters={"t_cells.k_atc": "1 1/day"})
     ),
-    "tracer for a factor": lambda: traced(lambda x: DRUG.scale("synapse.alpha", x)),
-    "tracer for days": lambda: traced(lambda x: simulate(days=x)),
+    "tracer for a factor of a molecule": lambda: traced(lambda x: DRUG.scale("synapse.alpha", x)),
     "tracer for a visit": lambda: traced(lambda x: simulate(visits=[x])),
-    "tracer for a day": lambda: traced(
-        lambda x: simulate(qsp.regimen(DOSE, qsp.iv("2 mg", day=x)))
-    ),
     "tracer for an interval": lambda: traced(
         lambda x: simulate(qsp.regimen(qsp.iv("2 mg", every=x, times=3)))
     ),
@@ -208,8 +250,8 @@ def test_message(name, golden, monkeypatch):
     def refuse(*_args, **_options):
         raise AssertionError("simulated in spite of the error")
 
-    for solver in ("qsp.api.simulate.run", "qsp.api.simulate.run_into"):
-        monkeypatch.setattr(solver, refuse)
+    for solver in ("api.simulate.run", "api.simulate.run_into", "api.trajectory._solved"):
+        monkeypatch.setattr(f"qsp.{solver}", refuse)
     with pytest.raises(qsp.QSPError) as caught, compiled_programs() as programs:
         CASES[name]()
     # JAX compiles scalar operations on the tracer itself.

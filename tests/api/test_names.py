@@ -35,6 +35,7 @@ NAMES = [
     "siltuximab",
     "simulate",
     "tocilizumab",
+    "trajectory",
     "when",
 ]
 

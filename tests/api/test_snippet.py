@@ -1,4 +1,4 @@
-"""The first lines that a user writes, each with what it must give."""
+"""The first lines that a user writes, with the expected result of each."""
 
 import numpy as np
 import pytest
