@@ -11,7 +11,7 @@ To add an endpoint, decorate a function with `@endpoint` in the module of its to
 
 from __future__ import annotations
 
-from qsp.endpoints import crs, cytokines, exposure, response, tumor
+from qsp.endpoints import crs, cytokines, decisions, exposure, response, tumor
 from qsp.endpoints.response import CRITERIA, add_best_response, best_response
 from qsp.endpoints.statistics.bands import bands, has_trajectory
 from qsp.endpoints.steps import Step, labels, steps
@@ -47,6 +47,7 @@ __all__ = [
     "add_best_response",
     "bands",
     "best_response",
+    "decisions",
     "has_trajectory",
     "labels",
     "steps",
