@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 LANGUAGES = {"python", "toml", "csv", "sh", "text", ""}
-SLOW: set[str] = set()
+SLOW = {"gradients"}
 """Pages that compile derivatives."""
 
 AT_ONCE = ("new", "check", "explain", "molecules")
-"""Commands that run here; `run` and `plan` are checked like `check`, others only parsed."""
+"""Commands that run here, as does `run` if the page reads its folder; others are only parsed."""
 
 
 def parameters(pages):
@@ -43,6 +43,7 @@ def empty_folder(tmp_path, monkeypatch, cache):
     """An empty working folder, and JAX with the settings of a new process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QSP_CACHE_DIR", str(cache))
+    monkeypatch.setattr("qsp.engine.cache.enable_jax_cache", lambda folder: None)
     with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
         yield tmp_path
 
@@ -62,7 +63,8 @@ def follow(page, folder):
             assert same_output(block.code, printed), f"{where} must be:\n{printed}"
         elif block.language in ("sh", ""):
             for words in block.commands():
-                if words[0] in AT_ONCE and words[1:2] != ["NAME"]:
+                is_read = words[0] == "run" and f'qsp.read("{words[-1]}")' in page.read_text()
+                if is_read or (words[0] in AT_ONCE and words[1:2] != ["NAME"]):
                     invoke(words)
     return namespace
 
