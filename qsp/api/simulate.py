@@ -107,7 +107,7 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
 
 @contextlib.contextmanager
 def _shown(progress: Progress | bool) -> Iterator[Progress]:
-    """A progress bar on the standard error, or the object of the caller."""
+    """A progress bar on the standard error, a line in a notebook, or the object of the caller."""
     if not isinstance(progress, bool):
         yield progress
     elif not progress:
@@ -115,7 +115,7 @@ def _shown(progress: Progress | bool) -> Iterator[Progress]:
     else:
         from rich.console import Console
 
-        from qsp.run.progress_bar import ProgressBar
+        from qsp.run.progress_bar import NotebookProgress, ProgressBar, is_notebook
 
-        with ProgressBar(Console(stderr=True)) as bar:
-            yield bar
+        with NotebookProgress() if is_notebook() else ProgressBar(Console(stderr=True)) as shown:
+            yield shown
