@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.book import pages  # noqa: E402
+from scripts.book import notebooks, pages  # noqa: E402
 from scripts.book.validation import page as validation_page  # noqa: E402
 
 
@@ -39,7 +39,8 @@ def build(out: Path) -> list[str]:
         source = Path(folder)
         shutil.copytree(ROOT / "docs", source / "docs")
         shutil.copy(ROOT / "mkdocs.yml", source / "mkdocs.yml")
-        for path, text in {**pages(), "validation.md": validation_page()}.items():
+        generated = {**pages(), **notebooks.pages(), "validation.md": validation_page()}
+        for path, text in generated.items():
             place = source / "docs" / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
