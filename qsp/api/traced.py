@@ -104,7 +104,7 @@ def traced_inputs(regimen: Regimen, people: People, days: float) -> TracedInputs
             raise ConfigError("trajectory", rule, f"of shape {value.shape}", todo)
     numeric = _with_stand_ins(regimen, values)
     prepared = prepare(Trial.of(numeric, people.numeric, days=LONGEST))
-    with jax.ensure_compile_time_eval():  # the sample is no part of a traced program
+    with jax.ensure_compile_time_eval():  # the sample is not part of a traced program
         patient = prepared.cohort.people
     if not patient.plausible[0]:
         rule, todo = "the parameters of the patient must be possible", "See people.parameters"
