@@ -271,6 +271,7 @@ def test_gradients_and_sensitivity(run_notebook):
     assert len(local) == 8
     assert local["cytokines.p_IL6"] > 0 > local["targets.baseline.normal.lymphoid"]
     assert found["error"] < 1e-4
+    assert found["dose"][0] > 0 > found["day"][0]
     for gradient, difference in (found["dose"], found["day"]):
         assert gradient == pytest.approx(difference, rel=1e-3)
     peaks = found["peaks"]
@@ -279,6 +280,7 @@ def test_gradients_and_sensitivity(run_notebook):
     assert 0 < lowest < 31  # not monotonic
     assert found["failures"] == 0
     assert 0 < found["median"]["cytokines.p_IL6"] < 1.5
-    assert found["spread"]["synapse.alpha"] > 0.5  # the typical patient does not speak for all
+    assert local["synapse.alpha"] > 0 > found["median"]["synapse.alpha"]  # typical, yet not median
+    assert found["spread"]["synapse.alpha"] > 0.5
     assert images == 4
     assert files == set()
