@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import tempfile
+import shutil
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ class Results:
     Args:
         tree: Dataset with its groups; see `qsp.results`.
         folder: Folder of the run, if it is saved.
-        temporary: Folder that holds a large run until the results are deleted.
+        temporary: Folder that holds a large run; it is removed with the results.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Results:
         tree: xr.DataTree,
         *,
         folder: Path | None = None,
-        temporary: tempfile.TemporaryDirectory[str] | None = None,
+        temporary: Path | None = None,
     ) -> None:
-        self._tree, self._folder, self._temporary = tree, folder, temporary
+        self._tree, self._folder = tree, folder
+        if temporary is not None:  # also at the end of the process
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
         self._ds = tree.to_dataset()
 
     @property

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from qsp.api.people import People
 from qsp.api.quantities import Quantity
@@ -17,6 +23,7 @@ from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError, suggest
 from qsp.process import fewer_collections
 from qsp.run.prepared import BLOCK, Prepared, assemble
+from qsp.run.progress_bar import NotebookProgress, ProgressBar, is_notebook
 from qsp.run.runs import run, run_into
 from qsp.system import saveable
 
@@ -67,16 +74,29 @@ def simulate(
 
 
 def simulate_trial(
-    trial: Trial, *, save: Sequence[str] = (), progress: Progress | bool = True
+    trial: Trial,
+    *,
+    save: Sequence[str] = (),
+    progress: Progress | bool = True,
+    block: int = BLOCK,
 ) -> Results:
-    """Simulate a trial; see `simulate`."""
+    """Simulate a trial; see `simulate`.
+
+    Args:
+        trial: The trial.
+        save: States and algebraic quantities whose time courses are added to the results.
+        progress: Whether a terminal or a notebook shows the progress, or an object that receives
+            it.
+        block: Number of patients in memory at a time. The results of more patients are in a
+            temporary folder.
+    """
     with fewer_collections(), _shown(progress) as shown:
         prepared = prepare(trial, save)
-        if len(prepared.ids) <= BLOCK:
+        if len(prepared.ids) <= block:
             return Results(run(prepared, shown))
-        folder = tempfile.TemporaryDirectory(prefix="qsp-")
-        out = Path(folder.name) / "run"
-        return Results(run_into(out, prepared, progress=shown), temporary=folder)
+        with _folder() as folder:
+            results = run_into(folder / "run", prepared, progress=shown, block=block)
+        return Results(results, temporary=folder)
 
 
 def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
@@ -107,15 +127,45 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
 
 @contextlib.contextmanager
 def _shown(progress: Progress | bool) -> Iterator[Progress]:
-    """A progress bar on the standard error, a line in a notebook, or the object of the caller."""
+    """The object of the caller, or a bar in a terminal or a notebook; else nothing is shown."""
     if not isinstance(progress, bool):
         yield progress
-    elif not progress:
-        yield NoProgress()
+        return
+    console = Console(stderr=True, force_jupyter=False)
+    if progress and is_notebook():
+        with NotebookProgress() as line:
+            yield line
+    elif progress and console.is_terminal:
+        with ProgressBar(console) as bar:
+            yield bar
     else:
-        from rich.console import Console
+        yield NoProgress()
 
-        from qsp.run.progress_bar import NotebookProgress, ProgressBar, is_notebook
 
-        with NotebookProgress() if is_notebook() else ProgressBar(Console(stderr=True)) as shown:
-            yield shown
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder that an error, an interruption or SIGTERM removes.
+
+    It is removed at once, as a debugger or a notebook keeps the frames of an error alive.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="qsp-"))
+    try:
+        with _exit_on_sigterm():
+            yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise `SystemExit` if this is the main thread and the caller does not handle it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -189,12 +189,18 @@ def _encodings(results: xr.DataTree) -> dict[str, Any]:
     """Encoding of every text and of every large variable, by group."""
     return {
         node.path: {
-            name: {**variable.encoding, **_encoding(variable)}
+            name: {**_fill(variable), **_encoding(variable)}
             for name, variable in node.data_vars.items()
             if variable.size >= _WORTHWHILE or variable.dtype.kind == "S"
         }
         for node in results.subtree
     }
+
+
+def _fill(values: xr.DataArray) -> dict[str, Any]:
+    """Type and fill value of a variable that was read; its layout in that file does not matter."""
+    keys = ("dtype", "_FillValue", "char_dim_name")
+    return {key: values.encoding[key] for key in keys if key in values.encoding}
 
 
 def _encoding(values: xr.DataArray | xr.Variable) -> dict[str, Any]:

@@ -41,6 +41,9 @@ def test_blocks_leave_the_same_results(kept, small_config, tmp_path, no_figures)
     for name in whole.variables:
         assert whole[name].identical(parts[name]), name
     assert whole.attrs.keys() == parts.attrs.keys()
+    described = [tree["parameters"].to_dataset() for tree in found]
+    assert described[0]["t_cells.k_act"].sizes == {"patient": 9}
+    assert described[0].identical(described[1])
     stored = [trajectories(tree) for tree in found]
     assert stored[0] is not None
     assert stored[0].equals(stored[1])
