@@ -267,13 +267,13 @@ def _assembled(
     events, parameters = build(values)
     is_known = not any(isinstance(leaf, jax.Array) for leaf in events)
     kinds = program_kinds(np.asarray(events.kind))
-    events = Events(
-        *(
-            jnp.asarray(leaf, jnp.int32 if name in ("kind", "period") else jnp.float64)
-            for name, leaf in zip(Events._fields, events, strict=True)
-        )
-    )
     with jax.ensure_compile_time_eval() if is_known else contextlib.nullcontext():
+        events = Events(
+            *(
+                jnp.asarray(leaf, jnp.int32 if name in ("kind", "period") else jnp.float64)
+                for name, leaf in zip(Events._fields, events, strict=True)
+            )
+        )
         segments, period = _timeline(events, days, kinds)
     if is_known:
         segments = jax.tree.map(np.asarray, segments)
