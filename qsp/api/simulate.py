@@ -159,7 +159,7 @@ def _folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise `SystemExit` if this is the main thread and the caller does not handle it."""
+    """Let SIGTERM raise `SystemExit`, in the main thread and unless the caller handles it."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
