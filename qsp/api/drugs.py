@@ -12,6 +12,7 @@ from qsp.api import changes as edits
 from qsp.api.changes import Changes
 from qsp.errors import ConfigError
 from qsp.populations import physiology
+from qsp.populations.covariates import covariate_models
 from qsp.populations.paths import parameter_path
 
 
@@ -114,7 +115,10 @@ def molecule(name: str | Path) -> Molecule:
     """
     text = str(name)
     file = os.path.abspath(text) if text.endswith(".toml") else text
-    return Molecule(molecules.load(Path(file) if isinstance(name, Path) else file), file)
+    source = molecules.load(Path(file) if isinstance(name, Path) else file)
+    for entry in source.parameters.entries.values():
+        covariate_models(entry)  # raises an error if a covariate model is malformed
+    return Molecule(source, file)
 
 
 def plain(drug: Any) -> Molecule:

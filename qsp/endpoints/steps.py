@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qsp.endpoints.endpoint import require
+from qsp.endpoints.endpoint import HasDataset, dataset, require
 from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.pools import reduce_cells
 from qsp.errors import ConfigError
@@ -53,16 +53,16 @@ class Step:
         return protocol_day(self.time) if np.isfinite(self.time) else "–"
 
 
-def steps(ds: xr.Dataset) -> tuple[Step, ...]:
+def steps(results: xr.Dataset | HasDataset) -> tuple[Step, ...]:
     """Return the steps of every arm, in the order of the arms and of time.
 
     Args:
-        ds: Results with `dose_label`, `dose_time` and `dose_amount`.
+        results: Results with `dose_label`, `dose_time` and `dose_amount`.
 
     Returns:
         The steps; none for an arm without doses.
     """
-    table = with_steps(ds)[list(_TABLE)]
+    table = with_steps(dataset(results))[list(_TABLE)]
     arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
     return tuple(step for arm in arms for step in _arm_steps(arm))
 
@@ -79,9 +79,9 @@ def _arm_steps(arm: xr.Dataset) -> list[Step]:
     return sorted(found, key=lambda step: (step.period, step.time, step.label))
 
 
-def labels(ds: xr.Dataset) -> tuple[str, ...]:
+def labels(results: xr.Dataset | HasDataset) -> tuple[str, ...]:
     """Return the distinct labels of all arms, in order of first appearance."""
-    return tuple(str(label) for label in with_steps(ds)["label"].values)
+    return tuple(str(label) for label in with_steps(dataset(results))["label"].values)
 
 
 _CODE = "label_code"

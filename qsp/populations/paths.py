@@ -17,6 +17,7 @@ from qsp import system
 from qsp.errors import ConfigError, suggest
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import KINDS, TISSUES
+from qsp.populations.covariates import UNITS
 from qsp.units import declarations
 
 ELEMENTS: Mapping[str, tuple[str, ...]] = {
@@ -117,7 +118,11 @@ def parameter_path(path: str, *, where: str) -> ParameterPath:
         names = ".".join(ELEMENTS[axis][0] for axis in axes)
         todo = f"Give its elements, such as {path}.{names}"
         raise ConfigError(where, f"{path} must be the path of one number", "an array", todo)
-    todo = f"{suggest(path, known)} `qsp explain parameters` lists all paths".strip()
+    ends = [name for name in known if name.endswith(f".{path}")]
+    near = f"Did you mean {' or '.join(map(repr, ends))}?" if ends else suggest(path, known)
+    todo = f"{near} `qsp explain parameters` lists all paths".strip()
+    if path.removeprefix("covariates.") in (*UNITS, "sex"):
+        todo = "It is a covariate: give it by patient in a file, with `qsp run --covariates`"
     raise ConfigError(where, f"{path} must be the path of a parameter", "unknown", todo)
 
 

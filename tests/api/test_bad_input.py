@@ -14,6 +14,7 @@ import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 import qsp
 from qsp.engine.method import Method
@@ -158,6 +159,9 @@ CASES: dict[str, Callable[[], object]] = {
     "unknown arm name type": lambda: simulate({1: ARM}),
     "scale of the population on a molecule": lambda: DRUG.scale("t_cells.k_act", 0.5),
     "set of the molecule on a population": lambda: NHL.set("synapse.alpha", "2e-3"),
+    "last part of a path": lambda: DRUG.scale("alpha", 0.5),
+    "covariate as a parameter": lambda: PEOPLE.set("body_weight", "70 kg"),
+    "band of an unknown cytokine": lambda: qsp.endpoints.bands(xr.Dataset(), "il6"),
     "unknown parameter of a population": lambda: NHL.set("t_cells.k_atc", "1 1/day"),
     "unknown parameter of an arm": lambda: simulate(
         qsp.regimen(DOSE, parameters={"t_cells.k_atc": "1 1/day"})

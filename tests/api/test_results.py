@@ -36,6 +36,16 @@ def test_endpoints_and_figures_take_results(run):
     assert qsp.plots.waterfall(run).axes
 
 
+def test_tables_over_time_and_of_steps_take_results(run):
+    bands = qsp.endpoints.bands(run, "il6")
+    assert bands.identical(qsp.endpoints.bands(run.ds, "il6"))
+    assert qsp.endpoints.has_trajectory(run, "il6")
+    assert qsp.endpoints.steps(run) == qsp.endpoints.steps(run.ds)
+    assert qsp.endpoints.labels(run) == qsp.endpoints.labels(run.ds)
+    with pytest.raises(qsp.QSPError, match="Did you mean 'il6'"):
+        qsp.plots.cytokine_bands(run, "IL-6")
+
+
 def test_difference_is_paired_and_counts_patients(run):
     table = run.difference("step", "flat")
     assert list(table.index) == ["any CRS", "CRS of grade 2 or higher", "response"]

@@ -6,10 +6,12 @@ import jax
 import numpy as np
 import pytest
 
+import qsp
 from qsp import molecules
 from qsp.errors import ConfigError
 from qsp.molecules.template import write_template
 from qsp.populations import nominal, read_cohort
+from qsp.populations.covariates import covariate_models
 
 NHL = Path(__file__).parents[2] / "populations" / "nhl.toml"
 
@@ -73,3 +75,24 @@ def test_existing_file_is_not_overwritten(tmp_path):
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="--out must be a folder, but is missing"):
         write_template("newmab", tmp_path / "absent")
+
+
+def test_covariate_models_of_the_comment_are_valid(tmp_path):
+    path = write_template("newmab", tmp_path)
+    text = path.read_text()
+    lines = text[text.index("#   covariates = ") :].splitlines()[:2]
+    model = "".join(line.removeprefix("#").strip() for line in lines)
+    value = 'V1 = { value = "4 L"'
+    path.write_text(text.replace(value, f"{value}, {model}"))
+    (first, second) = covariate_models(molecules.load(path).parameters.entries["disposition.V1"])
+    assert (first.covariate, first.exponent) == ("body_weight", 0.75)
+    assert (second.level, second.factor) == ("female", -0.16)
+
+
+def test_malformed_covariate_model_is_refused_where_the_file_is_read(tmp_path):
+    path = write_template("newmab", tmp_path)
+    value = 'V1 = { value = "4 L"'
+    model = 'covariates = [{ name = "age", reference = "50 year", exponent = 1 }]'
+    path.write_text(path.read_text().replace(value, f"{value}, {model}"))
+    with pytest.raises(qsp.QSPError, match="covariate must be one of"):
+        qsp.molecule(path)
