@@ -95,11 +95,6 @@ class People:
         Raises:
             qsp.QSPError: If the path is unknown or the factor is negative.
         """
-        if path in self.traced:
-            edits.with_scale({}, path, factor, where="people")  # raises if the factor is wrong
-            value, keep_spread = self.traced[path]
-            traced = {**self.traced, path: (value * factor, keep_spread)}
-            return dataclasses.replace(self, traced=traced)
         new = edits.with_scale(self.changes, path, factor, where="people")
         return dataclasses.replace(self, changes=new)
 
@@ -131,11 +126,13 @@ class People:
         """
         check_draw_names(self.numeric.table, draws, where="at")
         arrays = {name: _array(z, name) for name, z in draws.items()}
-        count = max((len(z) for z in arrays.values()), default=1) if ids is None else len(ids)
+        count = max([1, *map(len, arrays.values())]) if ids is None else len(ids)
         for name, z in arrays.items():
             if z.ndim != 1 or len(z) not in (1, count) or not np.isfinite(z).all():
-                rule = f"the draws of {name} must be 1 or {count} finite numbers"
-                raise ConfigError("at", rule, f"of shape {z.shape}", "Give one draw per patient")
+                numbers = "a finite number" if count == 1 else f"1 or {count} finite numbers"
+                got = f"of shape {z.shape}" if np.isfinite(z).all() else repr(z.tolist())
+                rule, todo = f"the draws of {name} must be {numbers}", "Give one draw per patient"
+                raise ConfigError("at", rule, got, todo)
         chosen = {name: tuple(np.broadcast_to(z, count).tolist()) for name, z in arrays.items()}
         numbers = range(count) if ids is None else check_ids(ids).tolist()
         if list(numbers) != sorted(numbers):
@@ -216,6 +213,8 @@ class People:
         for path, (_, keep_spread) in self.traced.items():
             value = rows[path].law.value if path in rows else 0.0
             known = known.set(path, value or _STAND_IN, keep_spread=keep_spread)
+            if "scale" in self.changes.get(path, {}):  # of the traced value
+                known = known.scale(path, self.changes[path]["scale"])
         return known
 
     def virtual(self, periods: int = 1) -> Sampled:

@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -69,6 +68,11 @@ class _Row:
     start: str
     offset: float
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether this is a dose of the molecule with a traced amount or time."""
+        return bool(self.administration.period and (self.factor or self.start))
+
     def time(self, values: Values) -> Any:
         return values[self.start] + self.offset if self.start else self.offset
 
@@ -104,8 +108,7 @@ def traced_inputs(regimen: Regimen, people: People, days: float) -> TracedInputs
             raise ConfigError("trajectory", rule, f"of shape {value.shape}", todo)
     numeric = _with_stand_ins(regimen, values)
     prepared = prepare(Trial.of(numeric, people.numeric, days=LONGEST))
-    with jax.ensure_compile_time_eval():  # the sample is not part of a traced program
-        patient = prepared.cohort.people
+    patient = prepared.cohort.people
     if not patient.plausible[0]:
         rule, todo = "the parameters of the patient must be possible", "See people.parameters"
         raise ConfigError("trajectory", rule, "outside their limits", todo)
@@ -211,15 +214,29 @@ def _events(rows: Sequence[_Row], values: Values) -> Events:
     padding = round_up(len(rows), EVENT_BUCKET) - len(rows)
     known = [row.administration for row in rows]
     duration = np.array([*(each.duration for each in known), *[0.0] * padding])
-    amount = _array([*(row.given(values) for row in rows), *[0.0] * padding])
+    pairs = [(row.time(values), row.given(values)) for row in rows]
+    pairs = [
+        _refused(*pair) if row.is_traced else pair for row, pair in zip(rows, pairs, strict=True)
+    ]
+    amount = _array([*(amount for _, amount in pairs), *[0.0] * padding])
     return Events(
-        time=_array([*(row.time(values) for row in rows), *[np.inf] * padding]),
+        time=_array([*(time for time, _ in pairs), *[np.inf] * padding]),
         kind=np.array([*(KINDS.index(each.kind) for each in known), *[-1] * padding], np.int32),
         amount=amount,
         rate=amount * np.divide(1.0, duration, out=np.zeros_like(duration), where=duration > 0.0),
         duration=duration,
         period=np.array([*(each.period for each in known), *[0] * padding], np.int32),
     )
+
+
+def _refused(time: Any, amount: Any) -> tuple[Any, Any]:
+    """Time and amount of a traced dose of the molecule.
+
+    The amount is NaN, so that the solve fails, if it is negative or the dose precedes day 1; else
+    the solver would accept both, and a time that is NaN would leave the dose out.
+    """
+    is_possible = (time >= 0.0) & (amount >= 0.0)
+    return jnp.where(time >= 0.0, time, 0.0), jnp.where(is_possible, amount, jnp.nan)
 
 
 def _array(numbers: Sequence[Any]) -> Any:

@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
+from qsp.api.changes import number
 from qsp.api.people import People
 from qsp.api.regimens import Regimen
 from qsp.api.traced import traced_inputs
@@ -116,12 +117,13 @@ class Trajectory(eqx.Module):
         """
         with double():
             at = jnp.asarray(times, jnp.float64)
-        n, problem, steps = _index(name), self.problem, self.steps
+        n, problem, steps = _index(name), self.problem, jax.lax.stop_gradient(self.steps)
 
-        def read(observed: Observed, values: Any, at: Array) -> Array:
+        # An argument, not a closure: a custom rule must not close over values that JAX traces.
+        def read(observed: Observed, steps: Steps, values: Any, at: Array) -> Array:
             return _values(problem, observed, steps, self.assemble(values), at)[..., n]
 
-        return self._call(read, self.observed, self.values, at).astype(self.dtype)
+        return self._call(read, self.observed, steps, self.values, at).astype(self.dtype)
 
     def _reduced(self, reduction: Any, rows: Array, name: str, period: str | int | None) -> Array:
         """Reduction of the rows of the steps in a dose period."""
@@ -283,7 +285,9 @@ def _assembled(
 @functools.partial(jax.jit, static_argnums=2)
 def _timeline(events: Events, days: Any, kinds: int) -> tuple[Timeline, Array]:
     begin = jax.lax.stop_gradient(jnp.minimum(events.time.min(initial=0.0), 0.0))
-    return timeline(events, begin, jnp.asarray(days, jnp.float64), kinds)
+    end = jnp.asarray(days, jnp.float64)
+    segments, period = timeline(events, begin, end, kinds)
+    return segments, jnp.where(segments.boundary[:-1] < end, period, 0)  # later doses: no period
 
 
 def dose_events(times: Any, amounts: Any, *, duration: Any = 0.0, kind: str = "drug_iv") -> Events:
@@ -346,7 +350,9 @@ def _value(
     stop = jax.lax.stop_gradient(start + place.stop * length)
     is_step = jnp.arange(problem.max_steps, dtype=jnp.int32) < steps.number
     is_after = (stop > jax.lax.stop_gradient(time)) & is_step
-    n = jnp.where(is_after.any(), jnp.argmax(is_after).astype(jnp.int32), steps.number - 1)
+    # JAX may lower the program outside of the scope of float64, where int64 is unknown.
+    first = jax.lax.argmax(is_after, 0, jnp.int32)
+    n = jnp.where(is_after.any(), first, steps.number - 1)
     whole = length[n]
     fraction = (time - start[n]) / jnp.where(whole > 0.0, whole, 1.0)
     here = Place(place.segment[n], place.start[n], jnp.where(whole > 0.0, fraction, 1.0))
@@ -373,12 +379,15 @@ def _index(name: str) -> int:
 
 def _ordinals(period: str | int, labels: tuple[str, ...]) -> list[int]:
     """Numbers of the dose periods that a label means."""
-    if not isinstance(period, str):
-        return [period]
-    group = re.compile(re.escape(period) + r"\d+")
-    found = [n for n, label in enumerate(labels, 1) if label == period or group.fullmatch(label)]
+    found, near = [], ""
+    if isinstance(period, str):
+        group = re.compile(re.escape(period) + r"\d+")
+        found = [n for n, name in enumerate(labels, 1) if name == period or group.fullmatch(name)]
+        near = suggest(period, labels)
+    elif isinstance(period, int) and not isinstance(period, bool):
+        found = [period] if 1 <= period <= (len(labels) or period) else []
     if not found:
-        todo = suggest(period, labels) or f"Choose from {', '.join(labels) or 'the numbers'}"
+        todo = near or f"Choose from {', '.join(labels) or 'the numbers'}"
         raise ConfigError("trajectory", "period must be a dose period", repr(period), todo)
     return found
 
@@ -392,5 +401,6 @@ def _check(method: Method, adjoint: str, days: float) -> None:
         raise ConfigError("trajectory", rule, method.solver, "Leave it out")
     if isinstance(days, Tracer):
         raise ConfigError("trajectory", "days must be a number", "a tracer of JAX", "Give a number")
-    if not np.isfinite(days) or days <= 0:
-        raise ConfigError("trajectory", "days must be above 0", days, "Give the end in days")
+    found = None if isinstance(days, str) else number(days)
+    if found is None or not 0.0 < found < np.inf:
+        raise ConfigError("trajectory", "days must be above 0", repr(days), "Give the end in days")

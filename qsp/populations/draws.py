@@ -68,7 +68,8 @@ def normals(seed: int, ids: np.ndarray, names: Sequence[str]) -> np.ndarray:
     patients = np.pad(ids.astype(np.uint32), (0, rows))
     purposes = np.pad(purposes, (0, columns))
     out = np.empty((len(patients), len(purposes)))
-    with jax.enable_x64(True), jax.default_device(_cpu()):
+    # Within a function that JAX traces, the draws are constants.
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), jax.default_device(_cpu()):
         for i in range(0, len(patients), PATIENTS):
             keys = threefry.fold_in(threefry.key(seed), patients[i : i + PATIENTS, None])
             bits = threefry.bits(threefry.fold_in(keys, purposes))

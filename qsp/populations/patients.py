@@ -108,7 +108,7 @@ class Population:
             value = at_median(row.law, median, z, is_relative=bool(row.entry.cv))
             for model in row.covariates:
                 value = value * model.effect(covariates)[:1]
-            values[path] = value
+            values[path] = value * row.entry.scale
         parameters = to_parameters(self.table.complete(values))
         return jax.tree.map(lambda leaf: leaf[0], parameters)
 

@@ -48,8 +48,10 @@ def solved(people, alpha=9e-4, amount=2.0, day=2.0, **options):
 
 
 def logarithms(people, at, **options):
+    """(output,): Logarithms of a peak, an area and a value."""
     found = solved(people, **at, **options)
-    return jnp.log(jnp.stack([found.peak("il6", "FD"), found.area("drug_central", "FD1")]))
+    peak, area = found.peak("il6", "FD"), found.area("drug_central", "FD1")
+    return jnp.log(jnp.stack([peak, area, found.at("il6", 2.5)]))
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +71,13 @@ def differences(people):
 # === derivatives ================================================================================
 
 
-def test_gradient_agrees_with_differences(people, differences, flag):
-    slope = jax.grad(lambda at: logarithms(people.typical, at)[0])(AT)
+@pytest.mark.parametrize("n", [0, 2], ids=["peak", "value"])
+def test_gradient_agrees_with_differences(people, differences, flag, n):
+    slope = jax.grad(lambda at: logarithms(people.typical, at)[n])(AT)
     for name, value in slope.items():
         assert value.dtype == (np.float64 if flag else np.float32)
-        assert abs(differences[name][0]) > 1e-2
-        assert float(value) == pytest.approx(differences[name][0], rel=1e-5), name
+        assert abs(differences[name][n]) > 1e-2
+        assert float(value) == pytest.approx(differences[name][n], rel=1e-5), name
 
 
 @pytest.mark.slow
@@ -117,17 +120,25 @@ def test_gradient_by_many_values_agrees_with_that_by_each(people):
 # === values =====================================================================================
 
 
-@pytest.mark.parametrize("path", [ALPHA, K_ACT, "tumor.cells", "disposition.V1"])
+@pytest.mark.parametrize(
+    "path", [ALPHA, K_ACT, "tumor.cells", "disposition.V1", "t_cells.excluded.tumor"]
+)
 @pytest.mark.parametrize("keep_spread", [True, False])
-def test_traced_parameter_means_the_same_as_a_number(people, path, keep_spread):
-    """In the parameters of the patient, without a solve."""
+@pytest.mark.parametrize("factor", [None, 0.5])
+def test_traced_parameter_means_the_same_as_a_number(people, path, keep_spread, factor):
+    """In the parameters of the patient, without a solve; a factor acts after the spread."""
     one = people.select([3])
     median = 1.1 * float(one.table.rows[path].value)
-    expected = one.set(path, median, keep_spread=keep_spread).virtual().parameters
+
+    def changed(value):
+        patient = one.set(path, value, keep_spread=keep_spread)
+        return patient if factor is None else patient.scale(path, factor)
+
+    expected = changed(median).virtual().parameters
     found = []
 
     def build(value):
-        inputs = traced_inputs(two_doses(), one.set(path, value, keep_spread=keep_spread), DAYS)
+        inputs = traced_inputs(two_doses(), changed(value), DAYS)
         found.append(inputs)
         return inputs.build(inputs.values)[1]
 
@@ -187,6 +198,14 @@ def test_peak_agrees_with_a_simulation(people, arms, run):
     )
 
 
+def test_jitted_value_agrees_with_that_of_a_plain_call(people, flag):
+    """With a sampled patient, whose draws are constants of the jitted program."""
+    value = lambda alpha: solved(people.select([3]), alpha).at("il6", jnp.array([1.0, 2.5]))
+    found = jax.jit(value)(9e-4)
+    assert found.dtype == (np.float64 if flag else np.float32)
+    assert np.asarray(found) == pytest.approx(np.asarray(value(9e-4)), rel=1e-6)
+
+
 @pytest.mark.slow
 def test_vmap_over_a_parameter_an_amount_and_a_day_equals_a_loop(people, flag):
     for name, values in (
@@ -240,6 +259,24 @@ def test_a_period_after_the_end_is_an_error(people):
         found.peak("il6", "FD")
     with pytest.raises(ConfigError, match="Did you mean 'FD1'"):
         found.peak("il6", "FD3")
+    for number in (0, 3, 1.0, True, ["FD1"]):
+        with pytest.raises(ConfigError, match="period must be a dose period, but is"):
+            found.peak("il6", number)
+
+
+def test_a_traced_period_after_the_end_is_an_error(people):
+    with pytest.raises(SolveError, match="the dose period must begin before the end"):
+        jax.grad(lambda day: solved(people.typical, day=day).peak("il6", "FD"))(DAYS + 1.0)
+
+
+@pytest.mark.parametrize(
+    "at", [{"amount": -1.0}, {"amount": np.nan}, {"day": 0.5}, {"day": np.nan}]
+)
+def test_a_traced_dose_that_is_not_possible_is_an_error(people, at):
+    """As numbers, these are errors of `qsp.iv` and `qsp.regimen`."""
+    ((name, value),) = at.items()
+    with pytest.raises(SolveError, match="check doses and parameters"):
+        jax.grad(lambda x: solved(people.typical, **{name: x}).peak("il6"))(value)
 
 
 def test_import_and_trajectory_change_no_setting_of_jax(tmp_path):
