@@ -26,11 +26,13 @@ def fewer_collections() -> Iterator[None]:
     """Collect garbage less often within a block, such as imports and tracing.
 
     The settings of the process are restored afterwards. A process that collects less often, or not
-    at all, is left unchanged.
+    at all, is left unchanged; so is one in which another thread is within such a block.
     """
     before = gc.get_threshold()
-    if 0 < before[0] < GC_THRESHOLD:
-        gc.set_threshold(GC_THRESHOLD, 20, 20)
+    if not 0 < before[0] < GC_THRESHOLD:
+        yield
+        return
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
     try:
         yield
     finally:

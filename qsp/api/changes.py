@@ -17,14 +17,14 @@ Changes: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def number(value: Any) -> float | None:
-    """Return a value as a float, or None if JAX is tracing it.
+    """Return a value as a float, or None if it is not a number or JAX is tracing it.
 
     Args:
-        value: Number, array of one number, or tracer.
+        value: Number, array of one number, tracer, or anything else that a user may write.
     """
     try:
         return float(value)
-    except TypeError:  # tracers raise subclasses of it
+    except (TypeError, ValueError):  # tracers raise subclasses of TypeError
         return None
 
 
@@ -111,6 +111,6 @@ def _text(value: Any, unit: str, where: str) -> str:
     found = number(value)
     if found is None or not math.isfinite(found):
         todo = "Derivatives need qsp.trajectory: set the value of its patient"
-        todo = todo if found is None else f'Write "1 {unit}", for example'
+        todo = todo if is_traced(value) else f'Write "1 {unit}", for example'
         raise ConfigError(where, "the value must be a finite number", shown(value), todo)
     return repr(found) if unit == "1" else f"{found!r} {unit}"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from qsp.api.changes import number
+from qsp.api.changes import is_traced, number
 from qsp.api.quantities import Quantity, check_amount, days_of, text_of
 from qsp.errors import ConfigError
 
@@ -184,10 +184,14 @@ def _dose(
     cap: Quantity | None,
     min_interval: Quantity | None,
 ) -> Dose:
-    check_amount(amount, "mg/day" if route == "civ" else "mg", f"{route}: amount")
+    unit = "mg/day" if route == "civ" else "mg"
+    check_amount(amount, unit, f"{route}: amount")
+    if cap is not None:
+        check_amount(cap, unit, f"{route}: cap")
     check_repeat(every, times, route)
-    if over is not None:
-        days_of(over, f"{route}: over")
+    for key, value in (("over", over), ("min_interval", min_interval)):
+        if value is not None:
+            days_of(value, f"{route}: {key}")
     return Dose(
         route=route,
         amount=amount,
@@ -205,13 +209,15 @@ def start_of(day: Any, where: str) -> Any:
     """Return the time since the first dose [day] of a protocol day, which JAX may trace.
 
     Raises:
-        ConfigError: If the day is text, or not finite.
+        ConfigError: If the day is text, or not a finite number.
     """
+    if is_traced(day):
+        return day - 1
     found = None if isinstance(day, str) else number(day)
-    if isinstance(day, str) or (found is not None and not math.isfinite(found)):
+    if found is None or not math.isfinite(found):
         todo = "Write day=8 for the eighth day"
         raise ConfigError(where, "the value must be a finite number", repr(day), todo)
-    return day - 1 if found is None else found - 1.0
+    return found - 1.0
 
 
 def check_repeat(every: Quantity | None, times: int, where: str) -> None:
@@ -244,7 +250,10 @@ def _periods(period: str | Sequence[str] | None, times: int, where: str) -> tupl
         return ()
     if isinstance(period, str):
         return (period,) if times == 1 else numbered(period, times)
-    names = tuple(period)
+    names = tuple(period) if isinstance(period, Sequence) else (period,)
+    if not all(isinstance(name, str) for name in names):
+        todo = 'Write period="FD", for example'
+        raise ConfigError(where, "period must be text, or a list of text", repr(period), todo)
     if len(names) not in (1, times):
         rule = f"period must have one name, or one for each dose ({times})"
         todo = f'Write period="{names[0] if names else "FD"}" for one name with numbers'

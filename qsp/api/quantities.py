@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from qsp.api.changes import number
+from qsp.api.changes import is_traced, number, shown
 from qsp.errors import ConfigError
 from qsp.trial import parse_amount
 from qsp.units import parse
@@ -23,7 +23,7 @@ def text_of(value: Any, unit: str, where: str) -> str:
         where: Argument, for error messages.
 
     Raises:
-        ConfigError: If the value is not finite, or JAX traces it.
+        ConfigError: If the value is not a finite number, or JAX traces it.
     """
     if isinstance(value, str):
         return value
@@ -31,7 +31,8 @@ def text_of(value: Any, unit: str, where: str) -> str:
     if found is None:
         rule = "the value must be a number"
         todo = "Use qsp.trajectory for derivatives; qsp.simulate takes numbers"
-        raise ConfigError(where, rule, "a tracer of JAX", todo)
+        todo = todo if is_traced(value) else f'Write "1 {unit}", for example'
+        raise ConfigError(where, rule, shown(value), todo)
     if not math.isfinite(found):
         todo = f'Write "1 {unit}", for example'
         raise ConfigError(where, "the value must be finite", repr(found), todo)
@@ -64,9 +65,7 @@ def check_amount(amount: Any, unit: str, where: str) -> None:
         where: Argument, for error messages.
 
     Raises:
-        ConfigError: If it is negative, not finite, or in a wrong unit.
+        ConfigError: If it is negative, not a finite number, or in a wrong unit.
     """
-    if isinstance(amount, str):
-        parse_amount(amount, where=where)
-    elif number(amount) is not None:
+    if not is_traced(amount):
         parse_amount(text_of(amount, unit, where), where=where)

@@ -107,6 +107,8 @@ def supportive(
 ) -> SupportiveDose:
     """Return a supportive drug; see `qsp.dexamethasone` and its siblings for the arguments."""
     check_amount(amount, "mg", f"{drug}: amount")
+    if cap is not None:
+        check_amount(cap, "mg", f"{drug}: cap")
     check_repeat(every, times, drug)
     for key, value in (("lead", lead), ("over", over)):
         if value is not None:

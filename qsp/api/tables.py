@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qsp.api.changes import refuse_traced
@@ -75,7 +75,14 @@ def arm_tables(arms: Mapping[str, Regimen]) -> dict[str, Any]:
 
 
 def visit_texts(visits: Sequence[Quantity]) -> list[str]:
-    """Return the times of visits as text."""
+    """Return the times of visits as text.
+
+    Raises:
+        ConfigError: If the visits are not a list of times.
+    """
+    if isinstance(visits, str) or not isinstance(visits, Iterable):
+        todo = 'Write visits=[42, 84] or ["6 week"], for example'
+        raise ConfigError("simulate", "visits must be a list of times", repr(visits), todo)
     return [text_of(visit, "day", f"visits.{n}") for n, visit in enumerate(visits)]
 
 

@@ -203,14 +203,15 @@ def named_arms(arms: Arms) -> dict[str, Regimen]:
     """
     if isinstance(arms, Regimen):
         arms = {"arm": arms}
-    pairs = list(arms.items()) if isinstance(arms, Mapping) else list(arms)
+    pairs: Any = list(arms.items()) if isinstance(arms, Mapping) else arms
+    todo = 'Write {"step": qsp.regimen(...)}'
+    if not isinstance(pairs, list | tuple) or not all(_is_pair(pair) for pair in pairs):
+        raise ConfigError("simulate", "arms must be regimens by name", repr(arms), todo)
     names = [name for name, _ in pairs]
     if not pairs:
-        todo = 'Write {"step": qsp.regimen(...)}'
         raise ConfigError("simulate", "arms must have at least one arm", "empty", todo)
     for name, regimen in pairs:
         if not isinstance(name, str) or not name:
-            todo = 'Write {"step": qsp.regimen(...)}'
             raise ConfigError("simulate", "the name of an arm must be text", repr(name), todo)
         if names.count(name) > 1:
             rule = "the name of an arm must be unique"
@@ -219,6 +220,10 @@ def named_arms(arms: Arms) -> dict[str, Regimen]:
             todo = "Write qsp.regimen(...) around its doses"
             raise ConfigError(f"arm {name!r}", "it must be a regimen", repr(regimen), todo)
     return dict(pairs)
+
+
+def _is_pair(entry: Any) -> bool:
+    return isinstance(entry, list | tuple) and len(entry) == 2
 
 
 def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:

@@ -237,6 +237,22 @@ CASES: dict[str, Callable[[], object]] = {
             "b": qsp.regimen(DOSE, rules=qsp.rules(visits=[("2 day", 1, 5)])),
         }
     ),
+    "dose is None": lambda: qsp.iv(None),
+    "dose is a list": lambda: qsp.iv([1, 2]),
+    "day is None": lambda: qsp.iv("1 mg", day=None),
+    "several days of one dose": lambda: qsp.iv("1 mg", day=np.array([1.0, 8.0])),
+    "cap is NaN": lambda: qsp.iv("1 mg/kg", cap=math.nan),
+    "cap is a duration": lambda: qsp.tocilizumab("8 mg/kg", lead="1 h", cap="4 h"),
+    "negative minimum interval": lambda: qsp.sc("5 mg", min_interval="-1 day"),
+    "period is a number": lambda: qsp.iv("1 mg", period=1),
+    "factor is text": lambda: PEOPLE.scale("synapse.alpha", "half"),
+    "value is None": lambda: PEOPLE.set("synapse.alpha", None),
+    "no draw": lambda: PEOPLE.at({"xi_patient": []}),
+    "draw is NaN": lambda: PEOPLE.at({"xi_patient": math.nan}),
+    "arms without names": lambda: simulate([ARM, ARM]),
+    "text for arms": lambda: simulate("step"),
+    "one visit without a list": lambda: simulate(visits=7),
+    "text for visits": lambda: simulate(visits="7 day"),
     "source of a dose table": lambda: qsp.read("mosunetuzumab_dose_table").to_python(),
 }
 
