@@ -4,11 +4,13 @@ Two kinds of programs share the folder: those of `qsp.native`, and those that JA
 """
 
 import contextlib
+import dataclasses
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 VARIABLE = "QSP_CACHE_DIR"
 """Environment variable that names the folder of this user; where it is empty nothing is cached."""
@@ -61,30 +63,72 @@ def enable_jax_cache(folder: Path, worth_caching_s: float = WORTH_CACHING_S) -> 
     jax.config.update("jax_persistent_cache_min_compile_time_secs", worth_caching_s)
 
 
+@dataclasses.dataclass
+class _Scopes:
+    """Open scopes of `jax_cache` over all threads: the settings of JAX belong to the process.
+
+    Args:
+        count: Number of open scopes.
+        own: Settings that the first scope made, by name; empty if it made none.
+        before: Settings before it.
+        lock: Held while these change.
+    """
+
+    count: int = 0
+    own: dict[str, Any] = dataclasses.field(default_factory=dict)
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+
+_SCOPES = _Scopes()
+
+
 @contextlib.contextmanager
 def jax_cache() -> Iterator[None]:
     """Let JAX cache its compiled programs in the folder of this user, within a scope.
 
-    Nothing changes where JAX is configured to use a folder, or where nothing is cached. JAX opens
-    its cache once per process, so it is reset at both ends of the scope.
+    Nothing changes where JAX is configured to use a folder, or where nothing is cached. The first
+    of several scopes, in this thread and others, changes the settings, and the last one restores
+    those that the caller has not changed meanwhile.
     """
-    import jax
-    from jax.experimental.compilation_cache import compilation_cache
-
-    folder = user_cache_dir()
-    if jax.config.values["jax_compilation_cache_dir"] or folder is None:
-        yield
-        return
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: jax.config.values[name] for name in names}
-    compilation_cache.reset_cache()
-    enable_jax_cache(folder, worth_caching_s=0.0)  # dozens of small programs take a second
+    with _SCOPES.lock:
+        if not _SCOPES.count:
+            _open(_SCOPES)
+        _SCOPES.count += 1
     try:
         yield
     finally:
-        for name, value in before.items():
+        with _SCOPES.lock:
+            _SCOPES.count -= 1
+            if not _SCOPES.count:
+                _close(_SCOPES)
+
+
+def _open(scopes: _Scopes) -> None:
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    folder, settings = user_cache_dir(), jax.config.values
+    scopes.own, scopes.before = {}, {}
+    if settings["jax_compilation_cache_dir"] or folder is None:
+        return
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    scopes.before = {name: settings[name] for name in names}
+    compilation_cache.reset_cache()  # JAX opens its cache once per process
+    enable_jax_cache(folder, worth_caching_s=0.0)  # dozens of small programs take a second
+    scopes.own = {name: jax.config.values[name] for name in names}
+
+
+def _close(scopes: _Scopes) -> None:
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if not scopes.own:
+        return
+    for name, value in scopes.before.items():
+        if jax.config.values[name] == scopes.own[name]:
             jax.config.update(name, value)
-        compilation_cache.reset_cache()
+    compilation_cache.reset_cache()
 
 
 def user_cache_dir() -> Path | None:

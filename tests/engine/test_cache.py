@@ -122,3 +122,52 @@ def test_a_variable_names_the_folder_or_none(no_jax_folder, monkeypatch, tmp_pat
     assert cache.chosen("default") == tmp_path
     monkeypatch.setenv(cache.VARIABLE, "")
     assert cache.chosen("default") is None
+
+
+# === the scope for programs of JAX
+
+
+def folder_of_jax():
+    return jax.config.values["jax_compilation_cache_dir"]
+
+
+def test_settings_are_restored_by_the_last_of_overlapping_scopes(
+    no_jax_folder, monkeypatch, tmp_path
+):
+    """As in two threads, of which the first ends first."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    before = dict(jax.config.values)
+    first, second = cache.jax_cache(), cache.jax_cache()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert folder_of_jax() == str(tmp_path)
+    second.__exit__(None, None, None)
+    assert dict(jax.config.values) == before
+
+
+def test_an_error_within_the_scope_restores_the_settings(no_jax_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    before = dict(jax.config.values)
+    with pytest.raises(ZeroDivisionError), cache.jax_cache():
+        _ = 1 / 0
+    assert dict(jax.config.values) == before
+
+
+def test_a_folder_that_the_caller_sets_within_the_scope_is_kept(
+    no_jax_folder, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    own = str(tmp_path / "own")
+    with cache.jax_cache():
+        jax.config.update("jax_compilation_cache_dir", own)
+    assert folder_of_jax() == own
+
+
+def test_the_scope_leaves_a_folder_of_the_caller_alone(no_jax_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
+    before = dict(jax.config.values)
+    with cache.jax_cache():
+        assert dict(jax.config.values) == before
+    assert dict(jax.config.values) == before
