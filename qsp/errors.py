@@ -7,7 +7,7 @@ input are raised before anything is compiled.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class QSPError(Exception):
@@ -30,6 +30,26 @@ class ConfigError(QSPError, ValueError):
         advice = f" {todo}{ending}" if todo else ""
         super().__init__(f"{where}: {rule}{found}.{advice}")
         self.where, self.rule, self.got, self.todo = where, rule, got, todo
+
+
+class InputErrors(ConfigError):
+    """Several errors of one file, one line each.
+
+    Args:
+        errors: The first errors, in the order of the file.
+        more: Number of errors that are not among them.
+    """
+
+    def __init__(self, errors: Sequence[ConfigError], more: int = 0) -> None:
+        first = errors[0]
+        super().__init__(first.where, first.rule, first.got, first.todo)
+        self.errors, self.more = tuple(errors), more
+
+    def __str__(self) -> str:
+        lines = [str(error) for error in self.errors]
+        if self.more:
+            lines.append(f"and {self.more} more {'error' if self.more == 1 else 'errors'}.")
+        return "\n".join(lines)
 
 
 class UnitError(ConfigError):

@@ -242,6 +242,12 @@ def _check_days(arms: Mapping[str, Regimen], days: Any) -> None:
 
 
 def _people(config: Config) -> People:
+    rows = config.dose_rows
+    if rows is not None and rows.covariates:
+        listed = ", ".join(f'"{name}"' for name in rows.covariates)
+        rule = "the patients must be sampled, without covariates of their own"
+        todo = f"Write ignore = [{listed}] in [dose_table], or use qsp run"
+        raise ConfigError(rows.name, rule, f"with {', '.join(rows.covariates)}", todo)
     ids = tuple(config.patient_ids)
     people = People(
         molecule=molecule_of(config.molecule_file or config.molecule),

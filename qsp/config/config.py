@@ -18,7 +18,7 @@ from qsp.config.reactions import Reactions
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 from qsp.molecules import ParameterFile, parameter_file
-from qsp.trial import DoseTableFormat, Trial, read_dose_table
+from qsp.trial import DoseRows, DoseTableFormat, Trial, arms_of_rows
 from qsp.trial.regimen import Arm
 from qsp.units import parse
 
@@ -125,6 +125,10 @@ class Config(tables.Table):
     _source: Source = PrivateAttr()
     _ids: Sequence[int] = PrivateAttr()
     _notes: tuple[str, ...] = PrivateAttr(default=())
+    _dose_rows: DoseRows | None = PrivateAttr(default=None)
+    # The arms of a large dose table take seconds: loading the config checks them, and a run uses
+    # them. Molecular weight and days identify them.
+    _table_arms: dict[tuple[float, float], tuple[Arm, ...]] = PrivateAttr(default_factory=dict)
 
     @property
     def source(self) -> Source:
@@ -145,6 +149,11 @@ class Config(tables.Table):
     def notes(self) -> tuple[str, ...]:
         """Sentences about the patients of the run that the user should know."""
         return self._notes
+
+    @property
+    def dose_rows(self) -> DoseRows | None:
+        """Rows of the dose table, if there is one."""
+        return self._dose_rows
 
     @property
     def parameter_files(self) -> tuple[ParameterFile, ...]:
@@ -219,17 +228,19 @@ class Config(tables.Table):
         )
 
     def _trial_arms(self, molecular_weight_kda: float) -> tuple[Arm, ...]:
-        if self.dose_table is None:
+        table, rows = self.dose_table, self.dose_rows
+        if table is None or rows is None:
             reactions = Reactions(self.calendar, self.rescue, self.days)
             protocol = Protocol(self.arms, self.premedication, reactions, self.days)
             return protocol.trial_arms(molecular_weight_kda)
-        table = self.dose_table
         form = DoseTableFormat(table.time_unit, table.amount_unit, table.compartments, table.ignore)
-        path = self.source.file.parent / table.file
-        arms = read_dose_table(
-            path, form, molecular_weight_kda=molecular_weight_kda, days=self.days
-        )
-        return tuple(of_patients(arm, self.patient_ids) for arm in arms)
+        key = molecular_weight_kda, self.days
+        if key not in self._table_arms:
+            self._table_arms.clear()
+            self._table_arms[key] = arms_of_rows(
+                rows, form, molecular_weight_kda=molecular_weight_kda, days=self.days
+            )
+        return tuple(of_patients(arm, self.patient_ids) for arm in self._table_arms[key])
 
     def _file_of(self, key: Literal["population", "molecule"]) -> Path:
         written = getattr(self, key)

@@ -16,9 +16,11 @@ from qsp.config.overrides import overridden
 from qsp.config.patients import Roster, check_draws, notes, patient_ids
 from qsp.config.patients import shown as ids_shown
 from qsp.config.renamed import warn_of_renamed, with_new_keys
-from qsp.errors import ConfigError, LengthError, suggest
+from qsp.errors import ConfigError, LengthError, QSPError, suggest
+from qsp.molecules import load as load_molecule
 from qsp.molecules.molecule import check_name
-from qsp.trial.dose_rows import dose_rows
+from qsp.trial import untreated
+from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
 
 # The molecular weight only scales amounts, so any weight reveals the errors of a trial.
@@ -61,13 +63,19 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
         ConfigError: At the first error, with file, key, rule, value and remedy.
     """
     try:
-        table = _patients_of_table(data, source)
+        rows = _dose_rows(data, source)
+        table = _roster_of(rows)
         asked = _set_patients(data, source, table, patients)
         config = Config.model_validate(data)
-        config._source = source
-        _check_tables(config, patients)
+        config._source, config._dose_rows = source, rows
+        _check_tables(config, table if table and table.is_described else patients)
+        if rows is not None and rows.problems:
+            config.trial(_ANY_WEIGHT)  # raises all errors of the table together
         config._ids = patient_ids(config.patients, table, patients)
-        config._notes = notes(asked, config.patient_ids, table, patients)
+        config._notes = (
+            *notes(asked, config.patient_ids, table, patients),
+            *_notes_of(rows, config.patient_ids),
+        )
         _check(config)
     except ValidationError as error:
         raise first_error(error, Config, source) from None
@@ -129,16 +137,41 @@ def _tables(file: Path, text: str) -> dict[str, Any]:
         raise ConfigError(str(file), "the file must be TOML", f"not: {error}", todo) from None
 
 
-def _patients_of_table(data: dict[str, Any], source: Source) -> Roster | None:
-    """Patients of the dose table, or None if the config has no dose table."""
+def _dose_rows(data: dict[str, Any], source: Source) -> DoseRows | None:
+    """Rows of the dose table, or None if the config has no dose table."""
     table = data.get("dose_table")
     if not isinstance(table, dict) or not isinstance(table.get("file"), str):
         return None
     ignore = table.get("ignore", [])
+    ignore = [ignore] if isinstance(ignore, str) else ignore
     columns = [c for c in ignore if isinstance(c, str)] if isinstance(ignore, list) else []
-    path = source.file.parent / table["file"]
-    ids = {row.patient() for row in dose_rows(path, columns)}
-    return Roster(tuple(sorted(ids)), path.name)
+    return read_dose_rows(source.file.parent / table["file"], columns, COVARIATES)
+
+
+def _roster_of(rows: DoseRows | None) -> Roster | None:
+    if rows is None:
+        return None
+    return Roster(rows.patients, rows.name, is_described=bool(rows.covariates))
+
+
+def _notes_of(rows: DoseRows | None, ids: Sequence[int]) -> tuple[str, ...]:
+    """Sentences about the lines of a dose table that the user should know."""
+    if rows is None:
+        return ()
+    sentences = list(rows.notes)
+    for arm, patients in untreated(rows).items():
+        some = sorted(set(patients).intersection(ids))
+        if some and len(rows.patients) > 1:
+            who = "patient" if len(some) == 1 else f"{len(some)} patients:"
+            place = f" in arm {arm!r}" if "ARM" in rows.text else ""
+            sentences.append(
+                f"{rows.name} has no dose{place} for {who} {ids_shown(some)}; simulated untreated."
+            )
+    if rows.covariates:
+        columns = ", ".join(rows.covariates)
+        sex = " (SEX: 0 is male, 1 is female)" if "SEX" in rows.covariates else ""
+        sentences.append(f"{columns} of {rows.name} are the covariates of its patients{sex}.")
+    return tuple(sentences)
 
 
 def _set_patients(
@@ -194,10 +227,20 @@ def _check(config: Config) -> None:
             todo = f"Ids of the run: {ids_shown(config.patient_ids)}"
             raise ConfigError(f"trajectories.ids.{n}", rule, patient, todo)
     try:
-        config.trial(_ANY_WEIGHT)
+        config.trial(_weight(config))
     except LengthError as error:
         error.needed = _minimum_days(config)
         raise
+
+
+def _weight(config: Config) -> float:
+    """Molecular weight [kDa] with which a run builds the trial; any, if the molecule is invalid."""
+    if config.dose_table is None:
+        return _ANY_WEIGHT
+    try:
+        return load_molecule(config.molecule_file or config.molecule).molecular_weight
+    except QSPError:  # a run reports it
+        return _ANY_WEIGHT
 
 
 def _minimum_days(config: Config) -> int | None:

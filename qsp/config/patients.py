@@ -88,10 +88,13 @@ class Roster:
     Args:
         ids: Ids of the patients, in increasing order.
         file: Name of the file, for messages.
+        is_described: Whether the file has covariates of its patients, so that not even the doses of
+            a single patient apply to others.
     """
 
     ids: tuple[int, ...]
     file: str
+    is_described: bool = False
 
 
 def patient_ids(
@@ -112,14 +115,15 @@ def patient_ids(
             _check_doses(covariates, table)
         return covariates.ids
     own = () if table is None else table.ids
-    if asked == TYPICAL and len(own) > 1:
+    are_listed = len(own) > 1 or bool(table and table.is_described and own)
+    if asked == TYPICAL and are_listed:
         rule, todo = (
             "the value must be patients of the dose table",
             f"IDs of the table: {shown(own)}",
         )
         raise ConfigError("patients", rule, repr(TYPICAL), todo)
     ids = (0,) if asked == TYPICAL else asked
-    if len(own) <= 1:
+    if not are_listed:
         return range(ids) if isinstance(ids, int) else tuple(map(int, ids))
     if not isinstance(ids, int):
         return _with_doses(ids, own)

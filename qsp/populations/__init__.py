@@ -10,7 +10,11 @@
 
 from qsp.populations.adherence import Adherence, adherence
 from qsp.populations.cohort import Cohort, read_cohort
-from qsp.populations.covariate_file import CovariateTable, read_covariates
+from qsp.populations.covariate_file import (
+    CovariateTable,
+    covariates_of_lines,
+    read_covariates,
+)
 from qsp.populations.parameter_table import ParameterRow, ParameterTable, to_parameters
 from qsp.populations.patients import Population
 from qsp.populations.sampling import at_draws, check_draw_names, sample, typical
@@ -26,6 +30,7 @@ __all__ = [
     "adherence",
     "at_draws",
     "check_draw_names",
+    "covariates_of_lines",
     "nominal",
     "physiology",
     "read_cohort",

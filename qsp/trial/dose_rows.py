@@ -1,140 +1,279 @@
-"""Lines of a dose table: the cells, checked one by one, with errors by file, line and column.
+"""Rows of a dose table: the cells by column, checked row by row.
 
 `qsp.trial.dose_table` defines the meaning of the columns.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from qsp.csv_table import (
+    COMMENT,
+    MISSING,
+    Column,
+    CsvTable,
+    not_a_number,
+    number,
+    read_csv,
+)
 from qsp.errors import ConfigError, suggest
+from qsp.problems import Problems
 
 REQUIRED = ("ID", "TIME", "AMT", "EVID", "CMT")
 OPTIONAL = ("RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
 # Columns of most NONMEM data sets that do not describe a dose.
 IGNORED = ("C", "DV", "MDV")
+COVARIATES = ("WT", "BODY_WEIGHT", "HT", "HEIGHT", "BSA", "BODY_SURFACE", "AGE", "SEX")
+"""Columns that describe the patients; `qsp.populations` reads them."""
+FLAG = "C"
+"""Column whose cells mark lines to skip, as with IGNORE=C of NONMEM."""
 
-_NEGATIVE = {
-    "RATE": "Give the rate of the infusion; codes for an estimated rate or duration are refused",
-    "II": "Give the interval from dose to dose",
-    "ADDL": "Give the number of further doses",
-}
+_NUMBERS = ("TIME", "AMT", "RATE", "II", "ADDL", "SS")
+_OF_DOSES = ("AMT", "RATE", "II", "ADDL", "SS")
+_NO_PATIENT = -1
+# RxODE wrote an injection into the first compartment as EVID 101; CMT names the compartment here.
+_EVENTS = {0: 0, 1: 1, 2: 2, 101: 1}
+_INVALID = -1
 
 
-class Row:
-    """Cells of one line by column.
+@dataclasses.dataclass(frozen=True)
+class DoseRows:
+    """Rows of a dose table that are not skipped.
 
     Args:
-        where: File and line, for error messages.
-        header: Names of the columns.
-        cells: Cell of each column.
+        name: Name of the file.
+        line: (row,): Line in the file.
+        patient: (row,): Id of the patient; -1 if it is invalid.
+        is_dose: (row,): Whether the row is a dose, rather than an observation or another event.
+        is_valid: (row,): Whether no error was found.
+        number: (row,): Values of the columns of numbers by name; NaN where missing.
+        text: Columns by name.
+        covariates: Names of the columns of covariates.
+        problems: Errors so far.
+        notes: Sentences about the rows that the user should know.
     """
 
-    def __init__(self, where: str, header: Sequence[str], cells: Sequence[str]) -> None:
-        if len(cells) != len(header):
-            rule = f"the line must have {len(header)} cells like the first line"
-            raise ConfigError(where, rule, len(cells), "Check the commas")
-        self.where = where
-        self._cells = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+    name: str
+    line: np.ndarray
+    patient: np.ndarray
+    is_dose: np.ndarray
+    is_valid: np.ndarray
+    number: Mapping[str, np.ndarray]
+    text: Mapping[str, Column]
+    covariates: tuple[str, ...]
+    problems: Problems
+    notes: tuple[str, ...]
 
-    def text(self, column: str) -> str:
-        """Return the cell, or an empty text if the column or the value is missing."""
-        cell = self._cells.get(column, "")
-        return "" if cell == "." else cell
+    @property
+    def patients(self) -> tuple[int, ...]:
+        """Ids of the patients, in increasing order."""
+        return tuple(np.unique(self.patient[self.patient != _NO_PATIENT]).tolist())
 
-    def number(self, column: str, default: float | None = None) -> float:
-        """Return the finite number in the cell, or the default if the value is missing."""
-        text = self.text(column)
-        if not text and default is not None:
-            return default
-        if not text:
-            raise ConfigError(self.where, f"{column} must be given", "missing", "Write a number")
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            rule = f"{column} must be a number"
-            raise ConfigError(self.where, rule, repr(text), "Write a number")
-        return value
+    def where(self, row: int) -> str:
+        """Return file and line of a row."""
+        return f"{self.name}: line {self.line[row]}"
 
-    def whole(self, column: str) -> int:
-        """Return the whole number in the cell."""
-        value = self.number(column)
-        if value != int(value):
-            rule = f"{column} must be a whole number"
-            raise ConfigError(self.where, rule, self.text(column), "Write a whole number")
-        return int(value)
+    def cell(self, column: str, row: int) -> str:
+        """Return the text of a cell; empty if the column or the value is missing."""
+        return self.text[column].text(row) if column in self.text else ""
 
-    def patient(self) -> int:
-        """Return the id of the patient."""
-        number = self.whole("ID")
-        if not 0 <= number < 2**32:
-            rule = "ID must be a whole number from 0 to 4294967295"
-            raise ConfigError(self.where, rule, self.text("ID"), "Renumber the patients")
-        return number
+    def shown(self, column: str, row: int) -> str:
+        """Return the text of a cell for a message."""
+        return self.cell(column, row) or "missing"
 
-    def at_least_0(self, column: str) -> float:
-        """Return the nonnegative number in the cell, or 0 if the value is missing."""
-        value = self.number(column, 0.0)
-        if value < 0:
-            rule = f"{column} must not be negative"
-            raise ConfigError(self.where, rule, self.text(column), _NEGATIVE[column])
-        return value
+    def values(self, column: str, default: float = 0.0) -> np.ndarray:
+        """(row,): Return the numbers of a column, with a default for missing values."""
+        if column not in self.number:
+            return np.full(len(self.line), default)
+        values = self.number[column]
+        return np.where(np.isnan(values), default, values)
 
-    def is_dose(self) -> bool:
-        """Return whether the line is a dose rather than an observation."""
-        event = self.whole("EVID")
-        if event not in (0, 1):
-            todo = "Remove reset and other events; each patient starts untreated"
-            raise ConfigError(self.where, "EVID must be 0 (observation) or 1 (dose)", event, todo)
-        return event == 1
+    def copy(self) -> DoseRows:
+        """Return the rows with lists of errors of their own."""
+        return dataclasses.replace(
+            self, is_valid=self.is_valid.copy(), problems=self.problems.copy()
+        )
+
+    def refuse(self, rows: np.ndarray, rule: str, found: str, todo: str) -> None:
+        """Add an error for each of some rows.
+
+        Args:
+            rows: (row,): Whether the row breaks the rule.
+            rule: The rule.
+            found: Column whose cell was found.
+            todo: Remedy.
+        """
+        self.problems.add_rows(
+            rows,
+            self.line,
+            lambda n: ConfigError(self.where(n), rule, self.shown(found, n), todo),
+        )
+        self.is_valid[rows] = False
 
 
-def dose_rows(path: Path, ignore: Sequence[str]) -> Iterator[Row]:
-    """Yield the dose lines of a dose table, in the order of the file.
+def read_dose_rows(
+    path: Path, ignore: Sequence[str] = (), covariates: Collection[str] = ()
+) -> DoseRows:
+    """Read the rows of a dose table, in the order of the file.
 
     Args:
         path: CSV file.
         ignore: Columns to ignore.
+        covariates: Columns that may stand in the file and describe the patients.
+
+    Returns:
+        The rows, with the errors of their cells among `problems`.
 
     Raises:
-        ConfigError: If the file cannot be read, a required column is missing, a column is unknown
-            or a cell is invalid.
+        ConfigError: If the file cannot be read, a required column is missing, or a column is
+            unknown.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        rule = "the dose table must exist"
-        raise ConfigError(path.name, rule, "missing", "Check dose_table.file") from None
-    except (OSError, ValueError):  # not UTF-8, or an impossible path
-        rule = "the dose table must be a text file"
-        raise ConfigError(path.name, rule, "not readable as text", "Save it as CSV") from None
-    lines = csv.reader(text.splitlines())
-    header = [name.strip().upper() for name in next(lines, [])]
-    _check_header(header, ignore, path.name)
-    for cells in lines:
-        if any(cell.strip() for cell in cells):
-            row = Row(f"{path.name}: line {lines.line_num}", header, cells)
-            if row.is_dose():
-                yield row
+    ignored = {column.upper() for column in ignore}
+    described = [column.upper() for column in covariates if column.upper() not in ignored]
+    table = read_csv(
+        path,
+        kind="the dose table",
+        missing="Check dose_table.file",
+        rename=str.upper,
+        choose=lambda header: _chosen(header, ignored, described, ignore, path.name),
+    )
+    table, notes = _without_flagged(table)
+    return _rows(table, tuple(name for name in described if name in table.columns), notes)
 
 
-def _check_header(header: Sequence[str], ignore: Sequence[str], name: str) -> None:
-    for column in REQUIRED:
-        if column not in header:
-            got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
-            raise ConfigError(name, f"the first line must name {column}", got, todo)
-    known = (*REQUIRED, *OPTIONAL)
-    ignored = {*IGNORED, *(column.upper() for column in ignore)}
-    for column in header:
-        # A misspelt RATE would turn infusions into boluses, so no column is ignored silently.
-        if column not in known and column not in ignored:
-            todo = f"{suggest(column, known)} Or name it in dose_table.ignore".strip()
-            raise ConfigError(name, "a column must be a known one", repr(column), todo)
-        if header.count(column) > 1:
+def _chosen(
+    header: Sequence[str],
+    ignored: Collection[str],
+    covariates: Sequence[str],
+    ignore: Sequence[str],
+    name: str,
+) -> list[str]:
+    """Check the names of the columns; return those to read."""
+    missing = [column for column in REQUIRED if column not in header]
+    if missing:
+        got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
+        rule = f"the first line must name {', '.join(missing)}"
+        raise ConfigError(name, rule, got or "empty", todo)
+    known = (*REQUIRED, *OPTIONAL, *covariates)
+    passed = {*IGNORED, *ignored}
+    # A misspelt RATE would turn infusions into boluses, so no column is ignored silently.
+    unknown = [column for column in dict.fromkeys(header) if column not in {*known, *passed}]
+    if unknown:
+        hints = filter(None, (suggest(column, known) for column in unknown))
+        listed = ", ".join(f'"{column}"' for column in (*ignore, *unknown))
+        todo = " ".join([*hints, f"Or write ignore = [{listed}] in [dose_table]"])
+        got = ", ".join(map(repr, unknown))
+        raise ConfigError(name, "a column must be a known one", got, todo)
+    read = [column for column in header if column in known and column not in ignored]
+    for column in read:
+        if read.count(column) > 1:
             rule = "a column must appear once"
             raise ConfigError(name, rule, f"{column!r} twice", "Rename or remove one")
+    return [*read, FLAG] if FLAG in header else read
+
+
+def _without_flagged(table: CsvTable) -> tuple[CsvTable, tuple[str, ...]]:
+    """Leave out the rows that are flagged, and count them."""
+    notes = []
+    if table.comments:
+        notes.append(_skipped(table.name, COMMENT, table.comments))
+    if FLAG not in table.columns:
+        return table, tuple(notes)
+    column = table.columns[FLAG]
+    is_flagged = column.mapped(lambda text: text.upper() in (FLAG, COMMENT), bool)
+    is_plain = column.mapped(lambda text: text in MISSING or number(text) == 0.0, bool)
+    if is_flagged.any():
+        notes.append(_skipped(table.name, FLAG, table.line[is_flagged].tolist()))
+    rule, todo = f"{FLAG} must be {FLAG} or missing", "Flag a line to skip it, or empty the cell"
+    table.problems.add_rows(
+        ~is_flagged & ~is_plain,
+        table.line,
+        lambda n: ConfigError(f"{table.name}: line {table.line[n]}", rule, column.text(n), todo),
+    )
+    kept = np.flatnonzero(~is_flagged)
+    columns = {name: each.at(kept) for name, each in table.columns.items() if name != FLAG}
+    return dataclasses.replace(table, line=table.line[kept], columns=columns), tuple(notes)
+
+
+def _skipped(name: str, flag: str, lines: Sequence[int]) -> str:
+    if len(lines) == 1:
+        return f"{name}: 1 line flagged {flag} is skipped (line {lines[0]})."
+    return f"{name}: {len(lines)} lines flagged {flag} are skipped (the first is line {lines[0]})."
+
+
+def _rows(table: CsvTable, covariates: tuple[str, ...], notes: tuple[str, ...]) -> DoseRows:
+    columns, count = table.columns, len(table.line)
+    rows = DoseRows(
+        name=table.name,
+        line=table.line,
+        patient=columns["ID"].mapped(_patient, np.int64),
+        is_dose=np.zeros(count, bool),
+        is_valid=np.ones(count, bool),
+        number={name: columns[name].numbers() for name in _NUMBERS if name in columns},
+        text=columns,
+        covariates=covariates,
+        problems=table.problems,
+        notes=notes,
+    )
+    rule = "ID must be a whole number from 0 to 4294967295"
+    rows.refuse(rows.patient == _NO_PATIENT, rule, "ID", "Renumber the patients")
+    _check_numbers(rows)
+    events = columns["EVID"].mapped(_event, int)
+    _check_events(rows, events)
+    rows.is_dose[:] = events == 1
+    return rows
+
+
+def _patient(text: str) -> int:
+    value = number(text)
+    return int(value) if value == value // 1 and 0 <= value < 2**32 else _NO_PATIENT
+
+
+def _event(text: str) -> int:
+    """Return 0 for an observation, 1 for a dose, 2 for an event without effect."""
+    if text in MISSING:
+        return 0
+    value = number(text)
+    return _EVENTS.get(int(value), _INVALID) if value == value // 1 else _INVALID
+
+
+def _check_numbers(rows: DoseRows) -> None:
+    for name, values in rows.number.items():
+        column, is_wrong = rows.text[name], np.isinf(values)
+        rows.problems.add_rows(
+            is_wrong,
+            rows.line,
+            lambda n, name=name, column=column: not_a_number(rows.where(n), name, column.text(n)),
+        )
+        rows.is_valid[is_wrong] = False
+
+
+def _check_events(rows: DoseRows, events: np.ndarray) -> None:
+    """Check EVID, and that only doses have an amount."""
+
+    def error(n: int) -> ConfigError:
+        text = rows.cell("EVID", n)
+        event, found = number(text), text
+        todo = "Remove reset and other events; each patient starts untreated"
+        if not np.isfinite(event):
+            found, todo = repr(text), "Write a number"
+        elif event >= 100 and event % 100 == 1:
+            todo = (
+                f"RxODE wrote {text} for a dose into compartment {int(event) // 100}: write 1, and "
+                "the compartment in CMT"
+            )
+        rule = "EVID must be 0 (observation), 1 (dose) or 2 (other)"
+        return ConfigError(rows.where(n), rule, found, todo)
+
+    rows.problems.add_rows(events == _INVALID, rows.line, error)
+    rows.is_valid[events == _INVALID] = False
+    for name in _OF_DOSES:
+        is_wrong = (events != 1) & rows.is_valid & (rows.values(name) != 0.0)
+        for event, shown in ((0, "0 or missing"), (2, "2")):
+            rule = f"{name} must be 0 or missing where EVID is {shown}"
+            todo = "Write EVID 1 for a dose, or remove the value"
+            rows.refuse(is_wrong & (events == event), rule, name, todo)

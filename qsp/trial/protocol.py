@@ -33,7 +33,7 @@ SAME_TIME = 1e-9
 SECOND = 1.0 / 86400.0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Dose:
     """One dose of a protocol, of the molecule or of a supportive drug.
 
@@ -112,7 +112,12 @@ def administered_before(
 
 
 def prescribe(
-    doses: Sequence[Dose], *, molecular_weight_kda: float, days: float, where: str
+    doses: Sequence[Dose],
+    *,
+    molecular_weight_kda: float,
+    days: float,
+    where: str,
+    of_table: bool = False,
 ) -> Regimen:
     """Check the doses of one patient together and convert them to canonical units.
 
@@ -121,6 +126,8 @@ def prescribe(
         molecular_weight_kda: Molecular weight of the molecule [kDa].
         days: Length of the trial [day].
         where: Arm or patient, for error messages.
+        of_table: Whether the doses are those of a patient of a dose table: there may be none, and
+            the rates of infusions that overlap add up, as in NONMEM.
 
     Raises:
         ConfigError: If the first dose is not at time 0, periods interleave, infusions of the
@@ -129,12 +136,13 @@ def prescribe(
     # If two doses start together, the supportive drug is first: it acts when the molecule enters.
     ordered = sorted(doses, key=lambda d: (d.time, d.is_molecule, KINDS.index(d.kind)))
     molecule = [dose for dose in ordered if dose.is_molecule]
-    if not molecule:
+    if not molecule and not of_table:
         todo = "Give the first dose at time 0"
         raise ConfigError(where, "doses must hold a dose of the molecule", "empty", todo)
-    _check_times(ordered, molecule[0], days)
+    _check_times(ordered, molecule[:1], days)
     labels = _period_labels(molecule)
-    _check_infusions(molecule)
+    if not of_table:
+        _check_infusions(molecule)
     _check_intervals(molecule)
     administrations = tuple(
         Administration(
@@ -151,12 +159,13 @@ def prescribe(
     return Regimen(administrations, labels)
 
 
-def _check_times(ordered: Sequence[Dose], first: Dose, days: float) -> None:
-    """Check that doses count from the first of the molecule and lie within the trial."""
-    if first.time != 0.0:
-        rule = "time must be 0 for the first dose of the molecule, from which all times count"
-        todo = "Shift all times so that the first dose is at 0"
-        raise ConfigError(first.where, rule, _day(first.time), todo)
+def _check_times(ordered: Sequence[Dose], first: Sequence[Dose], days: float) -> None:
+    """Check that doses count from the first of the molecule, if any, and lie within the trial."""
+    for dose in first:
+        if dose.time != 0.0:
+            rule = "time must be 0 for the first dose of the molecule, from which all times count"
+            todo = "Shift all times so that the first dose is at 0"
+            raise ConfigError(dose.where, rule, _day(dose.time), todo)
     for dose in ordered:
         todo = "Give it earlier or lengthen the trial with days"
         if dose.time >= days:

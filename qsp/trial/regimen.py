@@ -28,7 +28,7 @@ Per = Literal["patient", "kg", "m2"]
 _SIZES: Mapping[str, Per] = {"kg": "kg", "m^2": "m2", "m2": "m2", "m**2": "m2", "m²": "m2"}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Amount:
     """Amount of a dose, per patient, per kg or per m^2.
 
@@ -53,12 +53,13 @@ class Amount:
     def of_molecule(self, molecular_weight_kda: float) -> Amount:
         """Return an amount of the molecule, in mg or nmol, converted to nmol."""
         factor = 1.0 if self.in_nmol else 1000.0 / molecular_weight_kda
-        return dataclasses.replace(self.scaled(factor), in_nmol=False)
+        cap = self.cap * factor if math.isfinite(self.cap) else self.cap
+        return Amount(self.value * factor, self.per, self.is_rate, cap=cap)
 
     def scaled(self, factor: float) -> Amount:
         """Return the amount with value and cap multiplied by a factor."""
         cap = self.cap * factor if math.isfinite(self.cap) else self.cap
-        return dataclasses.replace(self, value=self.value * factor, cap=cap)
+        return Amount(self.value * factor, self.per, self.is_rate, self.in_nmol, cap)
 
 
 def parse_amount(text: str, *, where: str) -> Amount:
@@ -98,7 +99,7 @@ def _is_time(unit: str) -> bool:
     return True
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Administration:
     """One administration in canonical units.
 
