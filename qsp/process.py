@@ -4,7 +4,10 @@ import atexit
 import contextlib
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 GC_THRESHOLD = 50_000
 """New objects between two garbage collections. Imports and tracing create hundreds of thousands of
@@ -16,6 +19,10 @@ def start() -> None:
     # Equinox reads this on import. Otherwise the runtime checks of diffrax call back into Python,
     # and JAX does not cache such programs.
     os.environ.setdefault("EQX_ON_ERROR", "off")
+    # Figures are files here. A notebook that runs the command in a cell passes on its own backend,
+    # which may not be installed.
+    os.environ["MPLBACKEND"] = "agg"
+    _without_home()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     # The last garbage collection at exit takes a second or more for the objects of JAX.
     atexit.register(gc.freeze)
@@ -37,3 +44,14 @@ def fewer_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _without_home() -> None:
+    """Give matplotlib a folder for its settings where the user has no home folder."""
+    try:
+        Path.home()
+    except RuntimeError:
+        if "MPLCONFIGDIR" not in os.environ:
+            folder = tempfile.mkdtemp(prefix="qsp-matplotlib-")
+            os.environ["MPLCONFIGDIR"] = folder
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -18,7 +18,7 @@ from rich.console import Console
 from qsp import process
 from qsp.cli import cluster as cluster_cli
 from qsp.cli import options as opt
-from qsp.cli.messages import errors, fail, warnings_as_lines
+from qsp.cli.messages import errors, fail, warnings_as_lines, write_plainly
 from qsp.errors import ConfigError, QSPError
 from qsp.version import __version__
 
@@ -111,7 +111,7 @@ def run(
         failed = runs.check_failures(results, allow=allow_failures)
         if not quiet:
             print_results(results, console)
-            console.print(f"Report: {out / folder.REPORT}")
+            console.print(f"Report: {out / folder.REPORT}", markup=False, soft_wrap=True)
         if failed:
             total = results["outcome"].size
             errors.print(f"Warning: {round(failed * total)} of {total} simulated patients failed.")
@@ -140,7 +140,7 @@ def report(out: opt.FolderArg) -> None:
 
     with runs.read(out) as results:
         for path in runs.write_report(results, out):
-            console.print(str(path))
+            console.print(str(path), markup=False, soft_wrap=True)
         for line in str(results.attrs.get("notes", "")).splitlines():
             if line.startswith(INCOMPLETE):
                 errors.print(f"Warning: {line}", markup=False, soft_wrap=True)
@@ -172,7 +172,7 @@ def export(
     with runs.read(out) as results:
         ds, single_patients = results.to_dataset(), trajectories(results)
         for path in export_csv(ds, out / "csv", trajectories=single_patients, tables=names):
-            console.print(str(path))
+            console.print(str(path), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -286,7 +286,7 @@ def new(
     except FileExistsError:
         todo = "Name a folder"
         raise ConfigError(str(out), "--out must be a folder", "a file", todo) from None
-    console.print(f"Fill in {write_template(molecule, out)}")
+    console.print(f"Fill in {write_template(molecule, out)}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -327,12 +327,13 @@ def compare(
     out.mkdir(parents=True, exist_ok=True)
     figure = out / "crs_by_dose.png"
     plots.crs_of_molecules(rows).savefig(figure, dpi=130)
-    console.print(f"Figure: {figure}")
+    console.print(f"Figure: {figure}", markup=False, soft_wrap=True)
 
 
 def main() -> None:
     """Run the command line; print an error or a warning as one line and set the exit code."""
     process.start()
+    write_plainly()
     try:
         with warnings_as_lines():
             code = app(standalone_mode=False)

@@ -183,7 +183,8 @@ def finalize(
         )
     state = "complete" if final.complete else "INCOMPLETE"
     failed = f"; {final.failed} simulated patients failed" if final.failed else ""
-    console.print(f"Results are {state}{failed}. Next: qsp report {run}", markup=False)
+    next_step = f"Results are {state}{failed}. Next: qsp report {run}"
+    console.print(next_step, markup=False, soft_wrap=True)
     if len(final.devices) > 1:
         devices = ", ".join(final.devices)
         console.print(f"Computed on {devices}: last digits may differ.", markup=False)

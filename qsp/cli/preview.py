@@ -31,13 +31,14 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         f"{patient_text} x {arm_text} x {trial.days:g} days, {prepared.table.molecule.name} in "
         f"{prepared.table.cohort.name}: about {seconds:.0f} s. {config.source.file} is valid.",
         markup=False,
+        soft_wrap=True,
     )
 
 
 def print_notes(prepared: Prepared, console: Console) -> None:
     """Print the notes of a config, such as a number of patients that a file of covariates sets."""
     for note in prepared.config.notes:
-        console.print(f"Note: {note}", markup=False)
+        console.print(f"Note: {note}", markup=False, soft_wrap=True)
 
 
 def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +20,14 @@ from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, QSPError, suggest
 from qsp.molecules import load as load_molecule
 from qsp.molecules.molecule import check_name
-from qsp.trial import untreated
+from qsp.trial import Trial, most_periods, untreated
 from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
 
 # The molecular weight only scales amounts, so any weight reveals the errors of a trial.
 _ANY_WEIGHT = 150.0
+_BYTES = 1500
+"""Order of magnitude of the results of a patient in an arm, without trajectories [byte]."""
 
 
 def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | None = None) -> Config:
@@ -44,7 +47,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), patients: Roster | Non
     file = config_file(path)
     text = _text(file)
     data, source = _renamed_and_overridden(file, text, overrides)
-    data.setdefault("name", file.stem)
+    data.setdefault("name", name_of(file))
     return checked(data, source, patients)
 
 
@@ -88,6 +91,11 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
         raise named from None
     _ = config.parameter_files  # raises errors that name the file already
     return config
+
+
+def name_of(file: Path) -> str:
+    """Return the name of a run from the name of its config, without spaces and other letters."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", file.stem).lstrip("_.-") or "trial"
 
 
 def config_file(path: Path | str) -> Path:
@@ -212,6 +220,7 @@ def _check_tables(config: Config, roster: Roster | None) -> None:
 
 
 def _check(config: Config) -> None:
+    _check_patients(config)
     # These properties raise if there is no file.
     if config.molecule_file is None:
         check_name(config.molecule, config.source.file.parent)
@@ -227,10 +236,39 @@ def _check(config: Config) -> None:
             todo = f"Ids of the run: {ids_shown(config.patient_ids)}"
             raise ConfigError(f"trajectories.ids.{n}", rule, patient, todo)
     try:
-        config.trial(_weight(config))
+        trial = config.trial(_weight(config))
     except LengthError as error:
         error.needed = _minimum_days(config)
         raise
+    _check_periods(config, trial)
+
+
+def _check_patients(config: Config) -> None:
+    """Check the number of patients before anything is allocated."""
+    asked, most = config.patients, config.method.most_patients
+    # The length of a range of more than 2^63 ids overflows.
+    count = asked if isinstance(asked, int) else len(config.patient_ids)
+    if count > most:
+        arms = max(1, len(config.arms))
+        rule = f"the value must be at most method.most_patients ({most})"
+        todo = (
+            f"Their results need about {count * arms * _BYTES / 1e9:,.0f} GB: lower it, or raise "
+            "method.most_patients"
+        )
+        raise ConfigError("patients", rule, count, todo)
+
+
+def _check_periods(config: Config, trial: Trial) -> None:
+    """Check the number of dose periods, on which compile time and memory depend."""
+    count, most = most_periods(trial, bucket=1), config.method.most_periods
+    if count > most:
+        file = config.source.file.name if config.dose_rows is None else config.dose_rows.name
+        rule = f"the dose periods of a patient must be at most method.most_periods ({most})"
+        todo = (
+            "Compile time and memory grow with them (1000 need more than 13 GB): give doses that "
+            "belong together one period, or raise method.most_periods"
+        )
+        raise ConfigError(file, rule, count, todo)
 
 
 def _weight(config: Config) -> float:

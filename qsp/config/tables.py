@@ -318,6 +318,16 @@ class Method(Table):
         Literal["threshold", "mass_action"],
         Rule("be threshold or mass_action", "Leave it out for threshold"),
     ] = "threshold"
+    most_patients: Annotated[
+        int,
+        Field(strict=True, ge=1, le=2**32),
+        Rule("be a whole number from 1 to 4294967296", "Leave it out for ten million"),
+    ] = 10_000_000
+    most_periods: Annotated[
+        int,
+        Field(strict=True, ge=1),
+        Rule("be a whole number of at least 1", "Leave it out for 200"),
+    ] = 200
 
 
 class Trajectories(Table):

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, SolveError
 from qsp.populations import threefry
 
 PATIENTS, PURPOSES = 64, 16
@@ -85,6 +85,12 @@ def _cpu() -> Any:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX is restricted to the accelerator, for example by JAX_PLATFORMS
         return None
+    except AssertionError:  # JAX found no device of any platform that it is restricted to
+        named = jax.config.values["jax_platforms"]
+        raise SolveError(
+            f"JAX has no device of JAX_PLATFORMS={named}: this machine has none, or the package of "
+            "JAX for it is missing; unset JAX_PLATFORMS"
+        ) from None
 
 
 @jax.jit

@@ -7,17 +7,21 @@ only numbers.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import xarray as xr
 
 from qsp.endpoints import COLUMNS, Row
 from qsp.errors import ConfigError, suggest
+from qsp.results.disk import writing
 
 MISSING = "."
 # Files and the dimensions of their rows, after the arm.
@@ -221,13 +225,25 @@ def _text(cell: object, missing: str) -> str:
 
 
 def _write(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with _whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
 
 
 def _write_lines(path: Path, header: list[str], lines: Iterable[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with _whole(path) as file:
         file.write(",".join(header) + "\n")
         file.writelines(lines)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
+    """Write a file that appears whole, or not at all if the disk is full."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with writing(path.parent), partial.open("w", newline="", encoding="utf-8") as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

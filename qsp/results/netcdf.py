@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.results import legacy
+from qsp.results.disk import writing
 from qsp.results.schema import KEPT, bands
 from qsp.results.text_encoding import LETTER, encode_texts, single_letters, width
 
@@ -75,11 +76,16 @@ def save(results: xr.DataTree, path: Path) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        stored = results.map_over_datasets(encode_texts)
-        stored.to_netcdf(partial, engine="netcdf4", encoding=_encodings(stored))
+        with writing(path.parent):
+            _save(results, partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _save(results: xr.DataTree, path: Path) -> None:
+    stored = results.map_over_datasets(encode_texts)
+    stored.to_netcdf(path, engine="netcdf4", encoding=_encodings(stored))
 
 
 def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
@@ -91,7 +97,8 @@ def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        _write_blocks(blocks, partial)
+        with writing(path.parent):
+            _write_blocks(blocks, partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -23,7 +23,6 @@ from qsp.populations import (
     ParameterTable,
     at_draws,
     check_draw_names,
-    covariates_of_lines,
     nominal,
     read_cohort,
     read_covariates,
@@ -31,6 +30,7 @@ from qsp.populations import (
     typical,
     user_file,
 )
+from qsp.run.covariates import covariates_of_run
 from qsp.run.record import Request
 from qsp.simulation import MOST_TRAJECTORIES, Cohort
 from qsp.system import System
@@ -145,7 +145,7 @@ def prepare(request: Request, *, in_parts: bool = False) -> Prepared:
     _check_typical(request)
     covariates = None if request.covariates is None else read_covariates(request.covariates)
     config = load(request.config, request.overrides, _roster(covariates))
-    covariates = _with_those_of_table(covariates, config, request)
+    covariates = covariates_of_run(covariates, config, request)
     molecule = molecules.load(config.molecule_file or config.molecule)
     own = () if request.parameters is None else (user_file(request.parameters),)
     overrides = (*config.parameter_files, *own)
@@ -213,31 +213,6 @@ def _roster(covariates: CovariateTable | None) -> Roster | None:
     if covariates is None:
         return None
     return Roster(tuple(sorted(covariates.ids.tolist())), covariates.file)
-
-
-def _with_those_of_table(
-    covariates: CovariateTable | None, config: Config, request: Request
-) -> CovariateTable | None:
-    """Return the covariates of a file of covariates, or else those in a dose table.
-
-    Raises:
-        ConfigError: If both give covariates, or if only the typical patient is simulated.
-    """
-    rows = config.dose_rows
-    if rows is None or not rows.covariates:
-        return covariates
-    names = ", ".join(rows.covariates)
-    listed = ", ".join(f'"{name}"' for name in rows.covariates)
-    todo = f"Write ignore = [{listed}] in [dose_table]"
-    if covariates is not None:
-        rule = f"covariates must be in one file, {rows.name} or {covariates.file}"
-        raise ConfigError(rows.name, rule, f"{names} in the first", todo)
-    if request.typical:
-        rule = "the typical patient must have median covariates"
-        raise ConfigError("--typical", rule, f"combined with {names} of {rows.name}", todo)
-    columns = {name: rows.text[name] for name in rows.covariates}
-    table = covariates_of_lines(rows.name, rows.line, rows.patient, columns)
-    return table.subset(np.array(config.patient_ids))
 
 
 def _method(config: Config) -> Method:

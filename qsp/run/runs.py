@@ -12,6 +12,7 @@ from qsp.engine.cache import CacheDir
 from qsp.engine.progress import JointProgress, NoProgress, Progress
 from qsp.errors import ConfigError, SolveError, suggest
 from qsp.results import load, record_of, save, save_blocks, trajectories
+from qsp.results.disk import writing
 from qsp.results.zarr_store import CLOSED, Store
 from qsp.run import folder, listing
 from qsp.run.parameters import with_parameters
@@ -109,10 +110,10 @@ def run_into(
     """
     blocks = prepared.in_blocks(block)
     if len(blocks) > 1:
-        with folder.written(out, force=force) as fresh:
+        with folder.written(out, force=force) as fresh, writing(fresh):
             _write_blocks(blocks, fresh, progress or NoProgress(), cache_dir)
         return load(out / folder.RESULTS)
-    with folder.written(out, force=force) as fresh:
+    with folder.written(out, force=force) as fresh, writing(fresh):
         results = run(prepared, progress, cache_dir=cache_dir)
         save(results, fresh / folder.RESULTS)
         write_report(results, fresh)
