@@ -10,11 +10,13 @@ from qsp.results.trial_record import arm_record
 from qsp.run import listing
 from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
-from qsp.trial import Arm, Trial
+from qsp.trial import Arm, Trial, most_periods
 
 SIMULATED_DAYS_PER_SECOND = 40_000.0
 """Order of magnitude for two cores: patients times arms times days simulated per second."""
 COMPILE_SECONDS = 15.0
+SECONDS_PER_PERIOD, SECONDS_PER_SQUARE = 0.1, 0.0017
+"""Further time of each dose period, and of the square of their number, up to 200 periods."""
 
 
 def print_plan(prepared: Prepared, console: Console) -> None:
@@ -23,7 +25,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     for arm in trial.arms:
         _print_arm(arm, trial, console)
     patients, arms = len(prepared.ids), len(trial.arms)
-    seconds = COMPILE_SECONDS + patients * arms * trial.days / SIMULATED_DAYS_PER_SECOND
+    seconds = _compile_seconds(trial) + patients * arms * trial.days / SIMULATED_DAYS_PER_SECOND
     print_notes(prepared, console)
     patient_text = "1 patient" if patients == 1 else f"{patients} patients"
     arm_text = "1 arm" if arms == 1 else f"{arms} arms"
@@ -33,6 +35,11 @@ def print_plan(prepared: Prepared, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+def _compile_seconds(trial: Trial) -> float:
+    periods = most_periods(trial, bucket=1)
+    return COMPILE_SECONDS + SECONDS_PER_PERIOD * periods + SECONDS_PER_SQUARE * periods**2
 
 
 def print_notes(prepared: Prepared, console: Console) -> None:

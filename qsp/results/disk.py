@@ -33,5 +33,7 @@ def writing(folder: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if is_full or shutil.disk_usage(folder).free < FULL:
-            raise SolveError(f"{folder}: the disk is full; nothing was written") from error
+            # A run is written to a hidden folder, which is removed.
+            named = folder.parent if folder.name.startswith(".") else folder
+            raise SolveError(f"{named}: the disk is full; nothing was written") from error
         raise
