@@ -62,7 +62,7 @@ def test_covariates_may_stand_in_the_dose_table(tmp_path):
 
 
 def test_the_patient_of_a_table_with_covariates_is_the_only_one(tmp_path):
-    run = prepared(tmp_path, f"{HEADER}\n{ROWS[:45]}".rsplit("\n8", 1)[0] + "\n")
+    run = prepared(tmp_path, f"{HEADER}\n3,0,1,1,2,70,0\n")
     assert run.ids.tolist() == [3]
 
 
