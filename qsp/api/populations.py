@@ -20,6 +20,9 @@ from qsp.populations import Cohort, physiology, read_cohort
 from qsp.populations.draws import check_ids
 from qsp.populations.paths import parameter_path
 
+MOST_PATIENTS = 10_000_000
+"""Largest sample: the numbers and draws of its patients are in memory together."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Population:
@@ -118,6 +121,9 @@ class Population:
             todo = "Write sample(200, ...), for example"
             rule = "n must be a whole number of at least 1"
             raise ConfigError("sample", rule, edits.shown(n), todo)
+        if n > MOST_PATIENTS:
+            rule, todo = f"n must be at most {MOST_PATIENTS}", "Larger samples exceed the memory"
+            raise ConfigError("sample", rule, n, todo)
         if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
             rule = "seed must be a whole number from 0 to 4294967295"
             raise ConfigError("sample", rule, edits.shown(seed), "Write seed=1, for example")

@@ -35,5 +35,7 @@ def writing(folder: Path) -> Iterator[None]:
         if is_full or shutil.disk_usage(folder).free < FULL:
             # A run is written to a hidden folder, which is removed.
             named = folder.parent if folder.name.startswith(".") else folder
-            raise SolveError(f"{named}: the disk is full; nothing was written") from error
+            raise SolveError(
+                f"{named}: the disk is full; free space, or write to another"
+            ) from error
         raise

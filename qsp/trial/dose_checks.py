@@ -82,14 +82,15 @@ def _check_times(
     todo = "Count TIME from the first dose of the molecule"
     rows.refuse(doses & rows.is_valid & molecule & (time < 0), rule, "TIME", todo)
     _check_end(rows, form, units, days)
-    places = np.flatnonzero(doses & rows.is_valid)
+    # As in NONMEM, this includes observations: a time that begins again is another occasion.
+    places = np.flatnonzero(rows.is_valid & ~is_missing)
     arm = rows.text["ARM"].codes if "ARM" in rows.text else np.zeros(len(rows.line), int)
     # Sorting by patient and arm is stable, and keeps the order of the lines of each.
     ordered = places[np.lexsort((places, arm[places], rows.patient[places]))]
     is_same = (np.diff(rows.patient[ordered]) == 0) & (np.diff(arm[ordered]) == 0)
     decreases = np.zeros(len(rows.line), bool)
     decreases[ordered[1:][is_same & (np.diff(time[ordered]) < 0)]] = True
-    todo = "Sort the lines of each patient by TIME"
+    todo = "Sort the lines of each patient by TIME, and count it from the first dose throughout"
     rows.refuse(decreases, "TIME must not decrease", "TIME", todo)
 
 

@@ -123,7 +123,7 @@ def read_dose_rows(
     Args:
         path: CSV file.
         ignore: Columns to ignore.
-        covariates: Columns that may stand in the file and describe the patients.
+        covariates: Columns that describe the patients, if the file has them.
 
     Returns:
         The rows, with the errors of their cells among `problems`.

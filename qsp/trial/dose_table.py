@@ -21,7 +21,7 @@ Required columns are ID, TIME, AMT, EVID and CMT; optional ones are RATE, II, AD
 * CMT is central, depot or the name of a supportive drug; numbers are mapped to these by
   ``compartments``.
 * PERIOD names the dose period of all doses of the row. For a patient without any PERIOD, each dose
-  of the molecule is a period: D1, D2, ...
+  of the molecule is a period: D1, D2, ... (doses at one time are one period).
 
 An empty cell, a dot or NA is a missing value. Lines with C in the column C, and lines that begin
 with #, are skipped. All errors of a table are reported together.
@@ -29,6 +29,7 @@ with #, are skipped. All errors of a table are reported together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -264,13 +265,23 @@ def _in_periods(doses: Sequence[Dose]) -> tuple[Dose, ...]:
     """Return the doses of one patient, with a period for each dose of the molecule."""
     molecule = sorted((dose for dose in doses if dose.is_molecule), key=lambda dose: dose.time)
     if not any(dose.period for dose in molecule):
-        # `dataclasses.replace` would take half of the time of reading a large table.
-        molecule = [
-            Dose(dose.kind, dose.time, dose.amount, dose.duration, f"D{n}", dose.where)
-            for n, dose in enumerate(molecule, start=1)
-        ]
+        molecule = _numbered(molecule)
     for dose in molecule:
         if not dose.period:
             todo = "Name the period of every dose of the molecule of a patient, or of none"
             raise ConfigError(dose.where, "PERIOD must be given", "missing", todo)
     return (*(dose for dose in doses if not dose.is_molecule), *molecule)
+
+
+def _numbered(molecule: Sequence[Dose]) -> list[Dose]:
+    """Return doses in order of time with the periods D1, D2, ...; those at one time share one."""
+    numbered: list[Dose] = []
+    number, before = 0, -math.inf
+    for dose in molecule:
+        number += dose.time > before
+        before = dose.time
+        # `dataclasses.replace` would take half of the time of reading a large table.
+        numbered.append(
+            Dose(dose.kind, dose.time, dose.amount, dose.duration, f"D{number}", dose.where)
+        )
+    return numbered

@@ -41,7 +41,7 @@ def results():
 
 
 def test_results_on_a_full_disk(small_disk, results):
-    with pytest.raises(SolveError, match=f"{small_disk}: the disk is full; nothing was written"):
+    with pytest.raises(SolveError, match=f"{small_disk}: the disk is full; free space"):
         save(xr.DataTree(results), small_disk / "results.nc")
     assert list(small_disk.iterdir()) == []
 

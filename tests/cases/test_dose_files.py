@@ -194,6 +194,31 @@ def test_errors_of_the_doses_of_patients_are_reported_together(tmp_path):
     ]
 
 
+def test_doses_at_one_time_are_one_period(tmp_path):
+    config = config_of(tmp_path, lines(HEADER, FIRST, "1,0,25,0,1,1", SECOND))
+    (arm,) = config.trial(150.0).arms
+    assert arm.labels == ("D1", "D2")
+    assert [dose.period for dose in arm.administrations] == [1, 1, 2]
+    assert sorted(doses(config)) == [(0.0, 1.0, 4.0), (0.0, 25.0, 0.0), (168.0, 2.0, 4.0)]
+
+
+def test_a_time_that_begins_again_is_refused(tmp_path):
+    """As in the data of mavoglurant, where the second occasion begins at 0."""
+    table = lines(HEADER, FIRST, "1,24.2,.,.,0,2", "1,0,50,300,1,2")
+    with pytest.raises(ConfigError, match="line 4: TIME must not decrease, but is 0"):
+        config_of(tmp_path, table)
+
+
+def test_covariates_in_the_columns_of_theophylline(tmp_path):
+    """The columns of theo_sd of nlmixr2data: EVID 101, an observation at the time of the dose."""
+    rows = ("1,0,0,319.992,101,1,79.6", "1,0,0.74,0,0,2,79.6", "2,0,0,318.56,101,1,72.4")
+    config = config_of(tmp_path, lines("ID,TIME,DV,AMT,EVID,CMT,WT", *rows))
+    assert [doses(config, patient) for patient in (1, 2)] == [
+        [(0.0, 319.992, 0.0)],
+        [(0.0, 318.56, 0.0)],
+    ]
+
+
 def test_a_thousand_periods_are_refused_and_the_limit_can_be_raised(tmp_path):
     rows = [f"1,{8 * n},0.01,0,1,2" for n in range(1000)]
     with pytest.raises(ConfigError, match=r"at most method.most_periods \(200\), but is 1000"):

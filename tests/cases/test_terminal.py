@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import qsp
 from qsp.config import load
 from qsp.config.load import name_of
 from qsp.errors import ConfigError, SolveError
@@ -166,3 +167,8 @@ def test_a_path_is_printed_on_one_line(tmp_path):
     done = call("new", "mine", "--out", long)
     assert done.out.splitlines() == [f"Fill in {long / 'mine.toml'}"]
     shutil.rmtree(long)
+
+
+def test_ten_billion_patients_are_refused_in_python():
+    with pytest.raises(ConfigError, match="n must be at most 10000000, but is 10000000000"):
+        qsp.population("nhl").sample(10**10, molecule="mosunetuzumab")
