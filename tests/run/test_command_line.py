@@ -302,6 +302,16 @@ def test_a_folder_without_a_run_is_refused(command, small_run, tmp_path):
     assert "results.nc: the file must hold the results of a run" in call(command, tmp_path).err
 
 
+def test_export_prints_one_path_a_line(small_run, tmp_path):
+    """A pipe has no width: a long path is not broken, and brackets in it are not markup."""
+    run = tmp_path / ("a" * 60) / ("[b]" * 20)
+    shutil.copytree(small_run[0], run, ignore=shutil.ignore_patterns("csv"))
+    printed = call("export", run, "--no-trajectories").out.splitlines()
+    assert len(printed) >= 3
+    assert all(Path(line).is_file() for line in printed)
+    assert set(map(Path, printed)) == set((run / "csv").iterdir())
+
+
 def test_export_writes_the_requested_tables(small_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(small_run[0], run, ignore=shutil.ignore_patterns("csv"))
