@@ -122,7 +122,7 @@ def test_an_absolute_path_in_a_config_is_refused(config, tmp_path):
 
 def test_individual_doses_must_be_in_one_shard(tmp_path, config):
     rows = ["ID,TIME,AMT,CMT,RATE,EVID"]
-    rows += [f"{n},0,1,1,0,1" for n in range(1, 4)] + ["2,7,2,1,0,1"]
+    rows += ["1,0,1,1,0,1", "2,0,1,1,0,1", "2,7,2,1,0,1", "3,0,1,1,0,1"]
     (tmp_path / "doses.csv").write_text("\n".join(rows))
     text = config.read_text().split("[premedication")[0].replace("patients = 22\n", "")
     text = text.replace("../populations", str(config.parents[1] / "populations"))
