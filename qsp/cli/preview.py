@@ -60,7 +60,8 @@ def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:
         for row in rows:
             table.add_row(*(Text(row[column]) for column in columns))
         console.print(table)
-        console.print(f"  Dose periods: {listing.periods(regimen)}\n", markup=False)
+        periods = listing.periods(regimen) or "none"
+        console.print(f"  Dose periods: {periods}\n", markup=False)
     left_out = record.regimens_left_out
     if left_out:
         console.print(f"  and {left_out} more regimens of {arm.title or arm.name}\n", markup=False)

@@ -14,13 +14,13 @@ from qsp import shipped
 from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
 from qsp.config.overrides import overridden
-from qsp.config.patients import Roster, check_draws, notes, patient_ids
+from qsp.config.patients import Roster, check_draws, notes, patient_ids, without_molecule
 from qsp.config.patients import shown as ids_shown
 from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, QSPError, suggest
 from qsp.molecules import load as load_molecule
 from qsp.molecules.molecule import check_name
-from qsp.trial import Trial, most_periods, untreated
+from qsp.trial import Arm, Trial, most_periods
 from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
 
@@ -75,11 +75,11 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
         if rows is not None and rows.problems:
             config.trial(_ANY_WEIGHT)  # raises all errors of the table together
         config._ids = patient_ids(config.patients, table, patients)
+        trial = _checked_trial(config)
         config._notes = (
             *notes(asked, config.patient_ids, table, patients),
-            *_notes_of(rows, config.patient_ids),
+            *(() if rows is None else _notes_of(rows, trial.arms, config.patient_ids)),
         )
-        _check(config)
     except ValidationError as error:
         raise first_error(error, Config, source) from None
     except ConfigError as error:
@@ -162,23 +162,22 @@ def _roster_of(rows: DoseRows | None) -> Roster | None:
     return Roster(rows.patients, rows.name, is_described=bool(rows.covariates))
 
 
-def _notes_of(rows: DoseRows | None, ids: Sequence[int]) -> tuple[str, ...]:
+def _notes_of(rows: DoseRows, arms: Sequence[Arm], ids: Sequence[int]) -> tuple[str, ...]:
     """Sentences about the lines of a dose table that the user should know."""
-    if rows is None:
-        return ()
     sentences = list(rows.notes)
-    for arm, patients in untreated(rows).items():
-        some = sorted(set(patients).intersection(ids))
-        if some and len(rows.patients) > 1:
-            who = "patient" if len(some) == 1 else f"{len(some)} patients:"
-            place = f" in arm {arm!r}" if "ARM" in rows.text else ""
+    for arm in arms:
+        untreated = without_molecule(arm, ids)
+        if untreated:
+            who = "patient" if len(untreated) == 1 else f"{len(untreated)} patients:"
+            place = f" in arm {arm.name!r}" if len(arms) > 1 else ""
             sentences.append(
-                f"{rows.name} has no dose{place} for {who} {ids_shown(some)}; simulated untreated."
+                f"{rows.name} has no dose of the molecule{place} for {who} {ids_shown(untreated)}; "
+                "simulated untreated, and not counted in the rates of CRS."
             )
     if rows.covariates:
         columns = ", ".join(rows.covariates)
         sex = " (SEX: 0 is male, 1 is female)" if "SEX" in rows.covariates else ""
-        sentences.append(f"{columns} of {rows.name} are the covariates of its patients{sex}.")
+        sentences.append(f"Covariates of the patients are in {rows.name}: {columns}{sex}.")
     return tuple(sentences)
 
 
@@ -219,7 +218,8 @@ def _check_tables(config: Config, roster: Roster | None) -> None:
         raise ConfigError("draws", rule, "given", todo)
 
 
-def _check(config: Config) -> None:
+def _checked_trial(config: Config) -> Trial:
+    """Return the trial of a config, with every rule about patients, files and doses checked."""
     _check_patients(config)
     # These properties raise if there is no file.
     if config.molecule_file is None:
@@ -240,7 +240,9 @@ def _check(config: Config) -> None:
     except LengthError as error:
         error.needed = _minimum_days(config)
         raise
+    _check_molecule(config, trial)
     _check_periods(config, trial)
+    return trial
 
 
 def _check_patients(config: Config) -> None:
@@ -256,6 +258,15 @@ def _check_patients(config: Config) -> None:
             "method.most_patients"
         )
         raise ConfigError("patients", rule, count, todo)
+
+
+def _check_molecule(config: Config, trial: Trial) -> None:
+    """Check that a dose table treats a patient of the run; an arm of a config always has doses."""
+    rows = config.dose_rows
+    regimens = (regimen for arm in trial.arms for regimen in arm.regimens)
+    if rows is not None and not any(regimen.labels for regimen in regimens):
+        rule = "the table must hold a dose of the molecule for a patient of the run"
+        raise ConfigError(rows.name, rule, "without one", "Add a dose, or choose other patients")
 
 
 def _check_periods(config: Config, trial: Trial) -> None:

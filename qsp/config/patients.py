@@ -182,6 +182,19 @@ def of_patients(arm: Arm, ids: Sequence[int]) -> Arm:
     return dataclasses.replace(arm, regimens=chosen, patients=tuple(ids))
 
 
+def without_molecule(arm: Arm, ids: Sequence[int]) -> Sequence[int]:
+    """Return the ids of the patients of an arm who get no dose of the molecule.
+
+    Args:
+        arm: Arm with the regimens of these patients, or one regimen for all.
+        ids: Ids of the patients of the run.
+    """
+    if not arm.is_individual:
+        return () if arm.regimens[0].labels else ids
+    pairs = zip(arm.patients, arm.regimens, strict=True)
+    return [number for number, regimen in pairs if not regimen.labels]
+
+
 def shown(ids: Sequence[int]) -> str:
     """Format ids: a range if they are consecutive, else the first few."""
     if len(ids) > 2 and list(ids) == list(range(ids[0], ids[0] + len(ids))):

@@ -31,8 +31,10 @@ def regimen_title(arm: ArmRecord, regimen: RegimenRecord) -> str:
 
 
 def regimen_rows(arm: ArmRecord, regimen: RegimenRecord) -> list[dict[str, str]]:
-    """Return one row for each administration of a regimen."""
+    """Return one row for each administration of a regimen; one that says so if it has none."""
     title = regimen_title(arm, regimen)
+    if not regimen.doses:
+        return [dict.fromkeys(_COLUMNS, "") | {"arm": title, "day": "no dose"}]
     return [_dose_row(title, dose) for dose in regimen.doses]
 
 

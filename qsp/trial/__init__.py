@@ -5,7 +5,7 @@ from __future__ import annotations
 from qsp.trial.administered import administered_periods, fixed_schedule
 from qsp.trial.dose_format import DoseTableFormat
 from qsp.trial.dose_rows import DoseRows
-from qsp.trial.dose_table import arms_of_rows, read_dose_table, untreated
+from qsp.trial.dose_table import arms_of_rows, read_dose_table
 from qsp.trial.events import PeriodTable, event_table, most_periods, period_table
 from qsp.trial.plans import Widths, plan_table, plan_widths
 from qsp.trial.protocol import Dose, prescribe
@@ -50,5 +50,4 @@ __all__ = [
     "read_dose_table",
     "prescribe",
     "trajectory_times",
-    "untreated",
 ]

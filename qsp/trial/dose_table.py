@@ -113,15 +113,6 @@ def arms_of_rows(
     return tuple(found)
 
 
-def untreated(rows: DoseRows) -> dict[str, tuple[int, ...]]:
-    """Return the ids of the patients without any dose, by arm; arms without such are left out."""
-    found = {
-        arm: tuple(sorted(patient for patient, places in patients.items() if not len(places)))
-        for arm, patients in _records(rows.copy()).items()
-    }
-    return {arm: ids for arm, ids in found.items() if ids}
-
-
 def _locate(regimen: Callable[..., Regimen], rows: DoseRows, places: np.ndarray) -> None:
     """Add the error of the regimen of a patient, with its line, to the errors of the table."""
     try:

@@ -57,13 +57,35 @@ def test_covariates_may_stand_in_the_dose_table(tmp_path):
     covariates = run.cohort.people.covariates
     assert covariates["body_weight"][0] == 70.0
     assert covariates["sex"].tolist() == [0.0, 1.0]
-    note = "WT, SEX of doses.csv are the covariates of its patients (SEX: 0 is male, 1 is female)."
+    note = "Covariates of the patients are in doses.csv: WT, SEX (SEX: 0 is male, 1 is female)."
     assert note in run.config.notes
 
 
 def test_the_patient_of_a_table_with_covariates_is_the_only_one(tmp_path):
     run = prepared(tmp_path, f"{HEADER}\n3,0,1,1,2,70,0\n")
     assert run.ids.tolist() == [3]
+
+
+def test_patients_of_a_table_with_covariates_may_be_chosen_by_id(tmp_path):
+    run = prepared(tmp_path, f"{HEADER}\n{ROWS}", "patients=[8]")
+    assert run.ids.tolist() == [8]
+    assert run.cohort.people.covariates["sex"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "change", "rule"),
+    [
+        (ROWS, "patients=typical", "patients must be patients of the dose table"),
+        ("3,0,1,1,2,70,0\n", "patients=typical", "patients must be patients of the dose table"),
+        ("3,0,1,1,2,70,0\n", "patients=[4]", "patients must be ids of the dose table"),
+        (ROWS, "draws.xi_patient=1", "draws must not be given with the patients of doses.csv"),
+    ],
+)
+def test_choices_of_other_patients_than_those_of_the_covariates_are_refused(
+    rows, change, rule, tmp_path
+):
+    with pytest.raises(ConfigError, match=rule):
+        prepared(tmp_path, f"{HEADER}\n{rows}", change)
 
 
 def test_ignored_covariates_are_not_used(tmp_path):

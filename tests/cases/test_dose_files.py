@@ -13,6 +13,10 @@ from tests.cases.tables import config_of, doses
 HEADER = "ID,TIME,AMT,RATE,EVID,CMT"
 FIRST = "1,0,1,0.25,1,2"
 SECOND = "1,168,2,0.5,1,2"
+UNTREATED = (
+    "doses.csv has no dose of the molecule for {}; simulated untreated, and not counted in the "
+    "rates of CRS."
+)
 TWO_DOSES = [(0.0, 1.0, 4.0), (168.0, 2.0, 4.0)]
 
 
@@ -117,7 +121,27 @@ def test_a_patient_without_a_dose_is_untreated_and_named(tmp_path):
     assert config.patient_ids == (1, 2, 3)
     assert doses(config, 2) == []
     assert doses(config, 3) == [(0.0, 4.0, 0.0)]
-    assert config.notes == ("doses.csv has no dose for patient 2; simulated untreated.",)
+    assert config.notes == (UNTREATED.format("patient 2"),)
+
+
+def test_a_patient_with_supportive_drugs_only_is_untreated_and_named(tmp_path):
+    config = config_of(tmp_path, lines(HEADER, FIRST, "2,0,20,.,1,dexamethasone", "3,0,.,.,0,2"))
+    assert doses(config, 2) == [(0.0, 20.0, 0.0)]
+    assert config.notes == (UNTREATED.format("2 patients: 2, 3"),)
+
+
+def test_a_run_of_untreated_patients_only_is_refused(tmp_path):
+    table = lines(HEADER, FIRST, "2,0,20,.,1,dexamethasone", "3,0,.,.,0,2")
+    rule = "doses.csv: the table must hold a dose of the molecule for a patient of the run"
+    with pytest.raises(ConfigError, match=rule):
+        config_of(tmp_path, table, "patients=[2, 3]")
+
+
+def test_an_arm_without_a_dose_is_named(tmp_path):
+    table = lines(HEADER + ",ARM", FIRST + ",a", "2,0,1,0,1,2,a", "1,0,.,.,0,2,b", "2,0,.,.,0,2,b")
+    config = config_of(tmp_path, table)
+    note = UNTREATED.replace("molecule", "molecule in arm 'b'").format("2 patients: 1, 2")
+    assert config.notes == (note,)
 
 
 def test_an_arm_without_a_dose_is_kept(tmp_path):

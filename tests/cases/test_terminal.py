@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import qsp
+from qsp import run as runs
 from qsp.config import load
 from qsp.config.load import name_of
 from qsp.errors import ConfigError, SolveError
@@ -160,6 +161,26 @@ def test_several_errors_are_one_line_each(tmp_path):
         "qsp: doses.csv: line 2",
         "qsp: doses.csv: line 3",
     ]
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_notes_about_the_dose_table_are_printed(command, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise SolveError("stopped before the simulation")
+
+    monkeypatch.setattr(runs, "run_into", stop)
+    (tmp_path / "trial.toml").write_text(CONFIG, encoding="utf-8")
+    table = "ID,TIME,AMT,EVID,CMT,SEX\n1,0,1,1,1,0\n2,0,.,0,1,1\n"
+    (tmp_path / "doses.csv").write_text(table, encoding="utf-8")
+    options = ("--out", tmp_path / "run", "--no-cache") if command == "run" else ()
+    done = call(command, tmp_path / "trial.toml", *options)
+    notes = [line for line in done.out.splitlines() if line.startswith("Note: ")]
+    assert notes == [
+        "Note: doses.csv has no dose of the molecule for patient 2; simulated untreated, and not "
+        "counted in the rates of CRS.",
+        "Note: Covariates of the patients are in doses.csv: SEX (SEX: 0 is male, 1 is female).",
+    ]
+    assert ("no dose  " in done.out) == (command == "check")
 
 
 def test_a_path_is_printed_on_one_line(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from qsp.results.record import amount_text
 from qsp.results.trial_record import trial_record
 from qsp.run import listing
-from qsp.trial import Amount, Arm, Dose, Trial, prescribe
+from qsp.trial import Amount, Arm, Dose, Regimen, Trial, prescribe
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,14 @@ def test_patients_with_the_same_doses_are_listed_together():
 def test_one_regimen_is_that_of_the_arm():
     (row,) = listing.dose_rows(record(Arm("a", (regimen(dose(0.0, Amount(1.0))),), patients=(7,))))
     assert row["arm"] == "a"
+
+
+def test_an_untreated_patient_has_a_row_that_says_so():
+    arm = Arm("a", (regimen(dose(0.0, Amount(1.0))), Regimen((), ())), patients=(4, 6))
+    first, second = listing.dose_rows(record(arm))
+    assert second["arm"] == "a, patient 6"
+    assert second["day"] == "no dose"
+    assert tuple(second) == tuple(first)
 
 
 def test_supportive_drugs_have_the_route_of_their_compartment():
