@@ -27,6 +27,7 @@ class SupportiveDrug:
             effect of 1 mg of the other [mg/mg].
         has_bolus: Whether it may be given as a bolus.
         example: Amount for the documentation.
+        other_names: Other words for it, such as a class or a member of it, for `qsp explain`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SupportiveDrug:
     equivalents: Mapping[str, float] = dataclasses.field(default_factory=dict)
     has_bolus: bool = True
     example: str = "20 mg"
+    other_names: tuple[str, ...] = ()
 
     @property
     def is_infused(self) -> bool:
@@ -56,13 +58,18 @@ It is infused only: a bolus would displace drug from its receptors within one st
 """
 
 DRUGS = (
-    SupportiveDrug("tocilizumab", routes=("iv",), example="8 mg/kg"),
-    SupportiveDrug("dexamethasone", routes=("iv", "oral"), equivalents=STEROIDS),
-    SupportiveDrug("jak_inhibitor", routes=("oral",)),
-    SupportiveDrug("anti_tnf", routes=("iv",)),
+    SupportiveDrug("tocilizumab", routes=("iv",), example="8 mg/kg", other_names=("toci", "il6r")),
+    SupportiveDrug(
+        "dexamethasone",
+        routes=("iv", "oral"),
+        equivalents=STEROIDS,
+        other_names=("steroid", "glucocorticoid", "dex"),
+    ),
+    SupportiveDrug("jak_inhibitor", routes=("oral",), other_names=("ruxolitinib", "rux", "jak")),
+    SupportiveDrug("anti_tnf", routes=("iv",), other_names=("infliximab",)),
     SupportiveDrug("siltuximab", routes=("iv",), example="11 mg/kg"),
     SupportiveDrug("anakinra", routes=("sc",)),
-    SupportiveDrug("kinase_inhibitor", routes=("oral",)),
+    SupportiveDrug("kinase_inhibitor", routes=("oral",), other_names=("dasatinib",)),
     COMPETITOR,
 )
 """Supportive drugs in the order of their kinds of dose: new ones go last."""

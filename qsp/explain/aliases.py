@@ -1,7 +1,7 @@
 """Other words for names of the model: abbreviations, plurals, symbols and brand names.
 
 Case, spaces and punctuation do not matter: ``IL-6``, ``il 6`` and ``IL6`` are one word, as are
-``T cells`` and ``t_cells``. This table is the only place for further words.
+``T cells`` and ``t_cells``. Further words are listed here, those for a drug in `qsp.drugs`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from qsp.drugs import DRUGS
 
 
 class Alias(NamedTuple):
@@ -143,16 +145,7 @@ ALIASES: Mapping[str, Alias] = {
     "response": Alias(("objective_response", "complete_response", "best_response")),
     "cr": Alias(("complete_response", "best_response")),
     # supportive drugs
-    "steroid": Alias(("dexamethasone",)),
-    "glucocorticoid": Alias(("dexamethasone",)),
-    "dex": Alias(("dexamethasone",)),
-    "toci": Alias(("tocilizumab",)),
-    "il6r": Alias(("tocilizumab",)),
-    "infliximab": Alias(("anti_tnf",)),
-    "ruxolitinib": Alias(("jak_inhibitor",)),
-    "rux": Alias(("jak_inhibitor",)),
-    "jak": Alias(("jak_inhibitor",)),
-    "dasatinib": Alias(("kinase_inhibitor",)),
+    **{word: Alias((drug.name,)) for drug in DRUGS for word in drug.other_names},
     # covariates
     "bodyweight": Alias(("body_weight",)),
     "bsa": Alias(("body_surface",)),
