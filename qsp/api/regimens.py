@@ -78,7 +78,7 @@ def regimen(
         ...     before=qsp.dexamethasone("20 mg", lead="1 h"),
         ... )
     """
-    drugs = (before,) if isinstance(before, SupportiveDose) else tuple(before)
+    drugs: Any = before if isinstance(before, list | tuple) else (before,)
     for each in (*doses, *drugs):
         if not isinstance(each, Dose | SupportiveDose):
             todo = 'Write qsp.iv("1 mg", over="4 h"), for example'

@@ -8,10 +8,11 @@ results have the type that JAX gives the caller: float64 with the flag on, float
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import equinox as eqx
@@ -154,7 +155,7 @@ def trajectory(
     *,
     days: float,
     adjoint: Adjoint = "reverse",
-    method: Method | None = None,
+    method: Method | Mapping[str, Any] | None = None,
     max_steps: int = MAX_STEPS,
 ) -> Trajectory:
     """Solve one patient under one regimen, differentiably.
@@ -175,9 +176,11 @@ def trajectory(
         people: One patient: ``people.typical``, ``people.select([3])`` or ``people.at(...)``.
         days: End of the trajectory, in days since the first dose. Later doses are left out.
         adjoint: "reverse" for `jax.grad` and `jax.vjp`; "forward" for `jax.jvp` and `jax.jacfwd`,
-            which costs one pass for each number, and suits few numbers and many results.
-        method: Numerical method; by default ROCK4 with a relative tolerance of 1e-10, so that
-            derivatives agree with differences of two trajectories to 1e-5.
+            which costs one pass for each number, and suits few numbers and many results. A mode
+            takes no derivatives of the other one; second derivatives are not available.
+        method: Numerical method, such as ``{"rtol": 1e-8}``; by default ROCK4 with a relative
+            tolerance of 1e-10, so that derivatives agree with differences of two trajectories to
+            1e-5.
         max_steps: Maximum number of steps in the solve.
 
     Returns:
@@ -196,7 +199,7 @@ def trajectory(
         ...     )
         >>> jax.grad(peak)(9e-4)
     """
-    method = method or Method(rtol=RTOL)
+    method = _method(method)
     _check(method, adjoint, days)
     found = traced_inputs(regimen, people, float(days))
     problem = Problem(found.system, method, _observe, max_steps)
@@ -390,6 +393,21 @@ def _ordinals(period: str | int, labels: tuple[str, ...]) -> list[int]:
         todo = near or f"Choose from {', '.join(labels) or 'the numbers'}"
         raise ConfigError("trajectory", "period must be a dose period", repr(period), todo)
     return found
+
+
+def _method(method: Any) -> Method:
+    """The method of an argument that may be a table, as in `qsp.simulate`."""
+    if method is None or isinstance(method, Method):
+        return method or Method(rtol=RTOL)
+    known = [field.name for field in dataclasses.fields(Method)]
+    todo = 'Write method={"rtol": 1e-8}, for example'
+    if not isinstance(method, Mapping):
+        raise ConfigError("trajectory", "method must be a table", repr(method), todo)
+    for key in method:
+        if key not in known:
+            todo = suggest(str(key), known) or todo
+            raise ConfigError("trajectory", "method must have known keys", repr(key), todo)
+    return Method(**{"rtol": RTOL, **method})
 
 
 def _check(method: Method, adjoint: str, days: float) -> None:

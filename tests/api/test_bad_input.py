@@ -139,6 +139,10 @@ CASES: dict[str, Callable[[], object]] = {
     "trajectory of traced days": lambda: traced(lambda x: trajectory(days=x)),
     "trajectory in an unknown mode": lambda: trajectory(adjoint="backward"),
     "trajectory by another method": lambda: trajectory(method=Method(solver="Tsit5")),
+    "trajectory by a table with another solver": lambda: trajectory(method={"solver": "Tsit5"}),
+    "trajectory by a table with an unknown key": lambda: trajectory(method={"rtoll": 1e-8}),
+    "trajectory by the name of a solver": lambda: trajectory(method="ROCK4"),
+    "trajectory of days as text": lambda: trajectory(days="7 day"),
     "trajectory with a traced first day": lambda: traced(
         lambda x: trajectory(qsp.regimen(qsp.iv("1 mg", day=x), DOSE))
     ),
@@ -249,6 +253,7 @@ CASES: dict[str, Callable[[], object]] = {
     "value is None": lambda: PEOPLE.set("synapse.alpha", None),
     "no draw": lambda: PEOPLE.at({"xi_patient": []}),
     "draw is NaN": lambda: PEOPLE.at({"xi_patient": math.nan}),
+    "text before a dose": lambda: qsp.regimen(DOSE, before="20 mg"),
     "arms without names": lambda: simulate([ARM, ARM]),
     "text for arms": lambda: simulate("step"),
     "one visit without a list": lambda: simulate(visits=7),

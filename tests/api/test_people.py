@@ -61,7 +61,7 @@ def test_scale_keeps_the_draw_of_each_patient(nhl, drug, people):
     assert twice.parameters.equals(people.parameters)
 
 
-def test_set_keeps_the_spread_unless_told_otherwise(people):
+def test_set_keeps_the_spread_by_default(people):
     new = people.set(K_ACT, "0.48 1/hour")
     np.testing.assert_allclose(new.parameters[K_ACT], people.parameters[K_ACT] / 2, rtol=1e-12)
     assert new.parameters.equals(people.set(K_ACT, 11.52).parameters)
