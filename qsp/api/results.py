@@ -122,6 +122,9 @@ class Results:
         from qsp.results import save
 
         out = Path(folder)
+        if out.is_dir() and not force:
+            todo = "Write force=True to replace a run in it, or name another folder"
+            raise ConfigError(str(out), "the folder must not exist", "an existing folder", todo)
         run_folder.check(out, force=force)
         with run_folder.written(out, force=force) as fresh:
             save(self._tree, fresh / run_folder.RESULTS)

@@ -82,7 +82,7 @@ def test_saved_run_is_read_again(run, people, tmp_path):
     again = qsp.read(out)
     assert again.difference("step", "flat").equals(run.difference("step", "flat"))
     np.testing.assert_array_equal(again.ds.il6, run.ds.il6)
-    with pytest.raises(qsp.QSPError, match="must not exist"):
+    with pytest.raises(qsp.QSPError, match="Write force=True to replace"):
         run.save(out)
     assert run.save(out, force=True) == out
 
@@ -164,7 +164,7 @@ def test_saved_states_and_algebraic_quantities_have_units_and_axes(arms, people,
     assert set(names).isdisjoint(run.ds)
 
 
-def test_progress_of_the_caller_is_told(arms, people, run):
+def test_progress_of_the_caller_counts_the_simulations(arms, people, run):
     class Counter:
         total = done = 0
 
