@@ -69,7 +69,8 @@ class People:
             value: Text with unit, a number in the canonical unit, or a number that JAX traces, with
                 which `qsp.trajectory` computes derivatives.
             keep_spread: True for a new median, from which each patient keeps the deviation; False
-                for the same value in all patients.
+                for the same value in all patients. Both replace a mixture of the population, such
+                as that of the B cells of `nhl`, by one distribution.
 
         Raises:
             qsp.QSPError: If the path is unknown or the value has the wrong unit.

@@ -57,7 +57,8 @@ class Population:
             path: Path such as ``"t_cells.k_act"`` or ``"tumor.cells"``.
             value: Text with unit such as ``"0.48 1/hour"``, or a number in the canonical unit.
             keep_spread: True for a new median, from which each patient keeps the deviation; False
-                for the same value in all patients.
+                for the same value in all patients. Both replace a mixture of the population, such
+                as that of the B cells of `nhl`, by one distribution.
 
         Returns:
             A changed copy.

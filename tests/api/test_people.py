@@ -71,6 +71,18 @@ def test_set_keeps_the_spread_by_default(people):
     assert fixed[rest].equals(people.parameters[rest])
 
 
+def test_set_replaces_a_mixture_and_scale_keeps_it(nhl):
+    path = "targets.baseline.normal.blood"
+    people = nhl.sample(50, molecule="mosunetuzumab", seed=1)
+    values = people.parameters[path]
+    assert (values < 100.0).sum() > 25  # most patients have few B cells after earlier treatment
+    np.testing.assert_allclose(people.scale(path, 0.5).parameters[path], values / 2, rtol=1e-12)
+    median = people.typical.parameters.loc[0, path]
+    one_group = people.set(path, median).parameters[path]
+    assert 0.5 * median < one_group.median() < 2.0 * median
+    assert (one_group < 100.0).sum() < 10
+
+
 def test_changes_of_molecule_and_population_join(nhl, drug):
     people = nhl.scale(K_ACT, 0.5).sample(2, molecule=drug.set(ALPHA, "2e-3"), seed=1)
     assert set(people.changes) == {K_ACT, ALPHA}
