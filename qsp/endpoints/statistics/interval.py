@@ -88,7 +88,7 @@ def trial(
     known = np.isfinite(count) & np.isfinite(n) & (n > 0)
     seen = np.where(known, np.clip(count, 0.0, n), 0.0)
     rest = np.where(known, n - seen, 1.0)
-    below = np.cumsum(_beta_binomial(patients, seen + 0.5, rest + 0.5), axis=-1)
+    below = np.cumsum(beta_binomial(patients, seen + 0.5, rest + 0.5), axis=-1)
     # The last entry is 1 up to rounding; the comparison below must find it.
     below[..., -1] = 1.0
     tail = (1 - level) / 2
@@ -97,7 +97,7 @@ def trial(
     return np.where(known, lower, np.nan), np.where(known, upper, np.nan)
 
 
-def _beta_binomial(n: int, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def beta_binomial(n: int, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the probabilities (..., n + 1) of 0 to n events, by recursion on their ratios."""
     k = np.arange(n)
     ratio = np.log((n - k) / (k + 1)) + np.log(k + a[..., None]) - np.log(n - k - 1 + b[..., None])
