@@ -3,7 +3,8 @@
 Each function of `ENDPOINTS` declares the variables it reads, its unit and its definition
 (`endpoint.Meaning`). Rates are reported with a Monte Carlo interval and, separately, with the
 prediction interval of a trial of n patients (`statistics.interval`). The number of failed
-simulations is reported with every endpoint.
+simulations is reported with every endpoint. `differences` and `utility` compare arms in the same
+patients.
 
 To add an endpoint, decorate a function with `@endpoint` in the module of its topic and list it in
 `ENDPOINTS`.
@@ -11,7 +12,16 @@ To add an endpoint, decorate a function with `@endpoint` in the module of its to
 
 from __future__ import annotations
 
-from qsp.endpoints import crs, cytokines, decisions, exposure, response, tumor
+from qsp.endpoints import (
+    crs,
+    cytokines,
+    decisions,
+    differences,
+    exposure,
+    response,
+    tumor,
+    utility,
+)
 from qsp.endpoints.response import CRITERIA, add_best_response, best_response
 from qsp.endpoints.statistics.bands import bands, has_trajectory
 from qsp.endpoints.steps import Step, labels, steps
@@ -48,8 +58,10 @@ __all__ = [
     "bands",
     "best_response",
     "decisions",
+    "differences",
     "has_trajectory",
     "labels",
     "steps",
     "summary",
+    "utility",
 ]

@@ -209,7 +209,7 @@ def _after_first_dose(ds: xr.Dataset) -> xr.DataArray:
     return ds["tumor_volume_visit"].isel(visit=np.flatnonzero(ds["visit"].values > 0))
 
 
-def _codes(ds: xr.Dataset) -> xr.DataArray:
+def best_codes(ds: xr.Dataset) -> xr.DataArray:
     """Best response (arm, patient), NaN if not evaluable."""
     best = ds["best_response"].astype(float).fillna(-1.0)
     return best.where((best > NOT_EVALUABLE) & solved(ds))
@@ -217,7 +217,7 @@ def _codes(ds: xr.Dataset) -> xr.DataArray:
 
 def _share(ds: xr.Dataset, codes: Sequence[int], trial_size: int) -> xr.Dataset:
     def event(part: xr.Dataset) -> xr.DataArray:
-        best = _codes(part)
+        best = best_codes(part)
         return best.isin(list(codes)).astype(float).where(best.notnull())
 
     return rate(event, ds, trial_size=trial_size)
@@ -297,7 +297,7 @@ def best_responses(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
     code = xr.DataArray(np.arange(1, 5), dims="response", coords={"response": list(MEANINGS[1:])})
 
     def event(part: xr.Dataset) -> xr.DataArray:
-        best = _codes(part)
+        best = best_codes(part)
         return (code == best).astype(float).where(best.notnull())
 
     return rate(event, ds, trial_size=trial_size)
