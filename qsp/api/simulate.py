@@ -39,6 +39,8 @@ def simulate(
     progress: Progress | bool = True,
     title: str = "",
     name: str = "trial",
+    reference: str | None = None,
+    utility: Mapping[str, float] | None = None,
 ) -> Results:
     """Simulate every patient in every arm.
 
@@ -55,6 +57,8 @@ def simulate(
             it.
         title: Title of reports.
         name: Name of the run.
+        reference: Arm with which the others are compared; the first by default.
+        utility: Weights of ``[utility]`` of a config, such as ``{"grade3": -3}``.
 
     Returns:
         Results; ``.ds`` is the dataset described in `qsp.results.schema`, and
@@ -69,7 +73,17 @@ def simulate(
         >>> run = qsp.simulate({"step": step, "flat": flat}, people, days=84, visits=[42, 84])
         >>> run.difference("step", "flat")
     """
-    trial = Trial.of(arms, people, days=days, visits=visits, title=title, name=name, method=method)
+    trial = Trial.of(
+        arms,
+        people,
+        days=days,
+        visits=visits,
+        title=title,
+        name=name,
+        method=method,
+        reference=reference,
+        utility=utility,
+    )
     return simulate_trial(trial, save=save, progress=progress)
 
 

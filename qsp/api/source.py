@@ -50,6 +50,10 @@ def python_source(trial: Trial) -> str:
     chosen = config.trajectories.ids or config.trajectories.patients
     if chosen:
         options["trajectories"] = _literal(chosen)
+    if config.reference is not None:
+        options["reference"] = _literal(config.reference)
+    if utility := dump(config.utility):
+        options["utility"] = _literal(utility)
     if method := dump(config.method):
         options["method"] = _literal(method)
     return (

@@ -57,6 +57,8 @@ class Trial:
         method: Mapping[str, Any] | None = None,
         response: str | None = None,
         trajectories: int | Sequence[int] | None = None,
+        reference: str | None = None,
+        utility: Mapping[str, float] | None = None,
     ) -> Trial:
         """Return a trial; every rule of a config is checked.
 
@@ -72,6 +74,8 @@ class Trial:
             response: Response criteria, "lugano" or "recist"; by default those of the population.
             trajectories: Patients whose time courses are saved: how many, or their ids; all by
                 default, up to 2,000.
+            reference: Arm with which the others are compared; the first by default.
+            utility: Weights of ``[utility]`` of a config, such as ``{"grade3": -3}``.
 
         Raises:
             qsp.QSPError: At the first error of the arguments, before anything is simulated.
@@ -89,6 +93,8 @@ class Trial:
             key = "patients" if isinstance(trajectories, int) else "ids"
             value = trajectories if isinstance(trajectories, int) else list(trajectories)
             tables["trajectories"] = {key: value}
+        tables |= {"reference": reference} if reference is not None else {}
+        tables |= {"utility": dict(utility)} if utility else {}
         tables |= {"method": dict(method)} if method else {}
         tables |= arm_tables(regimens)
         source = Source(Path(name), toml_text(tables))

@@ -115,6 +115,12 @@ class Config(tables.Table):
     dose_table: Annotated[
         tables.DoseTable | None, Rule("be a table", 'Write [dose_table] with file = "doses.csv"')
     ] = None
+    reference: Annotated[
+        tables.Text | None, Rule("be the name of an arm", 'Write reference = "flat", for example')
+    ] = None
+    utility: Annotated[tables.Utility, Rule("be a table", "Write [utility] with its weights")] = (
+        tables.Utility()
+    )
     method: Annotated[tables.Method, Rule("be a table", "Write [method] with solver and rtol")] = (
         tables.Method()
     )

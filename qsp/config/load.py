@@ -242,6 +242,7 @@ def _checked_trial(config: Config) -> Trial:
         raise
     _check_molecule(config, trial)
     _check_periods(config, trial)
+    _check_reference(config.reference, [arm.name for arm in trial.arms])
     return trial
 
 
@@ -290,6 +291,12 @@ def _weight(config: Config) -> float:
         return load_molecule(config.molecule_file or config.molecule).molecular_weight
     except QSPError:  # a run reports it
         return _ANY_WEIGHT
+
+
+def _check_reference(reference: str | None, arms: Sequence[str]) -> None:
+    if reference is not None and reference not in arms:
+        todo = f"{suggest(reference, arms)} Arms: {', '.join(arms)}".strip()
+        raise ConfigError("reference", "the value must be an arm", repr(reference), todo)
 
 
 def _minimum_days(config: Config) -> int | None:

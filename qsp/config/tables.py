@@ -275,6 +275,21 @@ class Arm(Table):
     ] = None
 
 
+Weight = Annotated[
+    float,
+    Field(strict=True, allow_inf_nan=False),
+    Rule("be a number", "Write KEY = -0.5, for example"),
+]
+
+
+class Utility(Table):
+    """Weights of the rates by which arms are ranked; see `qsp.endpoints.utility`."""
+
+    response: Weight = 1.0
+    grade2: Weight = -0.5
+    grade3: Weight = -2.0
+
+
 class DoseTable(Table):
     """A NONMEM-style table that replaces the arms; see `qsp.trial.dose_table`."""
 

@@ -153,4 +153,6 @@ def trials(draw, molecules, populations):
         method=draw(st.sampled_from([None, {"rtol": 1e-6}, {"solver": "Kvaerno5"}])),
         response=draw(st.sampled_from([None, "recist"])),
         trajectories=chosen,
+        reference=draw(st.sampled_from([None, *arms])),
+        utility=draw(st.sampled_from([None, {"grade3": -3}, {"response": 2.0, "grade2": 0}])),
     )

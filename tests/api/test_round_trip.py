@@ -83,12 +83,16 @@ def test_trial_is_the_same_after_each_way_of_writing_it(data, generated, tmp_pat
         method=config.method.model_dump(),
         response=config.response,
         trajectories=chosen,
+        reference=config.reference,
+        utility=config.utility.model_dump(),
     )
     same(rebuilt, trial)
     by_source = run_source(trial)
     assert by_source.people == trial.people
     assert schedule(by_source) == schedule(trial)
     assert by_source.config.method == config.method
+    assert by_source.config.reference == config.reference
+    assert by_source.config.utility == config.utility
     assert by_source.config.trajectories == config.trajectories
 
 

@@ -70,6 +70,7 @@ def test_each_example_is_checked():
         tables.Rescue,
         tables.DosingRule,
         tables.DoseTable,
+        tables.Utility,
         tables.Method,
         tables.Trajectories,
     ],
