@@ -1,67 +1,39 @@
-"""Comparison of two arms, paired by patient."""
+"""Comparison of two arms, paired by patient, as `qsp.api.results.Results` returns it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import xarray as xr
-
-from qsp.endpoints.crs import grades
-from qsp.endpoints.response import COMPLETE, NOT_EVALUABLE, PARTIAL
+from qsp.endpoints import differences
+from qsp.endpoints.statistics.paired import Sampling
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+_NAMES = {
+    "value": "first",
+    "reference_value": "second",
+    "arm_only": "first_only",
+    "reference_only": "second_only",
+}
+"""Names of columns of two arms of which neither need be the reference of the run."""
 
 
-def difference(ds: xr.Dataset, first: str, second: str) -> pd.DataFrame:
-    """Return paired risk differences of CRS and response; see `qsp.api.results.Results`.
+def difference(
+    ds: xr.Dataset, first: str, second: str | None, trial_size: int | None = None
+) -> pd.DataFrame:
+    """Return paired differences of CRS, response and days; see `qsp.api.results.Results`.
 
     Args:
-        ds: Results with `crs_grade`, `outcome` and `best_response`.
+        ds: Results.
         first: Name of an arm.
-        second: Name of the arm that it is compared with.
+        second: Name of the arm that it is compared with; by default the reference of the run.
+        trial_size: Number of patients in each arm of the trial of the prediction intervals.
     """
-    import pandas as pd
-
-    worst = grades(ds).max("dose_period")
-    solved = ds["outcome"].fillna(-1) == 0
-    best = ds["best_response"].astype(float).fillna(-1.0).where(solved)
-    best = best.where(best > NOT_EVALUABLE)
-    events = {
-        "any CRS": (worst >= 1).where(worst.notnull()),
-        "CRS of grade 2 or higher": (worst >= 2).where(worst.notnull()),
-        "response": best.isin([COMPLETE, PARTIAL]).where(best.notnull()),
-    }
-    rows = {
-        name: _paired(event.sel(arm=first).values, event.sel(arm=second).values)
-        for name, event in events.items()
-    }
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index.name = f"{first} - {second}"
-    return frame
-
-
-def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float | int]:
-    """Rates, their difference and the counts of a two-by-two table.
-
-    Args:
-        first: (patient,): 1 with the event, 0 without, NaN if not evaluable.
-        second: (patient,): The same patients in the other arm.
-    """
-    known = np.isfinite(first) & np.isfinite(second)
-    a, b = first[known] == 1, second[known] == 1
-    n, only_a, only_b = int(known.sum()), int((a & ~b).sum()), int((b & ~a).sum())
-    size = n or np.nan
-    variance = (only_a + only_b - (only_a - only_b) ** 2 / size) / size**2
-    return {
-        "first": float(a.sum()) / size,
-        "second": float(b.sum()) / size,
-        "difference": (only_a - only_b) / size,
-        "standard_error": float(np.sqrt(variance)),
-        "both": int((a & b).sum()),
-        "first_only": only_a,
-        "second_only": only_b,
-        "neither": int((~a & ~b).sum()),
-        "patients": n,
-    }
+    base = second or differences.reference_of(ds)
+    sampling = Sampling(trial_size) if trial_size is not None else None
+    frame = differences.table(ds, reference=base, arms=[first], sampling=sampling)
+    indexed = frame.set_index("event").drop(columns=["arm", "reference"]).rename(columns=_NAMES)
+    indexed.index.name = f"{first} - {base}"
+    return indexed

@@ -13,7 +13,6 @@ import xarray as xr
 
 from qsp.api.compare import difference
 from qsp.endpoints.steps import by_label
-from qsp.errors import ConfigError, suggest
 from qsp.run import folder as run_folder
 from qsp.run.runs import write_report
 
@@ -84,30 +83,39 @@ class Results:
         """Number of simulated patients, over all arms, that failed or are not plausible."""
         return int((self._ds["outcome"].fillna(-1) != 0).sum())
 
-    def difference(self, first: str, second: str) -> pd.DataFrame:
-        """Return risk differences of two arms, paired by patient.
+    def difference(
+        self, first: str, second: str | None = None, *, trial_size: int | None = None
+    ) -> pd.DataFrame:
+        """Return differences of two arms, paired by patient: first minus second.
 
-        Every patient is simulated in both arms. The difference is the rate in the first arm minus
-        that in the second, over the patients with a value in both.
+        Every patient is simulated in both arms. A pair without a value in one of them is dropped
+        and counted. All intervals are 95 % intervals of Monte Carlo error or of a trial, with the
+        parameters fixed.
 
         Args:
             first: Name of an arm.
-            second: Name of the arm that it is compared with.
+            second: Name of the arm that it is compared with; by default the reference of the
+                config, or the first arm.
+            trial_size: Number of patients in each arm of the trial of the prediction intervals; by
+                default that of the published trial, or 100.
 
         Returns:
-            One row per event (any CRS, CRS of grade 2 or higher, response) with the columns
-            `first` and `second` (rates), `difference`, `standard_error` (Monte Carlo error of the
-            difference), `both`, `first_only`, `second_only` and `neither` (numbers of patients).
+            One row per event (any CRS, CRS of grade 2 or higher, of grade 3 or higher, each also by
+            dose period; response; tocilizumab used, where an arm may have it) and per mean (days in
+            CRS, time to full dose). The columns `first` and `second` are rates [1] or means [day];
+            `difference` has `standard_error` and the bounds `lower` and `upper`; `ratio` has
+            bootstrap bounds; `number_needed` is the number needed to treat; `trial_lower` and
+            `trial_upper` are prediction bounds of the difference in a trial of `trial_size`
+            patients in each arm; `both`, `first_only`, `second_only` and `neither` count patients,
+            `failed` and `unassessed` dropped pairs.
 
         Raises:
             qsp.QSPError: If an arm is unknown.
+
+        Example:
+            >>> run.difference("step", "flat")[["difference", "lower", "upper", "number_needed"]]
         """
-        for name in (first, second):
-            if name not in self.arms:
-                todo = f"{suggest(name, self.arms)} Arms: {', '.join(self.arms)}".strip()
-                rule = "the name must be an arm of the run"
-                raise ConfigError("difference", rule, repr(name), todo)
-        return difference(self._ds, first, second)
+        return difference(self._ds, first, second, trial_size)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Write results.nc, report.html and summary.csv to a folder that appears whole.

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import qsp
-from qsp.api.compare import _paired
 from qsp.api.simulate import prepare as prepared_of
 from qsp.run import Request, prepare
 from qsp.run import run as run_config
@@ -48,26 +47,47 @@ def test_tables_over_time_and_of_steps_take_results(run):
 
 def test_difference_is_paired_and_counts_patients(run):
     table = run.difference("step", "flat")
-    assert list(table.index) == ["any CRS", "CRS of grade 2 or higher", "response"]
-    rates = qsp.endpoints.crs.incidence(run, by="any", at_least=(1, 2)).value
-    for row, grade in zip(table.index[:2], (1, 2), strict=True):
+    names = ["any CRS", "CRS of grade 2 or higher", "CRS of grade 3 or higher", "response"]
+    of_dose = [f"{name}, FD1" for name in names[:3]]  # the only period of both arms
+    assert list(table.index) == [*names, "days in CRS", "time to full dose", *of_dose]
+    assert table.index.name == "step - flat"
+    rates = qsp.endpoints.crs.incidence(run, by="any", at_least=(1, 2, 3)).value
+    for row, grade in zip(names[:3], (1, 2, 3), strict=True):
         for column, arm in (("first", "step"), ("second", "flat")):
             assert table.loc[row, column] == pytest.approx(float(rates.sel(grade=grade, arm=arm)))
-    counts = table[["both", "first_only", "second_only", "neither"]]
-    np.testing.assert_array_equal(counts.sum(axis=1), table["patients"])
+    counts = table.loc[names, ["both", "first_only", "second_only", "neither"]]
+    np.testing.assert_array_equal(counts.sum(axis=1), table.loc[names, "patients"])
     np.testing.assert_allclose(table["difference"], table["first"] - table["second"], atol=1e-15)
     assert (run.difference("flat", "step")["difference"] == -table["difference"]).all()
-    assert table["difference"].abs().max() > 0
+    assert table.loc[names, "difference"].abs().max() > 0
+    assert table.loc["time to full dose", "first"] == pytest.approx(14.0)
 
 
-def test_standard_error_is_that_of_a_mean_of_paired_differences():
-    first = np.array([1, 1, 0, 0, 1, np.nan, 1.0])
-    second = np.array([1, 0, 1, 0, 0, 1.0, 0])
-    pairs = (first - second)[np.isfinite(first)]
-    found = _paired(first, second)
+def test_reference_is_the_first_arm_unless_the_trial_names_another(arms, people, run):
+    assert run.difference("flat").equals(run.difference("flat", "step"))
+    trial = qsp.Trial.of(arms, people, days=28, reference="flat", utility={"grade3": -3})
+    assert trial.config.reference == "flat"
+    assert trial.config.utility.grade3 == -3
+    with pytest.raises(qsp.QSPError, match="reference must be an arm"):
+        qsp.Trial.of(arms, people, days=28, reference="slow")
+    with pytest.raises(qsp.QSPError, match="must be an arm of the run"):
+        run.difference("stpe")
+
+
+def test_trial_of_more_patients_has_a_narrower_prediction(run):
+    small, large = (run.difference("step", "flat", trial_size=n) for n in (20, 2000))
+    assert set(large["trial_size"]) == {2000}
+    width = (large["trial_upper"] - large["trial_lower"]).loc["any CRS"]
+    assert width < (small["trial_upper"] - small["trial_lower"]).loc["any CRS"]
+    assert set(run.difference("step", "flat")["trial_size"]) == {218}
+
+
+def test_standard_error_is_that_of_a_mean_of_paired_differences(run):
+    worst = run.ds["crs_grade"].max("dose_period")
+    pairs = ((worst.sel(arm="step") >= 1).astype(int) - (worst.sel(arm="flat") >= 1)).values
+    found = run.difference("step", "flat").loc["any CRS"]
     assert found["difference"] == pytest.approx(pairs.mean())
     assert found["standard_error"] == pytest.approx(pairs.std() / np.sqrt(len(pairs)))
-    assert found["patients"] == 6
 
 
 def test_saved_run_is_read_again(run, people, tmp_path):
