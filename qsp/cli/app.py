@@ -17,6 +17,7 @@ from rich.console import Console
 
 from qsp import process
 from qsp.cli import cluster as cluster_cli
+from qsp.cli import diff as diff_cli
 from qsp.cli import options as opt
 from qsp.cli.messages import errors, fail, warnings_as_lines, write_plainly
 from qsp.errors import ConfigError, QSPError
@@ -29,6 +30,7 @@ app = typer.Typer(
     help="In-silico trials of T-cell engagers. For research, not for clinical decisions.",
 )
 app.add_typer(cluster_cli.app)
+app.add_typer(diff_cli.app)
 console = Console(highlight=False)
 
 

@@ -12,6 +12,7 @@ from qsp.cli.text_table import print_table
 from qsp.endpoints.response import surrogate_of
 from qsp.plots.names import one_patient
 from qsp.report import Table, crs_table, response_table
+from qsp.report import differences as compared
 from qsp.report import one_patient as single
 
 _REPORT_ONLY = ("n", "failed", "not evaluable")
@@ -29,6 +30,9 @@ def print_results(results: xr.DataTree, console: Console) -> None:
         crs, response = crs_table(ds), response_table(ds)
     for table in (*crs.split(), response):
         _print_narrow(table, console)
+    if not only_patient:
+        for sentence in compared.sentences(ds):
+            console.print(sentence, markup=False, soft_wrap=False)
     if surrogate := surrogate_of(ds):
         console.print(f"Note: {surrogate}", markup=False)
     if "backend" in ds.attrs:
@@ -50,6 +54,28 @@ def _print_narrow(table: Table, console: Console) -> None:
     ]
     title = f"{table.title}  (95 % Monte Carlo intervals)" if rates else table.title
     print_table(title, headers, rows, console)
+
+
+def print_differences(frame: Any, preferences: Any, console: Console) -> None:
+    """Print the differences of two runs: a table per pair of arms, utilities, and the notes."""
+    if not len(frame):
+        console.print("The arms have no outcome in common.")
+        return
+    table = compared.difference_table(frame)
+    console.print(table.title, markup=False, style="bold")
+    for part in table.split():
+        _print_all(part, console)
+    console.print(table.note, markup=False)
+    if len(preferences):
+        utilities = compared.preference_table(preferences)
+        _print_all(utilities, console)
+        console.print(utilities.note, markup=False)
+
+
+def _print_all(table: Table, console: Console) -> None:
+    headers = [f"{c.title} ({c.group})" if c.group else c.title for c in table.columns]
+    rows = [row for group in table.groups for row in group.rows]
+    print_table(table.title, headers, rows, console)
 
 
 def print_molecules(console: Console) -> None:

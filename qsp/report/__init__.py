@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qsp.report.cells import Column, Group, Table
+from qsp.report.differences import difference_table, preference_table
 from qsp.report.export import export_csv, write_summary
 from qsp.report.facts import Supplement
 from qsp.report.page import render, write
@@ -24,10 +25,12 @@ __all__ = [
     "Table",
     "crs_table",
     "cytokine_table",
+    "difference_table",
     "export_csv",
     "exposure_table",
     "headline_table",
     "link_table",
+    "preference_table",
     "ratio_table",
     "render",
     "response_table",

@@ -27,6 +27,7 @@ from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import steps, with_steps
 from qsp.plots.doses import prescribed, supportive
 from qsp.plots.names import arm_titles, one_patient
+from qsp.report import differences as compared
 from qsp.report import facts, tables
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
@@ -161,7 +162,7 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
         return shared | _single_patient_tables(ds)
     decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}
     decided |= {"dose_decisions": dose_decision_table(ds)} if has_doses(ds) else {}
-    return shared | _population_tables(ds, trial_size) | decided
+    return shared | _population_tables(ds, trial_size) | decided | compared.tables(ds)
 
 
 def _single_patient_tables(ds: xr.Dataset) -> dict[str, Table]:
