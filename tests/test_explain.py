@@ -148,7 +148,7 @@ def test_equations_of_a_state_are_not_those_of_the_parameters_of_its_group():
 
 
 def test_mechanism_shows_its_equations():
-    assert "  Eq. L3: dz_1/dt = k_transit D - k_transit z_1" in explained("release")
+    assert "  Eq. L3: dz_1/dt = k_transit z_in - k_transit z_1" in explained("release")
 
 
 def test_quantity_shows_the_equations_that_define_it():

@@ -74,7 +74,7 @@ def supportive_bolus(x: Supportive, amount: Mapping[str, Scalar]) -> Supportive:
 
     Equations:
         Eq. P22: $$x_{entry,after} = x_{entry} + A_{dose}$$
-        $x_{entry}$ [mg]: amount in the compartment that a dose enters.
+        $x_{entry}$ [mg]: amount in the compartment that a dose enters; see the table of drugs.
         $x_{entry,after}$ [mg]: amount after the dose.
         $A_{dose}$ [mg]: dose.
 

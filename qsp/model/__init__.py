@@ -192,6 +192,9 @@ def rates(
 ) -> State:
     r"""Derivative of the state.
 
+    The derivatives in Eq. M2 and M3 are those of Eq. T13 to T15 and G8 with all of their terms,
+    traffic included.
+
     Equations:
         Eq. M2: $$G_{CD3,k} = \frac{\nu \, n_{CD3}}{V_{k}} \left(\frac{dR_{k}}{dt} +
             \frac{dA_{k}}{dt} + \frac{dX_{k}}{dt} + J_{d,A,k} + J_{d,X,k}\right)$$

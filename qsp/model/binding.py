@@ -54,14 +54,14 @@ class BindingParameters(eqx.Module):
     )
     density_per_concentration: Scalar = quantity(
         "molecule*L/um^2/nmol",
-        "Surface density equal to 1 nmol/L in the contact gap: Avogadro constant * 15 nm",
+        "Surface density equal to 1 nmol/L in the contact gap of 15 nm: 9.03e-3 exactly (rounded)",
         symbol=r"\sigma",
     )
     k_int_CD3: Scalar = quantity("1/day", "Internalization rate of drug bound to CD3")
     k_int_target: Scalar = quantity("1/day", "Internalization rate of drug bound to the target")
     amount_per_copy: Scalar = quantity(
         "nmol*cell/Mcell/molecule",
-        "Amount of a receptor with one copy per cell on a million cells: 1e6 / Avogadro constant",
+        "Amount of a receptor with one copy per cell on a million cells: 1/6.022e8 = 1.6606e-9",
         symbol=r"\nu",
     )
 
@@ -101,7 +101,9 @@ class Bulk(eqx.Module):
 def receptors(
     t_cells: PerTissue, targets: PerKindTissue, p: BindingParameters, tissues: TissueParameters
 ) -> Receptors:
-    r"""Receptor concentrations from cell numbers, R = n*N / (N_A*V), with N_A Avogadro's constant.
+    r"""Receptor concentrations from cell numbers, R = n*N / (N_A*V).
+
+    N_A is Avogadro's constant, 6.022e14 molecule/nmol, so that nu = 1e6 cell/Mcell / N_A.
 
     Equations:
         Eq. B1: $$R_{CD3,k} = \frac{\nu \, n_{CD3} T_{k}}{V_{k}}$$
@@ -127,7 +129,8 @@ def receptors(
 def gap_receptors(p: BindingParameters) -> Receptors:
     r"""Receptor concentrations in the 15 nm contact gap, R = n / (area*N_A*15 nm) [nmol/L].
 
-    They depend on surface densities alone, not on the number of cells in the tissue.
+    They depend on surface densities alone, not on the number of cells in the tissue. N_A * 15 nm is
+    the constant sigma, 9.03e-3 molecule/um^2 per nmol/L.
 
     Equations:
         Eq. B3: $$r_{CD3} = \frac{n_{CD3}}{a_{T} \sigma}$$

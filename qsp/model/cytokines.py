@@ -86,7 +86,8 @@ def cytokine_rates(
     measured IL-6.
 
     Assumed: IL-6 on an antibody is lost only as the complex; a share of the IL-6 of myeloid cells
-    depends on IL-1 (`interleukin1`).
+    depends on IL-1 (`interleukin1`); steroids do not inhibit the production of IL-10 by active
+    myeloid cells (no eta in Eq. C9).
 
     Equations:
         Eq. C1: $$\frac{dc_{i}}{dt} = P_{i} - L_{i}$$

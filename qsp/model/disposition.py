@@ -135,14 +135,16 @@ class Turnover(eqx.Module):
 def clearance(time: Scalar, p: DispositionParameters) -> Scalar:
     r"""Clearance that changes exponentially with time since the first dose [Bender2024].
 
+    The time is negative before the first dose of the molecule and is not clipped.
+
     Equations:
         Eq. D1: $$CL = CL_{ss} + (CL_{base} - CL_{ss}) \exp\left(-\frac{\ln 2 \cdot
             t}{t_{CL}}\right)$$
         $CL$ [L/day]: clearance.
-        $t$ [day]: time since the first dose.
+        $t$ [day]: time since the first dose of the molecule.
 
     Args:
-        time: Time since the first dose, t [day].
+        time: Time since the first dose of the molecule, t [day].
         p: Pharmacokinetics.
 
     Returns:
@@ -165,12 +167,14 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
 ) -> Drug:
     r"""Mass balance of the drug in depot, lymph, plasma, peripheral compartment and tissues.
 
+    G and H follow from the full rates of the cells, Eq. T13 to T15 and G8, traffic included.
+
     Equations:
         Eq. D2: $$\frac{dA_{sc}}{dt} = F_{sc} r_{sc} - k_{a} A_{sc}$$
         Eq. D3: $$\frac{dL_1}{dt} = k_{a} A_{sc} - k_{lymph} L_1$$
         Eq. D4: $$\frac{dL_2}{dt} = k_{lymph} L_1 - k_{lymph} L_2$$
         Eq. D5: $$\frac{dC_{k}}{dt} = \frac{J_{k} - I_{k} - U_{k} + (1 - \lambda_{death})
-            D_{k}}{\Phi_{k}}$$
+            J_{death,k}}{\Phi_{k}}$$
         Eq. D6: $$J_{k} = k_{exchange,k} (K_{p,k} C_{blood} - C_{k}) V_{k} \quad (k \ne blood)$$
         Eq. D7: $$J_{blood} = r_{iv} + k_{lymph} L_2 - CL \, C_{blood} - Q (C_{blood} - C_2) -
             \sum_{k \ne blood} J_{k}$$
@@ -178,7 +182,7 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
             \theta_{target,j,k} R_{target,j,k}\right)$$
         Eq. D9: $$U_{k} = V_{k} \left(\theta_{CD3,k} G_{CD3,k} + \sum_{j} \theta_{target,j,k}
             G_{target,j,k} + B_{c,k} c_{s,k} \frac{ds_{k}}{dt} + B_{O,k} \frac{dO}{dt}\right)$$
-        Eq. D10: $$D_{k} = V_{k} \left(\theta_{CD3,k} H_{CD3,k} + \sum_{j} \theta_{target,j,k}
+        Eq. D10: $$J_{death,k} = V_{k} \left(\theta_{CD3,k} H_{CD3,k} + \sum_{j} \theta_{target,j,k}
             H_{target,j,k}\right)$$
         Eq. D11: $$\Phi_{k} = W_{k} + V_{k} B_{c,k} c_{C,k}, \quad W_{k} = V_{k} \quad
             (k \ne blood), \quad W_{blood} = V_1$$
@@ -187,12 +191,12 @@ def drug_rates(  # noqa: PLR0913 - every term of the balance by name
         Eq. D14: $$\frac{dO}{dt} = \frac{\mu_{O} r_{O}}{V_{competitor}} - k_{competitor} O$$
         Eq. D15: $$\frac{dE_{CL}}{dt} = CL \, C_{blood}$$
         Eq. D16: $$\frac{dE_{int}}{dt} = \sum_{k} I_{k}$$
-        Eq. D17: $$\frac{dE_{death}}{dt} = \lambda_{death} \sum_{k} D_{k}$$
+        Eq. D17: $$\frac{dE_{death}}{dt} = \lambda_{death} \sum_{k} J_{death,k}$$
         $CL$ [L/day]: clearance, Eq. D1.
         $J$ [nmol/day]: net inflow of drug into a tissue.
         $I$ [nmol/day]: internalization with receptors.
         $U$ [nmol/day]: uptake by receptors gained, and by a change of soluble target or competitor.
-        $D$ [nmol/day]: drug on receptors of dying cells.
+        $J_{death}$ [nmol/day]: drug on receptors of dying cells.
         $W$ [L]: volume of the soluble drug.
         $\Phi$ [L]: derivative of the total amount of drug in a tissue by the soluble concentration.
         $G_{CD3}$ [nmol/L/day]: CD3 gained, Eq. M2.

@@ -60,7 +60,8 @@ def killing_per_contact(bridges: PerKindTissue, s: SynapseParameters) -> PerKind
     Equations:
         Eq. E1: $$h_{kill,j,k} = \frac{\beta_{j,k}}{\beta_{50,kill} + \beta_{j,k}}$$
         $h_{kill}$ [1]: killing per contact.
-        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6, or the state of Eq. S8.
+        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6 (equilibrium and kinetic
+        form), or the state of Eq. S8 (relaxed form).
 
     Args:
         bridges: Bridges per synapse, beta [molecule/synapse]; (kind, tissue).
@@ -79,8 +80,8 @@ def contact(
     r"""Fraction of T cells in contact with each kind of target, and the effects of contacts.
 
     Equations:
-        Eq. E2: $$q_{j,k} = \frac{N_{j,k}}{\sum_{j} N_{j,k} + k_{T,k} T_{k}}, \quad p_{k} = \sum_{j}
-            q_{j,k}$$
+        Eq. E2: $$q_{j,k} = \frac{N_{j,k}}{\sum_{j} N_{j,k} + k_{T,k} T_{reach,k}}, \quad p_{k} =
+            \sum_{j} q_{j,k}$$
         Eq. E3: $$h_{act,j,k} = \frac{\beta_{j,k}^{n_{act}}}{\beta_{50,act}^{n_{act}} +
             \beta_{j,k}^{n_{act}}}$$
         Eq. E4: $$p_{act,k} = \sum_{j} q_{j,k} h_{act,j,k}$$
@@ -88,15 +89,16 @@ def contact(
         Eq. E6: $$h_{k} = \frac{p_{act,k}}{p_{k}}$$
         $q$ [1]: fraction of T cells in contact with a kind of target cell.
         $N$ [Mcell]: target cells, `targets.viable`.
-        $T$ [Mcell]: T cells within reach of targets, Eq. T1.
-        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6, or the state of Eq. S8.
+        $T_{reach}$ [Mcell]: T cells within reach of targets, Eq. T1.
+        $\beta$ [molecule/synapse]: bridges per synapse, Eq. S6 (equilibrium and kinetic
+        form), or the state of Eq. S8 (relaxed form).
         $h_{act}$ [1]: activation per contact.
         $h_{kill}$ [1]: killing per contact, Eq. E1.
 
     Args:
         bridges: Bridges per synapse [molecule/synapse]; (kind, tissue).
         targets: Target cells, N [Mcell]; (kind, tissue).
-        t_cells: T cells of all states within reach of targets, T [Mcell]; (tissue,).
+        t_cells: T cells of all states within reach of targets [Mcell]; (tissue,).
         p: Contact parameters.
         s: Synapse parameters.
     """

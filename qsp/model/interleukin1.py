@@ -48,12 +48,14 @@ def il1(myeloid: Scalar, p: Interleukin1Parameters) -> Scalar:
     r"""IL-1 in blood at quasi-steady state: baseline + p_IL1 * myeloid / k_IL1.
 
     Equations:
-        Eq. I1: $$IL1 = IL1_0 + \frac{p_{IL1} M_{eff}}{k_{IL1}}$$
+        Eq. I1: $$IL1 = IL1_0 + \frac{p_{IL1} M_{eff}}{k_{IL1}}, \quad M_{eff} = M_{a} \eta$$
         $IL1$ [pg/mL]: IL-1 in blood.
-        $M_{eff}$ [1]: active fraction of myeloid cells times their activity under a steroid.
+        $M_{eff}$ [1]: activity of all myeloid cells.
+        $M_{a}$ [1]: active fraction of myeloid cells, `cytokines.myeloid`.
+        $\eta$ [1]: activity of myeloid cells under a steroid, Eq. C13.
 
     Args:
-        myeloid: Active fraction of myeloid cells times their activity under a steroid [1].
+        myeloid: Activity of all myeloid cells, M_eff [1].
         p: Parameters.
 
     Returns:

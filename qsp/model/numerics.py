@@ -1,9 +1,10 @@
 """Numerical guards for expressions that are singular at zero or overflow.
 
-All guards of the model are here; the equations use them where a zero or a slightly negative state
-can occur. A guard is smooth where a gradient must pass it (`capped` and `bounded` have a kink, with
-a finite gradient on both sides), and away from the guarded point its value differs from the bare
-expression by less than the tolerance of any run. States are not transformed.
+All guards of the model are here; each names the equations that use it, where a zero or a slightly
+negative state can occur. Other equations have none. A guard is smooth where a gradient must
+pass it (`capped` and `bounded` have a kink, with a finite gradient on both sides), and away from
+the guarded point its value differs from the bare expression by less than the tolerance of any run.
+States are not transformed.
 """
 
 import jax
@@ -22,6 +23,8 @@ SMALLEST = 1e-300
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     r"""a / (b + tiny), so that zero over zero is zero in tissues without cells.
 
+    Used in Eq. E6, E8, R2, T10.
+
     Equations:
         Eq. X2: $$f(x, y) = \frac{x}{y + 10^{-12}}$$
         $x$ [any]: numerator.
@@ -33,6 +36,8 @@ def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
 
 def reciprocal(denominator: jax.Array) -> jax.Array:
     r"""1 / (b + tiny), for several numerators over one denominator; see `ratio`.
+
+    Used in Eq. E2.
 
     Equations:
         Eq. X3: $$f(y) = \frac{1}{y + 10^{-12}}$$
@@ -46,6 +51,8 @@ def positive_concentration(free: jax.Array) -> jax.Array:
     r"""max(c, 0) + 1e-12 nmol/L, because the closed form of the trimers divides by the drug.
 
     The concentration is zero before the first dose, and a solver may try a slightly negative state.
+
+    Used in Eq. S2, S3, S4, S5. The concentration in Eq. S9 and S11 to S16 has no guard.
 
     Equations:
         Eq. X4: $$f(x) = \max(x, 0) + 10^{-12}$$
@@ -61,6 +68,8 @@ def geometric_mean(x: jax.Array, y: jax.Array) -> jax.Array:
     Free target is zero on a cell without target. The bare root has an infinite derivative at zero,
     which would turn the derivatives of the rates into NaN.
 
+    Used in the iteration of Eq. S2, S3, S4, S5 for two target arms.
+
     Equations:
         Eq. X5: $$f(x, y) = \sqrt{x y + 10^{-300}}$$
         $x$ [any]: first number.
@@ -75,6 +84,8 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
 
     A solver may try a slightly negative state. The power is computed from logarithms because `pow`
     costs as much as a hundred multiplications.
+
+    Used in Eq. E3.
 
     Equations:
         Eq. X6: $$f(x) = \frac{\max(x, 0)^{n}}{y^{n} + \max(x, 0)^{n}}$$
@@ -92,12 +103,15 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
 
     A threshold at zero, smooth over a width of `scale`; max(x, 0) in the limit of zero width.
 
+    Used in Eq. T4, T5.
+
     Equations:
-        Eq. X7: $$f(x) = s \ln\left(1 + \exp\left(\frac{x}{s}\right)\right) - s \ln\left(1 +
-            \exp\left(\frac{y}{s}\right)\right)$$
+        Eq. X7: $$f(x) = w \ln\left(1 + \exp\left(\frac{x}{w}\right)\right) - w \ln\left(1 +
+            \exp\left(\frac{\min(y, 0)}{w}\right)\right), \quad w = s + 10^{-12}$$
         $x$ [any]: variable.
         $y$ [any]: lower limit, at most 0.
-        $s$ [any]: width.
+        $s$ [any]: width, in Eq. T5 the threshold width times the number of cells.
+        $w$ [any]: width above zero.
         $f$ [any]: guarded value.
     """
     s = scale + TINY
@@ -108,6 +122,8 @@ def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:
 
 def positive_part(x: jax.Array) -> jax.Array:
     r"""max(0, x) of a fraction, smooth within about 0.01 of zero: (x + sqrt(x^2 + 1e-4)) / 2.
+
+    Used in Eq. T9, which shows it.
 
     Equations:
         Eq. X8: $$f(x) = \frac{x + \sqrt{x^2 + 10^{-4}}}{2}$$
@@ -120,6 +136,8 @@ def positive_part(x: jax.Array) -> jax.Array:
 def capped(x: PerTissue, limit: PerTissue) -> PerTissue:
     r"""min(x, limit), so that no more T cells are recruited than are resting.
 
+    Used in Eq. T3, which shows it.
+
     Equations:
         Eq. X9: $$f(x) = \min(x, y)$$
         $x$ [any]: variable.
@@ -131,6 +149,8 @@ def capped(x: PerTissue, limit: PerTissue) -> PerTissue:
 
 def bounded(x: jax.Array, low: Scalar, high: Scalar) -> jax.Array:
     r"""Clip x to [low, high], for the relaxation rate of slowly dissociating arms.
+
+    Used in Eq. S9, which shows it.
 
     Equations:
         Eq. X10: $$f(x) = \min(\max(x, x_{min}), x_{max})$$

@@ -79,17 +79,17 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 def release_rates(
     x: Release, secreting: PerTissue, il10_rise: Scalar, effects: Effects, p: ReleaseParameters
 ) -> Release:
-    r"""Release drive D, its two transit compartments, and the release memory.
+    r"""Release drive, its two transit compartments, and the release memory.
 
-    The memory accumulates D itself, not the delayed drive.
+    The memory accumulates the drive itself, not the delayed one.
 
     Equations:
-        Eq. L2: $$D = \frac{(1 - \sigma_{release} e_{steroid}) (1 - e_{kinase}) \sum_{k}
+        Eq. L2: $$z_{in} = \frac{(1 - \sigma_{release} e_{steroid}) (1 - e_{kinase}) \sum_{k}
             S_{k}}{\left(1 + (CA / CA_{50})^2\right) \left(1 + \Delta_{IL10} / IL10_{50}\right)}$$
-        Eq. L3: $$\frac{dz_1}{dt} = k_{transit} D - k_{transit} z_1$$
+        Eq. L3: $$\frac{dz_1}{dt} = k_{transit} z_{in} - k_{transit} z_1$$
         Eq. L4: $$\frac{dz_2}{dt} = k_{transit} z_1 - k_{transit} z_2$$
-        Eq. L5: $$\frac{dCA}{dt} = D - k_{CA} CA$$
-        $D$ [Mcell]: release drive.
+        Eq. L5: $$\frac{dCA}{dt} = z_{in} - k_{CA} CA$$
+        $z_{in}$ [Mcell]: release drive.
         $S$ [Mcell]: weighted secreting T cells, Eq. L1.
         $\Delta_{IL10}$ [pg/mL]: IL-10 above baseline.
 

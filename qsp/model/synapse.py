@@ -10,7 +10,7 @@ number of cells in the tissue::
 Three forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed form (default);
 `Relaxed`, which approaches the closed form at one rate per synapse, for slowly dissociating arms;
 and `Kinetic`, the full scheme, the reference for the other two. A molecule with two target arms
-(2:1) uses the first two with `refinements` > 0.
+(2:1) uses the first two with `refinements` > 0; the kinetic form is refused for it.
 
 Differs from [Hosseini2020]: a Hill term in the drug concentration is replaced by the number of
 bridges, so that affinities and copies per cell act on potency. Differs from [Betts2019]: trimers
@@ -87,8 +87,13 @@ def trimers(
     r"""Concentration of trimers in the contact gap at equilibrium.
 
     One arm or two arms of a drug bind targets, and free CD3 binds either form. For n = 1, v, a and
-    m do not depend on the free target t and the quadratic is exact. For n = 2, t is found by a
-    fixed number of iterations; a drug bound by two arms occupies two targets.
+    m do not depend on the free target t and the quadratic is exact. For n = 2 a drug bound by two
+    arms occupies two targets, and t is found by a fixed number of iterations, 6 in a simulation.
+    They start at ``t = 2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))``, where b is
+    ``1 + n c/K_T``, the free target without T cells, and at t', which Eq. S5 gives for this t. An
+    iteration puts ``sqrt(t t')`` into Eq. S2 to S5 for the next t', then replaces t by
+    ``sqrt(t t')``; the trimers are those of the last iteration. For the typical patient treated
+    with glofitamab they are within 5.8e-4 of the exact value.
 
     Equations:
         Eq. S2: $$X_{tri,j,k} = \frac{2 r_{CD3} r_{target,j,k}}{s + \sqrt{s^2 - 4 m r_{CD3}
@@ -161,7 +166,7 @@ def per_synapse(
     Equations:
         Eq. S6: $$\beta_{j,k} = \sigma \, a_{syn} X_{tri,j,k}$$
         $\beta$ [molecule/synapse]: bridges per synapse.
-        $X_{tri}$ [nmol/L]: trimers in the gap, Eq. S2.
+        $X_{tri}$ [nmol/L]: trimers in the gap, Eq. S2; in the kinetic form the state of Eq. S13.
     """
     return concentration * p.density_per_concentration * s.area
 

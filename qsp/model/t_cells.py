@@ -153,13 +153,13 @@ class Threshold(AbstractRecruitment):
         r"""Return the flux of recruitment; see `AbstractRecruitment`.
 
         Equations:
-            Eq. T3: $$J_{act,k} = a_{k} p_{k} \min(y_{k}, R_{reach,k})$$
-            Eq. T4: $$y_{k} = f(h_{k} T_{reach,k} - A_{k} - X_{k}) - f(-A_{k} - X_{k})$$
+            Eq. T3: $$J_{act,k} = a_{k} p_{k} \min(y_{rec,k}, R_{reach,k})$$
+            Eq. T4: $$y_{rec,k} = f(h_{k} T_{reach,k} - A_{k} - X_{k}) - f(-A_{k} - X_{k})$$
             Eq. T5: $$f(x) = \omega T_{reach,k} \ln\left(1 + \exp\left(\frac{x}{\omega
                 T_{reach,k}}\right)\right)$$
             $J_{act}$ [Mcell/day]: recruitment.
             $a$ [1/day]: activation rate at full stimulation, Eq. T6.
-            $y$ [Mcell]: responsive cells that are not yet recruited.
+            $y_{rec}$ [Mcell]: responsive cells that are not yet recruited.
             $R_{reach}$ [Mcell]: resting T cells within reach, Eq. T1.
             $T_{reach}$ [Mcell]: all T cells within reach, Eq. T1.
             $f$ [Mcell]: smooth threshold at zero.
@@ -215,14 +215,14 @@ def t_cell_fluxes(
         Eq. T6: $$a_{k} = k_{act} f_{act,k} (1 - \sigma_{act} e_{steroid})$$
         Eq. T7: $$J_{re,k} = f_{re} a_{k} p_{act,k} X_{k}$$
         Eq. T8: $$J_{AX,k} = k_{AX} A_{k}, \quad J_{XR,k} = k_{XR} X_{k}$$
-        Eq. T9: $$J_{div,k} = (g_{A} A_{k} p_{act,k} + g_{X} X_{k} p_{kill,k}) \cdot \frac{y_{k} +
-            \sqrt{y_{k}^2 + 10^{-4}}}{2}$$
-        Eq. T10: $$y_{k} = 1 - \frac{R_{k} + A_{k} + X_{k}}{\ell_{k} T_{0,k}}$$
+        Eq. T9: $$J_{div,k} = (g_{A} A_{k} p_{act,k} + g_{X} X_{k} p_{kill,k}) \cdot
+            \frac{y_{div,k} + \sqrt{y_{div,k}^2 + 10^{-4}}}{2}$$
+        Eq. T10: $$y_{div,k} = 1 - \frac{R_{k} + A_{k} + X_{k}}{\ell_{k} T_{0,k}}$$
         Eq. T11: $$J_{home,k} = k_{home,k} \left(\sum_{l} T_{0,l} - \sum_{l} (R_{l} + A_{l} +
             X_{l})\right)$$
         Eq. T12: $$J_{d,A,k} = d_{A} A_{k}, \quad J_{d,X,k} = d_{X} X_{k}$$
         $a$ [1/day]: activation rate at full stimulation.
-        $y$ [1]: distance from the limit of expansion.
+        $y_{div}$ [1]: distance from the limit of expansion.
 
     Args:
         x: T cells.

@@ -8,7 +8,9 @@
 
 A quantity that differs between tissues is an array with a tissue axis. A process that is absent in
 a tissue has a rate of zero there, so that all tissues follow the same equations. Quantities of
-target cells have an axis of kinds before the tissue axis.
+target cells have an axis of kinds before the tissue axis. The order of tissues is blood, lymphoid,
+tumor, skin; that of kinds is normal, malignant, antigen_low (the malignant and the antigen-low
+cells are the two clones of the tumor).
 
 Assumed: each tissue is well mixed, and tissues exchange cells and drug with blood only.
 

@@ -64,6 +64,9 @@ def net_arrival(
 ) -> TCells:
     r"""Net arrival of T cells in each tissue; the sum over blood and tissues is zero.
 
+    k_exit is 0 in Eq. R1 and R2 for a tissue without T cells before treatment (T_0 = 0), so that
+    both rates are 0 there.
+
     Equations:
         Eq. R1: $$k_{out,k} = k_{exit,k} (1 + m M) \left(1 + \frac{\gamma_{k} (c_{CXCL10} -
             c_{0,CXCL10})}{EC50_{CXCL10} + c_{CXCL10}}\right)$$
@@ -72,7 +75,7 @@ def net_arrival(
             \quad y \in \{R, A, X\}$$
         Eq. R4: $$N_{y,blood} = -\sum_{k \ne blood} N_{y,k}$$
         Eq. R5: $$v_{R} = 1, \quad v_{A} = v_{X} = \mu$$
-        $k_{out}$ [1/day]: rate of exit from blood; 0 for a tissue without T cells before treatment.
+        $k_{out}$ [1/day]: rate of exit from blood.
         $k_{back}$ [1/day]: rate of return to blood.
         $c_{CXCL10}$ [pg/mL]: CXCL10 in blood, `cytokines.blood`.
         $c_{0,CXCL10}$ [pg/mL]: CXCL10 before treatment, `cytokines.baseline`.

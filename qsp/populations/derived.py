@@ -3,25 +3,33 @@
 A parameter given in a file is never derived. Rules, in order:
 
 ========================================  =========================================================
-``binding.density_per_concentration``     N_A * 15 nm = 9.03e-3 molecule/um^2 per nmol/L
-``binding.amount_per_copy``               1e6 / N_A: nmol per (Mcell * molecule/cell)
+``binding.density_per_concentration``     9.03e-3 molecule/um^2 per nmol/L: N_A * 15 nm, rounded
+``binding.amount_per_copy``               1/6.022e8 nmol per (Mcell * molecule/cell): 1e6 / N_A
 ``targets.baseline.malignant.tumor``      tumor.cells * (1 - tumor.antigen_low)
 ``targets.baseline.antigen_low.tumor``    tumor.cells * tumor.antigen_low
 ``targets.k_growth.antigen_low.tumor``    value of the malignant cells
 ``engagement.k_kill.antigen_low.tumor``   value of the malignant cells * tumor.antigen_low_kill
+``antigens.TARGET.copies.antigen_low``    copies.malignant * tumor.antigen_low_copies
+``cells.area.antigen_low``                cells.area.malignant
 ``binding.copies_target``                 antigens.TARGET.copies of the kind, in tissues with cells
 ``binding.area_target``                   cells.area of the kind, in tissues with cells
-``disposition.soluble_target``            antigens.TARGET.soluble, antigens.TARGET.k_soluble
-``tissues.volume.tumor``                  0.24 * (tumor cells / density) + 1e-3 L, at baseline
+``disposition.soluble_target``            antigens.TARGET.soluble
+``disposition.k_soluble``                 antigens.TARGET.k_soluble; 0 if no file gives it
+``tissues.volume.tumor``                  0.24 * (cells / targets.density) + 1e-3 L
 ``targets.blood_ratio``                   baseline in blood / in the tissue, with exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
 ``disposition.CL_base``, half_life_CL     with mechanistic clearance: CL_ss, constant in time
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
 
-N_A is Avogadro's constant. The interstitial fraction of the tumor (0.24) and the ratio of the two
-IL-10 potencies (5) are assumed. A parameter that is still missing takes the value in `ABSENT` if
-its process may be absent; otherwise it is an error.
+N_A is Avogadro's constant, 6.022e14 molecule/nmol. A million cells with one copy have
+1e6 / N_A = 1/6.022e8 = 1.6606e-9 nmol; N_A * 15 nm is rounded to exactly 9.03e-3. TARGET is the
+antigen of the molecule. If no file gives them, tumor.antigen_low is 0, and
+tumor.antigen_low_copies and tumor.antigen_low_kill are 1. The cells of ``tissues.volume.tumor`` are
+the sum of targets.baseline over both clones in the tumor, so that the volume is constant in time.
+The interstitial fraction of the tumor (0.24) and the ratio of the two IL-10 potencies (5) are
+assumed. A parameter that is still missing takes the value in `ABSENT` if its process may be absent;
+otherwise it is an error.
 """
 
 from __future__ import annotations

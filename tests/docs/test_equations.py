@@ -1,6 +1,7 @@
 """The equations of the book give the numbers of the code, function by function."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ from qsp.model import (
 )
 from qsp.model.synapse import Kinetic, Relaxed
 from qsp.model.targets import Simeoni
+from qsp.run.prepared import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
 from tests.docs.latex_value import Evaluator, derivative, solve
 from tests.model.patient import busy, complete
@@ -33,7 +35,7 @@ from tests.model.patient import busy, complete
 NOT_EVALUATED = {
     "model": "the sums of other equations; tests/behavior/test_mass_balance.py",
     "effects": "constants",
-    "numerics": "guards; tests/model/test_numerics.py",
+    "numerics": "guards; tests/docs/test_guards.py",
     "tolerance": "tolerances of the solver",
     "interventions": "the drugs together; tests/behavior/test_supportive.py",
     "disposition.central_after_bolus": "an implicit equation; tests/model/test_disposition.py",
@@ -194,6 +196,39 @@ def test_synapse(at, valency):
     agree("synapse.per_synapse", symbols(b, s, X_tri=tri), {Key(r"\beta"): number})
 
 
+def test_iteration_for_two_arms_is_that_of_the_text(at):
+    p, x, _, a = at
+    b, s = dataclasses.replace(p.model.binding, valency=jnp.asarray(2.0)), p.model.synapse
+    gap = synapse.contact_gap(a.bulk.free, x.model.drug.competitor, b)
+    r = np.asarray(gap.receptors.target)
+    c, K_T, n = np.asarray(gap.free), float(gap.K_T), 2.0
+    in_gap = {"r_CD3": gap.receptors.cd3[0], "r_target": r}
+    known = symbols(b, s, c=c, K_T=K_T, **in_gap)
+    words = " ".join((synapse.trimers.__doc__ or "").split())
+    start = re.search(r"``t = (.*?)``, where b is ``(.*?)``", words)
+    assert start is not None
+    assert start.groups() == (
+        "2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))",
+        "1 + n c/K_T",
+    )
+    assert "6 in a simulation" in words
+    assert REFINEMENTS == 6
+
+    def at_free(t):
+        found = solve(of("synapse.trimers")[:3], {**known, Key("t"): t})
+        back = solve(of("synapse.trimers")[3:], {**found, Key("t"): t})
+        return found[Key("X", ("tri",))], back[Key("t")]
+
+    base, kappa = 1 + n * c / K_T, (n - 1) * float(b.chi) / K_T
+    t = 2 * r / (base + np.sqrt(base**2 + 8 * kappa * c / K_T * r))
+    tri, new = at_free(t)
+    for _ in range(REFINEMENTS):
+        tri, new = at_free(np.sqrt(t * new))
+        t = np.sqrt(t * new)
+    ours = synapse.trimers(gap, s.alpha, b, refinements=REFINEMENTS)
+    np.testing.assert_allclose(ours, tri, rtol=1e-9)
+
+
 def test_dynamic_bridges(at):
     p, _, _, a = at
     b, s = p.model.binding, p.model.synapse
@@ -220,7 +255,7 @@ def test_engagement(at):
     bridges = {Key(r"\beta"): np.asarray(a.bridges)}
     agree("engagement.killing_per_contact", symbols(s) | bridges, symbols(h_kill=kill))
     reach = t_cells.within_reach(x.model.t_cells, p.model.t_cells).total
-    known = symbols(e, s, N=n, T=reach, h_kill=kill) | bridges
+    known = symbols(e, s, N=n, T_reach=reach, h_kill=kill) | bridges
     agree("engagement.contact", known, symbols(a.contact))
     cells = x.model.t_cells
     known = symbols(e, N=n, h_kill=kill, A=cells.activated, X=cells.post_activated)
@@ -308,7 +343,7 @@ def test_release_cytokines_and_severity(at):
     known = symbols(now, share_IL1=c.share_IL1)
     agree("interleukin1.il6_factor", known, symbols(f_IL6=factor))
     il1 = interleukin1.il1(m.cytokines.myeloid * eta, p.model.interleukin1)
-    known = symbols(p.model.interleukin1, M_eff=m.cytokines.myeloid * eta)
+    known = symbols(p.model.interleukin1, m.cytokines) | {Key(r"\eta"): np.asarray(eta)}
     agree("interleukin1.il1", known, symbols(IL1=il1))
     z = m.release.transit_2
     known = symbols(m.cytokines, c, now, z_2=z, f_IL6=factor, P=np.zeros(6), L=np.zeros(6))
