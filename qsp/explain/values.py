@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from qsp.molecules import Entry, Molecule, ParameterFile, load, names, read_toml
+from qsp.molecules import Correlation, Entry, Molecule, ParameterFile, load, names, read_toml
 from qsp.populations import Cohort, read_cohort
 from qsp.populations.table_from_files import physiology, user_file
 
@@ -20,12 +20,14 @@ class Files:
         cohorts: Cohorts by name; empty without a folder of populations.
         entries: Entries of all files, starting with the user's own, then the shared physiology.
         own: The user's own files, by the name of the file.
+        correlations: Correlations of all shipped files.
     """
 
     molecules: Mapping[str, Molecule]
     cohorts: Mapping[str, Cohort]
     entries: tuple[Entry, ...]
     own: Mapping[str, Molecule | Cohort | ParameterFile] = dataclasses.field(default_factory=dict)
+    correlations: tuple[Correlation, ...] = ()
 
     def of(self, path: str) -> Iterator[Entry]:
         """Yield the entries of a path, or of the elements of an array at that path."""
@@ -49,7 +51,8 @@ def shipped(populations: Path) -> Files:
         *(cohort.parameters[-1] for cohort in cohorts.values()),
     )
     entries = tuple(entry for file in files for entry in file.entries.values())
-    return Files(molecules, cohorts, entries)
+    correlations = tuple(item for file in files for item in file.correlations)
+    return Files(molecules, cohorts, entries, correlations=correlations)
 
 
 def with_own(files: Files, paths: Iterable[Path]) -> Files:
@@ -73,6 +76,7 @@ def with_own(files: Files, paths: Iterable[Path]) -> Files:
         cohorts={**files.cohorts, **cohorts},
         entries=(*first, *others),
         own=own,
+        correlations=files.correlations,
     )
 
 

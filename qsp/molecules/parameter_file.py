@@ -77,11 +77,23 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """Correlation of two parameters between patients, on the scale where both are normal."""
+    """Correlation of two parameters between patients, on the scale where both are normal.
+
+    Args:
+        between: Paths of the two parameters.
+        value: Coefficient, between -1 and 1.
+        file: Name of the file.
+        status: One of `STATUSES`; empty in a user file.
+        source: Key in references.bib.
+        note: Explanation of the value.
+    """
 
     between: tuple[str, str]
     value: float
     file: str
+    status: str = ""
+    source: str = ""
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,14 +271,15 @@ def _correlation(item: Mapping[str, Any], file: str) -> Correlation:
     where = f"{file}: correlations"
     check_keys(item, ("between", "value", "status", "source", "note"), where)
     pair, value = item.get("between"), item.get("value")
-    texts = isinstance(pair, list) and all(isinstance(name, str) for name in pair)
-    if not isinstance(pair, list) or not texts or len(pair) != 2 or pair[0] == pair[1]:
+    are_names = isinstance(pair, list) and all(isinstance(name, str) for name in pair)
+    if not isinstance(pair, list) or not are_names or len(pair) != 2 or pair[0] == pair[1]:
         todo = 'Write between = ["disposition.CL_ss", "disposition.V1"]'
         raise ConfigError(where, "between must name two parameters", repr(pair), todo)
     if not isinstance(value, int | float) or not -1 < value < 1:
         rule = "value must be a number between -1 and 1"
         raise ConfigError(where, rule, repr(value), f"Check {' and '.join(pair)}")
-    return Correlation((pair[0], pair[1]), float(value), file)
+    texts = {key: str(item.get(key, "")) for key in ("status", "source", "note")}
+    return Correlation((pair[0], pair[1]), float(value), file, **texts)
 
 
 def _mixture(item: Mapping[str, Any], file: str) -> Mixture:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -21,12 +22,14 @@ from qsp.model.synapse import Bridges, Complexes
 from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
-from scripts.book import html, inputs, text
+from scripts.book import html, inputs, supportive, text
 from scripts.book.links import MECHANISMS, code, definition_links, label_link, page_of, path_link
 from scripts.book.parameters import parameter_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DRUGS = tuple(interventions.INTERVENTIONS)
+_INDEX = {"jak_inhibitor": "JAK", "anti_tnf": "antiTNF", "kinase_inhibitor": "kinase"}
+"""Indices of supportive drugs in symbols, where they are not their names."""
 
 
 def pages() -> dict[str, str]:
@@ -62,7 +65,7 @@ def states() -> Iterator[tuple[Description, str]]:
 
 def _index() -> str:
     title, body = text.heading(inspect.getdoc(model) or "")
-    rows = [_state_row(item, symbol) for item, symbol in states()]
+    rows = [_state_row(item, _of_drug(item.path, symbol)) for item, symbol in states()]
     return "\n".join(
         [
             "# The model",
@@ -83,6 +86,8 @@ def _index() -> str:
             "",
             "## All states and their differential equations",
             "",
+            "A page of equations omits the name of its supportive drug from these symbols.",
+            "",
             html.table(("Symbol", "State", "Axes", "Unit", "Meaning", "Equation"), rows),
             "",
             *_equations(model),
@@ -94,6 +99,7 @@ def _mechanism(module: ModuleType, name: str, group: str, files: Files) -> str:
     doc = inspect.getdoc(module) or ""
     title, body = text.heading(text.without(doc, text.SEPARATE))
     found = [f"# {_title(name)}", "", title, "", body, "", *_equations(module)]
+    found += [supportive.doses()] if module is interventions else []
     own = [(item, symbol) for item, symbol in states() if page_of(item.path) == name]
     if own:
         rows = [_state_row(*each) for each in own]
@@ -174,6 +180,15 @@ def _state_row(item: Description, symbol: str) -> tuple[str, ...]:
     axes = ", ".join(item.dims)
     name = code(item.path, anchor=True)
     return html.math(symbol), name, axes, escape(item.unit), escape(item.meaning), link
+
+
+def _of_drug(path: str, symbol: str) -> str:
+    """Return the symbol of a state of a supportive drug with the name of the drug as an index."""
+    group, _, rest = path.partition(".")
+    if group != "supportive":
+        return symbol
+    drug = _INDEX.get(name := rest.partition(".")[0], name)
+    return re.sub(r"_\{?(\w+)\}?$", rf"_{{\1,{drug}}}", symbol)
 
 
 def _documented(module: ModuleType) -> Iterator[object]:

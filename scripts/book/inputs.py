@@ -7,9 +7,13 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from html import escape
 
+import numpy as np
+
 from qsp.explain.values import Files
 from qsp.populations import derived
+from qsp.populations.covariates import SEXES, covariate_law, covariate_models
 from qsp.populations.paths import antigen_of, inputs
+from qsp.units import parse
 from scripts.book import html, text
 from scripts.book.links import code, source_links
 from scripts.book.parameters import parameter_table
@@ -43,7 +47,12 @@ def page(files: Files) -> str:
             "",
             "A parameter without a value has this one if its process is absent.",
             "",
-            html.table(("Path", "Value"), [(code(p), f"{v:g}") for p, v in derived.ABSENT.items()]),
+            "The competitor has the amount per mass of an antibody of 150 kDa, 1000/150 nmol/mg.",
+            "",
+            html.table(
+                ("Path", "Value"),
+                [(code(p), repr(v).removesuffix(".0")) for p, v in derived.ABSENT.items()],
+            ),
             "",
             "## Molecules",
             "",
@@ -77,12 +86,43 @@ def page(files: Files) -> str:
                 _covariates(files),
             ),
             "",
-            "## Mixtures",
+            "The body surface area is sqrt(weight [kg] * height [cm] / 3600) in m^2",
+            "([Mosteller1987](references.md#Mosteller1987)), unless a population has a value of",
+            "its own. Covariate models apply to the typical patient too, who has the median of",
+            "each covariate and the more frequent sex. The last column is an example of their",
+            "effect, on `supportive.tocilizumab.CL`.",
             "",
-            "A population may consist of kinds of patient that differ in some values.",
+            html.table(
+                (
+                    "Population",
+                    "Sex",
+                    "Age [year]",
+                    "Weight [kg]",
+                    "Body surface [m^2]",
+                    "Tocilizumab CL [L/day]",
+                ),
+                _typical(files),
+            ),
+            "",
+            "## Correlations",
+            "",
+            "Correlations between patients, on the scale where both values are normal: that of the",
+            "logarithm for a log-normal value. A correlation holds if both values vary in the",
+            "population; the last file with a pair takes precedence, in the order physiology,",
+            "molecule, population.",
             "",
             html.named(
-                ("Mixture", "File", "Kind of patient", "Share", "Path", "Value"),
+                ("Between", "And", "File", "Correlation", "Status", "Source", "Note"),
+                _correlations(files),
+            ),
+            "",
+            "## Mixtures",
+            "",
+            "A population may consist of kinds of patient that differ in some values. The typical",
+            "patient belongs to no kind: the value is that of the parameter's entry in the file.",
+            "",
+            html.named(
+                ("Mixture", "File", "Kind of patient", "Share", "Path", "Value", "Typical patient"),
                 _mixtures(files),
             ),
         ]
@@ -125,13 +165,39 @@ def _covariates(files: Files) -> Iterator[Row]:
             yield f"{file.name} covariates.{name}", cells
 
 
+def _typical(files: Files) -> Iterator[Sequence[str]]:
+    """Yield the covariates of each typical patient, and a clearance that depends on them."""
+    [clearance] = files.of("supportive.tocilizumab.CL")
+    for name, cohort in files.cohorts.items():
+        law = covariate_law(cohort)
+        x = law.at({path: np.zeros(1) for path in law.names}, {})
+        value = parse(clearance.value, "L/day", where=clearance.where)
+        for model in covariate_models(clearance):
+            value *= float(model.effect(x)[0])
+        sizes = (f"{float(x[key][0]):.4g}" for key in ("age", "body_weight", "body_surface"))
+        yield escape(name), SEXES[int(x["sex"][0])], *sizes, f"{value:.4f}"
+
+
+def _correlations(files: Files) -> Iterator[Row]:
+    for item in files.correlations:
+        first, second = item.between
+        texts = (item.file, f"{item.value:g}", item.status)
+        cells = [code(first), code(second), *map(escape, texts)]
+        cells += [source_links(item.source), escape(item.note)]
+        yield f"{item.file} {first} and {second}", cells
+
+
 def _mixtures(files: Files) -> Iterator[Row]:
-    of_molecules = [molecule.parameters for molecule in files.molecules.values()]
-    of_cohorts = [cohort.parameters[-1] for cohort in files.cohorts.values()]
-    for mixture in (each for file in (*of_molecules, *of_cohorts) for each in file.mixtures):
-        for part in mixture.components:
-            for path, changes in part.values.items():
-                value = ", ".join(f"{key} {each}" for key, each in changes.items())
-                share = f"{100 * part.weight:g} %"
-                texts = (mixture.name, mixture.file, part.name, share, path, value)
-                yield f"{mixture.file} {path} ({part.name})", [escape(each) for each in texts]
+    """Yield the values of each kind of patient, and the value of the typical patient."""
+    of_molecules = [(molecule.parameters,) for molecule in files.molecules.values()]
+    of_cohorts = [cohort.parameters for cohort in files.cohorts.values()]
+    for group in (*of_molecules, *of_cohorts):
+        typical = {path: entry.value for file in group for path, entry in file.entries.items()}
+        for mixture in group[-1].mixtures:
+            for part in mixture.components:
+                for path, changes in part.values.items():
+                    value = ", ".join(f"{key} {each}" for key, each in changes.items())
+                    share = f"{100 * part.weight:g} %"
+                    texts = (mixture.name, mixture.file, part.name, share, path, value)
+                    cells = [escape(each) for each in (*texts, typical[path])]
+                    yield f"{mixture.file} {path} ({part.name})", cells

@@ -28,12 +28,17 @@ its meaning and the path of a parameter or state, which is unique. A process tha
 tissue has a rate of zero there, so that one equation holds for all tissues; *clones* are the
 malignant and the antigen-low cells.
 
-Where a quotient may be zero over zero, or a power may be taken of a slightly negative state, the
-code uses the guards of [Numerics](numerics.md); equations show the expression without the guard.
+Arrays have the order *blood*, *lymphoid*, *tumor*, *skin* for tissues; *normal*, *malignant*,
+*antigen_low* for kinds; and IFN-gamma, TNF-alpha, IL-2, IL-6, IL-10, CXCL10 for cytokines.
 
-The form of the bridges (Eq. S6, or the states of Eq. S8 or S11 to S13) is that of the molecule, the
-law of growth (Eq. G1 or G2) that of the population; both are listed with the
-[inputs](inputs.md). Recruitment is that of Eq. T3 unless a trial chooses Eq. T2.
+Where a quotient may be zero over zero, or a power may be taken of a slightly negative state, the
+code uses the guards of [Numerics](numerics.md), which names the equations that use each one; these
+equations show the expression without the guard.
+
+The form of the bridges is that of the molecule: equilibrium (Eq. S6 with S2), relaxed (the state of
+Eq. S8) or kinetic (Eq. S6 with the state of Eq. S13, for a valency of 1 only). The law of growth
+(Eq. G1 or G2) is that of the population. Both are listed with the [inputs](inputs.md). Recruitment
+is that of Eq. T3 unless a trial chooses Eq. T2.
 
 Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
 and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its

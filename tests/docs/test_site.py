@@ -8,10 +8,13 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qsp import molecules, populations
 from qsp.explain.equations import collect
+from qsp.interventions import INTERVENTIONS
 from qsp.populations.paths import fields
 from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
@@ -57,6 +60,75 @@ def test_every_value_of_every_file_is_in_the_book(file, book):
     }
     assert paths
     assert {f"{file.name} {path}" for path in paths} <= shown
+
+
+@pytest.mark.parametrize("file", TOML, ids=lambda path: path.name)
+def test_every_correlation_of_every_file_is_in_the_book(file, book):
+    page = book["model/inputs.md"]
+    section = page.partition("## Correlations")[2].partition("## Mixtures")[0]
+    shown = {
+        entry: re.findall(r"<td>(.*?)</td>", cells)
+        for entry, cells in re.findall(r'<tr data-entry="([^"]+)">(.*?)</tr>', section)
+        if entry.startswith(f"{file.name} ")
+    }
+    expected = tomllib.loads(file.read_text()).get("correlations", [])
+    assert len(shown) == len(expected)
+    for item in expected:
+        first, second = item["between"]
+        cells = shown[f"{file.name} {first} and {second}"]
+        assert [re.sub("<.*?>", "", cell) for cell in cells] == [
+            first,
+            second,
+            file.name,
+            f"{item['value']:g}",
+            item["status"],
+            item.get("source", ""),
+            item.get("note", ""),
+        ]
+
+
+def test_correlations_of_physiology_and_nhl_are_many():
+    counts = {f.name: len(tomllib.loads(f.read_text()).get("correlations", [])) for f in TOML}
+    assert counts["physiology.toml"] >= 8
+    assert counts["nhl.toml"] == 5
+
+
+def test_typical_patients_have_the_shown_clearance(book):
+    section = book["model/inputs.md"].partition("## Covariates")[2]
+    row = re.search(r"<tr><td>nhl</td>(.*?)</tr>", section)
+    assert row is not None
+    surface, clearance = re.findall(r"<td>(.*?)</td>", row[1])[-2:]
+    table = populations.nominal(
+        molecules.load("mosunetuzumab"), populations.read_cohort(ROOT / "populations" / "nhl.toml")
+    )
+    people = populations.typical(table, periods=1)
+    assert surface == f"{people.covariates['body_surface'][0]:.4g}"
+    supportive: Any = people.parameters.supportive
+    assert clearance == f"{supportive.tocilizumab.CL[0]:.4f}" == "0.3138"
+
+
+def test_every_mixture_states_the_value_of_the_typical_patient(book):
+    section = book["model/inputs.md"].partition("## Mixtures")[2]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr data.*?</tr>", section)]
+    assert rows
+    assert all(row[-1] for row in rows)
+    assert "500 Mcell" in {row[-1] for row in rows if row[4] == "targets.baseline.normal.blood"}
+
+
+def test_doses_of_supportive_drugs_enter_the_shown_compartments(book):
+    section = book["model/supportive.md"].partition("## Doses")[2].partition("## Equiv")[0]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", section)]
+    shown = {row[0]: re.sub("<.*?>", "", row[2]) for row in rows if row}
+    compartments = {name: f"supportive.{name}.{x.entry}" for name, x in INTERVENTIONS.items()}
+    assert shown == compartments | {"obinutuzumab": "drug.competitor (Eq. D14)"}
+
+
+def test_states_of_the_list_have_different_symbols(book):
+    page = book["model/index.md"].partition("## All states")[2].partition("</table>")[0]
+    symbols = re.findall(r"<tr><td>(<math.*?</math>)", page)
+    repeated = {symbol for symbol, times in Counter(symbols).items() if times > 1}
+    assert len(symbols) == len([*states()])
+    assert repeated <= {html.math(r"\beta")}
 
 
 def test_every_equation_state_and_parameter_has_one_anchor(book):
