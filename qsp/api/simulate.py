@@ -19,6 +19,7 @@ from qsp.api.people import People
 from qsp.api.quantities import Quantity
 from qsp.api.results import Results
 from qsp.api.trials import Arms, Trial
+from qsp.engine.cache import jax_cache
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError, suggest
 from qsp.process import fewer_collections
@@ -104,7 +105,7 @@ def simulate_trial(
         block: Number of patients in memory at a time. The results of more patients are in a
             temporary folder.
     """
-    with fewer_collections(), _shown(progress) as shown:
+    with fewer_collections(), jax_cache(), _shown(progress) as shown:
         prepared = prepare(trial, save)
         if len(prepared.ids) <= block:
             return Results(run(prepared, shown))
