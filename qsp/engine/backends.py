@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import jax
 import numpy as np
 
+from qsp.engine.fingerprint import fingerprint
 from qsp.engine.interface import AbstractSystem
 from qsp.engine.method import Method
 from qsp.engine.precision import scope
@@ -192,6 +193,8 @@ def _programs(
             dataclasses.replace(shape, absent=zero)
             for shape, zero in zip(shapes, absent, strict=True)
         )
-        return build(solve, arguments, inputs, cache_dir)
+        static = (system, method, kinds, str(structure))
+        name = None if cache_dir is None else fingerprint(*static, inputs)
+        return build(solve, arguments, inputs, cache_dir, name)
 
     return _ProgramCache(build_program)

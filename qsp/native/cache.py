@@ -32,30 +32,50 @@ class Uncacheable(Exception):  # noqa: N818 - a program without a key is no erro
     """The program has no key that identifies it in other processes."""
 
 
-def load_or_compile(
-    folder: Path | None, key: Callable[[], str], compile_code: Callable[[], bytes]
-) -> bytes:
+def load_or_compile(file: Path | None, compile_code: Callable[[], bytes]) -> bytes:
     """Return object code from the cache; compile and store it if it is missing or damaged.
 
     Args:
-        folder: Folder of the cache; None disables it.
-        key: Returns the key of the code; if it raises `Uncacheable`, the code is not stored.
+        file: File of the code; None disables the cache.
         compile_code: Compiles the code.
     """
+    code = None if file is None else read(file)
+    if code is None:
+        code = compile_code()
+        if file is not None:
+            write(file, code)
+    return code
+
+
+def program_file(folder: Path | None, closed: Any, inputs: Sequence[Any]) -> Path | None:
+    """Return the file of a traced program, None if there is no folder or the program has no key.
+
+    Args:
+        folder: Folder of the cache, if any.
+        closed: Closed jaxpr of the program.
+        inputs: Shape, type and absent elements of its inputs.
+    """
     if folder is None:
-        return compile_code()
+        return None
     try:
-        file = folder / f"native-{key()}"
+        return folder / f"native-{program_key(closed, inputs)}"
     except Uncacheable:
-        return compile_code()
+        return None
+
+
+def read(file: Path) -> bytes | None:
+    """Return the content of a file that `write` wrote, None if it is missing or damaged."""
     with contextlib.suppress(OSError):  # no such file, or an unreadable one
         content = file.read_bytes()
         if hashlib.sha256(content[DIGEST_BYTES:]).digest() == content[:DIGEST_BYTES]:
             return content[DIGEST_BYTES:]
-    code = compile_code()
-    with contextlib.suppress(OSError):  # a read-only folder stores nothing
-        _write_atomically(file, hashlib.sha256(code).digest() + code)
-    return code
+    return None
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a file with a checksum; a folder that is read-only or full stores nothing."""
+    with contextlib.suppress(OSError):
+        _write_atomically(file, hashlib.sha256(content).digest() + content)
 
 
 def _write_atomically(file: Path, content: bytes) -> None:

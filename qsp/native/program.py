@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ import jax
 import numpy as np
 from llvmlite import ir
 
-from qsp.native import codegen
+from qsp.native import cache, codegen
 from qsp.native.builder import ScalarBuilder
-from qsp.native.cache import load_or_compile, program_key
 from qsp.native.codegen import CompiledFunction
 from qsp.native.instructions import ADDRESS, SLOT, VectorTypes
 from qsp.native.lowering import lower_jaxpr
@@ -120,6 +120,7 @@ def build(
     arguments: Any,
     inputs: Sequence[Shape],
     folder: Path | None = None,
+    fingerprint: str | None = None,
 ) -> Program:
     """Compile a function of one simulation.
 
@@ -128,27 +129,56 @@ def build(
         arguments: Shapes and types of its arguments, as `jax.ShapeDtypeStruct`.
         inputs: The leaves of the arguments, with their absent elements.
         folder: Folder of compiled programs; None disables the cache.
+        fingerprint: Text that identifies function, arguments and inputs in all processes; a program
+            in the cache is then loaded without tracing the function.
 
     Raises:
         Unsupported: If the function uses a primitive or a type that has no native form.
     """
+    entry = None if folder is None or fingerprint is None else folder / f"traced-{fingerprint}"
+    code, result = _recalled(entry) or _traced(function, arguments, inputs, folder, entry)
+    outputs, tree = jax.tree.flatten(result)
+    return Program(
+        code=codegen.load(code[SLOT:], NAME),
+        width=codegen.register_width(),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        tree=tree,
+        slots=int.from_bytes(code[:SLOT], "little"),
+    )
+
+
+def _recalled(entry: Path | None) -> tuple[bytes, Any] | None:
+    """Code and `Shape` of each result of a program that was traced before, if both are cached."""
+    content = None if entry is None else cache.read(entry)
+    if entry is None or content is None:
+        return None
+    name, result = pickle.loads(content)
+    code = cache.read(entry.with_name(name))
+    return None if code is None else (code, result)
+
+
+def _traced(
+    function: Callable[..., Any],
+    arguments: Any,
+    inputs: Sequence[Shape],
+    folder: Path | None,
+    entry: Path | None,
+) -> tuple[bytes, Any]:
+    """Code and `Shape` of each result of a program; the entry names the file of the code."""
     with jax.enable_x64(True):
         closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    outputs = tuple(Shape(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(out))
+    result = jax.tree.map(lambda leaf: Shape(leaf.shape, leaf.dtype), out)
 
     def compile_code() -> bytes:
         text, slots = _emit_module(closed, inputs)
         return slots.to_bytes(SLOT, "little") + codegen.compile_ir(text)
 
-    code = load_or_compile(folder, lambda: program_key(closed, inputs), compile_code)
-    return Program(
-        code=codegen.load(code[SLOT:], NAME),
-        width=codegen.register_width(),
-        inputs=tuple(inputs),
-        outputs=outputs,
-        tree=jax.tree.structure(out),
-        slots=int.from_bytes(code[:SLOT], "little"),
-    )
+    file = cache.program_file(folder, closed, inputs)
+    code = cache.load_or_compile(file, compile_code)
+    if entry is not None and file is not None:
+        cache.write(entry, pickle.dumps((file.name, result)))
+    return code, result
 
 
 def _emit_module(closed: Any, inputs: Sequence[Shape]) -> tuple[str, int]:

@@ -28,17 +28,19 @@ def test_a_parameter_identified_by_its_address_has_no_key():
         key(f=[{"g": (1, key)}])
 
 
-def test_a_program_without_a_key_is_compiled_every_time(tmp_path):
-    def no_key():
+def test_a_program_without_a_key_is_compiled_every_time(tmp_path, monkeypatch):
+    def no_key(closed, inputs):
         raise cache.Uncacheable
 
+    monkeypatch.setattr(cache, "program_key", no_key)
+    file = cache.program_file(tmp_path, None, ())
     compiled = []
 
     def compile_code():
         compiled.append(1)
         return b"code"
 
-    codes = [cache.load_or_compile(tmp_path, no_key, compile_code) for _ in range(2)]
+    codes = [cache.load_or_compile(file, compile_code) for _ in range(2)]
     assert codes == [b"code"] * 2
     assert len(compiled) == 2
     assert not list(tmp_path.iterdir())
@@ -46,10 +48,10 @@ def test_a_program_without_a_key_is_compiled_every_time(tmp_path):
 
 def test_an_unreadable_file_is_compiled_again(tmp_path):
     (tmp_path / "native-a").mkdir()
-    assert cache.load_or_compile(tmp_path, lambda: "a", lambda: b"code") == b"code"
+    assert cache.load_or_compile(tmp_path / "native-a", lambda: b"code") == b"code"
 
 
 def test_a_write_that_fails_leaves_no_partial_file(tmp_path):
     (tmp_path / "native-a").mkdir()  # a file cannot replace a folder
-    assert cache.load_or_compile(tmp_path, lambda: "a", lambda: b"code") == b"code"
+    assert cache.load_or_compile(tmp_path / "native-a", lambda: b"code") == b"code"
     assert [path.name for path in tmp_path.iterdir()] == ["native-a"]

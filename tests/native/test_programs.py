@@ -356,6 +356,33 @@ def test_a_cached_program_is_loaded(tmp_path, numbers, monkeypatch):
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_fingerprint_finds_a_program_without_tracing(tmp_path, numbers):
+    sims = numbers[np.arange(24) % SIMULATIONS]
+    traced = []
+
+    def built():
+        def function(x):
+            traced.append(1)
+            return {"sum": jnp.exp(x).sum(), "count": jnp.int32(3)}
+
+        shape = Shape(numbers.shape[1:], numbers.dtype)
+        arguments = (jax.ShapeDtypeStruct(shape.shape, shape.dtype),)
+        return build(function, arguments, [shape], tmp_path, "name")(sims)
+
+    first, again = built(), built()
+    assert len(traced) == 1
+    assert first.keys() == again.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name], strict=True)
+    [code] = tmp_path.glob("native-*")
+    code.write_bytes(code.read_bytes()[:-100] + bytes(100))
+    np.testing.assert_array_equal(built()["sum"], first["sum"])
+    assert len(traced) == 2
+    code.unlink()
+    built()
+    assert len(traced) == 3
+
+
 def test_a_folder_that_cannot_be_created_disables_the_cache(tmp_path, numbers):
     (tmp_path / "file").touch()
     program(jnp.exp, numbers, folder=tmp_path / "file" / "cache")
