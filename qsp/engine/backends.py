@@ -186,9 +186,10 @@ def _programs(
 ) -> _ProgramCache:
     leaves = [jax.ShapeDtypeStruct(shape.shape, shape.dtype) for shape in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
-    solve = functools.partial(solve_simulation, system=system, method=method, kinds=kinds)
 
     def build_program(absent: Absent, cache_dir: Path | None) -> Program:
+        # JAX keeps the trace of a function as long as the function: 100 MB.
+        solve = functools.partial(solve_simulation, system=system, method=method, kinds=kinds)
         inputs = tuple(
             dataclasses.replace(shape, absent=zero)
             for shape, zero in zip(shapes, absent, strict=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import functools
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +54,16 @@ def target_description() -> str:
 def compile_ir(text: str) -> bytes:
     """Compile a module of LLVM IR to object code."""
     return _target_machine().emit_object(binding.parse_assembly(text))
+
+
+def release_memory() -> None:
+    """Return memory that tracing and compilation have freed to the system: up to half a gigabyte.
+
+    Only the C library of GNU keeps so much; others have no such function.
+    """
+    gc.collect()  # instructions of LLVM refer to each other
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def load(code: bytes, name: str) -> CompiledFunction:

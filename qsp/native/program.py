@@ -136,7 +136,11 @@ def build(
         Unsupported: If the function uses a primitive or a type that has no native form.
     """
     entry = None if folder is None or fingerprint is None else folder / f"traced-{fingerprint}"
-    code, result = _recalled(entry) or _traced(function, arguments, inputs, folder, entry)
+    found = _recalled(entry)
+    if found is None:
+        found = _traced(function, arguments, inputs, folder, entry)
+        codegen.release_memory()
+    code, result = found
     outputs, tree = jax.tree.flatten(result)
     return Program(
         code=codegen.load(code[SLOT:], NAME),

@@ -50,7 +50,7 @@ def in_a_fresh_process(folder):
 
 def test_a_second_process_compiles_nothing(tmp_path):
     assert in_a_fresh_process(tmp_path) == ["native", 1]
-    [program] = tmp_path.iterdir()
+    [program] = tmp_path.iterdir()  # a system outside of the package has no fingerprint
     assert in_a_fresh_process(tmp_path) == ["native", 0]
     assert list(tmp_path.iterdir()) == [program]
 
