@@ -132,6 +132,7 @@ def simulate(  # noqa: PLR0913
         simulate_batch, system=system, method=method, progress=progress, cache_dir=cache_dir
     )
     result, snapshots, timing = _run(sims, is_saved, grids, len(trial.arms), solve)
+    del sims  # its memory is needed for the dataset
     if result.ledger is not None:
         periods = administered_periods(periods, result.ledger, trial)
     labels = Labels(
@@ -279,8 +280,7 @@ def _run(
         if not len(index):
             continue
         part = jax.tree.map(lambda leaf, index=index: leaf[index], sims)
-        batch = Batch(part, grids if save else grids[:1])
-        result, timing = solve(batch, kinds=kinds)
+        result, timing = solve(Batch(part, grids if save else grids[:1]), kinds=kinds)
         if save:
             back = np.argsort(index)
             snapshots = jax.tree.map(
@@ -289,6 +289,7 @@ def _run(
             )
         parts.append((index, dataclasses.replace(result, saved=result.saved[:1])))
         timings.append(timing)
+        del part, result  # the trajectories of thousands of patients, while the others are solved
     order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
 
     def join(*leaves: np.ndarray) -> np.ndarray:
