@@ -299,14 +299,21 @@ def validate(
     populations: Annotated[
         Path | None, typer.Option(help="Folder of populations.", show_default="shipped ones")
     ] = None,
+    write: Annotated[
+        bool, typer.Option(help="Also write the tables that reports read, into the package.")
+    ] = False,
 ) -> None:
     """Compare simulated with published results, one row per fact; misses come first."""
     from qsp.cli.tables import print_validation
+    from qsp.validation import standing
     from qsp.validation import validate as compare
 
     _cache_compiled_programs()
     rows = compare(patients=patients, seed=seed, curves=curves, populations=populations)
     print_validation(rows, console)
+    if write:
+        for path in standing.write(rows, populations):
+            console.print(f"Written: {path}")
 
 
 @app.command()
