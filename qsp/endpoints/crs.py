@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import Meaning, endpoint, require
 from qsp.endpoints.statistics import interval
-from qsp.endpoints.statistics.blocks import add_blocks, blocks
+from qsp.endpoints.statistics.blocks import Measure, add_blocks, blocks
 from qsp.endpoints.statistics.patients import COUNTS, counts, solved, spread, weights
 from qsp.endpoints.statistics.rates import from_sums, rate, sums
 from qsp.endpoints.steps import Grouping, gather, grouped
@@ -176,7 +176,7 @@ def onset(
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
         is the number of events with a known onset.
     """
-    return _event_times(ds, "crs_onset", by, quantiles)
+    return event_times(ds, lambda part: part["crs_onset"], by, quantiles)
 
 
 @endpoint(
@@ -202,12 +202,26 @@ def duration(
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
         is the number of events with a known duration.
     """
-    return _event_times(ds, "crs_duration", by, quantiles)
+    return event_times(ds, lambda part: part["crs_duration"], by, quantiles)
 
 
-def _event_times(ds: xr.Dataset, name: str, by: Grouping, quantiles: Sequence[float]) -> xr.Dataset:
+def event_times(
+    ds: xr.Dataset, days: Measure, by: Grouping, quantiles: Sequence[float]
+) -> xr.Dataset:
+    """Return quantiles of a time of CRS events among patients with CRS.
+
+    Args:
+        ds: Results.
+        days: Function of a block with the time (arm, patient, dose_period) [day].
+        by: Grouping of dose periods; "any" pools the events of all doses.
+        quantiles: Levels between 0 and 1.
+
+    Returns:
+        Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts of events.
+    """
+
     def hours(part: xr.Dataset) -> xr.DataArray:
-        return (part[name] * HOURS_PER_DAY).where(grades(part) >= 1)
+        return (days(part) * HOURS_PER_DAY).where(grades(part) >= 1)
 
     if by == "any":
         # A patient may have several events; each has the weight of the patient.
