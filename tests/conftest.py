@@ -78,6 +78,9 @@ def strict_types(double_precision):
 @pytest.fixture
 def no_figures(monkeypatch):
     """Write reports without pictures, which take most of the time, to test the rest."""
-    from qsp.report.page import Picture
+    from qsp.report.pictures import Picture
 
-    monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))
+    def empty(_: object, title: str, caption: str, *, vector: bool = False) -> Picture:
+        return Picture(title, caption, data="", kind="png")
+
+    monkeypatch.setattr("qsp.report.pictures._picture", empty)

@@ -6,6 +6,7 @@ Figures are created without pyplot and need no GUI backend; a notebook displays 
 from __future__ import annotations
 
 from qsp.plots.approved import crs_of_molecules
+from qsp.plots.benefit_risk import benefit_risk
 from qsp.plots.crs import crs_by_dose, cumulative_crs
 from qsp.plots.decisions import MOST_ROWS, decision_flow, swimmer
 from qsp.plots.figure import Figure
@@ -21,6 +22,7 @@ FIGURES = (
     waterfall,
     spider,
     swimmer,
+    benefit_risk,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "MOST_BARS",
     "MOST_ROWS",
     "Figure",
+    "benefit_risk",
     "crs_by_dose",
     "crs_of_molecules",
     "cumulative_crs",

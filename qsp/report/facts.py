@@ -22,6 +22,7 @@ from qsp.report.cells import (
     percent,
     significant,
 )
+from qsp.results.record import record_of
 
 UNKNOWN = "not recorded"
 # Largest number of failed patients listed by number.
@@ -39,6 +40,9 @@ class Supplement:
         limits: Limits of validity, a sentence or two each.
         command: Command that reproduces the run.
         references: Full references, in addition to those of the methods.
+        sampled: Parameter values by patient, the group `parameters` of the results; None if they
+            are not stored.
+        date: Date of the report; "" if none.
     """
 
     dose_table: Sequence[Mapping[str, object]]
@@ -46,6 +50,25 @@ class Supplement:
     limits: Sequence[str]
     command: str
     references: Sequence[str] = ()
+    sampled: xr.Dataset | None = None
+    date: str = ""
+
+
+def about(ds: xr.Dataset, supplement: Supplement) -> str:
+    """Return date, author, versions, molecule and number of patients in a line."""
+    attrs = ds.attrs
+    size = "1 patient" if ds.sizes["patient"] == 1 else f"{ds.sizes['patient']:,} patients"
+    author = record_of(ds).config.get("author")
+    parts = [
+        supplement.date,
+        str(author) if author else "",
+        f"qsp {attrs.get('qsp_version', UNKNOWN)}",
+        f"model {attrs.get('model_version', UNKNOWN)}",
+        str(attrs.get("molecule", UNKNOWN)),
+        f"population {attrs.get('population', UNKNOWN)}",
+        size,
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:

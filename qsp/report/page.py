@@ -1,42 +1,40 @@
 """Report of a run as a self-contained HTML file: tables, figures, settings, sources and limits.
 
 Text from the user's files (names of arms, configuration, sources) is escaped by the template.
-Figures are embedded as PNG, and the page loads no external resources.
+Figures are embedded, and the page loads no external resources.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import functools
-import io
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 import xarray as xr
-from matplotlib.figure import Figure
 
-from qsp import plots
-from qsp.endpoints import Row, has_trajectory, response, summary
+from qsp.endpoints import Row, response, summary
 from qsp.endpoints.decisions import has_doses, has_rules
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.patients import solved
-from qsp.endpoints.steps import steps, with_steps
-from qsp.plots.doses import prescribed, supportive
+from qsp.endpoints.steps import with_steps
+from qsp.plots.doses import prescribed
 from qsp.plots.names import arm_titles, one_patient
+from qsp.report import crs_times, facts, tables
 from qsp.report import differences as compared
-from qsp.report import facts, tables
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
 from qsp.report.decisions import decision_table, dose_decision_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
+from qsp.report.glance import Glance, glance, glance_table
+from qsp.report.pictures import pictures
+from qsp.report.provenance import Provenance, provenance, ranking_table
+from qsp.report.questions import Answers, answers
 from qsp.report.references import resolve
+from qsp.results.record import record_of
 
-RESOLUTION = 160
 METHODS = (
     "Wilson EB. Probable inference, the law of succession, and statistical inference. "
     "J Am Stat Assoc 1927;22:209-212.",
@@ -45,15 +43,6 @@ METHODS = (
     "Lee DW et al. ASTCT consensus grading for cytokine release syndrome and neurologic toxicity "
     "associated with immune effector cells. Biol Blood Marrow Transplant 2019;25:625-638.",
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page: title, caption, and the PNG in base64."""
-
-    title: str
-    caption: str
-    data: str
 
 
 def render(
@@ -75,21 +64,41 @@ def render(
         The page as text.
     """
     ds = with_steps(ds)
+    patient = one_patient(ds)
+    summarized = None if patient else _summarized(ds, supplement, trial_size)
     return _template().render(
         title=_title(ds),
-        single_patient=single.notice(patient) if (patient := one_patient(ds)) else "",
+        about=facts.about(ds, supplement),
+        single_patient=single.notice(patient) if patient else "",
         facts=facts.run_facts(ds),
         numerics=facts.numerics(ds),
         notes=str(ds.attrs.get("notes", "")).splitlines(),
         failed=int((~solved(ds)).sum()),
         simulated=int(ds["outcome"].size),
-        tables=_tables(ds, supplement, trial_size),
-        pictures=_pictures(ds, trajectories, trial_size),
+        sentence=summarized.glance.sentence if summarized else "",
+        answers=summarized.answers if summarized else None,
+        tables=_tables(ds, supplement, summarized, trial_size),
+        pictures=pictures(ds, trajectories, trial_size),
         limits=list(supplement.limits),
         command=supplement.command,
         config=str(ds.attrs.get("config", "")),
         references=[*_references(ds, supplement), *supplement.references],
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Summarized:
+    """First part of the page of several patients."""
+
+    glance: Glance
+    provenance: Provenance
+    answers: Answers
+
+
+def _summarized(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> Summarized:
+    found = glance(ds, trial_size=trial_size)
+    origin = provenance(ds, record_of(ds).parameters, supplement.sampled)
+    return Summarized(found, origin, answers(ds, found, origin))
 
 
 def _title(ds: xr.Dataset) -> str:
@@ -148,7 +157,9 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str, Table]:
+def _tables(
+    ds: xr.Dataset, supplement: Supplement, summarized: Summarized | None, trial_size: int
+) -> dict[str, Table]:
     titles = arm_titles(ds)
     written = prescribed(ds)
     written = {(titles.get(arm, arm), label): text for (arm, label), text in written.items()}
@@ -158,11 +169,15 @@ def _tables(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> dict[str
         "parameters": facts.mapping_table("Parameters and their sources", supplement.parameters),
         "failures": facts.failure_table(ds),
     }
-    if one_patient(ds):
+    if summarized is None:
         return shared | _single_patient_tables(ds)
     decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}
     decided |= {"dose_decisions": dose_decision_table(ds)} if has_doses(ds) else {}
-    return shared | _population_tables(ds, trial_size) | decided | compared.tables(ds)
+    first = {"glance": glance_table(summarized.glance)}
+    if summarized.provenance.ranked:
+        arm = summarized.glance.arms[summarized.glance.reference]
+        first["ranking"] = ranking_table(summarized.provenance, arm)
+    return shared | first | _population_tables(ds, trial_size) | decided | compared.tables(ds)
 
 
 def _single_patient_tables(ds: xr.Dataset) -> dict[str, Table]:
@@ -179,9 +194,10 @@ def _single_patient_tables(ds: xr.Dataset) -> dict[str, Table]:
 def _population_tables(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
     """Return the tables of a run with several patients."""
     return {
-        "headline": tables.headline_table(ds, trial_size=trial_size),
         "patients": facts.patient_table(ds),
         "crs": tables.crs_table(ds, trial_size=trial_size),
+        "times": crs_times.times_table(ds, trial_size=trial_size),
+        "quartiles": crs_times.quartile_table(ds),
         "worst_grade": tables.worst_grade_table(ds, trial_size=trial_size),
         "links": tables.link_table(ds, trial_size=trial_size),
         "cytokines": tables.cytokine_table(ds),
@@ -189,133 +205,6 @@ def _population_tables(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
         "exposure": tables.exposure_table(ds),
         "response": tables.response_table(ds, trial_size=trial_size),
     }
-
-
-def _pictures(
-    ds: xr.Dataset, trajectories: xr.Dataset | None, trial_size: int
-) -> dict[str, Picture]:
-    """Return the figures of a run; those over time need trajectories or their quantiles."""
-    if one_patient(ds):
-        return _single_patient_pictures(ds) | _over_time(ds, trajectories)
-    pictures = {
-        "crs_by_dose": _picture(
-            lambda: plots.crs_by_dose(ds, trial_size=trial_size),
-            "Incidence of CRS by dose period, and doses",
-            "Upper panels: bars are stacked by worst grade in the dose period. Error bars: 95 % "
-            "Monte Carlo interval for grade 1 or higher. Gray bars: 95 % prediction interval of a "
-            f"trial of {trial_size:,} patients. Lower panels: doses.",
-        ),
-        "cumulative_crs": _picture(
-            lambda: plots.cumulative_crs(ds),
-            "Cumulative incidence of first CRS",
-            "Onset of the first CRS of each patient. Bands: 95 % Monte Carlo intervals. "
-            "Percentages in the legend are values at the end.",
-        ),
-        "waterfall": _picture(
-            lambda: plots.waterfall(ds),
-            "Best change in tumor volume from baseline",
-            f"{_bars(ds)}; growth above {plots.HIGHEST:g} % is cut off. Dashed lines: limits of "
-            f"partial response and of progression relative to baseline. {_confirmation(ds)}",
-        ),
-        "spider": _picture(
-            lambda: plots.spider(ds),
-            "Change in tumor volume of individual patients",
-            "The first patients of the run, at the scheduled visits, colored by best response.",
-        ),
-    }
-    decided = _decision_pictures(ds) if has_rules(ds) else {}
-    return pictures | decided | _over_time(ds, trajectories)
-
-
-def _decision_pictures(ds: xr.Dataset) -> dict[str, Picture]:
-    """Return the figures of arms with dosing rules."""
-    return {
-        "decision_flow": _picture(
-            lambda: plots.decision_flow(ds),
-            "Dosing decisions by visit",
-            "Number of patients with each decision, at visits at which a dose was due.",
-        ),
-        "swimmer": _picture(
-            lambda: plots.swimmer(ds),
-            "Doses, CRS and rescue drugs of individual patients",
-            f"The first {plots.MOST_ROWS} patients of the run in each arm.",
-        ),
-    }
-
-
-def _single_patient_pictures(ds: xr.Dataset) -> dict[str, Picture]:
-    """Return the figures of a single patient, without those that count patients."""
-    return {
-        "crs_by_dose": _picture(
-            lambda: plots.crs_by_dose(ds),
-            "CRS grade by dose period, and doses",
-            "Worst grade of the event that starts in the dose period.",
-        ),
-        "spider": _picture(
-            lambda: plots.spider(ds),
-            "Change in tumor volume",
-            "At the scheduled visits, colored by best response.",
-        ),
-    }
-
-
-def _bars(ds: xr.Dataset) -> str:
-    if ds.sizes["patient"] <= plots.MOST_BARS:
-        return "One bar per patient"
-    return f"{plots.MOST_BARS:,} bars, for patients at evenly spaced ranks"
-
-
-def _confirmation(ds: xr.Dataset) -> str:
-    """Explain why a bar below the limit of partial response may not be a response."""
-    if response.criteria_of(ds).confirmed:
-        return (
-            "A response must be confirmed at the next visit: gray bars below the lower limit are "
-            "unconfirmed responses, which count as stable disease."
-        )
-    return "Only responses before the first progression count."
-
-
-def _over_time(ds: xr.Dataset, trajectories: xr.Dataset | None) -> dict[str, Picture]:
-    window, days = _first_doses(ds)
-    patient = one_patient(ds)
-    lines = patient.capitalize() or "Median and 5th to 95th percentile"
-    individual = "" if patient else ", and individual patients"
-    marks = " Small marks: doses of supportive drugs" if supportive(ds) else ""
-    pictures: dict[str, Picture] = {}
-    if has_trajectory(ds, "il6"):
-        pictures["il6"] = _picture(
-            lambda: plots.cytokine_bands(ds, "il6", window=window, trajectories=trajectories),
-            "IL-6 in blood",
-            f"{lines}{individual}, over {days}.{marks and marks + '.'}",
-        )
-        pictures["cytokines"] = _picture(
-            lambda: plots.cytokine_overview(ds, window=window),
-            f"Cytokines in blood, {patient or 'median'} by arm",
-            f"Each cytokine on its own logarithmic scale, over {days}."
-            f"{marks and marks + ', in the color of the arm.'}",
-        )
-    if has_trajectory(ds, "drug_central"):
-        pictures["drug"] = _picture(
-            lambda: plots.drug_concentration(ds),
-            "Free drug concentration in blood",
-            f"{lines}. Triangles with numbers: doses.",
-        )
-    return pictures
-
-
-def _first_doses(ds: xr.Dataset) -> tuple[tuple[float, float], str]:
-    """Return the window to a week after the fourth dose time, with nearly all cytokine release."""
-    known = {round(step.time, 3) for step in steps(ds) if math.isfinite(step.time)}
-    times = sorted(known) or [0.0]
-    last = float(ds.attrs["days"] if "days" in ds.attrs else ds["time"].max())
-    end = min(times[min(3, len(times) - 1)] + 7.0, last)
-    return (min(0.0, times[0]), end), f"the first {end:g} days"
-
-
-def _picture(draw: Callable[[], Figure], title: str, caption: str) -> Picture:
-    buffer = io.BytesIO()
-    draw().savefig(buffer, format="png", dpi=RESOLUTION)
-    return Picture(title, caption, base64.b64encode(buffer.getvalue()).decode("ascii"))
 
 
 def _references(ds: xr.Dataset, supplement: Supplement) -> list[str]:

@@ -1,6 +1,7 @@
 """Run a prepared trial and write its results; used by the command line and in notebooks."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,12 +158,14 @@ def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
     """
     from qsp import report  # figures take half a second to import, and a shard draws none
 
-    record = record_of(results)
+    record, sampled = record_of(results), results.children.get("parameters")
     supplement = report.Supplement(
         dose_table=listing.dose_rows(record),
         parameters=[dataclasses.asdict(row) for row in record.parameters],
         limits=record.limits,
         command=str(results.attrs.get("command", "")),
+        sampled=None if sampled is None else sampled.to_dataset(inherit=False),
+        date=datetime.date.today().isoformat(),
     )
     return report.write(results.to_dataset(), out, supplement, trajectories=trajectories(results))
 

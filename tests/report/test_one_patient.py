@@ -24,7 +24,7 @@ def patient():
 @pytest.fixture(scope="module")
 def page(patient):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qsp.report.page.RESOLUTION", 30)
+        patch.setattr("qsp.report.pictures.RESOLUTION", 30)
         return Page(report.render(patient, supplement()))
 
 
@@ -85,7 +85,7 @@ def test_patient_who_failed_has_dashes():
 
 
 def test_summary_of_one_patient_has_values_without_intervals(patient, tmp_path, monkeypatch):
-    monkeypatch.setattr("qsp.report.page.RESOLUTION", 30)
+    monkeypatch.setattr("qsp.report.pictures.RESOLUTION", 30)
     _, summary = report.write(patient, tmp_path, supplement())
     with summary.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -1,5 +1,6 @@
 """The report: complete, self-contained, and safe against markup in the user's files."""
 
+import base64
 import html.parser
 import math
 import re
@@ -68,7 +69,7 @@ def trial():
 def coarse():
     """Low resolution, for speed; the content of the figures is tested in tests/plots."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qsp.report.page.RESOLUTION", 30)
+        patch.setattr("qsp.report.pictures.RESOLUTION", 30)
         yield
 
 
@@ -127,9 +128,21 @@ def test_page_is_self_contained(page):
         if name in attrs
     ]
     assert loads
-    assert all(link.startswith(("data:image/png;base64,", "#")) for link in loads)
+    embedded = tuple(f"data:image/{kind};base64," for kind in ("png", "svg+xml"))
+    assert all(link.startswith((*embedded, "#")) for link in loads)
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed"}
     assert [attrs for tag, attrs in page.tags if tag == "img"]
+
+
+def test_vector_figures_are_self_contained(page):
+    """A figure in an img element cannot run scripts; it must not ask for other files either."""
+    start = "data:image/svg+xml;base64,"
+    sources = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
+    files = [base64.b64decode(s.removeprefix(start)).decode() for s in sources if start in s]
+    assert len(files) == 3
+    for file in files:
+        assert all(link.startswith("#") for link in re.findall(r'href="(.*?)"', file))
+        assert not re.findall(r"url\((?!#)", file)
 
 
 def test_style_sheet_fetches_nothing(text):
@@ -146,7 +159,7 @@ def test_anchors_lead_somewhere(page):
 
 def test_each_figure_has_an_alternative_text(page):
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all(attrs["alt"] for attrs in pictures)
 
 
@@ -177,7 +190,7 @@ def test_page_without_trajectories_says_so(trial, no_figures):
         bare[f"{name}_baseline"] = bare[f"{name}_peak"].isel(dose_period=0, drop=True) * 0.0 + 3.0
     page = Page(report.render(bare, supplement()))
     assert "The results contain no cytokine concentrations over time" in page.text
-    assert len([tag for tag, _ in page.tags if tag == "img"]) == 4
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 5
 
 
 def test_page_of_a_run_without_failures_has_no_warning(no_figures):

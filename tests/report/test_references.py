@@ -2,7 +2,6 @@
 
 from qsp import report
 from qsp.endpoints import add_best_response
-from qsp.report.page import Picture
 from qsp.report.references import bibliography, resolve
 from tests import synthetic
 from tests.report.test_page import Page, supplement
@@ -32,8 +31,7 @@ def test_unknown_key_has_a_note_instead_of_a_reference():
     assert found.startswith("Foo2022: not among the references of the package")
 
 
-def test_page_resolves_what_its_parameters_cite(monkeypatch):
-    monkeypatch.setattr("qsp.report.page._picture", lambda _, *words: Picture(*words, data=""))
+def test_page_resolves_what_its_parameters_cite(no_figures):
     rows = [{"path": "a", "value": "1", "source": key} for key in ("Hosseini2020", "Frey2010")]
     ds = add_best_response(synthetic.neutral())
     text = Page(report.render(ds, supplement(parameters=rows))).text

@@ -1,0 +1,252 @@
+"""The first part of the page: each number in it is recomputed here from the results."""
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from qsp import report
+from qsp.endpoints import add_best_response
+from qsp.parameter_record import ParameterRecord
+from qsp.report import glance, standing
+from qsp.report.provenance import provenance
+from qsp.results.record import DoseRecord, RegimenRecord
+from tests import synthetic
+from tests.report.test_page import Page, supplement
+
+SECTIONS = ("regimen", "sure", "drivers", "unknown")
+HOURS = (24, 48, 72)
+IDENTIFIERS = r"step up no premedication|step_up\w*|flat\w*|FD\d|SUD\d|IL-6"
+
+
+def parameters():
+    rows = [("t_cells.k_act", "tuned"), ("body.q", "assumed"), ("body.v", "published")]
+    return tuple(ParameterRecord(p, "1", "1", p, "", s, "", "", "") for p, s in rows)
+
+
+@pytest.fixture(scope="module")
+def trial():
+    ds = add_best_response(synthetic.lively(60))
+    return synthetic.with_record(ds, parameters=parameters())
+
+
+@pytest.fixture(scope="module")
+def sampled(trial):
+    """The first parameter follows the severity, the second is random, the third is fixed."""
+    worst = trial["crs_severity_peak"].isel(arm=0).max("dose_period").fillna(0.0).values
+    noise = np.random.default_rng(3).normal(size=worst.size)
+    values = {"t_cells.k_act": worst**2, "body.q": noise, "body.v": np.ones(worst.size)}
+    return xr.Dataset({name: ("patient", each) for name, each in values.items()})
+
+
+@pytest.fixture(scope="module")
+def text(trial, sampled):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qsp.report.pictures.RESOLUTION", 30)
+        return report.render(trial, supplement(sampled=sampled, date="2026-01-31"))
+
+
+def section(text, name):
+    """Sentences of a section, without the tables below them."""
+    part = text.partition(f'<h2 id="{name}">')[2].partition("</ul>")[0]
+    return [Page(item).text for item in re.findall(r"<li>(.*?)</li>", part, re.S)]
+
+
+def three(value):
+    """Number with three significant digits, as the page writes it."""
+    return f"{value:#.3g}".rstrip(".")
+
+
+class Numbers:
+    """Numbers that the sections may contain, computed with NumPy alone."""
+
+    def __init__(self, ds):
+        self.ds = ds
+        solved = ds["outcome"].values == 0
+        grade = np.where(solved[..., None], ds["crs_grade"].values, np.nan).astype(float)
+        self.worst = grade.max(axis=-1)
+        self.solved, self.grade = solved, grade
+        self.onset = ds["crs_onset"].values * 24
+        self.duration = ds["crs_duration"].values * 24
+        self.found = {"100", "24", "48", "72", "2", "0", "95", "90", "5"}
+        for arm in range(ds.sizes["arm"]):
+            self._arm(arm)
+        peak = np.where(solved, ds["il6_peak"].max("dose_period").values, np.nan)
+        middle = np.nanmedian(peak, axis=1)
+        self.found |= {three(ratio) for ratio in middle / middle[0]}
+        self.found |= {f"{(~solved).sum()}", f"{solved.size}", "3", "1", "33"}  # values by status
+
+    def _arm(self, arm):
+        ok, worst = self.solved[arm], self.worst[arm]
+        self.found.add(str(int(ok.sum())))
+        for least in (1, 2):
+            self.found.add(f"{100 * (worst[ok] >= least).mean():.1f}")
+        for hours in HOURS:
+            late = ((self.grade[arm] >= 1) & (self.onset[arm] > hours)).any(axis=-1)
+            self.found.add(f"{100 * late[ok].mean():.1f}")
+        long = self.duration[arm][self.grade[arm] >= 1]
+        self.found |= {three(np.quantile(long, q)) for q in (0.5, 0.9)}
+        self._difference(arm)
+        for period in range(self.grade.shape[-1]):
+            self._period(arm, period)
+
+    def _difference(self, arm):
+        both = self.solved[0] & self.solved[arm]
+        d = (self.worst[arm] >= 2).astype(float)[both] - (self.worst[0] >= 2)[both]
+        error = d.std() / np.sqrt(d.size)
+        bounds = (100 * (d.mean() + sign * 1.959964 * error) for sign in (-1, 1))
+        self.found |= {f"{abs(100 * d.mean()):.1f}", str(d.size)}
+        self.found |= {f"{abs(bound):.1f}" for bound in bounds}
+
+    def _period(self, arm, period):
+        ok, grade = self.solved[arm], self.grade[arm, :, period]
+        self.found.add(f"{100 * (grade[ok] >= 1).mean():.1f}")
+        cmax = self.ds["cmax"].values[arm, :, period]
+        low, high = np.quantile(cmax[ok], (0.25, 0.75))
+        for part in (ok & (cmax <= low), ok & (cmax > high)):
+            self.found.add(f"{100 * (grade[part] >= 2).mean():.1f}")
+
+
+def wilson(events, n):
+    z, p = 1.959964, events / n
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return [f"{100 * (middle + s * half) / (1 + z**2 / n):.1f}" for s in (-1, 1)]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_each_number_of_a_section_is_in_the_results(text, trial, name):
+    numbers = Numbers(trial)
+    reference = numbers.worst[0][numbers.solved[0]]
+    numbers.found |= set(wilson((reference >= 2).sum(), reference.size))
+    sentences = section(text, name)
+    assert sentences
+    for sentence in sentences:
+        # The prediction interval of a trial is tested in tests/endpoints/statistics.
+        plain = re.sub(r"would observe [\d.–]+ %", "", re.sub(IDENTIFIERS, "", sentence))
+        for number in re.findall(r"\d[\d,]*\.?\d*", plain):
+            assert number.rstrip(".,") in numbers.found, (number, sentence)
+
+
+def test_sections_answer_their_questions(text):
+    regimen, sure, drivers, unknown = (" ".join(section(text, name)) for name in SECTIONS)
+    assert "CRS of grade 2 or higher is least frequent with step_up (" in regimen
+    assert "CRS starts more than 24 h after a dose in" in regimen
+    assert "Median and 90th percentile of the duration of CRS" in regimen
+    assert "percentage points in the same 59 patients; the Monte Carlo interval excludes" in sure
+    assert "1 published (33 %), 1 assumed (33 %), 1 tuned to data (33 %)" in sure
+    assert "the dose period with the most CRS is" in drivers
+    assert "lowest quartile of Cmax" in drivers
+    assert "was not compared with a trial" in unknown
+    assert "No published incidence of CRS" in unknown
+
+
+def test_page_begins_with_date_versions_and_size(text):
+    words = Page(text).text
+    assert "2026-01-31 · qsp 0.1.0 · model 1.1 · mosunetuzumab · population nhl · 60 pat" in words
+
+
+def test_ranking_finds_the_parameter_that_drives_the_severity(trial, sampled, text):
+    found = provenance(trial, parameters(), sampled)
+    first, second = found.ranked  # the third does not vary
+    assert (first.record.path, second.record.path) == ("t_cells.k_act", "body.q")
+    assert first.correlation == pytest.approx(1.0)
+    assert abs(second.correlation) < 0.5
+    assert found.patients == int((trial["outcome"].isel(arm=0) == 0).sum())
+    assert "Of the 2 varying parameters that matter most for CRS in this run, 2 are" in found.gap
+    assert "Parameters that matter most for CRS in this run" in Page(text).text
+
+
+def test_ranking_needs_stored_values_and_patients(trial, sampled):
+    assert provenance(trial, parameters(), None).ranked == ()
+    few = trial.isel(patient=slice(0, 15)), sampled.isel(patient=slice(0, 15))
+    assert provenance(few[0], parameters(), few[1]).ranked == ()
+    assert "not determined" in provenance(few[0], parameters(), few[1]).gap
+
+
+def test_equal_values_share_their_rank():
+    from scipy.stats import rankdata
+
+    from qsp.report.provenance import _ranks
+
+    values = np.array([3.0, 1.0, 3.0, 2.0, 1.0, 1.0])
+    np.testing.assert_array_equal(_ranks(values), rankdata(values))
+
+
+def rows_of(ds):
+    table = glance.glance_table(glance.glance(ds))
+    return {row[0]: row[1:] for group in table.groups for row in group.rows}
+
+
+def test_glance_counts_events_and_pairs_patients():
+    ds = synthetic.neutral(arms=("a", "b"), patients=4)
+    ds["crs_grade"].values[0] = [[0, 2], [1, 1], [3, 0], [0, 0]]
+    ds["crs_grade"].values[1] = [[0, 2], [0, 1], [2, 0], [1, 0]]
+    rows = rows_of(add_best_response(ds))
+    assert [cell.partition(" (")[0] for cell in rows["CRS, any grade"]] == ["75.0 %", "100.0 %"]
+    assert [cell.partition(" (")[0] for cell in rows["CRS, grade ≥ 3"]] == ["25.0 %", "0.0 %"]
+    # differences 0, 0, 0, 1: mean 0.25, standard error sqrt(3) / 8
+    assert rows["difference, any grade"] == ("reference", "+25.0 (-17.4 to 67.4)")
+    assert rows["Tocilizumab received"] == ("no rule gives it", "no rule gives it")
+    assert rows["Peak IL-6 [pg/mL]"][0].startswith("30.0 (")
+    assert "Objective response" not in rows
+
+
+def test_pair_without_a_value_in_one_arm_is_dropped():
+    ds = synthetic.neutral(arms=("a", "b"), patients=4)
+    ds["crs_grade"].values[1, :, 0] = [1, 1, 1, 1]
+    failed = add_best_response(synthetic.fail(synthetic.fail(ds, 0, 0), 1, 1))
+    found = glance.glance(failed)
+    assert found.differences["pairs"].sel(arm="b", grade=1).item() == 2
+    assert rows_of(failed)["difference, any grade"][1] == "+100.0 (100.0 to 100.0)"
+
+
+def test_planned_tocilizumab_is_named():
+    dose = DoseRecord(-1 / 24, "tocilizumab", "tocilizumab", "IV", 8.0, "kg")
+    ds = add_best_response(synthetic.neutral(arms=("a", "b")))
+    ds = synthetic.with_record(ds, arms={"b": {"regimens": (RegimenRecord((dose,)),)}})
+    assert rows_of(ds)["Tocilizumab received"] == ("no rule gives it", "planned for all")
+
+
+def test_published_rates_and_response_are_shown_where_they_belong(monkeypatch):
+    ds = add_best_response(synthetic.neutral(arms=("a", "b")))
+    row = next(row for row in standing.rates() if row.molecule == "mosunetuzumab")
+    known = {"a": {row.grade: row}, "b": {}}
+    monkeypatch.setattr("qsp.report.glance.published_rates", lambda record, arm: known[arm])
+    for name in ("glance.shows_response", "pictures.shows_response"):
+        monkeypatch.setattr(f"qsp.report.{name}", lambda record: True)
+    monkeypatch.setattr("qsp.report.glance.response_sentence", lambda record: "")
+    rows = rows_of(ds)
+    assert rows["published, any grade"] == ("39 % (label)", "–")
+    assert rows["Objective response"][0].startswith("0.0 % (")
+
+
+def test_one_arm_has_no_differences():
+    rows = rows_of(add_best_response(synthetic.neutral()))
+    assert not [name for name in rows if name.startswith("difference")]
+
+
+def test_tables_of_times_and_quartiles_read_as_counted(trial):
+    ds = synthetic.neutral(patients=4)
+    ds["crs_grade"].values[0] = [[1, 0], [2, 1], [0, 3], [0, 0]]
+    ds["crs_onset"].values[0, :, 0] = [30 / 24, 30 / 24, np.nan, np.nan]
+    ds["crs_onset"].values[0, :, 1] = [np.nan, 0.5, 0.5, np.nan]
+    ds["crs_duration"].values[0] = [[1, np.nan], [2, 1], [np.nan, 3], [np.nan] * 2]
+    rows = list(report.crs_times.times_table(ds).plain_rows())
+    assert rows[0][4:] == (
+        "2",
+        "36.0",
+        "45.6",
+        "48.0",
+        "66.0",
+        "75.6",
+        "78.0",
+        "50.0",
+        "0.0",
+        "0.0",
+    )
+    assert rows[2][4] == "4"  # events of any dose
+    table = report.crs_times.quartile_table(trial)
+    assert table.groups
+    assert all(len(row) == len(table.columns) for group in table.groups for row in group.rows)
+    assert report.crs_times.quartile_table(synthetic.neutral()).groups == ()
