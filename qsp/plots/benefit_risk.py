@@ -39,22 +39,22 @@ def benefit_risk(
     benefit = response.objective_response(ds, trial_size=trial_size)
     figure = Figure(figsize=(1.5 * PANEL_WIDTH, 4.2), layout="constrained")
     ax = figure.subplots()
-    colors, titles, drawn = arm_colors(ds), arm_titles(ds), 0
+    colors, titles, named = arm_colors(ds), arm_titles(ds), {}
     for arm, color in colors.items():
         x, y = (_percent(rate.sel(arm=arm)) for rate in (risk, benefit))
-        if np.isfinite([*x, *y]).all():
+        known = bool(np.isfinite([*x, *y]).all())
+        named[titles[arm] + ("" if known else " (no evaluable patient)")] = color
+        if known:
             spans = [[[v[0] - v[1]], [v[2] - v[0]]] for v in (x, y)]
             look = {"marker": "o", "ms": 7, "color": color, "lw": 1.2, "capsize": 2.5}
             ax.errorbar(x[0], y[0], xerr=spans[0], yerr=spans[1], ls="", **look)
-            drawn += 1
-    if not drawn:
+    if not ax.containers:
         empty_panel(ax)
     ax.set_xlim(0, 100)
     ax.set_ylim(0, 100)
     ax.grid(axis="x")
     ax.set_xlabel(f"Patients with CRS of grade ≥ {at_least} [%]")
     ax.set_ylabel("Objective response [%]")
-    named = {titles[arm]: color for arm, color in colors.items()}
     ncols = legend_columns(list(named))
     figure.legend(handles=strokes(named), loc="outside lower center", ncols=ncols)
     return figure

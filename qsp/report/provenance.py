@@ -159,14 +159,14 @@ def ranking_table(found: Provenance, arm: str) -> Table:
     rows = [
         (
             row.record.meaning or row.record.path,
-            row.record.path,
             f"{row.correlation:+.2f}",
             NAMES.get(row.record.status, row.record.status),
+            row.record.path,
             row.record.source,
         )
         for row in found.ranked
     ]
-    titles = ("Parameter", "Path", "Correlation", "Origin", "Source")
+    titles = ("Parameter", "Correlation", "Origin", "Path", "Source")
     note = (
         "Rank correlation (Spearman) of the value with the highest severity index, over "
         f"{found.patients:,} patients with {arm}. In 5 % of runs, an unrelated parameter exceeds "

@@ -4,9 +4,16 @@ import math
 from collections.abc import Sequence
 
 from qsp.config.patients import shown
-from qsp.results.record import ArmRecord, DoseRecord, RegimenRecord, RunRecord, amount_text
+from qsp.results.record import (
+    HOURS_PER_DAY,
+    ArmRecord,
+    DoseRecord,
+    RegimenRecord,
+    RunRecord,
+    amount_text,
+)
 
-_COLUMNS = ("arm", "day", "hour", "period", "drug", "route", "amount", "over")
+_COLUMNS = ("arm", "day", "period", "drug", "route", "amount", "over")
 _SIZES = ("patient", "kg", "m2")
 
 
@@ -35,14 +42,34 @@ def regimen_rows(arm: ArmRecord, regimen: RegimenRecord) -> list[dict[str, str]]
     title = regimen_title(arm, regimen)
     if not regimen.doses:
         return [dict.fromkeys(_COLUMNS, "") | {"arm": title, "day": "no dose"}]
-    return [_dose_row(title, dose) for dose in regimen.doses]
+    molecule = [dose for dose in regimen.doses if dose.is_molecule]
+    return [_dose_row(title, dose, protocol_time(dose, molecule)) for dose in regimen.doses]
 
 
-def _dose_row(title: str, dose: DoseRecord) -> dict[str, str]:
+def protocol_time(dose: DoseRecord, molecule: Sequence[DoseRecord]) -> str:
+    """Return the time of a dose as a protocol writes it: "day 8", "day 1, -1 h" or "day 3, 12 h".
+
+    Args:
+        dose: The dose.
+        molecule: Doses of the molecule. A supportive drug up to a day before one of them is
+            written by the day of that dose, with the hours before it.
+
+    Returns:
+        Other times are written with their hour of the protocol day, unless it is 0.
+    """
+    if not dose.is_molecule:
+        ahead = [other for other in molecule if 0 < round(other.time - dose.time, 6) < 1]
+        if ahead:
+            nearest = min(ahead, key=lambda other: other.time)
+            hours = (nearest.time - dose.time) * HOURS_PER_DAY
+            return f"day {nearest.day}, -{hours:.4g} h"
+    return f"day {dose.day}" + (f", {dose.hour:.4g} h" if round(dose.hour, 4) else "")
+
+
+def _dose_row(title: str, dose: DoseRecord, time: str) -> dict[str, str]:
     cells = (
         title,
-        f"day {dose.day}",
-        f"{dose.hour:.4g}",
+        time,
         dose.period,
         dose.drug,
         dose.route,

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from qsp import plots
-from qsp.endpoints import add_best_response, crs, exposure
+from qsp.endpoints import add_best_response, crs, exposure, response
 from qsp.plots.crs import rounded
 from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, number
 from qsp.results.record import DoseRecord, RegimenRecord
@@ -306,3 +306,17 @@ def test_single_patient_is_shown_as_a_line_and_grades():
     assert [bar.get_height() for bar in upper.patches] == list(grades)
     assert upper.get_ylabel() == "Worst CRS grade [ASTCT]"
     assert not upper.collections  # no whiskers, no brackets
+
+
+def test_benefit_risk_plane_has_a_point_per_arm_at_its_rates(trial):
+    ax = panels(plots.benefit_risk(trial))[0]
+    risk = crs.incidence(trial, by="any", at_least=(2,)).isel(grade=0)
+    benefit = response.objective_response(trial)
+    assert len(ax.containers) == 4
+    for arm, container in zip(trial["arm"].values, ax.containers, strict=True):
+        point = container.lines[0]
+        assert point.get_xdata()[0] == pytest.approx(100 * risk["value"].sel(arm=arm).item())
+        assert point.get_ydata()[0] == pytest.approx(100 * benefit["value"].sel(arm=arm).item())
+        ends = container.lines[2][0].get_segments()[0][:, 0]
+        bounds = [100 * risk[name].sel(arm=arm).item() for name in ("lower", "upper")]
+        assert ends.tolist() == pytest.approx(bounds)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qsp.results.record import amount_text
+from qsp.results.record import DoseRecord, amount_text
 from qsp.results.trial_record import trial_record
 from qsp.run import listing
 from qsp.trial import Amount, Arm, Dose, Regimen, Trial, prescribe
@@ -111,3 +111,21 @@ def test_the_eleventh_regimen_is_counted_only():
     assert len(rows) == 11
     assert rows[-1]["day"] == "3 more regimens"
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
+
+
+@pytest.mark.parametrize(
+    ("kind", "time", "text"),
+    [
+        ("drug_iv", 7.0, "day 8"),
+        ("drug_iv", 7.5, "day 8, 12 h"),
+        ("dexamethasone", -1 / 24, "day 1, -1 h"),
+        ("dexamethasone", 7 - 1 / 24, "day 8, -1 h"),
+        ("dexamethasone", 6.75, "day 8, -6 h"),
+        ("dexamethasone", 7.0, "day 8"),
+        ("dexamethasone", 8.25, "day 9, 6 h"),
+        ("dexamethasone", -1.25, "day -2, 18 h"),
+    ],
+)
+def test_times_are_written_as_in_a_protocol(kind, time, text):
+    molecule = [DoseRecord(float(t), "m", "drug_iv", "IV", 1.0) for t in (0, 7)]
+    assert listing.protocol_time(DoseRecord(time, "d", kind, "IV", 1.0), molecule) == text
