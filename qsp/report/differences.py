@@ -24,18 +24,22 @@ SUMMED = ("crs_any", "crs_2", "response")
 _MEAN_DIGITS = 2
 
 
-def tables(ds: xr.Dataset, *, sampling: Sampling | None = None) -> dict[str, Table]:
+def tables(
+    ds: xr.Dataset, frame: pd.DataFrame | None = None, *, sampling: Sampling | None = None
+) -> dict[str, Table]:
     """Return the tables `differences` and `preferences` of a run; none for a run of one arm.
 
     Args:
         ds: Results with `best_response`.
+        frame: Differences, from `qsp.endpoints.differences.table`; computed if not given.
         sampling: Seed and number of resamples, and size of the trial.
     """
     if ds.sizes["arm"] < 2:
         return {}
     titles = arm_titles(ds)
+    frame = differences.table(ds, sampling=sampling) if frame is None else frame
     return {
-        "differences": difference_table(differences.table(ds, sampling=sampling), titles),
+        "differences": difference_table(frame, titles),
         "preferences": preference_table(utility.table(ds, sampling=sampling), titles),
     }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import pandas as pd
 import xarray as xr
 
-from qsp.endpoints import crs, cytokines, decisions, paired_rates, response
+from qsp.endpoints import crs, cytokines, decisions, differences, response
+from qsp.endpoints.patient_values import ANY
 from qsp.endpoints.statistics import interval
 from qsp.plots.names import arm_titles
 from qsp.report.cells import NONE, Column, Group, Table, between, percent, range_text
@@ -23,6 +27,24 @@ from qsp.results.record import record_of
 
 RESCUE = "tocilizumab"
 GRADES = {1: "CRS, any grade", 2: "CRS, grade ≥ 2", 3: "CRS, grade ≥ 3"}
+QUANTITIES = {1: "crs_any", 2: "crs_2", 3: "crs_3"}
+"""Quantity of `qsp.endpoints.differences` by lowest grade."""
+
+
+class Paired(NamedTuple):
+    """Paired difference in the incidence of CRS from the reference.
+
+    Args:
+        value: Difference [1].
+        lower: Lower 95 % Monte Carlo bound [1].
+        upper: Upper bound [1].
+        pairs: Number of patients with a value in both arms.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -30,9 +52,10 @@ class Glance:
     """Main results of a run.
 
     Args:
-        arms: Title of each arm, by name; the first arm is the reference.
+        arms: Title of each arm, by name.
+        reference: Name of the arm with which the others are compared.
         rates: Incidence of CRS over all doses (grade, arm).
-        differences: Paired differences from the reference (grade, arm).
+        frame: Paired differences from the reference, from `qsp.endpoints.differences.table`.
         published: Published incidences by arm and lowest grade.
         rescued: Share of the patients who received tocilizumab by a rule, by arm; only arms with
             rules.
@@ -44,8 +67,9 @@ class Glance:
     """
 
     arms: Mapping[str, str]
+    reference: str
     rates: xr.Dataset
-    differences: xr.Dataset
+    frame: pd.DataFrame
     published: Mapping[str, Mapping[int, PublishedRate]]
     rescued: Mapping[str, float]
     planned: frozenset[str]
@@ -54,14 +78,21 @@ class Glance:
     sentence: str
     trial_size: int
 
-    @property
-    def reference(self) -> str:
-        """Name of the reference arm."""
-        return next(iter(self.arms))
-
     def rate(self, arm: str, grade: int) -> float:
         """Return the incidence of CRS of at least a grade in an arm [1]."""
         return float(self.rates["value"].sel(arm=arm, grade=grade))
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the arms other than the reference."""
+        return [arm for arm in self.arms if arm != self.reference]
+
+    def difference(self, arm: str, grade: int) -> Paired:
+        """Return the difference of an arm from the reference over all doses."""
+        frame = self.frame
+        chosen = (frame["arm"] == arm) & (frame["quantity"] == QUANTITIES[grade])
+        row = frame.loc[chosen & (frame["period"] == ANY)].iloc[0]
+        return Paired(row["difference"], row["lower"], row["upper"], int(row["patients"]))
 
 
 def glance(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Glance:
@@ -75,8 +106,9 @@ def glance(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Glance:
     shown = shows_response(record)
     return Glance(
         arms=titles,
+        reference=differences.reference_of(ds),
         rates=crs.incidence(ds, by="any", at_least=tuple(GRADES), trial_size=trial_size),
-        differences=paired_rates.crs_difference(ds, at_least=tuple(GRADES)),
+        frame=differences.table(ds),
         published={arm: published_rates(record, arm) for arm in titles},
         rescued=_rescued(ds),
         planned=frozenset(a.name for a in record.arms if RESCUE in supportive_text(a).split()),
@@ -121,7 +153,7 @@ def glance_table(found: Glance) -> Table:
     return Table("", columns, (Group("", tuple(rows)),), _note(found))
 
 
-def _row(title: str, found: Glance, cell) -> tuple[str, ...]:  # noqa: ANN001
+def _row(title: str, found: Glance, cell: Callable[[str], str]) -> tuple[str, ...]:
     return (title, *(cell(arm) for arm in found.arms))
 
 
@@ -142,15 +174,13 @@ def _published(found: Glance, arm: str, grade: int) -> str:
 def _difference(found: Glance, arm: str, grade: int) -> str:
     if arm == found.reference:
         return "reference"
-    return points(found.differences.sel(arm=arm, grade=grade))
+    return points(found.difference(arm, grade))
 
 
-def points(difference: xr.Dataset) -> str:
+def points(difference: Paired) -> str:
     """Return a difference with its interval in percentage points, such as "+5.0 (1.2 to 8.8)"."""
-    value, low, high = (100 * float(difference[name]) for name in ("value", "lower", "upper"))
-    if value != value:  # noqa: PLR0124  NaN: no pair of evaluable patients
-        return NONE
-    return f"{value:+.1f} ({low:.1f} to {high:.1f})"
+    value, low, high = (100 * each for each in difference[:3])
+    return f"{value:+.1f} ({low:.1f} to {high:.1f})" if math.isfinite(value) else NONE
 
 
 def _tocilizumab(found: Glance, arm: str) -> str:
@@ -168,8 +198,8 @@ def _note(found: Glance) -> str:
     ]
     if len(found.arms) > 1:
         parts.append(
-            "Differences are in percentage points from the reference, over the same patients; "
-            "Monte Carlo only: parameters fixed."
+            "Differences are in percentage points from the reference, over the same patients. "
+            f"{differences.HEADING}."
         )
     known = {(row.indication, row.source) for by in found.published.values() for row in by.values()}
     if known:

@@ -97,7 +97,7 @@ class Summarized:
 
 def _summarized(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> Summarized:
     found = glance(ds, trial_size=trial_size)
-    origin = provenance(ds, record_of(ds).parameters, supplement.sampled)
+    origin = provenance(ds, found.reference, record_of(ds).parameters, supplement.sampled)
     return Summarized(found, origin, answers(ds, found, origin))
 
 
@@ -177,7 +177,13 @@ def _tables(
     if summarized.provenance.ranked:
         arm = summarized.glance.arms[summarized.glance.reference]
         first["ranking"] = ranking_table(summarized.provenance, arm)
-    return shared | first | _population_tables(ds, trial_size) | decided | compared.tables(ds)
+    return (
+        shared
+        | first
+        | _population_tables(ds, trial_size)
+        | decided
+        | compared.tables(ds, summarized.glance.frame)
+    )
 
 
 def _single_patient_tables(ds: xr.Dataset) -> dict[str, Table]:

@@ -87,21 +87,22 @@ class Provenance:
 
 
 def provenance(
-    ds: xr.Dataset, records: Sequence[ParameterRecord], sampled: xr.Dataset | None
+    ds: xr.Dataset, arm: str, records: Sequence[ParameterRecord], sampled: xr.Dataset | None
 ) -> Provenance:
     """Return the origin of the values of a run.
 
     Args:
         ds: Results with `crs_severity_peak`.
+        arm: Name of the arm in which parameters are ranked.
         records: Value, status and source of each parameter.
         sampled: Values by patient, the group `parameters` of the results; None if not stored.
     """
     found = Counter(record.status for record in records)
     counts = {status: found[status] for status in NAMES if found[status]}
-    severity, chosen = _severity(ds, sampled)
+    severity, chosen = _severity(ds.sel(arm=arm), sampled)
     if sampled is None or chosen.sum() < LEAST_PATIENTS:
         return Provenance(counts, (), math.nan, int(chosen.sum()))
-    correlations = _correlations(sampled, severity, chosen)
+    correlations = _correlations(sampled, arm, severity, chosen)
     known = [Ranked(row, correlations[row.path]) for row in records if row.path in correlations]
     known.sort(key=lambda row: -abs(row.correlation))
     chance = 1.96 / math.sqrt(int(chosen.sum()) - 1)
@@ -109,10 +110,10 @@ def provenance(
 
 
 def _severity(
-    ds: xr.Dataset, sampled: xr.Dataset | None
+    arm: xr.Dataset, sampled: xr.Dataset | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the highest severity index in the first arm, and which patients have one."""
-    own = ds.isel(arm=0)[["crs_severity_peak", "outcome", "patient"]]
+    """Return the highest severity index in an arm, and which patients have one."""
+    own = arm[["crs_severity_peak", "outcome", "patient"]]
     if sampled is not None and "patient_traj" in sampled.dims:
         own = own.sel(patient=sampled["patient_traj"].values)
     worst = own["crs_severity_peak"].max("dose_period").values
@@ -120,11 +121,11 @@ def _severity(
 
 
 def _correlations(
-    sampled: xr.Dataset, severity: NDArray[np.float64], chosen: NDArray[np.bool_]
+    sampled: xr.Dataset, arm: str, severity: NDArray[np.float64], chosen: NDArray[np.bool_]
 ) -> dict[str, float]:
     names, columns = [], []
     for name, values in sampled.data_vars.items():
-        own = values.isel(arm=0) if "arm" in values.dims else values
+        own = values.sel(arm=arm) if "arm" in values.dims else values
         if own.ndim == 1 and np.ptp(own.values[chosen]) > 0:
             names.append(str(name))
             columns.append(_ranks(own.values[chosen]))

@@ -115,7 +115,7 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
             f"determines the rate of grade 2 or higher to {low}–{high} %. A trial of "
             f"{found.trial_size:,} such patients would observe {least}–{most} %."
         )
-    for other in list(found.arms)[1:]:
+    for other in found.others:
         yield from _separation(found, other)
     for name, title in found.arms.items():
         for grade, known in sorted(found.published[name].items()):
@@ -134,14 +134,13 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
 
 
 def _separation(found: Glance, arm: str) -> Iterator[str]:
-    own = found.differences.sel(arm=arm, grade=GRADE)
-    low, high = float(own["lower"]), float(own["upper"])
-    if not np.isfinite(low):
+    own = found.difference(arm, GRADE)
+    if not np.isfinite(own.lower):
         return
-    excludes = "excludes" if low > 0 or high < 0 else "includes"
+    excludes = "excludes" if own.lower > 0 or own.upper < 0 else "includes"
     yield (
         f"{found.arms[arm]} minus {found.arms[found.reference]}, grade 2 or higher: {points(own)} "
-        f"percentage points in the same {int(own['pairs']):,} patients; the Monte Carlo interval "
+        f"percentage points in the same {own.pairs:,} patients; the Monte Carlo interval "
         f"{excludes} zero."
     )
 
@@ -180,8 +179,8 @@ def _il6(ds: xr.Dataset, found: Glance) -> Iterator[str]:
         return
     ratio = cytokines.peak_ratio(ds, reference=found.reference, of=("il6",)).isel(cytokine=0)
     each = [
-        f"{title} {significant(float(ratio['value'].sel(arm=arm)))}"
-        for arm, title in list(found.arms.items())[1:]
+        f"{found.arms[arm]} {significant(float(ratio['value'].sel(arm=arm)))}"
+        for arm in found.others
         if np.isfinite(float(ratio["value"].sel(arm=arm)))
     ]
     if each:
