@@ -1,14 +1,14 @@
 """Startup of the Python API: time from the start of the interpreter, and peak memory.
 
-    .venv/bin/python benchmarks/from_python.py [--repeats 5]
-    .venv/bin/python benchmarks/from_python.py --patients 10000
+    .venv/bin/python benchmarks/from_python.py
+    .venv/bin/python benchmarks/from_python.py --only simulate --repeats 11 --check
+    .venv/bin/python benchmarks/from_python.py --only large --patients 20000
 
 Each start is a new process, `python -c`. It is timed from the start of the interpreter to the
 return of `qsp.simulate`, or of the first `jax.grad` of a peak; imports are included. A cold start
-has an empty cache of compiled programs, a cached start has the cache that a cold one filled. The
-gradient is compiled by XLA, whose programs are cached only where the user enables the cache of JAX;
-its starts set `JAX_COMPILATION_CACHE_DIR`. A start with more patients than the design case checks
-the results, and is limited in memory instead of time. The exit code is 1 if a limit is exceeded.
+has an empty `QSP_CACHE_DIR`, a cached start has the programs that a cold one left there; no cache
+of JAX is enabled. A trial with many patients also uses its results, and is limited in memory
+instead of time. Figures are medians.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rows import emit, row
+
 ROOT = Path(__file__).resolve().parent.parent
-PATIENTS = 200
+PATIENTS, MANY = 200, 10_000
 MAX_MB = 1500
 STARTS = ("cold", "cached")
 SETTINGS = ("QSP_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
-"""Environment variables that choose the cache of compiled programs."""
+"""Environment variables that choose a cache of compiled programs."""
 
 TRIAL = """
 import qsp
@@ -76,20 +78,22 @@ class Case:
     """Code to start, and its limits.
 
     Args:
-        title: First column of the table.
+        name: Name for `--only`.
+        title: Text for the table.
         code: Code that is timed.
         limits: Longest time of a cold and of a cached start [s]; None for no limit.
         use: Code that checks the results afterwards.
         max_mb: Largest peak memory [MB]; None for no limit.
-        cache: Environment variable that names the cache.
+        repeats: Largest number of starts; None for no limit.
     """
 
+    name: str
     title: str
     code: str
-    limits: Mapping[str, float | None]
+    limits: tuple[float | None, float | None] = (None, None)
     use: str = ""
     max_mb: float | None = None
-    cache: str = "QSP_CACHE_DIR"
+    repeats: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,70 +112,51 @@ class Start:
 
 
 def main() -> None:
-    """Measure all cases, print a table and exit with 1 if a limit is exceeded."""
+    """Measure the cases and print one row for each kind of start."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="starts of each kind")
-    parser.add_argument("--patients", type=int, default=PATIENTS)
-    parser.add_argument("--only", choices=("simulate", "gradient"))
+    parser.add_argument("--patients", type=int, default=MANY, help="patients of the large trial")
+    parser.add_argument("--only", choices=("simulate", "gradient", "large"))
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is exceeded")
     arguments = parser.parse_args()
-    row = "{:<34} {:<7} {:>8} {:>8} {:>8} {:>9} {:>9}  {}"
-    print(row.format("case", "start", "time [s]", "limit", "CPU [s]", "peak [MB]", "limit", "met"))
     all_met = True
-    for case in _cases(arguments.patients, arguments.only):
+    for case in _cases(arguments.patients):
+        if arguments.only not in (None, case.name):
+            continue
         for kind, starts in _measured(case, arguments.repeats).items():
-            middle = _median(starts)
-            limit = case.limits[kind]
+            middle, limit = _median(starts), case.limits[STARTS.index(kind)]
             met = limit is None or middle.seconds < limit
             met &= case.max_mb is None or middle.peak_mb < case.max_mb
             all_met &= met
-            figures = (f"{middle.seconds:.1f}", _text(limit), f"{middle.cpu_s:.1f}")
-            memory = (f"{middle.peak_mb:.0f}", _text(case.max_mb))
-            print(
-                row.format(case.title, kind, *figures, *memory, "yes" if met else "NO"), flush=True
-            )
-    sys.exit(not all_met)
+            figures = {
+                "seconds": round(middle.seconds, 2),
+                "limit_s": limit,
+                "cpu_s": round(middle.cpu_s, 2),
+                "peak_memory_mb": round(middle.peak_mb),
+                "limit_mb": case.max_mb,
+                "met": met,
+                "repeats": len(starts),
+            }
+            emit(row("from_python", case.name, case=case.title, start=kind, **figures))
+    sys.exit(arguments.check and not all_met)
 
 
-def _text(limit: float | None) -> str:
-    return "-" if limit is None else f"{limit:g}"
-
-
-def _cases(patients: int, only: str | None) -> list[Case]:
-    trial = TRIAL.format(patients=patients)
-    simulate = Case(
-        f"qsp.simulate, {patients} patients",
-        trial + SIMULATE.format(patients=patients),
-        dict(zip(STARTS, (30.0, 4.0), strict=True)),
+def _cases(patients: int) -> Iterator[Case]:
+    few, many = (
+        TRIAL.format(patients=count) + SIMULATE.format(patients=count)
+        for count in (PATIENTS, patients)
     )
-    if patients != PATIENTS:
-        no_limits: dict[str, float | None] = dict.fromkeys(STARTS)
-        use = USE.format(patients=patients)
-        return [dataclasses.replace(simulate, limits=no_limits, use=use, max_mb=MAX_MB)]
-    gradient = Case(
-        "first jax.grad of a peak",
-        trial + GRADIENT,
-        dict(zip(STARTS, (40.0, 8.0), strict=True)),
-        cache="JAX_COMPILATION_CACHE_DIR",
-    )
-    if only != "simulate" and not _has_trajectory():
-        print("The gradient is skipped: this version has no qsp.trajectory.", file=sys.stderr)
-        return [simulate]
-    return [
-        case
-        for name, case in (("simulate", simulate), ("gradient", gradient))
-        if only in (None, name)
-    ]
-
-
-def _has_trajectory() -> bool:
-    code = "import sys, qsp; sys.exit(not hasattr(qsp, 'trajectory'))"
-    return not subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode
+    yield Case("simulate", f"qsp.simulate, {PATIENTS} patients", few, (30.0, 4.0))
+    gradient = TRIAL.format(patients=PATIENTS) + GRADIENT
+    yield Case("gradient", "first jax.grad of a peak", gradient, (40.0, 8.0))
+    title, use = f"qsp.simulate, {patients:,} patients", USE.format(patients=patients)
+    yield Case("large", title, many, use=use, max_mb=MAX_MB, repeats=3)
 
 
 def _measured(case: Case, repeats: int) -> dict[str, list[Start]]:
     """Return the starts of each kind; every pair of starts has a cache of its own."""
     starts: dict[str, list[Start]] = {kind: [] for kind in STARTS}
-    for _ in range(repeats):
+    for _ in range(min(repeats, case.repeats or repeats)):
         with tempfile.TemporaryDirectory() as folder:
             for kind in STARTS:
                 starts[kind].append(_started(case, folder))
@@ -185,7 +170,7 @@ def _started(case: Case, cache: str) -> Start:
     began = clock.time()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment | {case.cache: cache},
+        env=environment | {"QSP_CACHE_DIR": cache},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -23,7 +23,10 @@ import page_tables
 from rows import Row, row
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("throughput", "accuracy", "compile", "scaling", "against_peers", "rules", "sharding")
+SCRIPTS = (
+    *("throughput", "accuracy", "compile", "from_python", "scaling", "against_peers", "rules"),
+    "sharding",
+)
 TAKES_FULL = ("scaling",)
 BEGIN, END = "<!-- results: begin (page.py) -->", "<!-- results: end -->"
 DOTS_PER_INCH = 160

@@ -45,6 +45,7 @@ def _sections(results: Results) -> Iterator[str]:
         ("Precision", "accuracy", _precisions),
         ("Comparison with other solvers", "against_peers", _peers),
         ("Starts", "compile", _starts),
+        ("Starts from Python", "from_python", _from_python),
         ("Scaling", "scaling", _sizes),
         ("Shards", "sharding", _shards),
     )
@@ -127,6 +128,20 @@ def _starts(rows: Rows) -> str:
         if line["bench"] == "compile"
     ]
     return _columns(heads, lines)
+
+
+def _from_python(rows: Rows) -> str:
+    heads = {
+        "code": "case",
+        "start": "start",
+        "from the start of the interpreter [s]": "seconds",
+        "limit [s]": "limit_s",
+        "time of all cores [s]": "cpu_s",
+        "peak memory [MB]": "peak_memory_mb",
+        "limit [MB]": "limit_mb",
+        "repeats": "repeats",
+    }
+    return _columns(heads, measured(rows, "from_python"))
 
 
 def _note(line: Row) -> object:

@@ -46,6 +46,7 @@ def targets(results: Results) -> list[Target]:
         _speedup(scaling),
         _start(compiling, "cold", MAX_COLD_S),
         _start(compiling, "cached", MAX_CACHED_S),
+        *_from_python(results.get("from_python", ())),
         *_large_trial(scaling),
         _linear(scaling),
         _flat(scaling),
@@ -80,6 +81,18 @@ def _start(rows: Rows, start: str, limit: float) -> Target:
         return _missing(text)
     seconds = number_of(lines[0], "first_chunk_s")
     return Target(text, f"{seconds:.1f} s", seconds <= limit)
+
+
+def _from_python(rows: Rows) -> Iterator[Target]:
+    """Compare starts of the Python API with the limits in their rows."""
+    for line in measured(rows, "from_python"):
+        what = f"{line['case']}, {line['start']} start, from the start of the interpreter"
+        for key, limit, unit in (("seconds", "limit_s", "s"), ("peak_memory_mb", "limit_mb", "MB")):
+            if line[limit] is not None:
+                found, most = number_of(line, key), number_of(line, limit)
+                shown = f"{found:.1f}" if unit == "s" else number(round(found))
+                text = f"{what}: under {number(most)} {unit}"
+                yield Target(text, f"{shown} {unit}", found < most)
 
 
 def _large_trial(rows: Rows) -> Iterator[Target]:
