@@ -27,6 +27,7 @@ from typing import Any
 
 from qsp import interventions, model, system
 from qsp.explain.latex import Key, default_symbol, key, plain, symbols
+from qsp.model.cytokines import CYTOKINES
 from qsp.model.synapse import Bridges, Complexes
 from qsp.populations.paths import ELEMENTS, short
 
@@ -94,6 +95,9 @@ _LOCAL = re.compile(
 _ODE = re.compile(r"\\frac\{d(.+?)\}\{dt\} =")
 _PATH = re.compile(r"`([\w.]+)`")
 
+_CYTOKINES = dict(zip(("IFN", "TNF", "IL2", "IL6", "IL10", "CXCL10"), CYTOKINES, strict=True))
+"""Name of a cytokine by its subscript."""
+
 Scope = Mapping[Key, Symbol]
 
 
@@ -131,13 +135,16 @@ def using(path: str) -> list[Equation]:
 def _is_of(path: str, symbol: Symbol) -> bool:
     """Whether a path is that of a symbol or of one of its elements.
 
-    The state ``severity`` does not include the parameter ``severity.k_F``.
+    The state ``severity`` does not include the parameter ``severity.k_F``, and ``c_{0,CXCL10}`` is
+    the baseline of no other cytokine.
     """
     rest = path.removeprefix(symbol.path)
     elements = {name for names in ELEMENTS.values() for name in names}
-    return (
-        bool(symbol.path) and path.startswith(symbol.path) and {*rest.split(".")} <= {"", *elements}
-    )
+    if not symbol.path or not path.startswith(symbol.path):
+        return False
+    found = {*rest.split(".")} - {""}
+    named = {_CYTOKINES[part] for part in key(symbol.latex).subscript if part in _CYTOKINES}
+    return found <= elements and (not named or not found or bool(named & found))
 
 
 def equation_lines(path: str) -> list[str]:
