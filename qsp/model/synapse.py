@@ -89,11 +89,11 @@ def trimers(
     One arm or two arms of a drug bind targets, and free CD3 binds either form. For n = 1, v, a and
     m do not depend on the free target t and the quadratic is exact. For n = 2 a drug bound by two
     arms occupies two targets, and t is found by a fixed number of iterations, 6 in a simulation.
-    They start at ``t = 2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))``, where b is
-    ``1 + n c/K_T``, the free target without T cells, and at t', which Eq. S5 gives for this t. An
-    iteration puts ``sqrt(t t')`` into Eq. S2 to S5 for the next t', then replaces t by
-    ``sqrt(t t')``; the trimers are those of the last iteration. For the typical patient treated
-    with glofitamab they are within 5.8e-4 of the exact value.
+    They start at the free target without T cells,
+    ``t = 2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))`` with ``b = 1 + n c/K_T``, and at
+    t', which Eq. S5 gives for this t. An iteration puts ``sqrt(t t')`` into Eq. S2 to S5 for the
+    next t', then replaces t by ``sqrt(t t')``; the trimers are those of the last iteration. For the
+    typical patient treated with glofitamab they are within 6e-4 of the exact value.
 
     Equations:
         Eq. S2: $$X_{tri,j,k} = \frac{2 r_{CD3} r_{target,j,k}}{s + \sqrt{s^2 - 4 m r_{CD3}

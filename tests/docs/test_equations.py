@@ -205,7 +205,7 @@ def test_iteration_for_two_arms_is_that_of_the_text(at):
     in_gap = {"r_CD3": gap.receptors.cd3[0], "r_target": r}
     known = symbols(b, s, c=c, K_T=K_T, **in_gap)
     words = " ".join((synapse.trimers.__doc__ or "").split())
-    start = re.search(r"``t = (.*?)``, where b is ``(.*?)``", words)
+    start = re.search(r"``t = (.*?)`` with ``b = (.*?)``", words)
     assert start is not None
     assert start.groups() == (
         "2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))",

@@ -1,6 +1,7 @@
 """Closed form of the trimers against numerical root finding and the kinetic scheme."""
 
 import itertools
+from pathlib import Path
 from typing import cast
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
+from qsp import molecules, populations
 from qsp.model.binding import Receptors
 from qsp.model.synapse import Equilibrium, Gap, Kinetic, Relaxed, contact_gap, per_synapse, trimers
 
@@ -90,6 +92,25 @@ def test_two_target_arms_are_exact_as_chi_goes_to_zero(chi, complete):
 def test_two_target_arms_converge_with_refinements(refinements, tolerance, complete):
     points = grid(0.01, 1.0, 10.0, 1000.0)
     assert worst(points, complete.model.binding, 2.0, refinements) < tolerance
+
+
+def test_typical_glofitamab_is_within_6e_4(double_precision):
+    file = Path(__file__).parents[2] / "populations" / "nhl_dlbcl.toml"
+    table = populations.nominal(molecules.load("glofitamab"), populations.read_cohort(file))
+    p = table.nominal().model
+    c = np.geomspace(1e-4, 1e3, 15)  # a column of tissues for each concentration
+    gap = contact_gap(jnp.zeros(4), jnp.zeros(()), p.binding)
+    r_T = np.asarray(gap.receptors.target)
+    r_3, K_3 = float(gap.receptors.cd3[0]), float(p.binding.KD_CD3)
+    K_T, chi, alpha = float(gap.K_T), float(p.binding.chi), float(p.synapse.alpha)
+    worst = 0.0
+    for target in np.unique(r_T[r_T > 0.0]):
+        receptors = Receptors(cd3=jnp.full(c.size, r_3), target=jnp.full((3, c.size), target))
+        some = Gap(free=jnp.asarray(c), K_T=gap.K_T, receptors=receptors)
+        ours = np.asarray(trimers(some, p.synapse.alpha, p.binding, refinements=6))[0]
+        exact = [root_find(x, K_3, K_T, alpha, chi, target, 2.0, r_3) for x in c]
+        worst = max(worst, float(np.max(np.abs(ours / exact - 1.0))))
+    assert 1e-4 < worst < 6e-4
 
 
 def test_one_to_one_bridge_is_symmetric_in_both_arms(complete):
