@@ -13,6 +13,7 @@ import xarray as xr
 
 from qsp.api.compare import difference
 from qsp.endpoints.steps import by_label
+from qsp.errors import ConfigError
 from qsp.run import folder as run_folder
 from qsp.run.runs import write_report
 

@@ -17,8 +17,8 @@ def number_needed(difference: float, lower: float, upper: float, *, is_harm: boo
 
     Args:
         difference: Difference of two rates [1].
-        lower: Its lower bound [1].
-        upper: Its upper bound [1].
+        lower: Lower bound of the difference [1].
+        upper: Upper bound of the difference [1].
         is_harm: Whether the event is a harm, such as CRS, and not a benefit, such as a response.
 
     Returns:

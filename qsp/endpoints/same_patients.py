@@ -20,7 +20,7 @@ def check_same_patients(one: xr.Dataset, other: xr.Dataset, names: tuple[str, st
     """Check that two runs can be compared patient by patient.
 
     A patient depends on the population, the seed and the number of the patient. Parameters may
-    differ: their effect is then what is compared.
+    differ: the comparison then shows their effect.
 
     Args:
         one: Results of a run.

@@ -1,4 +1,4 @@
-"""Answers to four questions: which regimen, how sure, what drives it, what is not known.
+"""Answers to four questions: the regimen, its certainty, its drivers and its unknowns.
 
 Each answer is a list of sentences whose numbers are computed from the results.
 """
@@ -190,7 +190,7 @@ def _il6(ds: xr.Dataset, found: Glance) -> Iterator[str]:
         )
 
 
-# === what is not known ============================================================================
+# === unknowns ============================================================================
 
 
 def _unknown(found: Glance, provenance: Provenance) -> Iterator[str]:

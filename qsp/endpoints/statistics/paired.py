@@ -32,7 +32,7 @@ SEED = 1
 FEWEST = 100
 """Fewest resamples from which 95 % bounds are read."""
 GROUPS = 5000
-"""Most units that a bootstrap resamples; more patients are averaged in groups of neighbors."""
+"""Maximum number of units in a bootstrap; more patients are averaged in groups of neighbors."""
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ NONE = Bounds(math.nan, math.nan)
 
 
 def newcombe(cells: Cells, *, level: float = LEVEL) -> Bounds:
-    """Return Newcombe's interval (his method 10) of the difference of two paired rates.
+    """Return Newcombe's interval (method 10) of the difference of two paired rates.
 
     With the Wilson bounds ``l, u`` of each rate p, ``d = p1 - p2``, and phi the correlation of the
     two-by-two table with a continuity correction, the bounds are
@@ -286,7 +286,7 @@ def trial_means(
 
 
 def _batches(replicates: int, size: int) -> Iterator[int]:
-    """Yield numbers of replicates of so many patients that fit into little memory."""
+    """Yield numbers of replicates whose patients fit into a few megabytes."""
     most = max(1, 2_000_000 // size)
     for start in range(0, replicates, most):
         yield min(most, replicates - start)
