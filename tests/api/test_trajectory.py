@@ -279,7 +279,14 @@ def test_a_traced_dose_that_is_not_possible_is_an_error(people, at):
         jax.grad(lambda x: solved(people.typical, **{name: x}).peak("il6"))(value)
 
 
-def test_import_and_trajectory_change_no_setting_of_jax(tmp_path):
+def test_a_trajectory_and_its_gradient_change_no_setting_of_jax(people, monkeypatch, tmp_path):
+    monkeypatch.setenv("QSP_CACHE_DIR", str(tmp_path))
+    before = dict(jax.config.values)
+    jax.grad(lambda alpha: solved(people.typical, alpha=alpha).peak("il6"))(9e-4)
+    assert dict(jax.config.values) == before
+
+
+def test_import_and_cache_change_no_setting_of_jax(tmp_path):
     """The cache folder is set within a call only."""
     code = (
         "import jax, qsp; before = dict(jax.config.values);"
