@@ -42,7 +42,7 @@ def python_source(trial: Trial) -> str:
     options: dict[str, str] = {"days": _literal(trial.days)}
     if config.visits:
         options["visits"] = _literal(config.visits)
-    for key in ("title", "name"):
+    for key in ("title", "author", "name"):
         if getattr(config, key):
             options[key] = _literal(getattr(config, key))
     if config.response != trial.people.population.cohort.response_criteria:

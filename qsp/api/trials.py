@@ -53,6 +53,7 @@ class Trial:
         days: float,
         visits: Sequence[Quantity] = (),
         title: str = "",
+        author: str = "",
         name: str = "trial",
         method: Mapping[str, Any] | None = None,
         response: str | None = None,
@@ -69,6 +70,7 @@ class Trial:
             visits: Times at which the tumor is measured, since the first dose: numbers [day] or
                 text such as ``"6 week"``; the end of the trial by default.
             title: Title of reports.
+            author: Author named in reports.
             name: Name of the run: letters, digits, dots, dashes and underscores.
             method: Keys of ``[method]`` of a config, such as ``{"rtol": 1e-7}``.
             response: Response criteria, "lugano" or "recist"; by default those of the population.
@@ -86,6 +88,7 @@ class Trial:
             raise ConfigError("trial", "people must be sampled patients", repr(people), todo)
         _check_days(regimens, days)
         tables: dict[str, Any] = {"name": name, **({"title": title} if title else {})}
+        tables |= {"author": author} if author else {}
         tables |= people_tables(people)
         tables |= {"days": float(days), "visits": visit_texts(visits)}
         tables["response"] = response or people.population.cohort.response_criteria

@@ -48,6 +48,7 @@ class Config(tables.Table):
     title: Annotated[tables.Text | None, Rule("be text in quotes", "Describe the comparison")] = (
         None
     )
+    author: Annotated[tables.Text | None, Rule("be text in quotes", "Name the author")] = None
     molecule: Annotated[
         tables.Text,
         Rule("be the name of a molecule or a .toml file", 'Write molecule = "mosunetuzumab"'),

@@ -150,6 +150,7 @@ def trials(draw, molecules, populations):
         days=DAYS,
         visits=draw(st.sampled_from([(), [42, "12 week"]])),
         title=draw(st.sampled_from(["", 'A "trial"'])),
+        author=draw(st.sampled_from(["", "A. Author"])),
         method=draw(st.sampled_from([None, {"rtol": 1e-6}, {"solver": "Kvaerno5"}])),
         response=draw(st.sampled_from([None, "recist"])),
         trajectories=chosen,

@@ -79,6 +79,7 @@ def test_trial_is_the_same_after_each_way_of_writing_it(data, generated, tmp_pat
         days=again.days,
         visits=config.visits,
         title=config.title or "",
+        author=config.author or "",
         name=config.name,
         method=config.method.model_dump(),
         response=config.response,
@@ -92,6 +93,7 @@ def test_trial_is_the_same_after_each_way_of_writing_it(data, generated, tmp_pat
     assert schedule(by_source) == schedule(trial)
     assert by_source.config.method == config.method
     assert by_source.config.reference == config.reference
+    assert by_source.config.author == config.author
     assert by_source.config.utility == config.utility
     assert by_source.config.trajectories == config.trajectories
 

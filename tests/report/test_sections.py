@@ -144,7 +144,15 @@ def test_sections_answer_their_questions(text):
 
 def test_page_begins_with_date_versions_and_size(text):
     words = Page(text).text
+    assert "A. Author" not in words
     assert "2026-01-31 · qsp 0.1.0 · model 1.1 · mosunetuzumab · population nhl · 60 pat" in words
+
+
+def test_author_of_the_config_is_named(trial):
+    ds = synthetic.with_record(trial, config={"author": "A. Author"})
+    assert report.facts.about(ds, supplement(date="2026-01-31")).startswith(
+        "2026-01-31 · A. Author · qsp 0.1.0"
+    )
 
 
 def test_ranking_finds_the_parameter_that_drives_the_severity(trial, sampled, text):
