@@ -124,11 +124,23 @@ def table(
         ConfigError: If an arm is unknown.
     """
     ds = dataset(results)
+    return of_pairs(pairs_of_arms(ds, reference, arms), sampling or default_sampling(ds))
+
+
+def pairs_of_arms(
+    ds: xr.Dataset, reference: str | None = None, arms: Iterable[str] | None = None
+) -> list[tuple[ArmValues, ArmValues]]:
+    """Return the values of each arm with those of the reference; see `table`.
+
+    Args:
+        ds: Results of a run.
+        reference: Name of the reference; by default that of the config, or the first arm.
+        arms: Names of the arms to compare; by default all others.
+    """
     found = patient_values(ds)
     base = known_arm(reference, tuple(found)) if reference else reference_of(ds)
     others = [name for name in found if name != base] if arms is None else list(arms)
-    pairs = [(found[known_arm(name, tuple(found))], found[base]) for name in others]
-    return _frame(pairs, sampling or default_sampling(ds))
+    return [(found[known_arm(name, tuple(found))], found[base]) for name in others]
 
 
 def between(
@@ -158,7 +170,7 @@ def between(
             are refused and not compared unpaired; or if no arms correspond.
     """
     pairs = pairs_between(first, second, names=names, arms=arms)
-    return _frame(pairs, sampling or default_sampling(dataset(first)))
+    return of_pairs(pairs, sampling or default_sampling(dataset(first)))
 
 
 def pairs_between(
@@ -213,8 +225,20 @@ def _renamed(arm: ArmValues, run: str) -> ArmValues:
     return dataclasses.replace(arm, name=f"{run}: {arm.name}")
 
 
-def _frame(pairs: Iterable[tuple[ArmValues, ArmValues]], sampling: Sampling) -> pd.DataFrame:
-    rows = [row for arm, base in pairs for row in _rows(arm, base, sampling)]
+def of_pairs(
+    pairs: Iterable[tuple[ArmValues, ArmValues]],
+    sampling: Sampling,
+    columns: Iterable[Column] | None = None,
+) -> pd.DataFrame:
+    """Return the table of pairs of arms; see `table`.
+
+    Args:
+        pairs: Values of an arm and of its reference.
+        sampling: Seed and number of resamples, and size of the trial.
+        columns: Rows of the table; by default all that both arms have.
+    """
+    chosen = None if columns is None else set(columns)
+    rows = [row for arm, base in pairs for row in _rows(arm, base, sampling, chosen)]
     frame = pd.DataFrame([dataclasses.astuple(row) for row in rows], columns=list(COLUMNS))
     frame = frame.astype(dict.fromkeys(CELLS, "Int64"))
     frame.attrs = {
@@ -225,10 +249,13 @@ def _frame(pairs: Iterable[tuple[ArmValues, ArmValues]], sampling: Sampling) -> 
     return frame
 
 
-def _rows(arm: ArmValues, base: ArmValues, sampling: Sampling) -> Iterator[Difference]:
+def _rows(
+    arm: ArmValues, base: ArmValues, sampling: Sampling, chosen: set[Column] | None
+) -> Iterator[Difference]:
     for column in shared_columns(arm, base):
-        known, counts = pairs_of(arm.values[column], base.values[column], arm, base)
-        yield _row(column, known, counts, (arm, base), sampling)
+        if chosen is None or column in chosen:
+            known, counts = pairs_of(arm.values[column], base.values[column], arm, base)
+            yield _row(column, known, counts, (arm, base), sampling)
 
 
 def _row(

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from qsp.endpoints.differences import (
     HEADING,
     default_sampling,
-    known_arm,
     pairs_between,
     pairs_of,
-    reference_of,
+    pairs_of_arms,
 )
 from qsp.endpoints.endpoint import HasDataset, dataset
-from qsp.endpoints.patient_values import CRS, MISSING, RESPONSE, ArmValues, Column, patient_values
+from qsp.endpoints.patient_values import CRS, MISSING, RESPONSE, ArmValues, Column
 from qsp.endpoints.statistics import paired
 from qsp.endpoints.statistics.paired import Sampling
 from qsp.errors import ConfigError
@@ -139,9 +138,7 @@ def table(
         ConfigError: If the reference is unknown.
     """
     ds = dataset(results)
-    found = patient_values(ds)
-    base = known_arm(reference, tuple(found)) if reference else reference_of(ds)
-    pairs = [(arm, found[base]) for name, arm in found.items() if name != base]
+    pairs = pairs_of_arms(ds, reference)
     return compare(pairs, weights or weights_of(ds), sampling or default_sampling(ds))
 
 

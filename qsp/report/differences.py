@@ -36,11 +36,13 @@ def tables(
     """
     if ds.sizes["arm"] < 2:
         return {}
-    titles = arm_titles(ds)
-    frame = differences.table(ds, sampling=sampling) if frame is None else frame
+    titles, pairs = arm_titles(ds), differences.pairs_of_arms(ds)
+    sampling = sampling or differences.default_sampling(ds)
+    frame = differences.of_pairs(pairs, sampling) if frame is None else frame
+    preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
     return {
         "differences": difference_table(frame, titles),
-        "preferences": preference_table(utility.table(ds, sampling=sampling), titles),
+        "preferences": preference_table(preferences, titles),
     }
 
 
@@ -180,9 +182,11 @@ def sentences(ds: xr.Dataset) -> Iterator[str]:
     """
     if ds.sizes["arm"] < 2:
         return
-    frame = differences.table(ds)
-    better = {row.arm: row.probability for row in _records(utility.table(ds))}
-    for (arm, base), rows in _by_pair(frame.loc[frame["period"] == ANY]):
+    pairs, sampling = differences.pairs_of_arms(ds), differences.default_sampling(ds)
+    frame = differences.of_pairs(pairs, sampling, [Compared(QUANTITIES[key]) for key in SUMMED])
+    preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
+    better = {row.arm: row.probability for row in _records(preferences)}
+    for (arm, base), rows in _by_pair(frame):
         found = {row.quantity: row for row in _records(rows)}
         parts = [f"{QUANTITIES[key].short} {_points(found[key])}" for key in SUMMED if key in found]
         if arm in better:
