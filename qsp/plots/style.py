@@ -186,7 +186,7 @@ def log_axis(ax: Axes, low: float, high: float) -> None:
     decades = np.log10(high / low)
     ax.yaxis.set_major_locator(LogLocator(numticks=8))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    ax.yaxis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=100))
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0), numticks=100))
     ax.yaxis.set_minor_formatter(NullFormatter())
     if decades < 1.5:
         ax.yaxis.set_minor_formatter(

@@ -26,7 +26,7 @@ RESOLUTION = 130
 """Resolution of PNG figures [dot/inch]."""
 LARGEST_SVG = 180_000
 """Size of an SVG figure above which it is embedded as PNG [byte]."""
-COLORS = 128
+COLORS = 256
 """Colors of the palette of a PNG figure."""
 
 
@@ -202,8 +202,10 @@ def _svg(figure: Figure) -> bytes:
 def _png(figure: Figure) -> bytes:
     """Return a figure as PNG with a palette, which has a third of the size."""
     pixels, buffer = io.BytesIO(), io.BytesIO()
-    figure.savefig(pixels, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 1})
-    PIL.Image.open(pixels).convert("RGB").quantize(COLORS).save(buffer, format="png")
+    figure.savefig(pixels, format="rgba", dpi=RESOLUTION)
+    width, height = (int(inches * RESOLUTION) for inches in figure.get_size_inches())
+    image = PIL.Image.frombytes("RGBA", (width, height), pixels.getvalue())
+    image.convert("RGB").quantize(COLORS, PIL.Image.Quantize.FASTOCTREE).save(buffer, format="png")
     return buffer.getvalue()
 
 

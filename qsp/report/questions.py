@@ -150,6 +150,7 @@ def _separation(found: Glance, arm: str) -> Iterator[str]:
 
 def _drivers(ds: xr.Dataset, found: Glance) -> Iterator[str]:
     rates = crs.incidence(ds, at_least=(1,)).isel(grade=0)["value"]
+    exposed = exposure_response.by_quartile(ds, metrics=("cmax",)).isel(metric=0)["value"]
     for arm, title in found.arms.items():
         own = {s.label: float(rates.sel(arm=arm, label=s.label)) for s in steps(ds) if s.arm == arm}
         own = {label: rate for label, rate in own.items() if np.isfinite(rate)}
@@ -159,13 +160,11 @@ def _drivers(ds: xr.Dataset, found: Glance) -> Iterator[str]:
                 f"{title}: the dose period with the most CRS is {worst} ({percent(own[worst])} % "
                 "of the patients)."
             )
-            yield from _exposure(ds, arm, title, worst)
+            yield from _exposure(exposed.sel(arm=arm, label=worst), title, worst)
     yield from _il6(ds, found)
 
 
-def _exposure(ds: xr.Dataset, arm: str, title: str, label: str) -> Iterator[str]:
-    own = exposure_response.by_quartile(ds.sel(arm=[arm]), metrics=("cmax",))
-    rates = own["value"].sel(label=label).isel(arm=0, metric=0)
+def _exposure(rates: xr.DataArray, title: str, label: str) -> Iterator[str]:
     low, high = (percent(float(rates.sel(quartile=place))) for place in (1, 4))
     if "–" not in (low, high):
         yield (

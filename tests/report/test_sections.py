@@ -1,8 +1,10 @@
 """The first part of the page: each number in it is recomputed here from the results."""
 
+import io
 import re
 
 import numpy as np
+import PIL.Image
 import pytest
 import xarray as xr
 
@@ -260,3 +262,15 @@ def test_tables_of_times_and_quartiles_read_as_counted(trial):
     assert table.groups
     assert all(len(row) == len(table.columns) for group in table.groups for row in group.rows)
     assert report.crs_times.quartile_table(synthetic.neutral()).groups == ()
+
+
+def test_palette_of_a_png_keeps_the_colors_of_the_arms(trial):
+    from qsp import plots
+    from qsp.plots.style import ARM_COLORS
+    from qsp.report.pictures import _png
+
+    image = PIL.Image.open(io.BytesIO(_png(plots.spider(trial)))).convert("RGB")
+    pixels = np.unique(np.asarray(image).reshape(-1, 3), axis=0).astype(int)
+    for color in ARM_COLORS[:4]:
+        wanted = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
+        assert np.abs(pixels - wanted).max(axis=1).min() <= 12, color
