@@ -1,4 +1,4 @@
-"""Answers to four questions: the regimen, its certainty, its drivers and its unknowns.
+"""Answers to four questions: which regimen, how sure, what drives it, and the unknown.
 
 Each answer is a list of sentences whose numbers are computed from the results.
 """
