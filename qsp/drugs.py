@@ -74,6 +74,9 @@ DRUGS = (
 )
 """Supportive drugs in the order of their kinds of dose: new ones go last."""
 
+RESCUE = "tocilizumab"
+"""Supportive drug whose use is an outcome of a trial: the usual rescue from CRS."""
+
 DRUG_BY_NAME: Mapping[str, SupportiveDrug] = {
     name: drug for drug in DRUGS for name in (drug.name, *drug.equivalents)
 }

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from qsp.drugs import RESCUE
 from qsp.endpoints import crs, response
 from qsp.endpoints.decisions import flags
 from qsp.endpoints.endpoint import require
@@ -31,8 +32,7 @@ MISSING = -1
 """Code of an event in a patient without a value."""
 SAME_AMOUNT = 0.01
 """Relative difference below which two planned amounts are the same."""
-TOCILIZUMAB = "tocilizumab"
-_SCHEDULED = "tocilizumab_on_schedule"
+_SCHEDULED = f"{RESCUE}_on_schedule"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ CRS = (
 RESPONSE = Quantity("response", "response", "response", lower_is_better=False)
 OTHERS = (
     RESPONSE,
-    Quantity("tocilizumab", "tocilizumab used", "tocilizumab"),
+    Quantity(RESCUE, f"{RESCUE} used", RESCUE),
     Quantity("days_in_crs", "days in CRS", "days in CRS", units="day"),
     Quantity("time_to_full_dose", "time to full dose", "to full dose", units="day"),
 )
@@ -152,7 +152,7 @@ def _block(
         responded = best.isin([response.COMPLETE, response.PARTIAL])
         yield answer, _event(responded, best.notnull())
     if _SCHEDULED in part:
-        yield used, _tocilizumab(part)
+        yield used, _rescued(part)
     if "crs_duration" in part:
         yield duration, _ordered(_days_in_crs(part, grade))
     yield start, _ordered(_time_to_full_dose(part, full))
@@ -211,7 +211,7 @@ def _with_schedule(ds: xr.Dataset) -> xr.Dataset:
     names = [str(name) for name in ds["arm"].values]
     rescue = record.config.get("rescue", {}).values()
     planned = [dose.kind for arm in record.arms for each in arm.regimens for dose in each.doses]
-    may_have = TOCILIZUMAB in [*planned, *(drug["drug"] for drug in rescue)]
+    may_have = RESCUE in [*planned, *(drug["drug"] for drug in rescue)]
     if not may_have or not set(names) <= set(arms):
         return ds
     codes = np.stack([_schedule(arms[name], ds["patient"].values) for name in names])
@@ -223,16 +223,16 @@ def _schedule(arm: ArmRecord, ids: NDArray) -> NDArray[np.int8]:
         return np.zeros(ids.size, np.int8)
     codes = np.full(ids.size, MISSING, np.int8)
     for regimen in arm.regimens:
-        has = any(dose.kind == TOCILIZUMAB for dose in regimen.doses)
+        has = any(dose.kind == RESCUE for dose in regimen.doses)
         codes[np.isin(ids, regimen.patients or ids)] = int(has)
     return codes
 
 
-def _tocilizumab(part: xr.Dataset) -> NDArray[np.int8]:
+def _rescued(part: xr.Dataset) -> NDArray[np.int8]:
     on_schedule, by_rule = part[_SCHEDULED], False
     if "administered_drug" in part:
         drug = part["administered_drug"]
-        by_rule = (drug == flags(drug)[TOCILIZUMAB]).any("administration")
+        by_rule = (drug == flags(drug)[RESCUE]).any("administration")
     known = solved(part) & ((on_schedule >= 0) | by_rule)
     return _event((on_schedule == 1) | by_rule, known)
 

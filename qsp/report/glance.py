@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 import xarray as xr
 
+from qsp.drugs import RESCUE
 from qsp.endpoints import crs, cytokines, decisions, differences, response
 from qsp.endpoints.patient_values import ANY
 from qsp.endpoints.statistics import interval
@@ -25,7 +26,6 @@ from qsp.report.standing import (
 )
 from qsp.results.record import record_of
 
-RESCUE = "tocilizumab"
 GRADES = {1: "CRS, any grade", 2: "CRS, grade ≥ 2", 3: "CRS, grade ≥ 3"}
 QUANTITIES = {1: "crs_any", 2: "crs_2", 3: "crs_3"}
 """Quantity of `qsp.endpoints.differences` by lowest grade."""
@@ -144,7 +144,7 @@ def glance_table(found: Glance) -> Table:
             _row(f"difference, {title[5:]}", found, lambda arm, g=grade: _difference(found, arm, g))
             for grade, title in GRADES.items()
         ]
-    rows.append(_row("Tocilizumab received", found, lambda arm: _tocilizumab(found, arm)))
+    rows.append(_row("Tocilizumab received", found, lambda arm: _rescue(found, arm)))
     rows.append(_row("Peak IL-6 [pg/mL]", found, lambda arm: range_text(found.il6.sel(arm=arm))))
     if found.response is not None:
         rates = found.response
@@ -183,7 +183,7 @@ def points(difference: Paired) -> str:
     return f"{value:+.1f} ({low:.1f} to {high:.1f})" if math.isfinite(value) else NONE
 
 
-def _tocilizumab(found: Glance, arm: str) -> str:
+def _rescue(found: Glance, arm: str) -> str:
     if arm in found.planned:
         return "planned for all"
     if arm in found.rescued:
