@@ -114,15 +114,20 @@ class Trajectory(eqx.Module):
                 have the value at its nearest end.
 
         Raises:
-            ConfigError: If the quantity is unknown.
+            ConfigError: If the quantity is unknown or a time is NaN. A traced time that is NaN has
+                the value NaN.
         """
         with double():
             at = jnp.asarray(times, jnp.float64)
+        if not isinstance(at, Tracer) and np.isnan(at).any():
+            rule, todo = "times must be numbers", "Leave missing times out"
+            raise ConfigError("trajectory", rule, "NaN", todo)
         n, problem, steps = _index(name), self.problem, jax.lax.stop_gradient(self.steps)
 
         # An argument, not a closure: a custom rule must not close over values that JAX traces.
         def read(observed: Observed, steps: Steps, values: Any, at: Array) -> Array:
-            return _values(problem, observed, steps, self.assemble(values), at)[..., n]
+            found = _values(problem, observed, steps, self.assemble(values), at)[..., n]
+            return jnp.where(jnp.isnan(at), jnp.nan, found)
 
         return self._call(read, self.observed, steps, self.values, at).astype(self.dtype)
 

@@ -279,6 +279,15 @@ def test_a_traced_dose_that_is_not_possible_is_an_error(people, at):
         jax.grad(lambda x: solved(people.typical, **{name: x}).peak("il6"))(value)
 
 
+def test_a_time_that_is_nan_is_an_error(people):
+    found = solved(people.typical)
+    with pytest.raises(qsp.QSPError, match="times must be numbers"):
+        found.at("il6", [1.0, np.nan])
+    values = jax.jit(lambda times: found.at("il6", times))(np.array([1.0, np.nan]))
+    assert np.isfinite(values[0])
+    assert np.isnan(values[1])
+
+
 def test_a_trajectory_and_its_gradient_change_no_setting_of_jax(people, monkeypatch, tmp_path):
     monkeypatch.setenv("QSP_CACHE_DIR", str(tmp_path))
     before = dict(jax.config.values)

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 LANGUAGES = {"python", "toml", "csv", "sh", "text", ""}
-SLOW = {"gradients"}
-"""Pages that compile derivatives."""
+QUICK = {"README", "first-trial", "own-regimen"}
+"""Pages that the default tests run too; others compile several programs or derivatives."""
 
 AT_ONCE = ("new", "check", "explain", "molecules")
 """Commands that run here, as does `run` if the page reads its folder; others are only parsed."""
@@ -27,7 +27,7 @@ AT_ONCE = ("new", "check", "explain", "molecules")
 
 def parameters(pages):
     return [
-        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
+        pytest.param(page, id=page.stem, marks=[] if page.stem in QUICK else [pytest.mark.slow])
         for page in pages
     ]
 
