@@ -25,11 +25,10 @@ AT_ONCE = ("new", "check", "explain", "molecules")
 """Commands that run here, as does `run` if the page reads its folder; others are only parsed."""
 
 
-def parameters(pages):
-    return [
-        pytest.param(page, id=page.stem, marks=[] if page.stem in QUICK else [pytest.mark.slow])
-        for page in pages
-    ]
+RUN = [
+    pytest.param(page, id=page.stem, marks=[] if page.stem in QUICK else [pytest.mark.slow])
+    for page in WITH_CODE
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def invoke(words):
     assert done.exit_code == 0, (words, done.output, done.exception)
 
 
-@pytest.mark.parametrize("page", parameters(WITH_CODE))
+@pytest.mark.parametrize("page", RUN)
 def test_code_of_page_runs(page, empty_folder):
     follow(page, empty_folder)
 
@@ -83,7 +82,7 @@ def test_code_of_package_docstring_runs(empty_folder):
     docstring_block(ROOT / "qsp" / "__init__.py").run({})
 
 
-@pytest.mark.parametrize("page", parameters(PAGES))
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_commands_of_page_exist(page, empty_folder):
     """Each option is known, and trials are those of the package or of the page itself."""
     known = set(shipped.names("configs"))
