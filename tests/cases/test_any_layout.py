@@ -86,22 +86,24 @@ def test_any_layout_gives_the_same_doses(rows, layout, tmp_path):
 
 
 READ_LARGE = """
-import resource, sys, time
+import resource, sys
 from qsp import process
 process.start()
 from qsp.config import load
-began = time.perf_counter()
 config = load(sys.argv[1])
 trial = config.trial(1000.0)
 first, last = trial.arms[0].regimens[0], trial.arms[0].regimens[-1]
 print(trial.patients, len(first.administrations), last.administrations[1].amount.value)
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 @pytest.mark.slow
-def test_a_million_lines_take_seconds_and_less_than_a_gigabyte(tmp_path):
-    """20,000 patients with 5 doses of their own and 45 observations each."""
+def test_a_million_lines_take_less_than_a_gigabyte(tmp_path):
+    """20,000 patients with 5 doses of their own and 45 observations each.
+
+    `benchmarks/dose_table.py` measures the seconds.
+    """
     with (tmp_path / "doses.csv").open("w", encoding="utf-8") as file:
         file.write("ID,TIME,AMT,RATE,EVID,CMT,DV\n")
         for number in range(20_000):
@@ -114,8 +116,6 @@ def test_a_million_lines_take_seconds_and_less_than_a_gigabyte(tmp_path):
     )
     words = [sys.executable, "-c", READ_LARGE, str(tmp_path / "trial.toml")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    content, cost = done.stdout.splitlines()
+    content, kilobytes = done.stdout.splitlines()
     assert content.split() == ["20000", "5", str(2 + 19_999 / 1e5)]
-    seconds, kilobytes = map(float, cost.split())
-    assert seconds < 20.0
-    assert kilobytes < 1e6
+    assert float(kilobytes) < 1e6
