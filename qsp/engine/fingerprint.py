@@ -48,7 +48,7 @@ def fingerprint(*arguments: Any) -> str | None:
 
     Args:
         *arguments: Everything on which the program depends besides code and settings. An object of
-            a class outside this package has no fingerprint, because its code is unknown.
+            a class outside this package has no fingerprint, because its code may change.
     """
     digest = hashlib.sha256(_digest_of_code())
     digest.update(repr((*_versions(), *_settings(), target_description())).encode())

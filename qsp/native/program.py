@@ -157,6 +157,7 @@ def _recalled(entry: Path | None) -> tuple[bytes, Any] | None:
     content = None if entry is None else cache.read(entry)
     if entry is None or content is None:
         return None
+    # The folder is trusted: it also holds the machine code that this process executes.
     name, result = pickle.loads(content)
     code = cache.read(entry.with_name(name))
     return None if code is None else (code, result)
