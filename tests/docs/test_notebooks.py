@@ -188,6 +188,7 @@ def test_a_warning_in_a_notebook_is_seen():
         check_outputs([note, warning])
 
 
+@pytest.mark.slow
 def test_first_trial(run_notebook):
     found, images, files = run_notebook(
         "first_trial",

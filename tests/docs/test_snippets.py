@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 LANGUAGES = {"python", "toml", "csv", "sh", "text", ""}
-QUICK = {"README", "first-trial", "own-regimen"}
-"""Pages that the default tests run too; others compile several programs or derivatives."""
+QUICK = {"first-trial"}
+"""Page that the default tests run too. `test_readme.py` runs the README from the wheel."""
 
 AT_ONCE = ("new", "check", "explain", "molecules")
 """Commands that run here, as does `run` if the page reads its folder; others are only parsed."""

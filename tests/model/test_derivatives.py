@@ -103,8 +103,16 @@ def typical(pair):
     return prepared.system, jax.tree.map(jnp.asarray, prepared.table.nominal())
 
 
+QUICK = {"mosunetuzumab", "glofitamab", "tebentafusp"}
+"""One target arm, two target arms, and bridges that relax; other molecules are slow tests."""
+MARKED = [
+    pytest.param(pair, marks=[] if pair.split("-")[0] in QUICK else [pytest.mark.slow])
+    for pair in PAIRS
+]
+
+
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", MARKED)
 def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_types):
     system, p = typical(pair)
     # Remove weak types, which would compile another program.
