@@ -330,8 +330,8 @@ class Method(Table):
         Rule("be auto, native or xla", "Leave it out for auto: native if possible"),
     ] = "auto"
     recruitment: Annotated[
-        Literal["threshold", "mass_action"],
-        Rule("be threshold or mass_action", "Leave it out for threshold"),
+        Literal["threshold", "mass_action", "adaptation"],
+        Rule("be threshold, mass_action or adaptation", "Leave it out for threshold"),
     ] = "threshold"
     most_patients: Annotated[
         int,

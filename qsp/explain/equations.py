@@ -29,6 +29,7 @@ from qsp import interventions, model, system
 from qsp.explain.latex import Key, default_symbol, key, plain, symbols
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.synapse import Bridges, Complexes
+from qsp.model.t_cells import Adapted
 from qsp.populations.paths import ELEMENTS, short
 
 MECHANISMS = (
@@ -299,7 +300,7 @@ def declared_symbols(kind: type) -> tuple[Symbol, ...]:
 @functools.cache
 def paths() -> Mapping[type, str]:
     """Return the path of each class within the parameters or the state of the system."""
-    found: dict[type, str] = {Bridges: "bridges", Complexes: "bridges"}
+    found: dict[type, str] = {Bridges: "bridges", Complexes: "bridges", Adapted: "adaptation"}
 
     def walk(kind: type, path: str) -> None:
         found.setdefault(kind, short(f"{path}.").rstrip("."))

@@ -42,7 +42,13 @@ from qsp.model.disposition import (
 from qsp.model.effects import Effects, no_effects
 from qsp.model.engagement import Contact, EngagementParameters, contact, killing
 from qsp.model.interleukin1 import Interleukin1Parameters
-from qsp.model.release import Release, ReleaseParameters, release_rates, secretion
+from qsp.model.release import (
+    Release,
+    ReleaseParameters,
+    release_factor,
+    release_rates,
+    secretion,
+)
 from qsp.model.severity import SeverityParameters, inflammation, severity_rate
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, contact_gap
 from qsp.model.t_cells import (
@@ -65,7 +71,13 @@ from qsp.model.targets import (
     target_rates,
 )
 from qsp.model.tissues import TissueParameters
-from qsp.model.traffic import TrafficParameters, margination_rate, net_arrival
+from qsp.model.traffic import (
+    AbstractMargination,
+    ByRelease,
+    TrafficParameters,
+    margination_rate,
+    net_arrival,
+)
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
@@ -100,6 +112,7 @@ class State(eqx.Module):
     drug: Drug
     bridges: Any  # state of `ModelStructure.synapse`; None for `Equilibrium`
     t_cells: TCells
+    adaptation: Any  # state of `ModelStructure.recruitment`; None for `Threshold`
     targets: Targets
     release: Release
     cytokines: Cytokines
@@ -110,11 +123,22 @@ class State(eqx.Module):
 
 
 class ModelStructure(eqx.Module):
-    """Structural choices of the model, fixed at compilation."""
+    """Structural choices of the model, fixed at compilation.
+
+    Args:
+        synapse: Form of the bridges.
+        recruitment: Recruitment of resting T cells by stimulation.
+        margination: Drive of margination.
+        growth: Growth of the tumor.
+        memory_despite_steroid: Whether desensitization and tolerance arise under a steroid as
+            without it. If not, a steroid also prevents both, and CRS after later doses increases.
+    """
 
     synapse: AbstractSynapse = Equilibrium()
     recruitment: AbstractRecruitment = Threshold()
+    margination: AbstractMargination = ByRelease()
     growth: AbstractGrowth = Logistic()
+    memory_despite_steroid: bool = eqx.field(static=True, default=False)
 
 
 class Algebraic(eqx.Module):
@@ -232,7 +256,7 @@ def rates(
     )
     d_targets = target_rates(target_flux)
 
-    t_flux = t_cell_fluxes(x_t, a.contact, effects, structure.recruitment, p.t_cells)
+    t_flux = t_cell_fluxes(x_t, a.contact, effects, structure.recruitment, p.t_cells, x.adaptation)
     arrival = net_arrival(
         x_t,
         p.t_cells.baseline,
@@ -251,6 +275,8 @@ def rates(
         ),
         died=receptors(t_deaths, target_deaths, p.binding, p.tissues),
     )
+    memory_factor = memory_correction(release_factor(effects, p.release), structure)
+    onset = structure.margination.onset(x.release.transit_2, t_flux.activation, p.traffic)
     return State(
         drug=drug_rates(
             time,
@@ -265,12 +291,36 @@ def rates(
         ),
         bridges=structure.synapse.rates(x.bridges, a.gap, p.binding, p.synapse),
         t_cells=d_t_cells,
-        margination=margination_rate(x.margination, x.release.transit_2, p.traffic),
+        adaptation=structure.recruitment.memory_rate(x.adaptation, a.contact, p.t_cells),
+        margination=margination_rate(x.margination, onset, p.traffic),
         targets=d_targets,
-        release=release_rates(x.release, a.secreting, rise[IL10], effects, p.release),
-        cytokines=cytokine_rates(x.cytokines, x.release.transit_2, effects, p.cytokines),
+        release=release_rates(
+            x.release, a.secreting, rise[IL10], effects, p.release, memory_factor
+        ),
+        cytokines=cytokine_rates(
+            x.cytokines, x.release.transit_2, effects, p.cytokines, memory_factor
+        ),
         severity=severity_rate(x.severity, x.cytokines.blood, effects, p.severity),
     )
+
+
+def memory_correction(release: Scalar, structure: ModelStructure) -> Scalar | float:
+    r"""Correction of the memories of release and of myeloid cells for a steroid.
+
+    Both memories are fed by what a steroid inhibits. The correction feeds them with the signal
+    before that inhibition, so that a steroid does not prevent the tolerance that protects at later
+    doses.
+
+    Equations:
+        Eq. M8: $$f_{m} = \frac{1}{\eta_{release}}$$
+        $f_{m}$ [1]: correction; 1 without `memory_despite_steroid`.
+        $\eta_{release}$ [1]: release under a steroid, relative to that without, Eq. L6.
+
+    Args:
+        release: Release under a steroid, relative to that without [1].
+        structure: Structural choices.
+    """
+    return 1.0 / release if structure.memory_despite_steroid else 1.0
 
 
 def baseline(p: Parameters, structure: ModelStructure) -> State:
@@ -285,6 +335,7 @@ def baseline(p: Parameters, structure: ModelStructure) -> State:
         drug=drug_baseline(p.disposition),
         bridges=structure.synapse.initial(p.binding),
         t_cells=t_cell_baseline(p.t_cells),
+        adaptation=structure.recruitment.initial(p.t_cells),
         margination=zero,
         targets=target_baseline(p.targets),
         release=Release(zero, zero, zero),

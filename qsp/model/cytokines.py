@@ -18,6 +18,7 @@ cytokines have sources of their own; there one cytokine comes from the trimers i
 import equinox as eqx
 import jax.numpy as jnp
 
+from qsp.model import numerics
 from qsp.model.effects import Effects
 from qsp.model.interleukin1 import il6_factor
 from qsp.typing import PerCytokine, Scalar
@@ -49,6 +50,12 @@ class CytokineParameters(eqx.Module):
     k_IL6_bound: Scalar = quantity("1/day", "Elimination rate of IL-6 bound to an antibody")
     share_IL1: Scalar = quantity("1", "Share of the IL-6 of myeloid cells that depends on IL-1")
     k_myeloid_on: Scalar = quantity("1/day", "Maximum rate of activation of myeloid cells")
+    u50_myeloid: Scalar = quantity(
+        "1", "Stimulus at half-maximum activation of myeloid cells", symbol="u_{50}"
+    )
+    hill_myeloid: Scalar = quantity(
+        "1", "Hill coefficient of the activation of myeloid cells", symbol="n_{myeloid}"
+    )
     k_myeloid_off: Scalar = quantity("1/day", "Deactivation rate of myeloid cells")
     f_tolerant: Scalar = quantity("1", "Fraction of deactivated myeloid cells that become tolerant")
     k_recovery: Scalar = quantity("1/day", "Recovery rate of myeloid cells from tolerance")
@@ -62,8 +69,15 @@ class CytokineParameters(eqx.Module):
         "Mcell", "Release drive at half-maximum activation of myeloid cells by contact"
     )
     IL10_50: Scalar = quantity("pg/mL", "Rise of IL-10 that halves the stimulus of myeloid cells")
-    steroid_myeloid: Scalar = quantity(
-        "1", "Maximum inhibition of myeloid cells by glucocorticoids", symbol=r"\sigma_{myeloid}"
+    steroid_stimulus: Scalar = quantity(
+        "1",
+        "Maximum inhibition of the stimulus of myeloid cells by glucocorticoids",
+        symbol=r"\sigma_{stimulus}",
+    )
+    steroid_production: Scalar = quantity(
+        "1",
+        "Maximum inhibition of the production of cytokines by myeloid cells by glucocorticoids",
+        symbol=r"\sigma_{production}",
     )
 
 
@@ -76,7 +90,11 @@ class Cytokines(eqx.Module):
 
 
 def cytokine_rates(
-    x: Cytokines, release: Scalar, effects: Effects, p: CytokineParameters
+    x: Cytokines,
+    release: Scalar,
+    effects: Effects,
+    p: CytokineParameters,
+    memory_factor: Scalar | float = 1.0,
 ) -> Cytokines:
     r"""Activation and tolerance of myeloid cells, and production and loss of the six cytokines.
 
@@ -91,12 +109,14 @@ def cytokine_rates(
 
     Equations:
         Eq. C1: $$\frac{dc_{i}}{dt} = P_{i} - L_{i}$$
-        Eq. C2: $$\frac{dM_{a}}{dt} = k_{myeloid,on} \frac{u}{1 + u} (1 - M_{a} - M_{tol}) -
-            k_{myeloid,off} M_{a}$$
-        Eq. C3: $$\frac{dM_{tol}}{dt} = f_{tolerant} k_{myeloid,off} M_{a} - k_{recovery} M_{tol}$$
+        Eq. C2: $$\frac{dM_{a}}{dt} = k_{myeloid,on} \frac{u^{n_{myeloid}}}
+            {u_{50}^{n_{myeloid}} + u^{n_{myeloid}}} (1 - M_{a} - M_{tol}) - k_{myeloid,off} M_{a}$$
+        Eq. C3: $$\frac{dM_{tol}}{dt} = \min(f_{m} f_{tolerant}, 1) k_{myeloid,off} M_{a} -
+            k_{recovery} M_{tol}$$
         Eq. C4: $$u = \left(\frac{\Delta_{IFN} (1 - e_{JAK})}{IFN50} + \frac{\Delta_{TNF}
-            \phi_{TNF}}{TNF50} + \frac{z_2}{contact50}\right) \frac{\eta}{1 + \Delta_{IL10} /
+            \phi_{TNF}}{TNF50} + \frac{z_2}{contact50}\right) \frac{\eta_{u}}{1 + \Delta_{IL10} /
             IL10_{50}}, \quad \Delta_{i} = c_{i} - c_{0,i}$$
+        Eq. C15: $$\eta_{u} = 1 - \sigma_{stimulus} e_{steroid}$$
         Eq. C5: $$P_{IFN} = p_{IFN} z_2$$
         Eq. C6: $$P_{TNF} = p_{TNF} z_2 + p_{TNF,myeloid} M_{a} \eta$$
         Eq. C7: $$P_{IL2} = p_{IL2} z_2$$
@@ -113,7 +133,9 @@ def cytokine_rates(
         $u$ [1]: stimulus of myeloid cells.
         $\Delta$ [pg/mL]: rise of a cytokine above baseline.
         $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
-        $\eta$ [1]: activity of myeloid cells under a steroid, Eq. C13.
+        $\eta_{u}$ [1]: stimulus of myeloid cells under a steroid, Eq. C15.
+        $\eta$ [1]: production of myeloid cells under a steroid, Eq. C13.
+        $f_{m}$ [1]: correction of memories for a steroid, Eq. M8.
         $f_{IL6}$ [1]: effect of an IL-1 blocker on IL-6, Eq. I2.
 
     Args:
@@ -121,6 +143,7 @@ def cytokine_rates(
         release: Release drive that reaches blood [Mcell].
         effects: Effects of the supportive drugs.
         p: Parameters.
+        memory_factor: Correction of memories for a steroid, f_m [1].
     """
     rise = x.blood - p.baseline
     ifn_signal = rise[IFN_GAMMA] * (1.0 - effects.jak)
@@ -128,10 +151,11 @@ def cytokine_rates(
     signal = (
         ifn_signal / p.IFN50 + rise[TNF_ALPHA] / p.TNF50 * effects.tnf_free + release / p.contact50
     )
-    stimulus = signal * uninhibited / (1.0 + rise[IL10] / p.IL10_50)
+    unstimulated = 1.0 - p.steroid_stimulus * effects.steroid
+    stimulus = signal * unstimulated / (1.0 + rise[IL10] / p.IL10_50)
 
     resting = 1.0 - x.myeloid - x.tolerant
-    activation = p.k_myeloid_on * stimulus / (1.0 + stimulus) * resting
+    activation = p.k_myeloid_on * numerics.hill(stimulus, p.u50_myeloid, p.hill_myeloid) * resting
     deactivation = p.k_myeloid_off * x.myeloid
     recovery = p.k_recovery * x.tolerant
 
@@ -153,18 +177,20 @@ def cytokine_rates(
     return Cytokines(
         blood=production - loss,
         myeloid=activation - deactivation,
-        tolerant=p.f_tolerant * deactivation - recovery,
+        tolerant=jnp.minimum(memory_factor * p.f_tolerant, 1.0) * deactivation - recovery,
     )
 
 
 def steroid_factor(effects: Effects, p: CytokineParameters) -> Scalar:
-    r"""Activity of myeloid cells under a steroid, relative to that without; exactly 1 without.
+    r"""Production of cytokines by myeloid cells under a steroid, relative to that without.
+
+    It is exactly 1 without a steroid.
 
     Equations:
-        Eq. C13: $$\eta = 1 - \sigma_{myeloid} e_{steroid}$$
-        $\eta$ [1]: activity of myeloid cells relative to that without a steroid.
+        Eq. C13: $$\eta = 1 - \sigma_{production} e_{steroid}$$
+        $\eta$ [1]: production relative to that without a steroid.
     """
-    return 1.0 - p.steroid_myeloid * effects.steroid
+    return 1.0 - p.steroid_production * effects.steroid
 
 
 def cytokine_baseline(p: CytokineParameters) -> Cytokines:

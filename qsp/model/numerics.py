@@ -85,7 +85,7 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
     A solver may try a slightly negative state. The power is computed from logarithms because `pow`
     costs as much as a hundred multiplications.
 
-    Used in Eq. E3.
+    Used in Eq. C2, E3.
 
     Equations:
         Eq. X6: $$f(x) = \frac{\max(x, 0)^{n}}{y^{n} + \max(x, 0)^{n}}$$

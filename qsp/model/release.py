@@ -77,19 +77,28 @@ def secretion(activated: PerTissue, touching: PerTissue, p: ReleaseParameters) -
 
 
 def release_rates(
-    x: Release, secreting: PerTissue, il10_rise: Scalar, effects: Effects, p: ReleaseParameters
+    x: Release,
+    secreting: PerTissue,
+    il10_rise: Scalar,
+    effects: Effects,
+    p: ReleaseParameters,
+    memory_factor: Scalar | float = 1.0,
 ) -> Release:
     r"""Release drive, its two transit compartments, and the release memory.
 
-    The memory accumulates the drive itself, not the delayed one.
+    The memory accumulates the drive itself, not the delayed one; with `memory_despite_steroid`, the
+    drive as it would be without the steroid.
 
     Equations:
-        Eq. L2: $$z_{in} = \frac{(1 - \sigma_{release} e_{steroid}) (1 - e_{kinase}) \sum_{k}
+        Eq. L2: $$z_{in} = \frac{\eta_{release} (1 - e_{kinase}) \sum_{k}
             S_{k}}{\left(1 + (CA / CA_{50})^2\right) \left(1 + \Delta_{IL10} / IL10_{50}\right)}$$
         Eq. L3: $$\frac{dz_1}{dt} = k_{transit} z_{in} - k_{transit} z_1$$
         Eq. L4: $$\frac{dz_2}{dt} = k_{transit} z_1 - k_{transit} z_2$$
-        Eq. L5: $$\frac{dCA}{dt} = z_{in} - k_{CA} CA$$
+        Eq. L5: $$\frac{dCA}{dt} = f_{m} z_{in} - k_{CA} CA$$
+        Eq. L6: $$\eta_{release} = 1 - \sigma_{release} e_{steroid}$$
         $z_{in}$ [Mcell]: release drive.
+        $f_{m}$ [1]: correction of memories for a steroid, Eq. M8.
+        $\eta_{release}$ [1]: release under a steroid, relative to that without.
         $S$ [Mcell]: weighted secreting T cells, Eq. L1.
         $\Delta_{IL10}$ [pg/mL]: IL-10 above baseline.
 
@@ -99,14 +108,20 @@ def release_rates(
         il10_rise: IL-10 above baseline [pg/mL].
         effects: Effects of the supportive drugs.
         p: Parameters.
+        memory_factor: Correction of memories for a steroid, f_m [1].
     """
     desensitization = 1.0 + (x.memory / p.CA50) ** 2
     suppression = 1.0 + il10_rise / p.IL10_50
-    uninhibited = (1.0 - p.steroid_release * effects.steroid) * (1.0 - effects.kinase)
+    uninhibited = release_factor(effects, p) * (1.0 - effects.kinase)
     drive = secreting.sum(0) * uninhibited / (desensitization * suppression)
     forward = p.k_transit * x.transit_1
     return Release(
         transit_1=p.k_transit * drive - forward,
         transit_2=forward - p.k_transit * x.transit_2,
-        memory=drive - p.k_CA * x.memory,
+        memory=memory_factor * drive - p.k_CA * x.memory,
     )
+
+
+def release_factor(effects: Effects, p: ReleaseParameters) -> Scalar:
+    """Release under a steroid, relative to that without, Eq. L6; exactly 1 without a steroid."""
+    return 1.0 - p.steroid_release * effects.steroid

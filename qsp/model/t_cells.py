@@ -13,11 +13,12 @@ activated and post-activated cells are all among the targets.
 Assumed: the T cells of one state are alike, whatever the number of their earlier contacts.
 
 Differs from [Hosseini2020]: only the part of the stimulation that exceeds earlier stimulation
-recruits resting cells (`Threshold`), activated cells do not return to rest directly, and
-activation-induced cell death is left out.
+recruits resting cells (`Threshold`, `Adaptation`), activated cells do not return to rest directly,
+and activation-induced cell death is left out.
 """
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -58,6 +59,12 @@ class TCellParameters(eqx.Module):
     k_XR: Scalar = quantity("1/day", "Rate from post-activated to resting T cells")
     d_A: Scalar = quantity("1/day", "Death rate of activated T cells")
     d_X: Scalar = quantity("1/day", "Death rate of post-activated T cells")
+    k_adapt: Scalar = quantity(
+        "1/day", "Rate at which recruitment adapts to stimulation", symbol="k_{adapt}"
+    )
+    k_forget: Scalar = quantity(
+        "1/day", "Rate at which adaptation of recruitment fades", symbol="k_{forget}"
+    )
     g_A: Scalar = quantity("1/day", "Expansion rate per activated T cell")
     g_X: Scalar = quantity("1/day", "Expansion rate per post-activated T cell")
     expansion_limit: PerTissue = quantity(
@@ -102,11 +109,19 @@ def within_reach(x: TCells, p: TCellParameters) -> TCells:
 
 
 class AbstractRecruitment(eqx.Module):
-    """Recruitment of resting T cells by stimulation."""
+    """Recruitment of resting T cells by stimulation, with a memory of it or without."""
+
+    def initial(self, p: TCellParameters) -> Any:
+        """Memory of stimulation before treatment; None without a memory."""
+        return None
+
+    def memory_rate(self, memory: Any, contact: Contact, p: TCellParameters) -> Any:
+        """Rate of the memory [1/day]; None without a memory."""
+        return None
 
     @abstractmethod
     def __call__(
-        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
+        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters, memory: Any = None
     ) -> PerTissue:
         """Flux from resting to activated T cells.
 
@@ -115,6 +130,7 @@ class AbstractRecruitment(eqx.Module):
             contact: Contacts of T cells with targets.
             rate: Activation rate at full stimulation [1/day]; (tissue,).
             p: Parameters.
+            memory: Memory of stimulation, as `initial` returns it.
 
         Returns:
             Flux [Mcell/day]; (tissue,).
@@ -125,7 +141,7 @@ class MassAction(AbstractRecruitment):
     """Recruitment proportional to resting cells: any dose recruits the whole pool in time."""
 
     def __call__(
-        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
+        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters, memory: Any = None
     ) -> PerTissue:
         """Return the flux of recruitment; see `AbstractRecruitment`.
 
@@ -148,7 +164,7 @@ class Threshold(AbstractRecruitment):
     """
 
     def __call__(
-        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters
+        self, x: TCells, contact: Contact, rate: PerTissue, p: TCellParameters, memory: Any = None
     ) -> PerTissue:
         r"""Return the flux of recruitment; see `AbstractRecruitment`.
 
@@ -169,6 +185,65 @@ class Threshold(AbstractRecruitment):
         responsive = contact.stimulation * x.total - recruited
         excess = numerics.softplus_gain(responsive, -recruited, width)
         return rate * contact.touching * numerics.capped(excess, x.resting)
+
+
+class Adapted(eqx.Module):
+    """Memory of `Adaptation`."""
+
+    stimulation: PerTissue = quantity(
+        "1", "Stimulation to which T cells have adapted", dims=("tissue",), symbol="m"
+    )
+
+
+class Adaptation(AbstractRecruitment):
+    """Recruitment by stimulation in excess of a memory of it, which follows within hours.
+
+    Cells respond to a rise of stimulation, as many receptors do: the memory approaches a constant
+    stimulation within hours and fades over weeks, so that a dose recruits once, and a repeat of the
+    same dose recruits little. The flux is exactly zero without drug.
+    """
+
+    def initial(self, p: TCellParameters) -> Adapted:
+        r"""Memory before treatment: none.
+
+        Equations:
+            Eq. T17: $$m_{k}(0) = 0$$
+        """
+        return Adapted(jnp.zeros_like(p.baseline))
+
+    def memory_rate(self, memory: Adapted, contact: Contact, p: TCellParameters) -> Adapted:
+        r"""Rate of the memory of stimulation.
+
+        Equations:
+            Eq. T18: $$\frac{dm_{k}}{dt} = k_{adapt} \max(0, h_{k} - m_{k}) - k_{forget} m_{k}$$
+            $h$ [1]: activation per contact, Eq. E6.
+        """
+        return Adapted(
+            p.k_adapt * self._new_stimulation(memory, contact) - p.k_forget * memory.stimulation
+        )
+
+    def __call__(
+        self,
+        x: TCells,
+        contact: Contact,
+        rate: PerTissue,
+        p: TCellParameters,
+        memory: Adapted | None = None,
+    ) -> PerTissue:
+        r"""Return the flux of recruitment; see `AbstractRecruitment`.
+
+        Equations:
+            Eq. T19: $$J_{act,k} = a_{k} p_{k} \max(0, h_{k} - m_{k}) R_{reach,k}$$
+            $J_{act}$ [Mcell/day]: recruitment.
+            $a$ [1/day]: activation rate at full stimulation, Eq. T6.
+            $R_{reach}$ [Mcell]: resting T cells within reach, Eq. T1.
+        """
+        known = self.initial(p) if memory is None else memory
+        return rate * contact.touching * self._new_stimulation(known, contact) * x.resting
+
+    def _new_stimulation(self, memory: Adapted, contact: Contact) -> PerTissue:
+        """Stimulation in excess of its memory, max(0, h - m) [1]; (tissue,)."""
+        return jnp.maximum(contact.stimulation - memory.stimulation, 0.0)
 
 
 class TCellFluxes(eqx.Module):
@@ -204,7 +279,12 @@ class TCellFluxes(eqx.Module):
 
 
 def t_cell_fluxes(
-    x: TCells, contact: Contact, effects: Effects, recruit: AbstractRecruitment, p: TCellParameters
+    x: TCells,
+    contact: Contact,
+    effects: Effects,
+    recruit: AbstractRecruitment,
+    p: TCellParameters,
+    memory: Any = None,
 ) -> TCellFluxes:
     r"""Fluxes between the states of T cells, expansion, homeostasis and death.
 
@@ -230,6 +310,7 @@ def t_cell_fluxes(
         effects: Effects of the supportive drugs.
         recruit: Recruitment law.
         p: Parameters.
+        memory: Memory of stimulation of the law; None without one.
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
     below_limit = numerics.positive_part(
@@ -237,7 +318,7 @@ def t_cell_fluxes(
     )
     division = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
     return TCellFluxes(
-        activation=recruit(within_reach(x, p), contact, rate, p),
+        activation=recruit(within_reach(x, p), contact, rate, p, memory),
         reactivation=p.f_re * rate * contact.activating * x.post_activated,
         contraction=p.k_AX * x.activated,
         reversion=p.k_XR * x.post_activated,

@@ -61,6 +61,7 @@ def negligible(x: State, p: Parameters) -> State:
             lambda leaf: jnp.full_like(leaf, 1e-5 * p.synapse.beta50_kill), x.bridges
         ),
         t_cells=TCells(t_cells, t_cells, t_cells),
+        adaptation=jax.tree.map(lambda leaf: jnp.full_like(leaf, FRACTION), x.adaptation),
         margination=fraction,
         targets=Targets(viable=targets, dying=targets[TUMOR_KINDS, TUMOR].sum(0)),
         release=Release(drive, drive, drive),

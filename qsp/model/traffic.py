@@ -18,6 +18,8 @@ injection; it also slows return, and CXCL10 attracts cells. Differs from [Li2022
 cells with blood, whereas there cells pass from blood through spleen, nodes and lymph in a circle.
 """
 
+from abc import abstractmethod
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -39,6 +41,15 @@ class TrafficParameters(eqx.Module):
     k_off: Scalar = quantity("1/day", "Rate of decay of margination")
     S50: Scalar = quantity(
         "Mcell", "Release drive at half-maximum onset of margination", symbol="S_{50}"
+    )
+    flux50: Scalar = quantity(
+        "Mcell/day", "Recruitment of T cells at half-maximum onset of margination", symbol="e_{50}"
+    )
+    weight_recruitment: PerTissue = quantity(
+        "1",
+        "Share of the recruitment in a tissue that reaches the endothelium",
+        dims=("tissue",),
+        symbol="w_{e}",
     )
     chemotaxis: PerTissue = quantity(
         "1", "Maximum relative increase of exit by CXCL10", dims=("tissue",), symbol=r"\gamma"
@@ -114,19 +125,67 @@ def net_arrival(
     )
 
 
-def margination_rate(marginated: Scalar, drive: Scalar, p: TrafficParameters) -> Scalar:
-    r"""Rate of margination M: k_on*z/(S50 + z)*(1 - M) - k_off*M.
+class AbstractMargination(eqx.Module):
+    """Drive of margination."""
+
+    @abstractmethod
+    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
+        """Onset of margination as a share of its maximum rate [1].
+
+        Args:
+            released: Delayed release drive, z_2 [Mcell].
+            recruitment: Flux from resting to activated T cells [Mcell/day]; (tissue,).
+            p: Parameters.
+        """
+
+
+class ByRelease(AbstractMargination):
+    """Margination follows the release of cytokines, which steroids inhibit."""
+
+    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
+        r"""Return the onset of margination; see `AbstractMargination`.
+
+        Equations:
+            Eq. R7: $$g_{M} = \frac{z_2}{S_{50} + z_2}$$
+            $g_{M}$ [1]: onset of margination.
+            $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
+        """
+        return released / (p.S50 + released)
+
+
+class ByRecruitment(AbstractMargination):
+    """Margination follows the recruitment of T cells, which is transient.
+
+    Contacts between T cells and targets last for weeks, so that a drive by contact would keep T
+    cells out of blood, whereas they return within days.
+    """
+
+    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
+        r"""Return the onset of margination; see `AbstractMargination`.
+
+        Equations:
+            Eq. R8: $$g_{M} = \frac{e}{e_{50} + e}, \quad e = \sum_{k} w_{e,k} J_{act,k}$$
+            $g_{M}$ [1]: onset of margination.
+            $e$ [Mcell/day]: recruitment that reaches the endothelium.
+            $J_{act}$ [Mcell/day]: recruitment, Eq. T2, T3 or T19.
+        """
+        flux = (p.weight_recruitment * recruitment).sum(0)
+        return flux / (p.flux50 + flux)
+
+
+def margination_rate(marginated: Scalar, onset: Scalar, p: TrafficParameters) -> Scalar:
+    r"""Rate of margination M: k_on*g*(1 - M) - k_off*M.
 
     Equations:
-        Eq. R6: $$\frac{dM}{dt} = \frac{k_{on} z_2}{S_{50} + z_2} (1 - M) - k_{off} M$$
-        $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
+        Eq. R6: $$\frac{dM}{dt} = k_{on} g_{M} (1 - M) - k_{off} M$$
+        $g_{M}$ [1]: onset of margination, Eq. R7 or R8.
 
     Args:
         marginated: Margination, M, from 0 to 1.
-        drive: Delayed release drive, z [Mcell].
+        onset: Onset as a share of its maximum, g_M [1].
         p: Parameters.
 
     Returns:
         Rate [1/day].
     """
-    return p.k_on * drive / (p.S50 + drive) * (1.0 - marginated) - p.k_off * marginated
+    return p.k_on * onset * (1.0 - marginated) - p.k_off * marginated

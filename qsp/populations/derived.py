@@ -11,6 +11,8 @@ A parameter given in a file is never derived. Rules, in order:
 ``engagement.k_kill.antigen_low.tumor``   value of the malignant cells * tumor.antigen_low_kill
 ``antigens.TARGET.copies.antigen_low``    copies.malignant * tumor.antigen_low_copies
 ``cells.area.antigen_low``                cells.area.malignant
+``t_cells.baseline.tumor``                tumor.t_cells * size
+``traffic.k_exit.tumor``                  tumor.k_exit * size
 ``binding.copies_target``                 antigens.TARGET.copies of the kind, in tissues with cells
 ``binding.area_target``                   cells.area of the kind, in tissues with cells
 ``disposition.soluble_target``            antigens.TARGET.soluble
@@ -22,14 +24,16 @@ A parameter given in a file is never derived. Rules, in order:
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
 
-N_A is Avogadro's constant, 6.022e14 molecule/nmol. A million cells with one copy have
-1e6 / N_A = 1/6.022e8 = 1.6606e-9 nmol; N_A * 15 nm is rounded to exactly 9.03e-3. TARGET is the
-antigen of the molecule. If no file gives them, tumor.antigen_low is 0, and
-tumor.antigen_low_copies and tumor.antigen_low_kill are 1. The cells of ``tissues.volume.tumor`` are
-the sum of targets.baseline over both clones in the tumor, so that the volume is constant in time.
-The interstitial fraction of the tumor (0.24) and the ratio of the two IL-10 potencies (5) are
-assumed. A parameter that is still missing takes the value in `ABSENT` if its process may be absent;
-otherwise it is an error.
+size is (tumor.cells / tumor.reference_cells) ** tumor.size_exponent: the T cells of a tumor are a
+density times its volume, and their exchange with blood is a perfusion times its volume, both to a
+power below 1 where large tumors have fewer T cells per volume. N_A is Avogadro's constant, 6.022e14
+molecule/nmol. A million cells with one copy have 1e6 / N_A = 1/6.022e8 = 1.6606e-9 nmol; N_A * 15
+nm is rounded to exactly 9.03e-3. TARGET is the antigen of the molecule. If no file gives them,
+tumor.antigen_low is 0, and tumor.antigen_low_copies and tumor.antigen_low_kill are 1. The cells of
+``tissues.volume.tumor`` are the sum of targets.baseline over both clones in the tumor, so that the
+volume is constant in time. The interstitial fraction of the tumor (0.24) and the ratio of the two
+IL-10 potencies (5) are assumed. A parameter that is still missing takes the value in `ABSENT` if
+its process may be absent; otherwise it is an error.
 """
 
 from __future__ import annotations
@@ -125,6 +129,7 @@ def derive(values: Values, *, target: str, clearance: str) -> dict[str, np.ndarr
 def _derive(v: dict[str, np.ndarray], target: str, clearance: str) -> dict[str, np.ndarray]:
     _constants(v)
     _tumor(v)
+    _size(v)
     _cells(v, target)
     _soluble(v, target)
     _volumes(v)
@@ -156,6 +161,21 @@ def _tumor(v: MutableMapping[str, np.ndarray]) -> None:
     ):
         if f"{field}.malignant.tumor" in v:
             v.setdefault(f"{field}.antigen_low.tumor", factor * v[f"{field}.malignant.tumor"])
+
+
+def _size(v: MutableMapping[str, np.ndarray]) -> None:
+    """T cells of the tumor and their exchange with blood, by the size of the tumor."""
+    needed = ("tumor.cells", "tumor.reference_cells", "tumor.size_exponent")
+    if any(path not in v for path in needed):
+        return
+    cells, reference, exponent = (v[path] for path in needed)
+    size = (cells / reference) ** exponent
+    for source, path in (
+        ("tumor.t_cells", "t_cells.baseline.tumor"),
+        ("tumor.k_exit", "traffic.k_exit.tumor"),
+    ):
+        if source in v:
+            v.setdefault(path, v[source] * size)
 
 
 def _cells(v: MutableMapping[str, np.ndarray], target: str) -> None:

@@ -63,6 +63,18 @@ def declared() -> Mapping[str, ParameterPath]:
 
 _TUMOR = (
     ParameterPath("tumor.cells", "Mcell", "Tumor cells before treatment, all clones"),
+    ParameterPath("tumor.reference_cells", "Mcell", "Tumor cells of a tumor of the reference size"),
+    ParameterPath(
+        "tumor.size_exponent",
+        "1",
+        "Exponent of T cells of the tumor, and of their exchange, in the size of the tumor",
+    ),
+    ParameterPath(
+        "tumor.t_cells", "Mcell", "T cells before treatment of a tumor of the reference size"
+    ),
+    ParameterPath(
+        "tumor.k_exit", "1/day", "Rate of exit of T cells into a tumor of the reference size"
+    ),
     ParameterPath("tumor.antigen_low", "1", "Share of the antigen-low clone in the tumor cells"),
     ParameterPath(
         "tumor.antigen_low_copies",

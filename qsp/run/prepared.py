@@ -16,8 +16,9 @@ from qsp.engine.method import Method
 from qsp.errors import ConfigError
 from qsp.model import ModelStructure
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
-from qsp.model.t_cells import MassAction, Threshold
+from qsp.model.t_cells import Adaptation, MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
+from qsp.model.traffic import ByRecruitment, ByRelease
 from qsp.populations import (
     CovariateTable,
     ParameterTable,
@@ -317,11 +318,22 @@ def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> No
 
 
 def _structure(config: Config, method: Method, table: ParameterTable) -> ModelStructure:
+    recruitment = config.method.recruitment
+    adapts = recruitment == "adaptation"
     return ModelStructure(
         synapse=_synapse(table.molecule, method, table),
-        recruitment=MassAction() if config.method.recruitment == "mass_action" else Threshold(),
+        recruitment=_RECRUITMENT[recruitment],
+        margination=ByRecruitment() if adapts else ByRelease(),
         growth=_growth(table),
+        memory_despite_steroid=adapts,
     )
+
+
+_RECRUITMENT = {
+    "threshold": Threshold(),
+    "mass_action": MassAction(),
+    "adaptation": Adaptation(),
+}
 
 
 def _growth(table: ParameterTable) -> AbstractGrowth:

@@ -19,6 +19,7 @@ from qsp import interventions, model, system
 from qsp.explain import equations as eq
 from qsp.explain.values import Files, shipped
 from qsp.model.synapse import Bridges, Complexes
+from qsp.model.t_cells import Adapted
 from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
@@ -53,9 +54,9 @@ def states() -> Iterator[tuple[Description, str]]:
     for item in declarations(system.State):
         item = Description(short(item.path), item.unit, item.meaning, item.dims, item.source)
         yield item, symbols[item.path]
-    for kind in (Bridges, Complexes):
+    for kind in (Bridges, Complexes, Adapted):
         for item in declarations(kind):
-            path = f"bridges.{item.path}"
+            path = f"{eq.paths()[kind]}.{item.path}"
             yield Description(path, item.unit, item.meaning, item.dims, ""), symbols[path]
 
 

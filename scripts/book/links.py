@@ -11,7 +11,12 @@ from qsp.report.references import bibliography
 from scripts.book.text import KEY
 
 MECHANISMS = ("tissues", *eq.MECHANISMS)
-PAGE_OF_STATE = {"drug": "disposition", "bridges": "synapse", "margination": "traffic"}
+PAGE_OF_STATE = {
+    "drug": "disposition",
+    "bridges": "synapse",
+    "adaptation": "t_cells",
+    "margination": "traffic",
+}
 """Page of the states whose first name is no mechanism."""
 
 

@@ -30,7 +30,12 @@ BRIDGES = {
     "bridges.trimer",
 }
 STATES = {short(item.path) for item in declarations(system.State)} | BRIDGES
-NO_EQUATION = {"Equilibrium.initial", "Equilibrium.rates"}  # no state
+NO_EQUATION = {  # no state
+    "Equilibrium.initial",
+    "Equilibrium.rates",
+    "AbstractRecruitment.initial",
+    "AbstractRecruitment.memory_rate",
+}
 CITING = {"Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"}  # `per_synapse`, or a state
 ODES = {equation.state: equation.label for equation in collect() if equation.state}
 

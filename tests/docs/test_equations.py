@@ -273,6 +273,13 @@ def test_t_cells(at):
     known = symbols(a.contact, a=rate, R_reach=reach.resting)
     agree("t_cells.MassAction.__call__", known, symbols(J_act=flux))
     contact = dataclasses.replace(a.contact, stimulation=jnp.asarray([0.9, 0.6, 0.5, 0.45]))
+    memory = t_cells.Adapted(jnp.asarray([0.2, 0.7, 0.1, 0.3]))
+    adapting = t_cells.Adaptation()
+    flux = adapting(reach, contact, rate, q, memory)
+    known = symbols(contact, memory, a=rate, R_reach=reach.resting)
+    agree("t_cells.Adaptation.__call__", known, symbols(J_act=flux))
+    found = rates(adapting.memory_rate(memory, contact, q))
+    agree("t_cells.Adaptation.memory_rate", symbols(q, contact, memory), found)
     threshold = t_cells.Threshold()(reach, contact, rate, q)
     *recruited, smooth = of("t_cells.Threshold.__call__")
     known = symbols(q, cells, contact, a=rate, R_reach=reach.resting, T_reach=reach.total)
@@ -304,8 +311,13 @@ def test_traffic(at):
     ):
         agree("traffic.net_arrival", {**known, **symbols(y=cells, v_y=speed)}, symbols(N_y=found))
     z = m.release.transit_2
-    found = traffic.margination_rate(m.margination, z, q)
-    known = symbols(q, M=m.margination, z_2=z)
+    flux = jnp.asarray([300.0, 2000.0, 500.0, 80.0])
+    for law in (traffic.ByRelease(), traffic.ByRecruitment()):
+        onset = law.onset(z, flux, q)
+        known = symbols(q, z_2=z, J_act=flux, g_M=onset)
+        agree(f"traffic.{type(law).__name__}.onset", known, symbols(g_M=onset))
+    found = traffic.margination_rate(m.margination, onset, q)
+    known = symbols(q, M=m.margination, g_M=onset)
     agree("traffic.margination_rate", known, {derivative(Key("M")): found})
 
 
@@ -334,7 +346,7 @@ def test_release_cytokines_and_severity(at):
     agree("release.secretion", known, symbols(S=secreting))
     rise = m.cytokines.blood - c.baseline
     ours = release.release_rates(m.release, secreting, rise[4], now, r)
-    known = symbols(m.release, r, now, S=secreting)
+    known = symbols(m.release, r, now, S=secreting, f_m=1.0)
     known[Key(r"\Delta", ("IL10",))] = np.asarray(rise[4])
     agree("release.release_rates", known, rates(ours))
     eta = cytokines.steroid_factor(now, c)
@@ -347,6 +359,7 @@ def test_release_cytokines_and_severity(at):
     agree("interleukin1.il1", known, symbols(IL1=il1))
     z = m.release.transit_2
     known = symbols(m.cytokines, c, now, z_2=z, f_IL6=factor, P=np.zeros(6), L=np.zeros(6))
+    known |= symbols(f_m=1.0)
     known[Key(r"\eta")] = np.asarray(eta)
     ours = cytokines.cytokine_rates(m.cytokines, z, now, c)
     agree("cytokines.cytokine_rates", known, rates(ours))

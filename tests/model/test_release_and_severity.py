@@ -46,7 +46,7 @@ def il6_rate(effects, p, myeloid=0.2):
 def test_il6_without_anakinra_does_not_depend_on_il1(steroid, typical):
     """Production is p_IL6 times the active myeloid cells for any share of IL-1."""
     c = typical.model.cytokines
-    myeloid = 0.2 * (1.0 - float(c.steroid_myeloid) * steroid)
+    myeloid = 0.2 * (1.0 - float(c.steroid_production) * steroid)
     production = il6_rate(effects_with(steroid=steroid), c) - il6_rate(
         effects_with(), c, myeloid=0.0
     )

@@ -49,7 +49,7 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
         **{"p6": c.p_IL6, "kr6": c.k_IL6_receptor, "p10": c.p_IL10, "p10T": c.p_IL10_T},
         **{"pX": c.p_CXCL10, "K_X": c.IFN50_CXCL10, "E6": g.IL6_50, "E_N": g.TNF_50},
         **{"E_I": g.IFN_50, "k_F": g.k_F, "wN": g.weight_TNF, "wI": g.weight_IFN},
-        **{"d_Tc": r.steroid_release, "d_My": c.steroid_myeloid, "d_Ta": t.steroid_act},
+        **{"d_Tc": r.steroid_release, "d_My": c.steroid_production, "d_Ta": t.steroid_act},
         **{"kI": c.k_loss[IFN_GAMMA], "kN": c.k_loss[TNF_ALPHA], "k2": c.k_loss[IL2]},
         **{"kl6": c.k_loss[IL6], "k10": c.k_loss[IL10], "kX": c.k_loss[CXCL10]},
         **{"Vd_dex": s.dexamethasone.V, "CL_dex": s.dexamethasone.CL, "ke0": s.dexamethasone.ke0},
