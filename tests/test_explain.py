@@ -137,7 +137,7 @@ def test_parameters_and_states_show_the_equations_that_use_them():
     assert "equations, with the symbol alpha:" in text
     assert "Eq. S4, trimers: a = (alpha c_k (n + kappa t))/(K_D_CD3 K_T)" in text
     assert "with the symbol F_sc" in explained("disposition.bioavailability")
-    assert "dM/dt = (k_on z_2)/(S_50 + z_2) (1 - M) - k_off M" in explained("margination")
+    assert "dM/dt = k_on g_M (1 - M) - k_off M" in explained("margination")
     assert "Eq. R1, net_arrival" in explained("traffic.k_exit.lymphoid")
 
 

@@ -313,7 +313,7 @@ def memory_correction(release: Scalar, structure: ModelStructure) -> Scalar | fl
 
     Equations:
         Eq. M8: $$f_{m} = \frac{1}{\eta_{release}}$$
-        $f_{m}$ [1]: correction; 1 without `memory_despite_steroid`.
+        $f_{m}$ [1]: correction; 1 in a structure in which a steroid prevents the memories.
         $\eta_{release}$ [1]: release under a steroid, relative to that without, Eq. L6.
 
     Args:

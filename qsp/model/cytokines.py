@@ -109,8 +109,9 @@ def cytokine_rates(
 
     Equations:
         Eq. C1: $$\frac{dc_{i}}{dt} = P_{i} - L_{i}$$
-        Eq. C2: $$\frac{dM_{a}}{dt} = k_{myeloid,on} \frac{u^{n_{myeloid}}}
-            {u_{50}^{n_{myeloid}} + u^{n_{myeloid}}} (1 - M_{a} - M_{tol}) - k_{myeloid,off} M_{a}$$
+        Eq. C2: $$\frac{dM_{a}}{dt} = k_{myeloid,on}
+            \frac{u^{n_{myeloid}}}{u_{50}^{n_{myeloid}} + u^{n_{myeloid}}} (1 - M_{a} - M_{tol}) -
+            k_{myeloid,off} M_{a}$$
         Eq. C3: $$\frac{dM_{tol}}{dt} = \min(f_{m} f_{tolerant}, 1) k_{myeloid,off} M_{a} -
             k_{recovery} M_{tol}$$
         Eq. C4: $$u = \left(\frac{\Delta_{IFN} (1 - e_{JAK})}{IFN50} + \frac{\Delta_{TNF}

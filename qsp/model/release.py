@@ -95,10 +95,9 @@ def release_rates(
         Eq. L3: $$\frac{dz_1}{dt} = k_{transit} z_{in} - k_{transit} z_1$$
         Eq. L4: $$\frac{dz_2}{dt} = k_{transit} z_1 - k_{transit} z_2$$
         Eq. L5: $$\frac{dCA}{dt} = f_{m} z_{in} - k_{CA} CA$$
-        Eq. L6: $$\eta_{release} = 1 - \sigma_{release} e_{steroid}$$
         $z_{in}$ [Mcell]: release drive.
         $f_{m}$ [1]: correction of memories for a steroid, Eq. M8.
-        $\eta_{release}$ [1]: release under a steroid, relative to that without.
+        $\eta_{release}$ [1]: release under a steroid, relative to that without, Eq. L6.
         $S$ [Mcell]: weighted secreting T cells, Eq. L1.
         $\Delta_{IL10}$ [pg/mL]: IL-10 above baseline.
 
@@ -123,5 +122,10 @@ def release_rates(
 
 
 def release_factor(effects: Effects, p: ReleaseParameters) -> Scalar:
-    """Release under a steroid, relative to that without, Eq. L6; exactly 1 without a steroid."""
+    r"""Release under a steroid, relative to that without; exactly 1 without a steroid.
+
+    Equations:
+        Eq. L6: $$\eta_{release} = 1 - \sigma_{release} e_{steroid}$$
+        $\eta_{release}$ [1]: release relative to that without a steroid.
+    """
     return 1.0 - p.steroid_release * effects.steroid

@@ -26,7 +26,8 @@ A parameter given in a file is never derived. Rules, in order:
 
 size is (tumor.cells / tumor.reference_cells) ** tumor.size_exponent: the T cells of a tumor are a
 density times its volume, and their exchange with blood is a perfusion times its volume, both to a
-power below 1 where large tumors have fewer T cells per volume. N_A is Avogadro's constant, 6.022e14
+power below 1 where large tumors have fewer T cells per volume. The return from a tumor to blood
+depends on the ratio of the two, and so not on the size. N_A is Avogadro's constant, 6.022e14
 molecule/nmol. A million cells with one copy have 1e6 / N_A = 1/6.022e8 = 1.6606e-9 nmol; N_A * 15
 nm is rounded to exactly 9.03e-3. TARGET is the antigen of the molecule. If no file gives them,
 tumor.antigen_low is 0, and tumor.antigen_low_copies and tumor.antigen_low_kill are 1. The cells of
@@ -97,6 +98,13 @@ ABSENT: Mapping[str, float] = {
     "severity.IL6_unit": 1.0,
 }
 """Value of a parameter, or of each element of a field, that no file gives."""
+
+
+BY_SIZE: Mapping[str, str] = {
+    "tumor.t_cells": "t_cells.baseline.tumor",
+    "tumor.k_exit": "traffic.k_exit.tumor",
+}
+"""Inputs for a tumor of the reference size, and the parameters that follow from the actual size."""
 
 
 def complete(values: Values, *, target: str, clearance: str, where: str) -> dict[str, np.ndarray]:
@@ -170,10 +178,7 @@ def _size(v: MutableMapping[str, np.ndarray]) -> None:
         return
     cells, reference, exponent = (v[path] for path in needed)
     size = (cells / reference) ** exponent
-    for source, path in (
-        ("tumor.t_cells", "t_cells.baseline.tumor"),
-        ("tumor.k_exit", "traffic.k_exit.tumor"),
-    ):
+    for source, path in BY_SIZE.items():
         if source in v:
             v.setdefault(path, v[source] * size)
 

@@ -30,6 +30,7 @@ POSITIVE = (
     "synapse.k_relax_min",
     "t_cells.expansion_limit",
     "traffic.S50",
+    "traffic.flux50",
     "traffic.EC50_CXCL10",
     "targets.capacity",
     "targets.linear_growth",
@@ -41,6 +42,8 @@ POSITIVE = (
     "cytokines.IFN50",
     "cytokines.TNF50",
     "cytokines.contact50",
+    "cytokines.u50_myeloid",
+    "cytokines.hill_myeloid",
     "cytokines.IL10_50",
     "severity.IL6_50",
     "severity.TNF_50",
@@ -50,6 +53,7 @@ POSITIVE = (
     *(f"supportive.{name}.{key}" for name, drug in INTERVENTIONS.items() for key in drug.positive),
     "disposition.V_competitor",
     "targets.depletion50",
+    "tumor.reference_cells",
 )
 """Parameters, or fields of several, that must be above zero because equations divide by them."""
 

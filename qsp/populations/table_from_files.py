@@ -2,7 +2,8 @@
 
 Shared physiology, molecule and cohort are read in this order. A path in two files is an error
 unless the later entry has ``replaces = true`` and a note with the reason. User files come last
-and override earlier values without ``replaces``.
+and override earlier values without ``replaces``. An input in `BY_SIZE` also replaces the parameter
+that follows from it if an earlier file gives that parameter.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from qsp.molecules import Entry, Mixture, Molecule, ParameterFile, parameter_fil
 from qsp.populations.cohort import Cohort
 from qsp.populations.correlations import check_correlations
 from qsp.populations.covariates import CovariateLaw, covariate_law, covariate_models
+from qsp.populations.derived import BY_SIZE
 from qsp.populations.distributions import distribution
 from qsp.populations.mixtures import check_mixtures
 from qsp.populations.parameter_table import ParameterRow, ParameterTable
@@ -64,7 +66,7 @@ def nominal(
     shipped = (physiology(), molecule.parameters, *cohort.parameters)
     user_files = tuple(overrides)
     files = (*shipped, *user_files)
-    entries = _overridden(merged(shipped), user_files)
+    entries = _by_size(_overridden(merged(shipped), user_files), files)
     _check_antigen(molecule, cohort, entries)
     rows = {
         path: row(entry)
@@ -179,6 +181,26 @@ def _scaled(entry: Entry, before: Entry | None) -> Entry:
     )
 
 
+def _by_size(entries: Mapping[str, Entry], files: Sequence[ParameterFile]) -> Mapping[str, Entry]:
+    """Return entries without the values that inputs of a later file determine.
+
+    Raises:
+        ConfigError: If the same file gives an input and the parameter that follows from it.
+    """
+
+    def last(path: str) -> int:
+        return max((n for n, file in enumerate(files) if path in file.entries), default=-1)
+
+    replaced = set()
+    for source, path in BY_SIZE.items():
+        if last(source) > last(path):
+            replaced.add(path)
+        elif source in entries and last(source) == last(path):
+            must = f"{path} must be absent with {source}, from which it is derived"
+            raise ConfigError(entries[path].file, must, "given", "Remove one of them")
+    return {path: entry for path, entry in entries.items() if path not in replaced}
+
+
 def _varying(rows: Mapping[str, ParameterRow], files: Iterable[ParameterFile]) -> set[str]:
     """Return the paths of values that differ between patients."""
     mixtures: Iterable[Mixture] = (mixture for file in files for mixture in file.mixtures)
@@ -195,6 +217,8 @@ def _check_antigen(molecule: Molecule, cohort: Cohort, entries: Mapping[str, Ent
         raise PopulationError(f"{cohort.name}.toml", must, got, todo)
 
 
+_OF_SIZE = ("tumor.reference_cells", "tumor.size_exponent", *BY_SIZE)
+
 _REQUIRES: Mapping[str, tuple[str, ...]] = {
     "disposition.Q": ("disposition.V2",),
     "disposition.V2": ("disposition.Q",),
@@ -203,6 +227,7 @@ _REQUIRES: Mapping[str, tuple[str, ...]] = {
     "disposition.competitor": ("binding.KD_competitor", "disposition.k_competitor"),
     "disposition.soluble_target": ("binding.KD_soluble",),
     "antigens.TARGET.soluble": ("binding.KD_soluble",),
+    **{path: ("tumor.cells", *_OF_SIZE) for path in _OF_SIZE},
 }
 """Parameters that each parameter requires; without them its process would be absent."""
 

@@ -2,7 +2,8 @@
 
 Together the scenarios use every process: step-up infusions, injections with lymph
 transits, boluses, tocilizumab, dexamethasone, JAK inhibitor, anti-TNF, soluble target, competitor,
-mechanistic clearance, relaxing bridges and mass-action recruitment. Both solve at 1e-9.
+mechanistic clearance, relaxing bridges, mass-action recruitment, recruitment with adaptation,
+margination by recruitment and cooperativity of myeloid cells. Both solve at 1e-9.
 """
 
 import dataclasses
@@ -15,8 +16,9 @@ import pytest
 
 from qsp.model import ModelStructure
 from qsp.model.synapse import Relaxed
-from qsp.model.t_cells import MassAction
+from qsp.model.t_cells import Adaptation, MassAction
 from qsp.model.tissues import LYMPHOID
+from qsp.model.traffic import ByRecruitment
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy, complete
 from tests.reference import twin
@@ -29,6 +31,25 @@ TARGET = dict(zip(DOSE_KINDS[: len(TWIN_KINDS)], TWIN_KINDS, strict=True))
 """Names of the doses in the twin, which lacks the last four."""
 RELAXED_MASS_ACTION = ModelStructure(synapse=Relaxed(), recruitment=MassAction())
 TWIN_OPTIONS = {"recruitment": "mass_action", "relaxation": True}
+ADAPTATION = ModelStructure(
+    recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
+)
+ADAPTATION_IN_TWIN = {
+    "recruitment": "adaptation",
+    "margination": "recruitment",
+    "memory_despite_steroid": True,
+}
+SEPARATE_SITES = {
+    "cytokines.u50_myeloid": 2.5,
+    "cytokines.hill_myeloid": 1.35,
+    "cytokines.steroid_stimulus": 0.2,
+    "cytokines.steroid_production": 0.57,
+    "cytokines.f_tolerant": 0.5,
+    "t_cells.steroid_act": 0.1,
+    "release.steroid_release": 0.7,
+    "supportive.dexamethasone.IC50": 0.014,
+}
+"""Cooperativity of myeloid cells, and another maximum of the steroid at each site."""
 SINKS_OF_LOSS = {
     "binding.k_int_CD3": 1.584,
     "binding.k_int_target": 0.24,
@@ -85,6 +106,17 @@ def relaxed_scenarios():
     }
 
 
+def adapting_scenarios():
+    """Step-up infusions with dexamethasone and tocilizumab, for recruitment with adaptation."""
+    nhl = mosunetuzumab()
+    doses = (
+        *nhl.iv((0, 7, 14), (1, 2, 60)),
+        *(Dose("dexamethasone", day - HOUR, 20.0, HOUR) for day in (0, 7, 14)),
+        Dose("tocilizumab", 1.0, 560.0, HOUR),
+    )
+    return {"step-up": Scenario(nhl.patient(SEPARATE_SITES), doses, 21)}
+
+
 @pytest.fixture(scope="module")
 def courses(double_precision):
     return solve(scenarios())
@@ -93,6 +125,11 @@ def courses(double_precision):
 @pytest.fixture(scope="module")
 def relaxed(double_precision):
     return solve(relaxed_scenarios(), structure=RELAXED_MASS_ACTION)
+
+
+@pytest.fixture(scope="module")
+def adapting(double_precision):
+    return solve(adapting_scenarios(), structure=ADAPTATION)
 
 
 def reference(course, **options):
@@ -158,6 +195,12 @@ def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxe
     assert_all_agree(relaxed[name], reference(relaxed[name], **TWIN_OPTIONS))
 
 
+@pytest.mark.parametrize("name", list(adapting_scenarios()))
+def test_package_and_twin_agree_on_adaptation(name, adapting):
+    """Every state and output at all times, with adaptation and margination by recruitment."""
+    assert_all_agree(adapting[name], reference(adapting[name], **ADAPTATION_IN_TWIN))
+
+
 @pytest.fixture(scope="module")
 def patient(double_precision):
     """A patient with every process of both implementations active."""
@@ -176,14 +219,17 @@ def without_other_drugs(x):
     return eqx.tree_at(drugs, x, jax.tree.map(jnp.zeros_like, drugs(x)))
 
 
-@pytest.mark.parametrize("form", ["closed, threshold", "relaxed, mass action"])
+FORMS = {
+    "closed, threshold": (ModelStructure(), {}),
+    "relaxed, mass action": (RELAXED_MASS_ACTION, TWIN_OPTIONS),
+    "closed, adaptation": (ADAPTATION, ADAPTATION_IN_TWIN),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_derivatives_agree_at_random_states(form, patient):
     """Derivatives at 60 random states, with infusions of every drug, agree to 1e-9."""
-    structure, options = (
-        (ModelStructure(), {})
-        if form == "closed, threshold"
-        else (RELAXED_MASS_ACTION, TWIN_OPTIONS)
-    )
+    structure, options = FORMS[form]
     system, rng = System(structure), np.random.default_rng(7)
     infusion, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
     rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(infusion)))

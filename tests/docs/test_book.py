@@ -23,13 +23,15 @@ from tests.reference import scheme
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
-BRIDGES = {
+OF_STRUCTURES = {
     "bridges.per_synapse",
     "bridges.cd3_drug",
     "bridges.target_drug",
     "bridges.trimer",
+    "adaptation.stimulation",
 }
-STATES = {short(item.path) for item in declarations(system.State)} | BRIDGES
+"""States of structures other than the default, which `system.State` does not declare."""
+STATES = {short(item.path) for item in declarations(system.State)} | OF_STRUCTURES
 NO_EQUATION = {  # no state
     "Equilibrium.initial",
     "Equilibrium.rates",

@@ -298,6 +298,12 @@ def test_t_cells(at):
     agree("t_cells.t_cell_rates", symbols(fluxes, **arrival), rates(ours))
 
 
+def test_adaptation_starts_at_zero(at):
+    start = t_cells.Adaptation().initial(at[0].model.t_cells)
+    assert of("t_cells.Adaptation.initial")[0].endswith("= 0")
+    assert np.all(np.asarray(start.stimulation) == 0.0)
+
+
 def test_traffic(at):
     p, x, _, _ = at
     q, m = p.model.traffic, x.model
@@ -312,10 +318,11 @@ def test_traffic(at):
         agree("traffic.net_arrival", {**known, **symbols(y=cells, v_y=speed)}, symbols(N_y=found))
     z = m.release.transit_2
     flux = jnp.asarray([300.0, 2000.0, 500.0, 80.0])
-    for law in (traffic.ByRelease(), traffic.ByRecruitment()):
-        onset = law.onset(z, flux, q)
-        known = symbols(q, z_2=z, J_act=flux, g_M=onset)
-        agree(f"traffic.{type(law).__name__}.onset", known, symbols(g_M=onset))
+    known = symbols(q, z_2=z, J_act=flux)
+    onset = traffic.ByRelease().onset(z, flux, q)
+    agree("traffic.ByRelease.onset", known, symbols(g_M=onset))
+    onset = traffic.ByRecruitment().onset(z, flux, q)
+    agree("traffic.ByRecruitment.onset", known, symbols(g_M=onset))
     found = traffic.margination_rate(m.margination, onset, q)
     known = symbols(q, M=m.margination, g_M=onset)
     agree("traffic.margination_rate", known, {derivative(Key("M")): found})
@@ -345,8 +352,17 @@ def test_release_cytokines_and_severity(at):
     known = symbols(r, A=m.t_cells.activated, p=a.contact.touching)
     agree("release.secretion", known, symbols(S=secreting))
     rise = m.cytokines.blood - c.baseline
-    ours = release.release_rates(m.release, secreting, rise[4], now, r)
-    known = symbols(m.release, r, now, S=secreting, f_m=1.0)
+    eta_release = release.release_factor(now, r)
+    known = symbols(r, now)
+    agree("release.release_factor", known, {Key(r"\eta", ("release",)): eta_release})
+    keeps = model.ModelStructure(memory_despite_steroid=True)
+    f_m = model.memory_correction(eta_release, keeps)
+    assert model.memory_correction(eta_release, model.ModelStructure()) == 1.0
+    known = {Key(r"\eta", ("release",)): np.asarray(eta_release)}
+    agree("model.memory_correction", known, symbols(f_m=f_m))
+    ours = release.release_rates(m.release, secreting, rise[4], now, r, f_m)
+    known = symbols(m.release, r, now, S=secreting, f_m=f_m)
+    known[Key(r"\eta", ("release",))] = np.asarray(eta_release)
     known[Key(r"\Delta", ("IL10",))] = np.asarray(rise[4])
     agree("release.release_rates", known, rates(ours))
     eta = cytokines.steroid_factor(now, c)
@@ -359,9 +375,9 @@ def test_release_cytokines_and_severity(at):
     agree("interleukin1.il1", known, symbols(IL1=il1))
     z = m.release.transit_2
     known = symbols(m.cytokines, c, now, z_2=z, f_IL6=factor, P=np.zeros(6), L=np.zeros(6))
-    known |= symbols(f_m=1.0)
+    known |= symbols(f_m=f_m)
     known[Key(r"\eta")] = np.asarray(eta)
-    ours = cytokines.cytokine_rates(m.cytokines, z, now, c)
+    ours = cytokines.cytokine_rates(m.cytokines, z, now, c, f_m)
     agree("cytokines.cytokine_rates", known, rates(ours))
     y = severity.inflammation(m.cytokines.blood, now, v)
     agree("severity.inflammation", symbols(v, now, c=m.cytokines.blood), symbols(Y=y))

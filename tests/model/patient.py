@@ -16,7 +16,7 @@ from qsp.model.cytokines import Cytokines
 from qsp.model.disposition import Drug
 from qsp.model.release import Release
 from qsp.model.synapse import Bridges, Complexes
-from qsp.model.t_cells import TCells
+from qsp.model.t_cells import Adapted, TCells
 from qsp.model.targets import Targets
 from qsp.populations.cohort import read_cohort
 from qsp.populations.table_from_files import nominal
@@ -88,6 +88,9 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
         bridges = Bridges(around(np.full((3, 4), 50.0)))
     elif isinstance(bridges, Complexes):
         bridges = Complexes(*(around(np.full((3, 4), size)) for size in (3.0, 5.0, 0.2)))
+    adaptation = model.adaptation
+    if isinstance(adaptation, Adapted):
+        adaptation = Adapted(around(np.full(4, 1e-3)))
     return State(
         model=dataclasses.replace(
             model,
@@ -105,6 +108,7 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
             ),
             bridges=bridges,
             t_cells=TCells(*(around(share * pool) for share in (0.6, 0.2, 0.3))),
+            adaptation=adaptation,
             margination=around(0.4),
             targets=Targets(viable=around(m.targets.baseline), dying=around(900.0)),
             release=Release(around(300.0), around(200.0), around(20.0)),

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +17,10 @@ from jax.flatten_util import ravel_pytree
 
 from qsp import molecules
 from qsp.config import load
+from qsp.model import ModelStructure
 from qsp.model.synapse import Equilibrium, Relaxed
+from qsp.model.t_cells import Adaptation
+from qsp.model.traffic import ByRecruitment
 from qsp.run import Request, prepare
 from qsp.run.prepared import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
@@ -115,8 +119,25 @@ MARKED = [
 @pytest.mark.parametrize("pair", MARKED)
 def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_types):
     system, p = typical(pair)
+    assert_finite(system, state(system, p), p)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_derivatives_are_finite_with_adaptation(state, strict_types):
+    """Cooperativity of myeloid cells is a power of a stimulus that is zero before treatment."""
+    _, p = typical(next(pair for pair in PAIRS if pair.startswith("mosunetuzumab")))
+    p = eqx.tree_at(lambda p: p.model.cytokines.hill_myeloid, p, jnp.asarray(1.35))
+    system = System(
+        ModelStructure(
+            recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
+        )
+    )
+    assert_finite(system, state(system, p), p)
+
+
+def assert_finite(system, x, p):
     # Remove weak types, which would compile another program.
-    x = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state(system, p))
+    x = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), x)
     rates, jacobian, gradient = map(np.asarray, derivatives(system)(x, p))
     assert np.isfinite(rates).all()
     rows, variables = names(x), names((x, p))

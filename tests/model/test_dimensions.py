@@ -20,8 +20,9 @@ from qsp import model
 from qsp.model.interleukin1 import il1
 from qsp.model.severity import hazard, logistic
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
-from qsp.model.t_cells import MassAction
+from qsp.model.t_cells import Adaptation, MassAction
 from qsp.model.targets import Simeoni, tumor_volume
+from qsp.model.traffic import ByRecruitment
 from qsp.system import DOSE_KINDS, System
 from qsp.units import dimensions, rescaling
 from tests.model.patient import busy, complete, units, with_each
@@ -30,6 +31,11 @@ ALL = ("[time]", "[length]", "[substance]", "[mass]", "[cell]", "[molecule]", "[
 SYSTEMS = {
     "closed form": System(),
     "mass action": System(model.ModelStructure(recruitment=MassAction())),
+    "adaptation": System(
+        model.ModelStructure(
+            recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
+        )
+    ),
     "linear growth": System(model.ModelStructure(growth=Simeoni())),
     "relaxed": System(model.ModelStructure(synapse=Relaxed())),
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
@@ -40,6 +46,9 @@ UNUSED = {
     "model.interleukin1.baseline",
     "model.interleukin1.p_IL1",
     "model.interleukin1.k_IL1",
+    "model.t_cells.k_adapt",
+    "model.t_cells.k_forget",
+    "model.traffic.flux50",
     "model.synapse.k_off_CD3",
     "model.synapse.k_off_target",
     "model.synapse.k_relax_min",

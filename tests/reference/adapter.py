@@ -49,7 +49,10 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
         **{"p6": c.p_IL6, "kr6": c.k_IL6_receptor, "p10": c.p_IL10, "p10T": c.p_IL10_T},
         **{"pX": c.p_CXCL10, "K_X": c.IFN50_CXCL10, "E6": g.IL6_50, "E_N": g.TNF_50},
         **{"E_I": g.IFN_50, "k_F": g.k_F, "wN": g.weight_TNF, "wI": g.weight_IFN},
-        **{"d_Tc": r.steroid_release, "d_My": c.steroid_production, "d_Ta": t.steroid_act},
+        **{"d_Tc": r.steroid_release, "d_Ta": t.steroid_act},
+        **{"d_u": c.steroid_stimulus, "d_My": c.steroid_production},
+        **{"k_ad": t.k_adapt, "k_fo": t.k_forget, "e50": f.flux50, "w_e": f.weight_recruitment},
+        **{"u50": c.u50_myeloid, "n_my": c.hill_myeloid},
         **{"kI": c.k_loss[IFN_GAMMA], "kN": c.k_loss[TNF_ALPHA], "k2": c.k_loss[IL2]},
         **{"kl6": c.k_loss[IL6], "k10": c.k_loss[IL10], "kX": c.k_loss[CXCL10]},
         **{"Vd_dex": s.dexamethasone.V, "CL_dex": s.dexamethasone.CL, "ke0": s.dexamethasone.ke0},
@@ -70,11 +73,12 @@ def twin_state(x: State) -> dict[str, Any]:
     m, s = x.model, x.supportive
     d, t = m.drug, m.t_cells
     bridges = np.zeros((3, 4)) if m.bridges is None else m.bridges.per_synapse
+    adapted = np.zeros(4) if m.adaptation is None else m.adaptation.stimulation
     named = {
         **{"depot": d.depot, "lymph1": d.lymph_1, "lymph2": d.lymph_2, "C": d.soluble},
         **{"C2": d.peripheral, "eliminated": d.eliminated, "internalized": d.internalized},
         **{"died": d.died, "R": t.resting, "A": t.activated, "X": t.post_activated},
-        **{"MAR": m.margination, "N": m.targets.viable, "Md": m.targets.dying},
+        **{"MAR": m.margination, "mem": adapted, "N": m.targets.viable, "Md": m.targets.dying},
         **{"sT": d.soluble_target, "O": d.competitor, "z1": m.release.transit_1},
         **{"z2": m.release.transit_2, "CA": m.release.memory, "My": m.cytokines.myeloid},
         **{"MyX": m.cytokines.tolerant, "F": m.severity, "TC1": s.tocilizumab.central},

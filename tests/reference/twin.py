@@ -83,7 +83,10 @@ PARAMETERS: dict[str, Value] = {
     "e": H * _a(0, 0.15, 0.002, 0.004),    # 1/day    exit from blood; blood unused
     "m": 9.0, "k_on": 0.6 * H,             # -, 1/day margination: size, onset
     "k_off": LN2 / 8 * H, "S50": 700.0,    # 1/day, Mcell  margination: return, half drive
+    "e50": 5e3 * H,                        # Mcell/day  recruitment at half onset of margination
+    "w_e": _a(1, 1, 0.2, 1),               # -        weight of a tissue in that recruitment
     "k_act": 0.75 * H,                     # 1/day    activation
+    "k_ad": 5.0, "k_fo": 0.028,            # 1/day    adaptation of recruitment: onset, fading
     "f": _a(1.0, 0.4, 0.4, 0.4),           # -        activation, relative to blood
     "excluded": _a(0, 0, 0.3, 0),          # -        resting T cells away from targets
     "kT": _a(0.3, 0.3, 0.31, 0.3),         # -        T cells per target at half contact (T side)
@@ -112,6 +115,7 @@ PARAMETERS: dict[str, Value] = {
     "ktr": 1.2 * H,                        # 1/day    each of two transits
     "CA50": 801.0 / H, "k_CA": 0.0040 * H,  # Mcell*day, 1/day  release memory
     "k_my": 12.0, "k_myoff": 12.0,         # 1/day    myeloid activation, deactivation
+    "u50": 1.0, "n_my": 1.0,               # -        half stimulus and Hill exponent of activation
     "f_mx": 0.82, "k_rec": 0.0050 * H,     # -, 1/day myeloid tolerance: share, recovery
     "K_I": 500.0, "K_N": 400.0,            # pg/mL    IFN and TNF in the myeloid stimulus
     "K_z": 5000.0, "K10": 300.0,           # Mcell, pg/mL  contact stimulus, IL-10 brake
@@ -128,7 +132,8 @@ PARAMETERS: dict[str, Value] = {
     "E6": 248.0, "E_N": 54.0, "E_I": 296.0,  # pg/mL  half effects of IL-6, TNF, IFN
     "k_F": 0.2 * H, "wN": 0.5, "wI": 0.5,  # 1/day, -, -  rate; weights of TNF and IFN
     # supportive drugs
-    "d_Tc": 0.74, "d_My": 0.74, "d_Ta": 0.35,  # -    steroid maximum: drive, myeloid, activation
+    "d_Tc": 0.74, "d_Ta": 0.35,            # -        steroid maximum: drive, activation,
+    "d_u": 0.74, "d_My": 0.74,             # -        stimulus of and production by myeloid cells
     "Vd_dex": 56.0, "CL_dex": 9.3 * H,     # L, L/day
     "ke0": 0.25 * H, "IC_dex": 0.003,      # 1/day, mg/L  dexamethasone effect site
     "V1_toci": 3.5, "V2_toci": 2.9,        # L
@@ -146,7 +151,7 @@ STATES: dict[str, tuple[tuple[int, ...], float]] = {
     "C": ((4,), 1e-7), "C2": ((), 1e-7),                                   # nmol/L, soluble total
     "eliminated": ((), 1e-6), "internalized": ((), 1e-6), "died": ((), 1e-6),  # nmol, sinks
     "R": ((4,), 1e-3), "A": ((4,), 1e-3), "X": ((4,), 1e-3),               # Mcell
-    "MAR": ((), 1e-5),                                                     # -
+    "MAR": ((), 1e-5), "mem": ((4,), 1e-5),                                # -
     "N": ((3, 4), 1e-5), "Md": ((), 1e-5),                                 # Mcell
     "sT": ((4,), 1e-7), "O": ((), 1e-7),                                   # nmol/L
     "z1": ((), 1e-3), "z2": ((), 1e-3), "CA": ((), 1e-3),                  # Mcell, Mcell, Mcell*day
@@ -212,7 +217,7 @@ def jak_effect(y: Values, p: Values) -> float:
 def initial_state(parameters: Values) -> State:
     """State before treatment: resting T cells only, no drug, F at its stationary value.
 
-    Eq. M6, D21, T16, G11, C14, S7.
+    Eq. M6, D21, T16, T17, G11, C14, S7.
     """
     p = complete(parameters)
     y: State = {name: np.zeros(shape) if shape else 0.0 for name, (shape, _) in STATES.items()}
@@ -312,6 +317,8 @@ def derivative(
     p: Values,
     *,
     recruitment: str = "threshold",
+    margination: str = "release",
+    memory_despite_steroid: bool = False,
     relaxation: bool = False,
     first_dose: float = 0.0,
     inputs: Mapping[str, float] | None = None,
@@ -322,7 +329,10 @@ def derivative(
         t: Time, day.
         y: State, by the names of `STATES`.
         p: All parameters, by the names of `PARAMETERS`.
-        recruitment: "threshold" or "mass_action".
+        recruitment: "threshold", "mass_action" or "adaptation".
+        margination: Driven by "release" or by "recruitment".
+        memory_despite_steroid: Whether the memories of release and of myeloid cells are fed by the
+            signal before its inhibition by a steroid.
         relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         first_dose: Time of the first dose of the engager, for CL(t), day.
         inputs: Infusion rates by `Event.target`, nmol/day or mg/day; "sc" before bioavailability.
@@ -330,8 +340,10 @@ def derivative(
     Returns:
         Time derivatives under the names of the states.
     """
-    if recruitment not in ("threshold", "mass_action"):
+    if recruitment not in ("threshold", "mass_action", "adaptation"):
         raise ValueError(f"unknown recruitment: {recruitment}")
+    if margination not in ("release", "recruitment"):
+        raise ValueError(f"unknown drive of margination: {margination}")
     rate_in = dict.fromkeys(("iv", *ENTRY), 0.0) | dict(inputs or {})
     d: State = {}
     n, ifn, tnf = y["N"], y["IFN"] - p["IFN0"], y["TNF"] - p["TNF0"]
@@ -342,16 +354,23 @@ def derivative(
     toci = y["TC1"] / p["V1_toci"]
     receptor_free = p["Kss_toci"] / (p["Kss_toci"] + toci)
     anti_tnf = p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"])
-    steroid_my = 1 - p["d_My"] * dex
+    steroid_u, steroid_my = 1 - p["d_u"] * dex, 1 - p["d_My"] * dex
+    steroid_release = 1 - p["d_Tc"] * dex
+    f_memory = 1 / steroid_release if memory_despite_steroid else 1.0  # Eq. L6, M8
 
-    # (b) contact, activation, killing: Eq. E6, E7, E8, T2, T3, T4, T5, T6, T7
+    # (b) contact, activation, killing: Eq. E6, E7, E8, T2, T3, T4, T5, T6, T7, T18, T19
     k = contacts(y, p, relaxation)
     pk, ph_act = k["pk"], k["ph_act"]
     act = p["k_act"] * p["f"] * (1 - p["d_Ta"] * dex)
     resting_near = y["R"] - p["excluded"] * y["R"]
-    if recruitment == "threshold":
+    hbar = np.where(pk > 0, ph_act / np.where(pk > 0, pk, 1.0), 0.0)
+    d["mem"] = np.zeros(4)
+    if recruitment == "adaptation":
+        new = np.maximum(hbar - y["mem"], 0.0)
+        d["mem"] = p["k_ad"] * new - p["k_fo"] * y["mem"]
+        r_to_a = act * pk * new * resting_near
+    elif recruitment == "threshold":
         met = y["A"] + y["X"]
-        hbar = np.where(pk > 0, ph_act / np.where(pk > 0, pk, 1.0), 0.0)
         near = resting_near + met
         width = 0.02 * near
         excess = np.logaddexp(0.0, (hbar * near - met) / width) - np.logaddexp(0.0, -met / width)
@@ -379,11 +398,14 @@ def derivative(
     homeostasis[1] = p["k_h"] * (p["T0"].sum() - t_cells.sum())
     t_deaths = p["d_A"] * y["A"] + p["d_X"] * y["X"]
     a_to_x, x_to_r = p["k_AX"] * y["A"], p["k_XR"] * y["X"]
-    # Eq. T13, T14, T15, R6
+    # Eq. T13, T14, T15, then R6 with R7 or R8
     d["R"] = x_to_r - r_to_a + homeostasis + traffic["R"]
     d["A"] = r_to_a + x_to_a - a_to_x - p["d_A"] * y["A"] + traffic["A"]
     d["X"] = a_to_x - x_to_a - x_to_r - p["d_X"] * y["X"] + growth + traffic["X"]
-    d["MAR"] = p["k_on"] * y["z2"] / (p["S50"] + y["z2"]) * (1 - y["MAR"]) - p["k_off"] * y["MAR"]
+    signal, half = (y["z2"], p["S50"])
+    if margination == "recruitment":
+        signal, half = (p["w_e"] * r_to_a).sum(), p["e50"]
+    d["MAR"] = p["k_on"] * signal / (half + signal) * (1 - y["MAR"]) - p["k_off"] * y["MAR"]
 
     # (e) targets: renewal, exchange with blood, growth, killing: Eq. G1, G3, G4, G5, G7
     exchange = p["k_ex"] * (n[:, :1] - p["ratio"] * n)
@@ -434,18 +456,20 @@ def derivative(
     unbind = np.clip(p["koffT"] * (1 + b["c"] / b["kte"]), 0.05 * H, 5 * H)
     d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxation else np.zeros((3, 4))
 
-    # (f) drive, myeloid cells, cytokines: Eq. L2, C4, C13
-    drive = (p["w"] * k["S"]).sum() * (1 - p["d_Tc"] * dex)
+    # (f) drive, myeloid cells, cytokines: Eq. L2, C4, C13, C15
+    drive = (p["w"] * k["S"]).sum() * steroid_release
     drive = drive / (1 + (y["CA"] / p["CA50"]) ** 2) / (1 + il10 / (5 * p["K10"]))
     # Eq. L3, L4, L5
     d["z1"] = p["ktr"] * (drive - y["z1"])
     d["z2"] = p["ktr"] * (y["z1"] - y["z2"])
-    d["CA"] = drive - p["k_CA"] * y["CA"]
+    d["CA"] = f_memory * drive - p["k_CA"] * y["CA"]
     stimulus = ifn / p["K_I"] * (1 - jak) + tnf / p["K_N"] * anti_tnf + y["z2"] / p["K_z"]
-    u = stimulus * steroid_my / (1 + il10 / p["K10"])
+    u = max(stimulus * steroid_u / (1 + il10 / p["K10"]), 0.0)
     # Eq. C2, C3, then C1 by cytokine with C5, C6, C7, C8, C9, C10, C11, C12
-    d["My"] = p["k_my"] * u / (1 + u) * (1 - y["My"] - y["MyX"]) - p["k_myoff"] * y["My"]
-    d["MyX"] = p["f_mx"] * p["k_myoff"] * y["My"] - p["k_rec"] * y["MyX"]
+    u_n = (u / p["u50"]) ** p["n_my"]
+    d["My"] = p["k_my"] * u_n / (1 + u_n) * (1 - y["My"] - y["MyX"]) - p["k_myoff"] * y["My"]
+    to_tolerant = min(f_memory * p["f_mx"], 1.0)
+    d["MyX"] = to_tolerant * p["k_myoff"] * y["My"] - p["k_rec"] * y["MyX"]
     d["IFN"] = p["pI"] * y["z2"] - p["kI"] * ifn
     d["TNF"] = p["pN"] * y["z2"] + p["pNM"] * y["My"] * steroid_my - p["kN"] * tnf
     d["IL2"] = p["p2"] * y["z2"] - p["k2"] * (y["IL2"] - p["IL20"])
@@ -558,6 +582,8 @@ def simulate(
     times: Sequence[float] | np.ndarray,
     *,
     recruitment: str = "threshold",
+    margination: str = "release",
+    memory_despite_steroid: bool = False,
     relaxation: bool = False,
     rtol: float = 1e-9,
     t_start: float | None = None,
@@ -569,7 +595,9 @@ def simulate(
         parameters: Values by the names of `PARAMETERS`; nominal values where missing.
         events: Doses.
         times: Times of the output, day. At the time of a bolus, the state after it.
-        recruitment: "threshold" or "mass_action".
+        recruitment: As in `derivative`.
+        margination: As in `derivative`.
+        memory_despite_steroid: As in `derivative`.
         relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         rtol: Relative tolerance; the absolute one is `rtol` times the floor in `STATES`.
         t_start: Time of the state before treatment; default the earlier of 0 and the first event.
@@ -593,8 +621,17 @@ def simulate(
         inputs = infusion_rates(events, left)
 
         def slope(t: float, v: np.ndarray, inputs: dict[str, float] = inputs) -> np.ndarray:
-            options = {"recruitment": recruitment, "relaxation": relaxation}
-            dy = derivative(t, unpack(v), p, first_dose=first_dose, inputs=inputs, **options)
+            dy = derivative(
+                t,
+                unpack(v),
+                p,
+                recruitment=recruitment,
+                margination=margination,
+                memory_despite_steroid=memory_despite_steroid,
+                relaxation=relaxation,
+                first_dose=first_dose,
+                inputs=inputs,
+            )
             return pack(dy)
 
         if left in times:
