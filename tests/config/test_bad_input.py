@@ -36,6 +36,7 @@ CHANGED_CONFIG = {
     "values of the model in a config": ("seed = 1\n", "seed = 1\nsynapse = { alpha = '1e-3' }\n"),
     "unknown key in a dose": (FLAT_DOSE, f'{FLAT_DOSE}, infusion = "2 hour"'),
     "unknown key in the method": ("rtol = 1e-5", "atol = 1e-5"),
+    "unknown recruitment": ("rtol = 1e-5", 'recruitment = "adaptive"'),
     "missing key": ('molecule = "mosunetuzumab"', ""),
     "missing key in a dose": (FD1_TIME, 'period = "FD1"'),
     "no arms": (CONFIG[CONFIG.index("[arms.step_up]") :], ""),
