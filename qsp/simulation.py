@@ -23,7 +23,7 @@ from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
 from qsp.model.severity import logistic, thresholds
-from qsp.populations import Population, adherence
+from qsp.populations import Population, adherence, applied_rules
 from qsp.results import (
     OK,
     CRSLinks,
@@ -209,7 +209,7 @@ def _plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan[np.ndarr
 def _plan(
     arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int
 ) -> AdaptivePlan[np.ndarray]:
-    """Return the plan of an arm, with attended visits and measurement errors of each patient."""
+    """Return the plan of an arm, with the attendance, errors and applied rules of each patient."""
     covariates, reaction = people.covariates, arm.reaction or Reaction(calendar=())
     plan = plan_table(arm, widths, covariates["body_weight"], covariates["body_surface"])
     attendance = adherence(
@@ -221,7 +221,10 @@ def _plan(
         errors=reaction.errors,
         days=trial.days,
     )
-    return plan._replace(attended=attendance.attended, error=attendance.error)
+    rules = [(rule.name, rule.probability) for rule in reaction.rules]
+    applies = np.array(plan.applies)
+    applies[:, :, : len(rules)] = applied_rules(people.ids, rules, applies.shape[1], seed=seed)
+    return plan._replace(attended=attendance.attended, error=attendance.error, applies=applies)
 
 
 def _simulations(

@@ -8,7 +8,7 @@
     user files      --+
 """
 
-from qsp.populations.adherence import Adherence, adherence
+from qsp.populations.adherence import Adherence, adherence, applied_rules
 from qsp.populations.cohort import Cohort, read_cohort
 from qsp.populations.covariate_file import (
     CovariateTable,
@@ -28,6 +28,7 @@ __all__ = [
     "ParameterTable",
     "Population",
     "adherence",
+    "applied_rules",
     "at_draws",
     "check_draw_names",
     "covariates_of_lines",

@@ -1,10 +1,11 @@
-"""Attendance at visits, dropout and measurement errors of each patient, as random numbers."""
+"""Attendance at visits, dropout, measurement errors and rules that apply, as random numbers."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 from math import erf, sqrt
+from statistics import NormalDist
 
 import numpy as np
 
@@ -63,6 +64,31 @@ def adherence(  # noqa: PLR0913
         attended &= visits < left
     attended[:, :1] = True
     return Adherence(attended, _errors(ids, visits, seed, np.asarray(errors)))
+
+
+def applied_rules(
+    ids: np.ndarray, rules: Sequence[tuple[str, float]], events: int, *, seed: int
+) -> np.ndarray:
+    """Sample whether each rule applies in each CRS event of a patient.
+
+    A random number depends on the seed, the patient, the name of the rule and the ordinal of the
+    event, so arms with a rule of the same name share it.
+
+    Args:
+        ids: (patient,): Ids of the patients.
+        rules: Name and probability of each rule.
+        events: Number of events; ordinal 0 is the time before the first event.
+        seed: Seed of the run.
+
+    Returns:
+        (patient, event, rule): Whether the rule applies.
+    """
+    applies = np.ones((len(ids), events, len(rules)), bool)
+    for n, (name, probability) in enumerate(rules):
+        if probability < 1.0:
+            z = normals(seed, ids, [f"rule.{name}.event.{event}" for event in range(events)])
+            applies[:, :, n] = z < NormalDist().inv_cdf(probability)
+    return applies
 
 
 def _names(visits: np.ndarray) -> list[str]:

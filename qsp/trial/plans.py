@@ -15,7 +15,16 @@ import numpy as np
 
 from qsp.trial.events import PER, amount_per_patient, round_up, sizes
 from qsp.trial.regimen import KINDS, MOLECULE_KINDS, Administration, Amount, Arm, Regimen
-from qsp.trial.rules import ACTS, BACK, CONDITIONS, MEASURED, NAMES, Reaction, Rule
+from qsp.trial.rules import (
+    ACTS,
+    BACK,
+    CONDITIONS,
+    MEASURED,
+    MOST_EVENTS,
+    NAMES,
+    Reaction,
+    Rule,
+)
 from qsp.trial.schedule import AdaptivePlan, Rescues, Rules, Steps
 
 STEP_BUCKET, VISIT_BUCKET, RULE_BUCKET, DRUG_BUCKET, AHEAD_BUCKET = 16, 32, 8, 2, 2
@@ -93,7 +102,7 @@ def plan_table(
 ) -> AdaptivePlan[np.ndarray]:
     """Return the plans of all patients of an arm; an arm without rules has an empty plan.
 
-    Every patient attends every visit, and measurements are exact.
+    Every patient attends every visit, measurements are exact, and every rule applies.
 
     Args:
         arm: Arm with one regimen for all patients.
@@ -121,6 +130,7 @@ def plan_table(
         decided=broadcast(visit - arm.lead),
         attended=broadcast(np.ones(widths.visits, bool)),
         error=broadcast(np.ones((widths.visits, MEASURED))),
+        applies=broadcast(np.ones((MOST_EVENTS + 1, widths.rules), bool)),
         steps=_steps(arm, widths, size, broadcast),
         rules=Rules(*map(broadcast, rule_table(reaction, widths.rules))),
         rescues=_rescues(reaction, widths, size, broadcast),

@@ -43,6 +43,7 @@ def check_reaction(arm: Arm, days: float) -> None:
         _check_reached(rule, ranges, arm, days)
         _check_cycle(rule)
         _check_limit(rule)
+        _check_probability(rule)
         _check_spacing(rule, arm)
         for number, earlier in enumerate(arm.reaction.rules[:n], start=1):
             _check_shadowed(rule, ranges, earlier, number)
@@ -175,6 +176,13 @@ def _check_limit(rule: Rule) -> None:
         raise ConfigError(f"{rule.where}.days", must, f"{rule.days:g}", 'Write days = "7 day"')
 
 
+def _check_probability(rule: Rule) -> None:
+    if not 0.0 < rule.probability <= 1.0:
+        todo = "Write with_probability = 0.6, for example, or remove the rule"
+        must = "the value must be above 0 and at most 1"
+        raise ConfigError(f"{rule.where}.with_probability", must, f"{rule.probability:g}", todo)
+
+
 def _check_spacing(rule: Rule, arm: Arm) -> None:
     """Doses, and parts of doses, must not overlap after the rule has acted."""
     if rule.act not in ("interval", "split"):
@@ -198,7 +206,9 @@ def _check_shadowed(rule: Rule, ranges: Ranges, earlier: Rule, number: int) -> N
     same_kind = rule.gives == earlier.gives and rule.drug == earlier.drug
     always_can = earlier.act in ALWAYS or rule.act not in ALWAYS
     is_unlimited = (
-        earlier.max_times is None and earlier.consecutive_visits <= rule.consecutive_visits
+        earlier.max_times is None
+        and earlier.probability == 1.0
+        and earlier.consecutive_visits <= rule.consecutive_visits
     )
     if same_kind and always_can and is_unlimited and _within(ranges, _ranges(earlier)):
         must = "the value must not be covered by an earlier rule"

@@ -82,14 +82,19 @@ def _level(level: str, observable: Observable, text: str, where: str) -> float:
 
 
 def sentence(rule: Rule) -> str:
-    """Return a rule as a sentence: its conditions, its act, and the limit on its number of acts."""
+    """Return a rule as a sentence: conditions, probability, act, and limit of its number."""
     when = " and ".join(map(_condition_text, rule.when))
     in_a_row = (
         f" at {rule.consecutive_visits} consecutive visits" if rule.consecutive_visits > 1 else ""
     )
+    chance = (
+        f", with a probability of {100 * rule.probability:.6g} % per CRS event"
+        if rule.probability < 1.0
+        else ""
+    )
     times = "once" if rule.max_times == 1 else f"at most {rule.max_times} times"
     limit = "" if rule.max_times is None else f", {times} per patient"
-    return f"if {when}{in_a_row}, {_act_text(rule)}{limit}"
+    return f"if {when}{in_a_row}{chance}, {_act_text(rule)}{limit}"
 
 
 def _condition_text(condition: Condition) -> str:

@@ -102,6 +102,12 @@ OBSERVABLES = (
         lasting=">",
     ),
     Observable(
+        "days_in_crs",
+        "day",
+        "Time since the first visit of the running CRS event; 0 without CRS",
+        "days_in_event",
+    ),
+    Observable(
         "doses_given",
         "1",
         "Doses of the molecule so far, counting parts of split doses",
@@ -161,6 +167,9 @@ BACK = ("repeat", "drop_back", "restart")
 """Acts that give an earlier dose."""
 CONDITIONS = 4
 """Maximum number of conditions in a rule."""
+MOST_EVENTS = 16
+"""Number of CRS events of a patient for which a rule with a probability is drawn anew; all later
+events share the last draw."""
 ALL_THE_WAY = 1_000_000
 """Number of doses to go back in order to restart with the first."""
 DECISIONS = (
@@ -204,6 +213,8 @@ class Rule:
         drug: Name of the supportive drug to give.
         consecutive_visits: Number of visits in a row at which the conditions must hold.
         max_times: Maximum number of times the rule may act in a patient; None means no limit.
+        probability: Probability that the rule applies in a CRS event of a patient, above 0 and at
+            most 1. It applies throughout the event, up to the begin of the next, or not at all.
         where: Place in the config, for error messages.
     """
 
@@ -216,6 +227,7 @@ class Rule:
     drug: str = ""
     consecutive_visits: int = 1
     max_times: int | None = None
+    probability: float = 1.0
     where: str = dataclasses.field(default="rule", compare=False)
 
     @property
@@ -279,9 +291,10 @@ class Reaction:
 
     @property
     def certain(self) -> Reaction:
-        """The same reaction with full attendance and exact measurements."""
+        """The same reaction with full attendance, exact measurements and rules that all apply."""
         exact = (0.0,) * MEASURED
-        return dataclasses.replace(self, missed=0.0, dropout=0.0, errors=exact)
+        rules = tuple(dataclasses.replace(rule, probability=1.0) for rule in self.rules)
+        return dataclasses.replace(self, rules=rules, missed=0.0, dropout=0.0, errors=exact)
 
     def rescue(self, name: str) -> int:
         """Return the index of a rescue drug."""

@@ -177,6 +177,8 @@ class AdaptivePlan(NamedTuple, Generic[A]):
             premedication [day].
         attended: (visit,): Whether the patient comes to the visit.
         error: (visit, measured): Factor of the measurement error of each assay.
+        applies: (event, rule): Whether the rule applies in each CRS event of the patient; row 0 is
+            the time before the first event, and the last row holds for all later events.
         steps: Planned doses.
         rules: Dosing rules.
         rescues: Supportive drugs that rules may give.
@@ -187,6 +189,7 @@ class AdaptivePlan(NamedTuple, Generic[A]):
     decided: A
     attended: A
     error: A
+    applies: A
     steps: Steps[A]
     rules: Rules[A]
     rescues: Rescues[A]

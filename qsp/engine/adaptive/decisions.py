@@ -65,12 +65,13 @@ def decide_at_visit(  # noqa: PLR0913
         period_grade=crossing.grade,
         attended=attended,
     )
-    adaptive = _record_grades(adaptive, visit)
+    adaptive = _record_event(_record_grades(adaptive, visit), visit)
     observables = _observables(adaptive, visit)
     holds = matching_rules(plan.rules, observables)
     streak = jnp.where(attended, jnp.where(holds, adaptive.streak + 1, 0), adaptive.streak)
     ready = (
         attended
+        & row(plan.applies, adaptive.events)
         & (streak >= plan.rules.consecutive_visits)
         & (adaptive.times_acted < plan.rules.max_times)
     )
@@ -105,20 +106,34 @@ def matching_rules(rules: Rules, observables: Array) -> Array:
 
 
 def _record_grades(adaptive: AdaptiveState, visit: Visit) -> AdaptiveState:
-    """Update the worst grade, the time of the last event, and the doses within the event."""
+    """Update the worst grade, and the doses of rescue drugs within the event."""
     worst = jnp.maximum(visit.grade, visit.period_grade)
-    # An event between two visits is found at the visit after it.
-    missed = (visit.period_grade > 0.0) & (adaptive.last_event < adaptive.period_start)
-    has_event = visit.attended & ((visit.grade > 0.0) | missed)
     is_over = visit.attended & (visit.grade == 0.0)
     highest = jnp.maximum(adaptive.highest_grade, worst)
     return eqx.tree_at(
-        lambda m: (m.highest_grade, m.last_event, m.event_doses),
+        lambda m: (m.highest_grade, m.event_doses),
         adaptive,
         (
             jnp.where(visit.attended, highest, adaptive.highest_grade),
-            jnp.where(has_event, visit.time, adaptive.last_event),
             jnp.where(is_over, 0.0, adaptive.event_doses),
+        ),
+    )
+
+
+def _record_event(adaptive: AdaptiveState, visit: Visit) -> AdaptiveState:
+    """Update the number of events, the begin of the running event, and the time of the last one."""
+    is_running = visit.grade > 0.0
+    # An event between two visits is found at the visit after it.
+    missed = (visit.period_grade > 0.0) & (adaptive.last_event < adaptive.period_start)
+    begins = visit.attended & jnp.where(is_running, ~adaptive.in_event, missed)
+    return eqx.tree_at(
+        lambda m: (m.last_event, m.events, m.in_event, m.event_start),
+        adaptive,
+        (
+            jnp.where(visit.attended & (is_running | missed), visit.time, adaptive.last_event),
+            adaptive.events + begins.astype(jnp.int32),
+            jnp.where(visit.attended, is_running, adaptive.in_event),
+            jnp.where(begins, visit.time, adaptive.event_start),
         ),
     )
 
@@ -134,6 +149,7 @@ def _observables(adaptive: AdaptiveState, visit: Visit) -> Array:
         period_grade=visit.period_grade,
         highest_grade=adaptive.highest_grade,
         days_since_event=visit.time - adaptive.last_event,
+        days_in_event=jnp.where(adaptive.in_event, visit.time - adaptive.event_start, 0.0),
         doses=adaptive.doses.astype(dtype),
         next_step=next_step.astype(dtype) + 1.0,
         days_since_dose=jnp.where(adaptive.doses > 0, visit.day - adaptive.last_dose, 0.0),

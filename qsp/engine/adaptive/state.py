@@ -46,6 +46,7 @@ class History(NamedTuple):
         period_grade: Worst grade of the events that began in the dose period.
         highest_grade: Worst grade so far.
         days_since_event: Time since the last visit at which an event was found [day].
+        days_in_event: Time since the first visit of the running event [day]; 0 without an event.
         doses: Number of doses so far, counting parts of split doses.
         next_step: Ordinal, from 1, of the next planned dose.
         days_since_dose: Time since the last dose [day]; 0 before the first.
@@ -57,6 +58,7 @@ class History(NamedTuple):
     period_grade: Array
     highest_grade: Array
     days_since_event: Array
+    days_in_event: Array
     doses: Array
     next_step: Array
     days_since_dose: Array
@@ -102,6 +104,9 @@ class AdaptiveState(eqx.Module):
         period: Number of dose periods so far.
         highest_grade: Worst grade so far.
         last_event: Time of the last visit at which an event was found [day].
+        events: Number of events found so far.
+        in_event: Whether an event was running at the last attended visit.
+        event_start: Time of the first visit of the last event [day].
         streak: (rule,): Number of visits in a row at which the conditions held.
         times_acted: (rule,): Number of times that the rule acted.
         event_doses: (drug,): Administrations of a rescue drug within the current event.
@@ -131,6 +136,9 @@ class AdaptiveState(eqx.Module):
     period: Array
     highest_grade: Array
     last_event: Array
+    events: Array
+    in_event: Array
+    event_start: Array
     streak: Array
     times_acted: Array
     event_doses: Array
@@ -176,6 +184,9 @@ def initial_state(
         period=none,
         highest_grade=zero,
         last_event=zero + LONG_AGO,
+        events=none,
+        in_event=jnp.asarray(False),
+        event_start=zero + LONG_AGO,
         streak=jnp.zeros((rules,), jnp.int32),
         times_acted=jnp.zeros((rules,)),
         event_doses=jnp.zeros((drugs,)),
