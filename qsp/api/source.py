@@ -153,8 +153,14 @@ def _supportive(drug: SupportiveDose) -> str:
 
 def _rules(rules: Rules) -> str:
     calendar = dict(rules.calendar)
-    visits = [_visits(table) for table in calendar.pop("visits", [])]
-    options = {"visits": f"[{', '.join(visits)}]"} if visits else {}
+    tables = calendar.pop("visits", [])
+    visits = [_visits(table) for table in tables if "after" not in table]
+    after = [_visits_after(table) for table in tables if "after" in table]
+    options = {
+        key: f"[{', '.join(entries)}]"
+        for key, entries in (("visits", visits), ("visits_after", after))
+        if entries
+    }
     return _call("qsp.rules", *map(_rule, rules.rules), **options, **_literals(calendar))
 
 
@@ -173,6 +179,10 @@ def _visits(table: Mapping[str, str]) -> str:
         parse(table.get(key, "0 day"), "day", where="visits") + 1.0 for key in ("from", "until")
     )
     return f"({', '.join(map(_literal, (table['every'], first, last)))})"
+
+
+def _visits_after(table: Mapping[str, Any]) -> str:
+    return f"({', '.join(_literal(table[key]) for key in ('every', 'for', 'after'))})"
 
 
 def _literals(options: Mapping[str, Any]) -> dict[str, str]:

@@ -49,6 +49,7 @@ class Protocol:
             ConfigError: At the first key that breaks a rule.
         """
         self._check_periods_named()
+        self._check_visits_named()
         arms = tuple(self._trial_arm(name, molecular_weight_kda) for name in self._arms)
         self._check_gaps_used()
         return arms
@@ -113,6 +114,19 @@ class Protocol:
                     rule = "the value must be in an arm with rules, which can delay a dose"
                     todo = "Without rules each dose is given on its day: remove it, or write rules"
                     raise ConfigError(where, rule, repr(dose.min_interval), todo)
+
+    def _check_visits_named(self) -> None:
+        """Refuse visits after periods that no arm with rules has; some arms may lack them."""
+        arms = [name for name, arm in self._arms.items() if arm.rules is not None]
+        known = {dose.period for name in arms for dose in self._doses(name)}
+        calendar = self._reactions.calendar
+        for n, entry in enumerate(calendar.visits if calendar and arms else ()):
+            for k, period in enumerate(entry.after):
+                if period not in known:
+                    where = dotted(("calendar", "visits", n, "after", k))
+                    rule = "the value must be a dose period of an arm with rules"
+                    todo = f"{suggest(period, known)} Periods: {', '.join(sorted(known))}".strip()
+                    raise ConfigError(where, rule, repr(period), todo)
 
     def _check_periods_named(self) -> None:
         """Refuse periods that no arm with the premedication has; some arms may lack them."""

@@ -12,7 +12,7 @@ from qsp.config.messages import dotted, shown
 from qsp.config.premedication import kind_of, supportive_amount
 from qsp.errors import ConfigError
 from qsp.trial.plans import planned_doses
-from qsp.trial.regimen import Arm
+from qsp.trial.regimen import Arm, Regimen
 from qsp.trial.rule_checks import check_reaction
 from qsp.trial.rule_text import parse_conditions
 from qsp.trial.rules import Reaction, Rescue, Rule
@@ -72,9 +72,7 @@ class Reactions:
                 todo = f"Defined: {', '.join(self.rescue) or 'none'}"
                 raise ConfigError(f"{rule.where}.give", must, repr(rule.drug), todo)
         reaction = Reaction(
-            calendar=_calendar(
-                self.calendar, [dose.time for dose in planned_doses(arm.regimens[0])]
-            ),
+            calendar=_calendar(self.calendar, arm.regimens[0]),
             rules=read,
             rescues=tuple(
                 _rescue(name, self.rescue[name]) for name in self.rescue if name in asked
@@ -91,31 +89,61 @@ class Reactions:
         return arm
 
 
-def _calendar(table: tables.Calendar, doses: Sequence[float]) -> tuple[float, ...]:
+def _calendar(table: tables.Calendar, regimen: Regimen) -> tuple[float, ...]:
     """Times of the visits in the table and of the planned doses, each once.
 
     A visit within 1e-6 days of a planned dose has exactly the time of the dose.
     """
+    doses = [dose.time for dose in planned_doses(regimen)]
     times = list(doses)
     for n, entry in enumerate(table.visits):
         key = f"calendar.visits.{n}"
         every = duration_of(entry.every, f"{key}.every")
-        first = parse(entry.first, "day", where=f"{key}.from") if entry.first else 0.0
-        until = parse(entry.until, "day", where=f"{key}.until")
         if not every:
             todo = 'Write every = "1 day", for example'
             raise ConfigError(f"{key}.every", "the value must be above 0", repr(entry.every), todo)
-        if first < 0.0 or until < first:
-            rule = (
-                "the value must not be before the first visit, and no visit before the first dose"
-            )
-            raise ConfigError(f"{key}.until", rule, repr(entry.until), "Correct from or until")
-        count = math.floor((until - first) / every + 1e-9) + 1
+        begins, length = _series(entry, key, regimen)
+        count = math.floor(length / every + 1e-9) + 1
         if count > MOST_VISITS:
             rule = f"the value must give at most {MOST_VISITS} visits"
             raise ConfigError(f"{key}.every", rule, count, "Take a longer interval")
-        times += [first + k * every for k in range(count)]
+        times += [begin + k * every for begin in begins for k in range(count)]
     return _distinct(times, set(doses))
+
+
+def _series(entry: tables.Visits, key: str, regimen: Regimen) -> tuple[list[float], float]:
+    """Begins of the series of visits of an entry, and their length [day]."""
+    if entry.after:
+        return _series_after(entry, key, regimen)
+    if entry.length is not None or entry.until is None:
+        if entry.length is not None:
+            rule, todo = "the value must be given with for", 'Write after = ["SUD1"], for example'
+            raise ConfigError(f"{key}.after", rule, "missing", todo)
+        todo = 'Write until = "28 day", or for = "5 day" and after = ["SUD1", "SUD2"]'
+        raise ConfigError(f"{key}.until", "the value must be given", "missing", todo)
+    first = parse(entry.first, "day", where=f"{key}.from") if entry.first else 0.0
+    until = parse(entry.until, "day", where=f"{key}.until")
+    if first < 0.0 or until < first:
+        rule = "the value must not be before the first visit, and no visit before the first dose"
+        raise ConfigError(f"{key}.until", rule, repr(entry.until), "Correct from or until")
+    return [first], until - first
+
+
+def _series_after(entry: tables.Visits, key: str, regimen: Regimen) -> tuple[list[float], float]:
+    """Planned times of the doses of the periods, which an arm may lack, and the length [day]."""
+    for name, value in (("from", entry.first), ("until", entry.until)):
+        if value is not None:
+            rule, todo = "the value must not be given with after", 'Write for = "5 day"'
+            raise ConfigError(f"{key}.{name}", rule, repr(value), todo)
+    if entry.length is None:
+        rule, todo = "the value must be given with after", 'Write for = "5 day", for example'
+        raise ConfigError(f"{key}.for", rule, "missing", todo)
+    begins = [
+        dose.time
+        for dose in planned_doses(regimen)
+        if regimen.labels[dose.period - 1] in entry.after
+    ]
+    return begins, duration_of(entry.length, f"{key}.for")
 
 
 def _distinct(times: Sequence[float], first: set[float]) -> tuple[float, ...]:
@@ -183,5 +211,6 @@ def _rule(table: tables.DosingRule, where: str, n: int) -> Rule:
         drug=table.give or "",
         consecutive_visits=table.consecutive_visits,
         max_times=table.max_times,
+        probability=table.with_probability,
         where=where,
     )

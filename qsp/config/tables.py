@@ -160,11 +160,15 @@ class Premedication(Table):
 
 
 class Visits(Table):
-    """Visits at equal intervals between two times."""
+    """Visits at equal intervals between two times, or from each dose of some periods on."""
 
     every: Time
     first: Annotated[Time | None, Field(alias="from")] = None
-    until: Time
+    until: Time | None = None
+    length: Annotated[Duration | None, Field(alias="for")] = None
+    after: Annotated[
+        Texts, Rule("be a list of dose periods", 'Write after = ["SUD1", "SUD2"], for example')
+    ] = ()
 
 
 class Assay(Table):
@@ -241,6 +245,11 @@ class DosingRule(Table):
     ] = None
     consecutive_visits: Count = 1
     max_times: Count | None = None
+    with_probability: Annotated[
+        float,
+        Field(strict=True, gt=0.0, le=1.0),
+        Rule("be a number above 0 and at most 1", "Write KEY = 0.6, for example"),
+    ] = 1.0
 
 
 class Arm(Table):

@@ -25,6 +25,7 @@ RULES = (
         limits={"per_event": 1, "window": {"doses": 1, "within": "21 day"}},
         max_times=2,
     ),
+    qsp.when("days_in_crs > 36 hour", "hold", with_probability=0.25),
     qsp.when("tumor_change <= -50 % and day >= 42 day", "interval", days=42),
 )
 CHANGES = (

@@ -9,6 +9,14 @@ LONG_INFUSION = (
     '\nrules = [{ when = "crs_grade >= 1", do = "hold" }]\n'
     '[calendar]\nvisits = [{ every = "1 day", until = "27 day" }]'
 )
+VISITS = {
+    "without an end": 'every = "1 day"',
+    "length without periods": 'every = "1 day", for = "5 day"',
+    "periods without a length": 'every = "1 day", after = ["FD1"]',
+    "periods and an end": 'every = "1 day", for = "5 day", after = ["FD1"], until = "9 day"',
+    "unknown period": 'every = "1 day", for = "5 day", after = ["SUD1"]',
+    "after the end of the trial": 'every = "7 day", for = "28 day", after = ["FD1"]',
+}
 CALENDAR = '[calendar]\nvisits = [{ every = "7 day", until = "21 day" }]'
 
 
@@ -35,6 +43,14 @@ RULES = {
                 for act in ("delay", "split", "interval")
             },
             "delay by 0 days": f'rules = [{{ {DELAY}, days = "0 day" }}]\n{CALENDAR}',
+            "probability of 0": f"rules = [{{ {HOLD}, with_probability = 0.0 }}]\n{CALENDAR}",
+            "probability above 1": f"rules = [{{ {HOLD}, with_probability = 1.5 }}]\n{CALENDAR}",
+            "probability in percent": f'rules = [{{ {HOLD}, with_probability = "60 %" }}]'
+            f"\n{CALENDAR}",
+            **{
+                f"visits: {key}": f"rules = []\n[calendar]\nvisits = [{{ {entry} }}]"
+                for key, entry in VISITS.items()
+            },
             "the second is never reached": f"rules = [{{ {HOLD} }}, {{ {HOLD} }}]\n{CALENDAR}",
         }.items()
     },

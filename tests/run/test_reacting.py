@@ -54,6 +54,8 @@ def test_visits_at_one_interval_are_summarized(calendar, line):
          "dose, at most 2 times per patient"),
         (rule("crs_grade >= 3", "drop_back", doses=1, max_times=1), "if crs_grade >= 3, go back 1 "
          "dose from the last dose, once per patient"),
+        (rule("days_in_crs > 24 hour", "hold", probability=0.6), "if days_in_crs > 1 day, with a "
+         "probability of 60 % per CRS event, hold the dose until the next visit"),
         (rule("days_since_dose > 28 day", "restart", max_times=1), "if days_since_dose > 28 day, "
          "restart with the first dose, once per patient"),
         (rule("step <= 1", "split", parts=3, days=1.0), "if step <= 1, give the dose in 3 parts, "
