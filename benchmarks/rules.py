@@ -1,12 +1,12 @@
 """Cost of adaptive dosing rules. JSON lines; about 3 minutes on 2 cores.
 
-    .venv/bin/python benchmarks/rules.py [--patients 10000] [--repeats 3]
+    .venv/bin/python benchmarks/rules.py [--patients 10000] [--repeats 3] [--config FILE --arm ARM]
 
-The arm with rules of `configs/mosunetuzumab_rules.toml` is simulated in four forms: unchanged; with
-its calendar and no rule; on schedule with a dose of zero at each visit, so that the solver stops
-there and nothing else happens; and on schedule without visits. The forms take turns, without
-trajectories; figures are medians over the repeats, without compilation. Ratios follow, and a row
-for another set of rules, which must not compile anything.
+The arm with rules of a config, by default of `configs/mosunetuzumab_rules.toml`, is simulated in
+four forms: unchanged; with its calendar and no rule; on schedule with a dose of zero at each visit,
+so that the solver stops there and nothing else happens; and on schedule without visits. The forms
+take turns, without trajectories; figures are medians over the repeats, without compilation. Ratios
+follow, and a row for another set of rules, which must not compile anything.
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--arm", default=ARM)
     arguments = parser.parse_args()
-    prepared = prepare(Request(CONFIG, [f"patients={arguments.patients}"]))
-    cases = {name: _one_arm(prepared, arm) for name, arm in _arms(prepared).items()}
+    prepared = prepare(Request(arguments.config, [f"patients={arguments.patients}"]))
+    forms = _arms(prepared, arguments.arm)
+    cases = {name: _one_arm(prepared, arm) for name, arm in forms.items()}
     last = cases.pop("other rules")
     rows = _measure(cases, arguments.repeats)
     for figures in rows.values():
@@ -45,10 +48,10 @@ def main() -> None:
     emit(_measure({"other rules": last}, 1)["other rules"])
 
 
-def _arms(prepared: Prepared) -> Mapping[str, Arm]:
-    [arm] = [arm for arm in prepared.trial.arms if arm.name == ARM]
+def _arms(prepared: Prepared, name: str) -> Mapping[str, Arm]:
+    [arm] = [arm for arm in prepared.trial.arms if arm.name == name]
     if arm.reaction is None:
-        raise ValueError(f"{CONFIG.name} must have rules in the arm {ARM}")
+        raise ValueError(f"{prepared.config.name} must have rules in the arm {name}")
     without = dataclasses.replace(arm.reaction, rules=())
     fewer = dataclasses.replace(arm.reaction, rules=arm.reaction.rules[1:])
     return {

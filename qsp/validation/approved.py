@@ -25,6 +25,8 @@ from qsp.validation.published import DATA
 ANY = "any"
 """Name of the rate over all doses."""
 RATES = "approved_crs.csv"
+ARM = "without_rescue"
+"""Arm that is compared, which has no management of CRS: the shared parameters were fitted to it."""
 LEAST_ORDERED = 2
 
 
@@ -143,7 +145,18 @@ def _prepared(folder: Path, each: Approved, patients: int, seed: int | None) -> 
         raise ConfigError(str(folder), rule, "missing", todo)
     changes = [f"patients={patients}", *([] if seed is None else [f"seed={seed}"])]
     one = runs.prepare(runs.Request(config, changes))
-    return dataclasses.replace(one, trajectories=np.array([], int))
+    return dataclasses.replace(without_rescue(one), trajectories=np.array([], int))
+
+
+def without_rescue(prepared: runs.Prepared) -> runs.Prepared:
+    """Return a run of the arm without management of CRS only, or of the first arm.
+
+    Args:
+        prepared: Run of an approved regimen.
+    """
+    arms = prepared.trial.arms
+    own = tuple(arm for arm in arms if arm.name == ARM) or arms[:1]
+    return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=own))
 
 
 def compared(published: Approved, ds: xr.Dataset) -> Compared:

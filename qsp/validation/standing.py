@@ -25,7 +25,7 @@ from qsp.report.standing import (
 )
 from qsp.results.record import RunRecord
 from qsp.run.record import run_record
-from qsp.validation.approved import ANY, approved
+from qsp.validation.approved import ANY, ARM, approved
 from qsp.validation.facts import STUDY_OF_INDICATION
 from qsp.validation.published import DATA, Published, read
 from qsp.validation.row import Row
@@ -135,7 +135,7 @@ def _by_config() -> Iterator[PublishedRate]:
             path = shipped.folder("configs") / "approved" / f"{row['config']}.toml"
             record = run_record(runs.prepare(runs.Request(path, ("patients=1",))))
             yield PublishedRate(
-                **_regimen(record, record.arms[0].name),
+                **_regimen(record, ARM),
                 regimen=row["config"],
                 grade=1,
                 percent=float(row["percent"]),

@@ -8,7 +8,9 @@ import pytest
 from qsp import molecules
 from qsp.config import load
 from qsp.run import Request, prepare, run
-from qsp.trial import event_table, period_table
+from qsp.trial import event_table, period_table, plan_table, plan_widths
+from qsp.trial.plans import planned_doses
+from qsp.validation.approved import without_rescue
 from tests.engine.toy import programs
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -82,6 +84,7 @@ def test_mosunetuzumab_routes_differ_in_nothing_else():
     assert set(events.kind[1, 0][molecule]) == {0}
 
 
+RESCUES = ("tocilizumab", "dexamethasone")
 LIBRARY = sorted(
     [*(ROOT / "configs").glob("approved/*.toml"), *(ROOT / "configs").glob("strategies/*.toml")]
 )
@@ -109,6 +112,45 @@ def test_every_molecule_has_an_approved_regimen():
     assert approved == set(molecules.names())
 
 
+APPROVED = [file for file in LIBRARY if file.parent.name == "approved"]
+
+
+@pytest.mark.parametrize("file", APPROVED, ids=in_folder)
+def test_approved_regimens_carry_the_management_of_crs(file):
+    """Every 6 h for 5 days, then daily to day 7 after steps and two full doses, and not later."""
+    managed, plain = load(file).trial(150.0).arms
+    assert (managed.name, plain.name) == ("approved", "without_rescue")
+    assert (managed.regimens, plain.reaction) == (plain.regimens, None)
+    reaction, regimen = managed.reaction, managed.regimens[0]
+    doses = planned_doses(regimen)
+    steps = [label for label in regimen.labels if label.startswith("SUD")]
+    full = [label for label in regimen.labels if label not in steps][:2]
+    watched = [dose.time for dose in doses if regimen.labels[dose.period - 1] in (*steps, *full)]
+    every = {0.25 * n for n in range(21)} | {6.0, 7.0}
+    visits = {time + after for time in watched for after in every}
+    np.testing.assert_allclose(
+        reaction.calendar, sorted({*visits, *(dose.time for dose in doses)}), atol=1e-9
+    )
+    assert {rule.act for rule in reaction.rules} == {"give"}  # doses are given as planned
+    ends = [[c.level for c in rule.when if c.observable == "day"] for rule in reaction.rules]
+    assert ends == [[max(watched) + 7.0]] * len(ends)
+    assert all(0.0 < rule.probability <= 1.0 for rule in reaction.rules)
+
+
+@pytest.mark.parametrize("file", APPROVED, ids=in_folder)
+def test_rescue_drugs_of_approved_regimens_are_capped(file):
+    """8 mg/kg of tocilizumab are 240 mg at 30 kg, and at most 800 mg at 150 kg."""
+    arms = load(file).trial(150.0).arms
+    plan = plan_table(arms[0], plan_widths(arms), np.array([30.0, 150.0]), np.array([1.1, 2.6]))
+    drugs = [drug.name for drug in arms[0].reaction.rescues]
+    assert drugs == (["dexamethasone"] if "blinatumomab" in file.name else [*RESCUES])
+    for n, name in enumerate(drugs):
+        steroid = [arms[0].reaction.rescues[n].amount.value] * 2
+        expected = [240.0, 800.0] if name == "tocilizumab" else steroid
+        np.testing.assert_allclose(plan.rescues.amount[:, n], expected)
+        assert plan.rescues.per_event[0, n] <= (2 if name == "tocilizumab" else 9)
+
+
 def test_strategies_compare():
     for file in LIBRARY:
         assert len(load(file).arms) > 1 or file.parent.name == "approved", file.name
@@ -128,9 +170,12 @@ def test_an_implicit_solver_simulates_a_molecule_with_two_target_arms():
     first = '[{period="SUD1",time="0 day",amount="2.5 mg",route="iv",duration="4 hour"}]'
     short = ["patients=2", "days=2", 'visits=["2 day"]', f"arms.approved.doses={first}"]
     short.append('premedication.dexamethasone.until="1 day"')
+    short.append("calendar.visits=[]")
     file = ROOT / "configs" / "approved" / "glofitamab.toml"
     implicit, default = (
-        run(prepare(Request(file, [*short, f"method.solver={solver}"]))).to_dataset()
+        run(
+            without_rescue(prepare(Request(file, [*short, f"method.solver={solver}"])))
+        ).to_dataset()
         for solver in ("Kvaerno5", "ROCK4")
     )
     assert (implicit["outcome"] == 0).all()
@@ -164,9 +209,10 @@ def test_teclistamab_by_weight():
     trial = config.trial(146.0)
     events = event_table(trial, np.array([60.0, 90.0]), np.array([1.7, 2.0]))
     periods = period_table(trial, events)
-    np.testing.assert_allclose(periods.amount[0, :, :3], [[3.6, 18, 90], [5.4, 27, 135]])
-    np.testing.assert_allclose(periods.time[0, 0, :4], [0, 3, 6, 13])
-    steroid = events.time[0, 0][events.kind[0, 0] == 3]
+    assert trial.arms[1].name == "without_rescue"
+    np.testing.assert_allclose(periods.amount[1, :, :3], [[3.6, 18, 90], [5.4, 27, 135]])
+    np.testing.assert_allclose(periods.time[1, 0, :4], [0, 3, 6, 13])
+    steroid = events.time[1, 0][events.kind[1, 0] == 3]
     np.testing.assert_allclose(steroid, np.array([0, 3, 6]) - 1 / 24)
 
 
@@ -175,7 +221,8 @@ def test_odronextamab_has_each_step_in_two_parts():
     trial = config.trial(146.0)
     events = event_table(trial, np.array([70.0]), np.array([1.8]))
     periods = period_table(trial, events)
-    np.testing.assert_allclose(periods.amount[0, 0, :4], [0.7, 4, 20, 160])
-    np.testing.assert_allclose(periods.time[0, 0, :4], [0, 7, 14, 21])
-    times = events.time[0, 0][events.period[0, 0] > 0]
+    assert trial.arms[1].name == "without_rescue"
+    np.testing.assert_allclose(periods.amount[1, 0, :4], [0.7, 4, 20, 160])
+    np.testing.assert_allclose(periods.time[1, 0, :4], [0, 7, 14, 21])
+    times = events.time[1, 0][events.period[1, 0] > 0]
     np.testing.assert_allclose(times[:7], [0, 1, 7, 8, 14, 15, 21])
