@@ -6,6 +6,7 @@
 * ``(arm, patient, decision_visit)``: `decision decision_step decision_rule decision_rescue`, and
   under `observed_NAME` the observables that rules of the trial use, at each scheduled visit
 * ``(arm, decision_visit)``: `decision_time`, the time of the visit
+* ``(arm, patient, dose_period)``: `tocilizumab_given`, the number of doses of tocilizumab by a rule
 
 Variables are empty in arms without adaptive dosing and for patients that failed; a code of -1 means
 none. An index counts from 0. Doses, dose periods and rules are numbered from 1 in tables, figures
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from qsp.results.schema import OK
+from qsp.results.schema import OK, PERIOD
 from qsp.trial import KINDS, AdministeredDoses, Trial
 from qsp.trial.plans import planned_doses
 from qsp.trial.regimen import MOLECULE_KINDS
@@ -45,7 +46,10 @@ def with_decisions(
     solved = ds["outcome"].values == OK
     kind = np.where(solved[..., None], administered.kind, -1)
     administered = administered._replace(kind=kind)
-    ds = ds.assign(_dose_variables(administered, trial) | _log_variables(log, solved, trial))
+    given = {"tocilizumab_given": _tocilizumab_given(administered, ds["dose_time"])}
+    ds = ds.assign(
+        _dose_variables(administered, trial) | _log_variables(log, solved, trial) | given
+    )
     return xr.DataTree(ds, children=dict(tree.children))
 
 
@@ -130,6 +134,27 @@ def _dose_variables(administered: AdministeredDoses, trial: Trial) -> dict[str, 
             _variable(ROW, np.where(present, reasons(administered), -1), "1", "Reason"), REASONS
         ),
     }
+
+
+def _tocilizumab_given(administered: AdministeredDoses, dose_time: xr.DataArray) -> xr.Variable:
+    """Number of doses of tocilizumab by a rule in each dose period; NaN without the period.
+
+    A drug that is given at the visit of a dose is decided before the dose, and belongs to the
+    period before it.
+    """
+    start = dose_time.transpose(*PERIOD).values
+    is_given = administered.kind == KINDS.index("tocilizumab")
+    is_given &= reasons(administered) == REASONS.index("rescue")
+    begin = np.where(np.isfinite(start), start, np.inf)
+    end = np.concatenate([begin[..., 1:], np.full_like(begin[..., :1], np.inf)], axis=-1)
+    begin[..., 0] = -np.inf
+    counts = np.full(start.shape, np.nan)
+    for n in range(start.shape[-1]):
+        after = administered.time > begin[..., n, None] + SAME_TIME
+        before = administered.time <= end[..., n, None] + SAME_TIME
+        counts[..., n] = (is_given & after & before).sum(axis=-1)
+    counts = np.where(np.isfinite(start), counts, np.nan)
+    return _variable(PERIOD, counts, "1", "Doses of tocilizumab by a rule in the dose period")
 
 
 def reasons(administered: AdministeredDoses) -> np.ndarray:

@@ -70,6 +70,13 @@ rules = [
   {{ name = "wait", when = "crs_grade >= 1 and step >= 3", do = "hold" }},
   {{ name = "rescue", when = "crs_grade >= 1", give = "tocilizumab" }},
 ]
+
+[arms.by_chance]
+same_doses_as = "fixed"
+premedication = ["steroid"]
+rules = [
+  {{ name = "rescue", when = "crs_grade >= 1", give = "tocilizumab", with_probability = 0.5 }},
+]
 """
 
 
@@ -136,6 +143,30 @@ def test_patients_with_crs_at_a_visit_receive_the_rescue_drug_within_its_limits(
     assert {REASONS[int(n)] for n in why} == {"rescue"}
 
 
+def test_a_rule_with_a_probability_treats_some_patients_with_crs(ds):
+    arm = ds.sel(arm="by_chance")
+    rescued = np.array([len(times) for times in times_of(ds, "by_chance", "tocilizumab")]) > 0
+    has_crs = (arm.observed_crs_grade >= 1).any("decision_visit").values
+    assert 0 < rescued.sum() < has_crs.sum()
+    assert (has_crs | ~rescued).all()
+
+
+def test_tocilizumab_is_counted_by_dose_period(ds):
+    """One at the visit of a planned dose, decided an hour before it, counts for the dose before."""
+    total = ds.tocilizumab_given.sum("dose_period")
+    for name in ("flexible", "by_chance", "fixed"):
+        times = times_of(ds, name, "tocilizumab")
+        assert total.sel(arm=name).values.tolist() == [len(each) for each in times]
+        starts = ds.dose_time.sel(arm=name).values
+        for patient, mine in enumerate(times):
+            first = (mine[:, None] > starts[patient] + 1e-4).sum(1) - 1
+            counts = np.bincount(first, minlength=starts.shape[1])
+            found = ds.tocilizumab_given.sel(arm=name).values[patient]
+            expected = np.where(np.isfinite(starts[patient]), counts, np.nan)
+            np.testing.assert_array_equal(found, expected)
+    assert (total.sel(arm="flexible") > 0).any()
+
+
 def test_the_steroid_is_given_ahead_of_its_dose(ds):
     for steroid, doses in zip(
         times_of(ds, "flexible", "dexamethasone"), times_of(ds, "flexible", "drug_iv"), strict=True
@@ -184,7 +215,7 @@ def test_the_report_counts_decisions_by_planned_dose(folder, ds):
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     table = page[page.index("<caption>Dosing decisions by planned dose</caption>") :]
     table = re.sub("</?span[^>]*>", "", table[: table.index("</table>")])
-    assert [table.count(f">{label}<") for label in ("1: SUD1", "2: SUD2", "3: FD1")] == [3, 3, 3]
+    assert [table.count(f">{label}<") for label in ("1: SUD1", "2: SUD2", "3: FD1")] == [4, 4, 4]
     held = int((ds.decision == DECISIONS.index("held")).sum())
     assert f">{held} (" in table
 
@@ -216,7 +247,9 @@ def test_a_run_in_blocks_has_the_same_ledger(folder, ds, tmp_path, no_report):
     with runs.run_into(tmp_path / "run", prepared, block=10) as results:
         parts = results.to_dataset().load()
     for name in ds.variables:
-        if name.startswith(("administered_", "decision", "observed_", "dose_", "crs_grade")):
+        if name.startswith(
+            ("administered_", "decision", "observed_", "dose_", "crs_grade", "tocilizumab")
+        ):
             assert ds[name].equals(parts[name]), name
 
 
