@@ -9,9 +9,8 @@ and adds integer codes, which all functions here use instead of the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -25,6 +24,7 @@ from qsp.trial import protocol_day
 
 Grouping = Literal["label", "dose_period", "any"]
 Reduction = Literal["max", "min", "sum"]
+_Array = TypeVar("_Array", xr.DataArray, xr.Variable)
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,14 @@ def _medians(coded: xr.Dataset, name: str) -> NDArray[np.float64]:
         return xr.Dataset({"value": values, "weight": xr.ones_like(part["patient"], dtype=float)})
 
     over = ("patient", "dose_period")
-    found = reduce_cells(measured, blocks(coded), lambda values, _: _median(values), over=over)
+    found = reduce_cells(measured, blocks(coded), _finite_medians, over=over)
     return found["value"].isel(result=0).transpose("arm", "label").values
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([np.median(values) if values.size else np.nan])
+def _finite_medians(rows: NDArray[np.float64], _: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the finite values of each row (row, 1); NaN if it has none."""
+    known = [row[np.isfinite(row)] for row in rows]
+    return np.array([[np.median(row) if row.size else np.nan] for row in known]).reshape(-1, 1)
 
 
 def by_label(ds: xr.Dataset) -> xr.Dataset:
@@ -220,9 +222,8 @@ def gather(
     """
     if by == "dose_period":
         return values
-    combine = _reductions()[reduction]
     if by == "any":
-        return combine(values)
+        return _combine(values, reduction)
     if by != "label":
         rule = "the grouping must be 'label', 'dose_period' or 'any'"
         raise ConfigError("endpoint", rule, repr(by))
@@ -234,28 +235,33 @@ def gather(
             .drop_vars("dose_period")
             .rename(dose_period="label")
         )
-    pieces = [_combine_label(values, codes == place, combine) for place in range(len(names))]
-    stacked = np.stack([piece.values for piece in pieces], axis=-1)
-    coords = {**pieces[0].coords, "label": list(names)}
-    return xr.DataArray(stacked, dims=(*pieces[0].dims, "label"), coords=coords, attrs=values.attrs)
+    # Variables, because comparing the coordinates for each label takes longer than all else.
+    combined = _combine_labels(values.variable, codes.variable, len(names), reduction)
+    shared = {**codes.coords, **values.coords}
+    kept = {key: each for key, each in shared.items() if "dose_period" not in each.dims}
+    coords = {**kept, "label": list(names)}
+    return xr.DataArray(combined.values, coords, combined.dims, attrs=values.attrs)
 
 
-def _combine_label(
-    values: xr.DataArray, here: xr.DataArray, combine: Callable[[xr.DataArray], xr.DataArray]
-) -> xr.DataArray:
-    """Combine the values of the periods with a label; usually the same single period for all."""
-    others = [dim for dim in here.dims if dim != "dose_period"]
-    places = np.flatnonzero(here.any(others).values)
-    if places.size != 1:
-        return combine(values.where(here))
-    only = {"dose_period": places[0]}
-    return values.isel(only, drop=True).where(here.isel(only, drop=True))
+def _combine_labels(
+    values: xr.Variable, codes: xr.Variable, count: int, reduction: Reduction
+) -> xr.Variable:
+    """Combine the values of the periods with each of `count` labels: (..., label)."""
+    others = tuple(codes.get_axis_num(dim) for dim in codes.dims if dim != "dose_period")
+    places = [np.flatnonzero((codes.values == n).any(others)) for n in range(count)]
+    if all(own.size == 1 for own in places):  # usually the same single period for all patients
+        only = {"dose_period": xr.Variable("label", np.concatenate(places))}
+        here = codes.isel(only) == xr.Variable("label", np.arange(count))
+        return values.isel(only).where(here).transpose(..., "label")
+    pieces = [_combine(values.where(codes == n), reduction) for n in range(count)]
+    return xr.Variable((*pieces[0].dims, "label"), np.stack([p.values for p in pieces], axis=-1))
 
 
-def _reductions() -> dict[str, Callable[[xr.DataArray], xr.DataArray]]:
-    return {
-        "max": lambda values: values.max("dose_period"),
-        "min": lambda values: values.min("dose_period"),
-        # The sum of a group without values is NaN; without `min_count` it would be 0.
-        "sum": lambda values: values.sum("dose_period", min_count=1),
-    }
+def _combine(values: _Array, reduction: Reduction) -> _Array:
+    """Combine the values of all dose periods; the result is NaN where none has a value."""
+    if reduction == "max":
+        return values.max("dose_period")
+    if reduction == "min":
+        return values.min("dose_period")
+    # Without `min_count`, the sum of no values would be 0.
+    return values.sum("dose_period", min_count=1)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from qsp.endpoints import crs, cytokines, exposure, response, tumor
 from qsp.endpoints.endpoint import HasDataset, dataset
 from qsp.endpoints.statistics import interval
-from qsp.endpoints.steps import Grouping, Step, steps, with_steps
+from qsp.endpoints.steps import Grouping, labels, steps, with_steps
 from qsp.trial import protocol_day
 
 ANY = "any dose"
@@ -73,25 +75,32 @@ def summary(
         One row per arm, dose period (or all doses, or visit) and metric.
     """
     ds = with_steps(dataset(results))
-    return [
-        *_doses(ds, trial_size),
-        *_rates(response.objective_response(ds, trial_size=trial_size), ANY, "objective_response"),
-        *_rates(response.complete_response(ds, trial_size=trial_size), ANY, "complete_response"),
-        *_visits(ds),
+    overall = {
+        "objective_response": response.objective_response(ds, trial_size=trial_size),
+        "complete_response": response.complete_response(ds, trial_size=trial_size),
+    }
+    cells = {metric: _Cells.of(found, "arm") for metric, found in overall.items()}
+    arms = [str(arm) for arm in ds["arm"].values]
+    responses = [
+        of_arms.row((n,), arm, ANY, metric)
+        for metric, of_arms in cells.items()
+        for n, arm in enumerate(arms)
     ]
+    return [*_doses(ds, trial_size), *responses, *_visits(ds)]
 
 
 def _doses(ds: xr.Dataset, trial_size: int) -> Iterator[Row]:
-    each, whole = _measured(ds, "label", trial_size), _measured(ds, "any", trial_size)
-    for arm in ds["arm"].values:
-        arm_steps = [step for step in steps(ds) if step.arm == arm]
-        for step in (*arm_steps, None):
-            for metric, found in (each if step else whole).items():
-                yield from _rows(_at(found, str(arm), step), str(arm), step, metric)
-
-
-def _at(found: xr.Dataset, arm: str, step: Step | None) -> xr.Dataset:
-    return found.sel(arm=arm) if step is None else found.sel(arm=arm, label=step.label)
+    each = _measured(ds, "label", trial_size)
+    by_dose = {metric: _Cells.of(found, "arm", "label") for metric, found in each.items()}
+    whole = _measured(ds, "any", trial_size)
+    over_all = {metric: _Cells.of(found, "arm") for metric, found in whole.items()}
+    known = labels(ds)
+    for n, arm in enumerate(map(str, ds["arm"].values)):
+        for step in (step for step in steps(ds) if step.arm == arm):
+            for metric, cells in by_dose.items():
+                yield cells.row((n, known.index(step.label)), arm, step.label, metric)
+        for metric, cells in over_all.items():
+            yield cells.row((n,), arm, ANY, metric)
 
 
 def _measured(ds: xr.Dataset, group: Grouping, trial_size: int) -> dict[str, xr.Dataset]:
@@ -113,47 +122,59 @@ def _measured(ds: xr.Dataset, group: Grouping, trial_size: int) -> dict[str, xr.
     return found
 
 
-def _rows(found: xr.Dataset, arm: str, step: Step | None, metric: str) -> Iterator[Row]:
-    period = step.label if step else ANY
-    if "trial_lower" in found:
-        yield _rate(found, arm, period, metric)
-    else:
-        yield _quantity(found, arm, period, metric)
+@dataclass(frozen=True)
+class _Cells:
+    """Numbers of an endpoint by cell, such as arm and dose period.
 
+    They are arrays, because selecting one cell of a Dataset takes a millisecond.
 
-def _rates(found: xr.Dataset, period: str, metric: str) -> Iterator[Row]:
-    for arm in found["arm"].values:
-        yield _rate(found.sel(arm=arm), str(arm), period, metric)
+    Args:
+        value: (..., level): Value, lower and upper bound.
+        trial: (..., 2): Bounds of the prediction interval of a trial, NaN if not a rate.
+        counts: (..., 2): Evaluable and failed patients.
+        interval: Name of the interval.
+        trial_size: Number of patients in the trial; 0 if not a rate.
+        units: Unit of the value.
+    """
 
+    value: NDArray[np.float64]
+    trial: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    interval: str
+    trial_size: int
+    units: str
 
-def _rate(found: xr.Dataset, arm: str, period: str, metric: str) -> Row:
-    names = ("value", "lower", "upper", "trial_lower", "trial_upper")
-    value, lower, upper, trial_lower, trial_upper = (float(found[name]) for name in names)
-    size = int(found.attrs["trial_size"])
-    number, failed = int(found["evaluable"]), int(found["failed"])
-    return Row(
-        arm, period, metric, value, lower, upper, _RATE, trial_lower, trial_upper, size,
-        number, failed, "1",
-    )  # fmt: skip
+    @classmethod
+    def of(cls, found: xr.Dataset, *dims: str) -> _Cells:
+        """Return the numbers of a rate or of quantiles over some dimensions."""
 
+        def stacked(*names: str) -> NDArray[Any]:
+            return np.stack([found[name].transpose(*dims).values for name in names], axis=-1)
 
-def _quantity(found: xr.Dataset, arm: str, period: str, metric: str) -> Row:
-    """Return the median and the outer quantiles over patients of an endpoint."""
-    levels = found["quantile"].values
-    ranked = found["value"].transpose("quantile").values
-    middle = float(ranked[int(np.argmin(np.abs(levels - 0.5)))])
-    between = f"percentiles {100 * levels[0]:g} to {100 * levels[-1]:g} of patients"
-    units = str(found["value"].attrs.get("units", "1"))
-    return Row(
-        arm, period, metric, middle, float(ranked[0]), float(ranked[-1]), between,
-        np.nan, np.nan, 0,
-        int(found["evaluable"]), int(found["failed"]), units,
-    )  # fmt: skip
+        counts = stacked("evaluable", "failed").astype(int)
+        if "trial_lower" in found:
+            value, size = stacked("value", "lower", "upper"), int(found.attrs["trial_size"])
+            return cls(value, stacked("trial_lower", "trial_upper"), counts, _RATE, size, "1")
+        levels, ranked = found["quantile"].values, found["value"].transpose(*dims, "quantile")
+        middle = int(np.argmin(np.abs(levels - 0.5)))
+        between = f"percentiles {100 * levels[0]:g} to {100 * levels[-1]:g} of patients"
+        value, units = ranked.values[..., [middle, 0, -1]], str(ranked.attrs.get("units", "1"))
+        return cls(value, np.full((*value.shape[:-1], 2), np.nan), counts, between, 0, units)
+
+    def row(self, at: tuple[int, ...], arm: str, period: str, metric: str) -> Row:
+        """Return the row of a cell."""
+        value, lower, upper = map(float, self.value[at])
+        trial_lower, trial_upper = map(float, self.trial[at])
+        evaluable, failed = map(int, self.counts[at])
+        return Row(
+            arm, period, metric, value, lower, upper, self.interval, trial_lower, trial_upper,
+            self.trial_size, evaluable, failed, self.units,
+        )  # fmt: skip
 
 
 def _visits(ds: xr.Dataset) -> Iterator[Row]:
-    found = tumor.change_at_visits(ds)
-    for arm in ds["arm"].values:
-        for visit in ds["visit"].values[ds["visit"].values > 0]:
-            at = found.sel(arm=arm, visit=visit)
-            yield _quantity(at, str(arm), f"visit {protocol_day(float(visit))}", "tumor_change")
+    cells = _Cells.of(tumor.change_at_visits(ds), "arm", "visit")
+    for n, arm in enumerate(map(str, ds["arm"].values)):
+        for place, visit in enumerate(map(float, ds["visit"].values)):
+            if visit > 0:
+                yield cells.row((n, place), arm, f"visit {protocol_day(visit)}", "tumor_change")

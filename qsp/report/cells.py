@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 NONE = "–"
@@ -116,9 +117,9 @@ def significant(value: float, digits: int = 3) -> str:
 
 def range_text(found: xr.Dataset, name: str = "value") -> str:
     """Return the median with the outer quantiles, as "12.3 (4.56–78.9)"."""
-    levels = found["quantile"].values
-    ranked = found[name].sel(quantile=[levels[0], 0.5, levels[-1]])
-    low, middle, high = (significant(float(value)) for value in ranked.values)
+    ranked, levels = found[name].values, found["quantile"].values
+    half = int(np.flatnonzero(levels == 0.5)[0])
+    low, middle, high = (significant(float(ranked[place])) for place in (0, half, -1))
     return NONE if middle == NONE else f"{middle} ({low}–{high})"
 
 

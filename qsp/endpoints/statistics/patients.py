@@ -6,6 +6,7 @@ the patients with a value, and every result reports how many failed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
@@ -61,14 +62,21 @@ def counts(values: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
     Returns:
         (..., arm): The three counts [1], by name.
     """
-    ok = ok.drop_attrs()  # the attributes describe the codes of the outcome
-    evaluable = (values.notnull() & ok).sum("patient")
-    failed = (~ok).sum("patient") + xr.zeros_like(evaluable)
-    unassessed = (ok.sum("patient") - evaluable).transpose(*evaluable.dims)
+    # Variables, because comparing the coordinates at every step takes longer than counting.
+    everyone = ok.variable
+    evaluable = (values.variable.notnull() & everyone).sum("patient")
+    failed = (~everyone).sum("patient") + 0 * evaluable
+    unassessed = (everyone.sum("patient") - evaluable).transpose(*evaluable.dims)
+    all_coords = {**ok.coords, **values.coords}
+    coords = {name: each for name, each in all_coords.items() if "patient" not in each.dims}
     return {
-        name: number.assign_attrs(units="1", long_name=COUNTS[name])
+        name: xr.DataArray(number.values, coords, number.dims, attrs=_count_attributes(name))
         for name, number in zip(COUNTS, (evaluable, failed, unassessed), strict=True)
     }
+
+
+def _count_attributes(name: str) -> dict[str, str]:
+    return {"units": "1", "long_name": COUNTS[name]}
 
 
 Counted: TypeAlias = Callable[[xr.DataArray, xr.DataArray], dict[str, xr.DataArray]]
@@ -102,14 +110,17 @@ def spread(
     def measured(part: xr.Dataset) -> xr.Dataset:
         found = values if isinstance(values, xr.DataArray) else values(part)
         ok = solved(part)
-        pooled = {"value": found.where(ok), "weight": weights(part)}
-        return xr.Dataset({**pooled, **counted(found, ok)})
+        pooled = {"value": found.where(ok), "weight": weights(part), **counted(found, ok)}
+        # All have the same coordinates, which are not compared again.
+        coords = {**ok.coords, **found.coords}
+        return xr.Dataset({name: each.variable for name, each in pooled.items()}, coords)
 
     parts = (ds,) if isinstance(values, xr.DataArray) else blocks(ds)
-    ranked = reduce_cells(measured, parts, partial(_quantiles, levels=levels), over=over)
-    ranked = ranked.rename(result="quantile").assign_coords(quantile=levels)
-    value = ranked["value"].transpose("quantile", ...)
-    return xr.Dataset({"value": value, **ranked.drop_vars("value").data_vars})
+    ranked = reduce_cells(measured, parts, partial(_finite_quantiles, levels=levels), over=over)
+    value = ranked["value"].variable.transpose("result", ...)
+    named = {"value": (("quantile", *value.dims[1:]), value.values)}
+    found = ranked.drop_vars("value").assign_coords(quantile=levels).assign(named)
+    return found[["value", *ranked.drop_vars("value").data_vars]]
 
 
 def quantile(
@@ -137,7 +148,6 @@ def quantile(
         input_core_dims=[[dim], [dim]],
         output_core_dims=[["quantile"]],
         kwargs={"levels": levels},
-        vectorize=True,
     )
     # The caller sets the unit; attributes carried through arithmetic may be those of an operand.
     result.attrs = {}
@@ -147,16 +157,31 @@ def quantile(
 def _finite_quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    keep = np.isfinite(values) & (weight > 0)
-    return _quantiles(values[keep], weight[keep], levels=levels)
+    """Return quantiles along the last axis, ignoring values that are not finite.
+
+    Rows in which the same values are missing, such as those of failed patients at all times, are
+    computed together.
+    """
+    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
+    present = np.isfinite(rows) & (weight > 0)
+    alike: dict[bytes, list[int]] = {}
+    for n, bits in enumerate(np.packbits(present, axis=-1)):
+        alike.setdefault(bits.tobytes(), []).append(n)
+    found = np.empty((len(rows), levels.size))
+    for same in alike.values():
+        keep = present[same[0]]
+        found[same] = _quantiles(rows[np.ix_(same, keep)], weight[keep], levels=levels)
+    return found.reshape(*values.shape[:-1], levels.size)
 
 
 def _quantiles(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return quantiles of finite values with positive weights."""
-    if not values.size:
-        return np.full(levels.shape, np.nan)
+    """Return quantiles along the last axis of finite values with positive weights."""
+    if not values.shape[-1]:
+        return np.full((*values.shape[:-1], levels.size), np.nan)
     if _all_equal(weight):
-        return np.quantile(values, levels)
-    return np.quantile(values, levels, weights=weight, method="inverted_cdf")
+        found = np.quantile(values, levels, axis=-1)
+    else:
+        found = np.quantile(values, levels, axis=-1, weights=weight, method="inverted_cdf")
+    return np.moveaxis(found, 0, -1)

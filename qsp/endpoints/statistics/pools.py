@@ -56,9 +56,9 @@ def reduce_cells(
         measure: Function of a block of the results that returns `value` over the cells and `over`,
             NaN if missing; `weight` (patient,); and any sums over the patients of the block.
         parts: Results in blocks of patients.
-        reduce: Function of the finite values of a cell with positive weight, in the order of the
-            patients, and of these weights; returns a row of results. Called with empty arrays if
-            the cell has no value.
+        reduce: Function of values (cell, value), NaN if missing, and of the weights (value,) of
+            their patients, not negative; returns results (cell, result) of the finite values with
+            positive weight.
         over: Dimensions that are reduced: the patients, and any dimensions after them.
 
     Returns:
@@ -66,39 +66,57 @@ def reduce_cells(
         variables.
     """
     first = measure(parts[0])
-    cells = first["value"].count(list(over))
-    at_once = _cells_per_pass(parts, first, cells.size)
-    rows: list[Floats] = []
+    values, weight = _rows(first, over)
+    if len(parts) == 1:
+        found, summed = reduce(values, weight), first.drop_dims(list(over))
+    else:
+        found, summed = _reduce_blocks(measure, parts, first, reduce, over)
+    cells = [dim for dim in first["value"].dims if dim not in over]
+    shape = (*(first.sizes[dim] for dim in cells), found.shape[-1])
+    return summed.assign(value=((*cells, "result"), found.reshape(shape)))
+
+
+def _reduce_blocks(
+    measure: Callable[[xr.Dataset], xr.Dataset],
+    parts: Sequence[xr.Dataset],
+    first: xr.Dataset,
+    reduce: Callable[[Floats, Floats], Floats],
+    over: Sequence[str],
+) -> tuple[Floats, xr.Dataset]:
+    """Return the results (cell, result) of several blocks, and their sums."""
+    cells = len(_rows(first, over)[0])
+    at_once = _cells_per_pass(parts, first)
+    rows: list[Floats] = [reduce(np.empty((0, 0)), np.empty(0))]
     sums: list[xr.Dataset] = []
-    for start in range(0, max(cells.size, 1), at_once):
-        pools = [_Pool() for _ in range(start, min(start + at_once, cells.size))]
+    for start in range(0, max(cells, 1), at_once):
+        pools = [_Pool() for _ in range(start, min(start + at_once, cells))]
         found = (first if part is parts[0] else measure(part) for part in parts)
         sums.append(add_blocks(_collect(part, pools, over, start) for part in found))
         rows += [_reduce_pool(pool, reduce) for pool in pools]
-    width = reduce(np.empty(0), np.empty(0)).size
-    results = np.reshape(rows, (*cells.shape, width))
-    value = xr.DataArray(results, dims=(*cells.dims, "result"), coords=cells.coords)
-    return xr.Dataset({"value": value, **sums[0].data_vars})
+    return np.concatenate(rows), sums[0]
 
 
-def _cells_per_pass(parts: Sequence[xr.Dataset], first: xr.Dataset, cells: int) -> int:
-    """Return the number of cells collected in one pass; all cells if there is one block."""
-    if len(parts) == 1:
-        return max(cells, 1)
+def _cells_per_pass(parts: Sequence[xr.Dataset], first: xr.Dataset) -> int:
+    """Return the number of cells collected in one pass."""
     patients = sum(part.sizes["patient"] for part in parts)
     equal = not np.ptp(first["weight"].values)  # equal weights are stored as one number
     return max(1, MEMORY // (8 * patients * (1 if equal else 2)))
+
+
+def _rows(found: xr.Dataset, over: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return the values of a block (cell, value), and the weight of each value."""
+    values = found["value"].variable.transpose(..., *over)
+    patient_axis = values.ndim - len(over)
+    values_per_patient = math.prod(values.shape[patient_axis + 1 :])
+    weight = np.repeat(found["weight"].values, values_per_patient)
+    return values.values.reshape(math.prod(values.shape[:patient_axis]), weight.size), weight
 
 
 def _collect(
     found: xr.Dataset, pools: Sequence[_Pool], over: Sequence[str], start: int
 ) -> xr.Dataset:
     """Add the values of a block to the pools of the cells from `start` on; return its sums."""
-    values = found["value"].transpose(..., *over)
-    patient_axis = values.ndim - len(over)
-    values_per_patient = math.prod(values.shape[patient_axis + 1 :])
-    weight = np.repeat(found["weight"].values, values_per_patient)
-    rows = values.values.reshape(math.prod(values.shape[:patient_axis]), weight.size)
+    rows, weight = _rows(found, over)
     for pool, row in zip(pools, rows[start : start + len(pools)], strict=True):
         pool.add(row.astype(float), weight)
     return found.drop_dims(list(over))
@@ -108,4 +126,4 @@ def _reduce_pool(pool: _Pool, reduce: Callable[[Floats, Floats], Floats]) -> Flo
     values, weights = np.concatenate(pool.values), np.concatenate(pool.weights)
     pool.values.clear()
     pool.weights.clear()
-    return reduce(values, weights)
+    return reduce(values[None], weights)

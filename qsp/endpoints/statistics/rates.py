@@ -53,17 +53,20 @@ def sums(event: xr.DataArray, part: xr.Dataset) -> xr.Dataset:
         and ``w^2`` over the evaluable patients; `events` and the counts.
     """
     ok = solved(part)
-    seen = event.where(ok).astype(float, copy=False)
-    seen.attrs = {}
-    weight = weights(part).where(seen.notnull())
+    # Variables, because comparing the coordinates at every step takes longer than adding up.
+    seen = event.variable.where(ok.variable).astype(float, copy=False)
+    weight = weights(part).variable.where(seen.notnull())
+    added = {
+        "weighted": (weight * seen).sum("patient"),
+        "total": weight.sum("patient"),
+        "squares": (weight**2).sum("patient"),
+        "events": seen.sum("patient"),
+    }
+    counted = {name: each.variable for name, each in counts(event, ok).items()}
+    all_coords = {**ok.coords, **event.coords}
+    coords = {name: each for name, each in all_coords.items() if "patient" not in each.dims}
     return xr.Dataset(
-        {
-            "weighted": (weight * seen).sum("patient"),
-            "total": weight.sum("patient"),
-            "squares": (weight**2).sum("patient"),
-            "events": seen.sum("patient"),
-            **counts(event, ok),
-        }
+        {**{name: (each.dims, each.values) for name, each in added.items()}, **counted}, coords
     )
 
 
@@ -83,28 +86,27 @@ def from_sums(
     Returns:
         Dataset with the variables of `rate`.
     """
-    total = summed["total"]
-    value = summed["weighted"] / total
-    size = (total**2 / summed["squares"]).fillna(0.0)
+    weighted, total, squares = (summed[name].variable for name in ("weighted", "total", "squares"))
+    value = weighted / total
+    size = (total**2 / squares).fillna(0.0)
     lower, upper = interval.wilson(value * size, size, level=level)
     trial_lower, trial_upper = interval.trial(value * size, size, trial_size, level=level)
     percent = f"{100 * level:g} %"
     trial = f"prediction bound for a trial of {trial_size} patients ({percent})"
-    bounds = {
+    described = {
+        "value": (value.values, "Proportion of the evaluable patients"),
         "lower": (lower, f"Lower Monte Carlo bound (Wilson, {percent})"),
         "upper": (upper, f"Upper Monte Carlo bound (Wilson, {percent})"),
         "trial_lower": (trial_lower, f"Lower {trial}"),
         "trial_upper": (trial_upper, f"Upper {trial}"),
+        "events": (summed["events"].transpose(*value.dims).values, "Patients with the event"),
+        "effective_size": (size.values, "Effective sample size"),
     }
-    labeled = {
-        name: value.copy(data=data).assign_attrs(units="1", long_name=text)
-        for name, (data, text) in bounds.items()
+    rates = {
+        name: (value.dims, data, {"units": "1", "long_name": text})
+        for name, (data, text) in described.items()
     }
-    events = summed["events"].assign_attrs(units="1", long_name="Patients with the event")
-    effective = size.assign_attrs(units="1", long_name="Effective sample size")
-    counted = {name: summed[name] for name in COUNTS}
-    numbers = {"events": events, **counted, "effective_size": effective}
-    described = value.assign_attrs(units="1", long_name="Proportion of the evaluable patients")
-    return xr.Dataset(
-        {"value": described, **labeled, **numbers}, attrs={"trial_size": trial_size, "level": level}
-    )
+    found = summed[[*COUNTS]].assign(rates)
+    order = ("value", "lower", "upper", "trial_lower", "trial_upper", "events", *COUNTS)
+    found = found[[*order, "effective_size"]]
+    return found.assign_attrs(trial_size=trial_size, level=level)
