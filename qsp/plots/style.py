@@ -51,6 +51,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # nothing is drawn above the panels, so titles need not be moved up
     "axes.labelsize": 9.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#8A8A8A",

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib
+import numpy as np
 import PIL.Image
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from qsp import plots
@@ -195,17 +198,19 @@ def _svg(figure: Figure) -> bytes:
     """Return a figure as SVG; the same figure gives the same file."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "qsp"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # `savefig` would draw the figure twice, the first time for its layout.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return buffer.getvalue()
 
 
 def _png(figure: Figure) -> bytes:
     """Return a figure as PNG with a palette, which has a third of the size."""
-    pixels, buffer = io.BytesIO(), io.BytesIO()
-    figure.savefig(pixels, format="rgba", dpi=RESOLUTION)
-    width, height = (int(inches * RESOLUTION) for inches in figure.get_size_inches())
-    image = PIL.Image.frombytes("RGBA", (width, height), pixels.getvalue())
-    image.convert("RGB").quantize(COLORS, PIL.Image.Quantize.FASTOCTREE).save(buffer, format="png")
+    figure.set_dpi(RESOLUTION)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    buffer = io.BytesIO()
+    pixels.quantize(COLORS, PIL.Image.Quantize.FASTOCTREE).save(buffer, format="png")
     return buffer.getvalue()
 
 
