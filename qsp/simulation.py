@@ -36,6 +36,7 @@ from qsp.results import (
 )
 from qsp.results.record import ATTRIBUTE, MethodRecord
 from qsp.results.trial_record import trial_record
+from qsp.stages import Stage, unmeasured
 from qsp.system import Parameters, System, program_kinds, saveable
 from qsp.trial import (
     AdaptivePlan,
@@ -88,6 +89,7 @@ def simulate(  # noqa: PLR0913
     whole: bool = True,
     administered: AdministeredDoses | None = None,
     cache_dir: CacheDir = "default",
+    stage: Stage = unmeasured,
 ) -> xr.DataTree:
     """Simulate a trial in a cohort.
 
@@ -109,6 +111,7 @@ def simulate(  # noqa: PLR0913
             default it is the cache folder of the JAX configuration, else `QSP_CACHE_DIR`, else the
             user's cache folder. None disables the cache, as does a folder that is not writable. A
             program that this process has already compiled is not stored again.
+        stage: Entered for each stage.
 
     Returns:
         The dataset described in `qsp.results`.
@@ -129,7 +132,12 @@ def simulate(  # noqa: PLR0913
     grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
 
     solve = functools.partial(
-        simulate_batch, system=system, method=method, progress=progress, cache_dir=cache_dir
+        simulate_batch,
+        system=system,
+        method=method,
+        progress=progress,
+        cache_dir=cache_dir,
+        stage=stage,
     )
     result, snapshots, timing = _run(sims, is_saved, grids, len(trial.arms), solve)
     del sims  # its memory is needed for the dataset
@@ -155,11 +163,12 @@ def simulate(  # noqa: PLR0913
         method=MethodRecord(method.solver, method.rtol, method.precision, timing.backend),
     )
     described = _attributes(record, trial, method, timing) | dict(attributes or {})
-    tree = to_dataset(result, snapshots, labels, _links(result, cohort), described)
-    tree = with_mass_units(tree, trial.molecular_weight_kda)
-    if result.ledger is None:
-        return tree
-    return with_decisions(tree, result.ledger, result.log, trial)
+    with stage("results"):
+        tree = to_dataset(result, snapshots, labels, _links(result, cohort), described)
+        tree = with_mass_units(tree, trial.molecular_weight_kda)
+        if result.ledger is None:
+            return tree
+        return with_decisions(tree, result.ledger, result.log, trial)
 
 
 def _attributes(record: RunRecord, trial: Trial, method: Method, timing: Timing) -> dict[str, Any]:

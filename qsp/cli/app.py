@@ -88,8 +88,9 @@ def run(
 ) -> None:
     """Simulate a trial; write results.nc, report.html and summary.csv."""
     from qsp import run as runs
-    from qsp.cli.preview import print_notes
+    from qsp.cli.preview import announced, print_notes
     from qsp.run import folder
+    from qsp.stages import unmeasured
 
     options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
     overrides = _overrides(changes, options)
@@ -107,8 +108,11 @@ def run(
     from qsp.cli.tables import print_results
     from qsp.run.progress_bar import ProgressBar
 
+    stage = unmeasured if quiet else announced(prepared, console)
     with contextlib.nullcontext() if quiet else ProgressBar(console) as progress:
-        results = runs.run_into(out, prepared, force=force, progress=progress, cache_dir=cache_dir)
+        results = runs.run_into(
+            out, prepared, force=force, progress=progress, cache_dir=cache_dir, stage=stage
+        )
     with results:  # closes the file that holds a run of several blocks
         failed = runs.check_failures(results, allow=allow_failures)
         if not quiet:

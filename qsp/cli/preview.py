@@ -1,5 +1,8 @@
 """Dosing schedule and size of a run, printed without simulating."""
 
+import functools
+from contextlib import AbstractContextManager
+
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.padding import Padding
@@ -10,6 +13,8 @@ from qsp.results.trial_record import arm_record
 from qsp.run import listing
 from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
+from qsp.run.zeros import changed_zeros
+from qsp.stages import Name, Stage, unmeasured
 from qsp.trial import Arm, Trial, most_periods
 
 SIMULATED_DAYS_PER_SECOND = 40_000.0
@@ -46,6 +51,37 @@ def print_notes(prepared: Prepared, console: Console) -> None:
     """Print the notes of a config, such as a number of patients that a file of covariates sets."""
     for note in prepared.config.notes:
         console.print(f"Note: {note}", markup=False, soft_wrap=True)
+
+
+def announced(prepared: Prepared, console: Console) -> Stage:
+    """Return a `Stage` that explains, before a compilation, which parameters of the user need it.
+
+    Args:
+        prepared: The run.
+        console: Console for the note.
+    """
+
+    @functools.cache  # a run may compile two programs, with and without trajectories
+    def explain() -> None:
+        changes = [
+            f"{path} {'becomes' if becomes_zero else 'is no longer'} 0"
+            for path, becomes_zero in changed_zeros(prepared)
+        ]
+        if changes:
+            console.print(
+                f"Note: with your parameters, {', '.join(changes)}. A program leaves out terms "
+                "that are 0, so that another one is compiled: about "
+                f"{_compile_seconds(prepared.trial):.0f} s, once.",
+                markup=False,
+                soft_wrap=True,
+            )
+
+    def stage(name: Name) -> AbstractContextManager[None]:
+        if name == "tracing":
+            explain()
+        return unmeasured(name)
+
+    return stage
 
 
 def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:

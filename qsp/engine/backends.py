@@ -23,6 +23,7 @@ from qsp.engine.trajectory import Simulation, SimulationResult, solve_simulation
 from qsp.engine.workers import Device
 from qsp.errors import BackendWarning, ConfigError
 from qsp.native import Program, Shape, Unsupported, build
+from qsp.stages import Stage, unmeasured
 
 Backend: TypeAlias = Literal["native", "xla"]
 Chunk: TypeAlias = Callable[[Device, Simulation], SimulationResult]
@@ -51,7 +52,12 @@ class ProgramSpec:
 
 
 def compile_chunks(
-    sims: Simulation, spec: ProgramSpec, workers: Sequence[Device], cache_dir: Path | None = None
+    sims: Simulation,
+    spec: ProgramSpec,
+    workers: Sequence[Device],
+    cache_dir: Path | None = None,
+    *,
+    stage: Stage = unmeasured,
 ) -> tuple[Chunk, Backend]:
     """Return a function that computes chunks of simulations, and its backend.
 
@@ -60,6 +66,7 @@ def compile_chunks(
         spec: Specification of the program.
         workers: Devices that will compute chunks.
         cache_dir: Folder of compiled native programs; None disables the cache.
+        stage: Entered for each stage of a compilation.
 
     Raises:
         ConfigError: If the method asks for `backend="native"` but it is not supported.
@@ -67,7 +74,7 @@ def compile_chunks(
     method, problem = spec.method, "the device is no CPU"
     if method.is_native and all(device.platform == "cpu" for device in workers):
         try:
-            return _native(sims, spec, cache_dir), "native"
+            return _native(sims, spec, cache_dir, stage), "native"
         except Unsupported as unsupported:
             problem = str(unsupported)
             if method.backend == "auto":
@@ -127,7 +134,7 @@ def _vmapped(
     return jax.vmap(lambda sim: solve(sim, grids, segments))(sims)
 
 
-def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None) -> Chunk:
+def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None, stage: Stage) -> Chunk:
     shared = (spec.grids, spec.segments)
     shapes = [
         *(_input_shape(path, leaf) for path, leaf in jax.tree.leaves_with_path(sims)),
@@ -136,7 +143,7 @@ def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None) -> Chun
     structure = jax.tree.structure((sims, *shared))
     full_shapes = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
     programs = _programs(spec.system, spec.method, spec.kinds, structure, full_shapes)
-    program = programs.find_or_build(tuple(shape.absent for shape in shapes), cache_dir)
+    program = programs.find_or_build(tuple(shape.absent for shape in shapes), cache_dir, stage)
 
     def chunk(device: Device, sims: Simulation) -> SimulationResult:
         count = len(sims.begin)
@@ -160,14 +167,15 @@ class _ProgramCache:
     """Native programs for simulations of one shape, which differ in the elements they leave out.
 
     Args:
-        build: Builds a program without the absent elements, given a folder of compiled programs.
+        build: Builds a program without the absent elements, given a folder of compiled programs and
+            a context for each stage.
     """
 
-    def __init__(self, build: Callable[[Absent, Path | None], Program]) -> None:
+    def __init__(self, build: Callable[[Absent, Path | None, Stage], Program]) -> None:
         self._build = build
         self._built: list[tuple[Absent, Program]] = []
 
-    def find_or_build(self, absent: Absent, cache_dir: Path | None) -> Program:
+    def find_or_build(self, absent: Absent, cache_dir: Path | None, stage: Stage) -> Program:
         """Return the program that leaves out the most elements, all of them absent."""
         usable = [
             (sum(map(len, left_out)), n)
@@ -176,7 +184,7 @@ class _ProgramCache:
         ]
         if usable:
             return self._built[max(usable)[1]][1]
-        self._built.append((absent, self._build(absent, cache_dir)))
+        self._built.append((absent, self._build(absent, cache_dir, stage)))
         return self._built[-1][1]
 
 
@@ -187,7 +195,7 @@ def _programs(
     leaves = [jax.ShapeDtypeStruct(shape.shape, shape.dtype) for shape in shapes]
     arguments = jax.tree.unflatten(structure, leaves)
 
-    def build_program(absent: Absent, cache_dir: Path | None) -> Program:
+    def build_program(absent: Absent, cache_dir: Path | None, stage: Stage) -> Program:
         # JAX keeps the trace of a function as long as the function: 100 MB.
         solve = functools.partial(solve_simulation, system=system, method=method, kinds=kinds)
         inputs = tuple(
@@ -195,7 +203,8 @@ def _programs(
             for shape, zero in zip(shapes, absent, strict=True)
         )
         static = (system, method, kinds, str(structure))
-        name = None if cache_dir is None else fingerprint(*static, inputs)
-        return build(solve, arguments, inputs, cache_dir, name)
+        with stage("program"):
+            name = None if cache_dir is None else fingerprint(*static, inputs)
+        return build(solve, arguments, inputs, cache_dir, name, stage=stage)
 
     return _ProgramCache(build_program)

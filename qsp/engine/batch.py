@@ -23,6 +23,7 @@ from qsp.engine.segments import max_segments
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.engine.workers import Device, WorkerPool, all_workers
 from qsp.errors import SolveError
+from qsp.stages import Stage, unmeasured
 
 CHUNK_SIZE = 64
 """Simulations in one chunk, a multiple of 64; recorded with the results of a run."""
@@ -75,6 +76,7 @@ def simulate(  # noqa: PLR0913
     progress: Progress | None = None,
     workers: Sequence[Device] | None = None,
     cache_dir: CacheDir = "default",
+    stage: Stage = unmeasured,
 ) -> tuple[SimulationResult, Timing]:
     """Solve all simulations of a batch.
 
@@ -88,6 +90,7 @@ def simulate(  # noqa: PLR0913
             may be listed several times.
         cache_dir: Folder of compiled native programs; see `qsp.engine.cache`. None disables the
             cache.
+        stage: Entered for each stage: those of a compilation, and the simulation.
 
     Returns:
         Results in NumPy with a leading simulation axis, and their timing.
@@ -102,7 +105,8 @@ def simulate(  # noqa: PLR0913
     segments = max_segments(sims.events, sims.begin, sims.end, batch.grids, sims.plan)
     spec = ProgramSpec(system, method, kinds, batch.grids, np.int32(segments))
     began = clock.perf_counter()
-    compute, backend = compile_chunks(batch.sims, spec, workers, chosen(cache_dir))
+    folder = chosen(cache_dir)
+    compute, backend = compile_chunks(batch.sims, spec, workers, folder, stage=stage)
     with WorkerPool(workers) as pool:
         idle = _idle(_slice(batch.sims, 0))
         pool.each_device(lambda device: compute(device, idle))
@@ -111,14 +115,12 @@ def simulate(  # noqa: PLR0913
         progress.start(batch.size)
         firsts = range(0, batch.size, CHUNK_SIZE)
         results = []
-        for first, chunk in zip(
-            firsts,
-            pool.ordered(lambda device, n: compute(device, _slice(batch.sims, n)), firsts),
-            strict=True,
-        ):
-            count = min(CHUNK_SIZE, batch.size - first)
-            results.append(jax.tree.map(lambda leaf, n=count: leaf[:n], chunk))
-            progress.advance(count)
+        chunks = pool.ordered(lambda device, n: compute(device, _slice(batch.sims, n)), firsts)
+        with stage("simulation"):
+            for first, chunk in zip(firsts, chunks, strict=True):
+                count = min(CHUNK_SIZE, batch.size - first)
+                results.append(jax.tree.map(lambda leaf, n=count: leaf[:n], chunk))
+                progress.advance(count)
     timing = Timing(compiled - began, clock.perf_counter() - compiled, backend)
     return _concatenate(results), timing
 

@@ -19,6 +19,7 @@ from qsp.native.codegen import CompiledFunction
 from qsp.native.instructions import ADDRESS, SLOT, VectorTypes
 from qsp.native.lowering import lower_jaxpr
 from qsp.native.shape_ops import ScalarIds
+from qsp.stages import Stage, unmeasured
 
 NAME = "lanes"
 """Symbol of the compiled function."""
@@ -121,6 +122,8 @@ def build(
     inputs: Sequence[Shape],
     folder: Path | None = None,
     fingerprint: str | None = None,
+    *,
+    stage: Stage = unmeasured,
 ) -> Program:
     """Compile a function of one simulation.
 
@@ -131,14 +134,16 @@ def build(
         folder: Folder of compiled programs; None disables the cache.
         fingerprint: Text that identifies function, arguments and inputs in all processes; a program
             in the cache is then loaded without tracing the function.
+        stage: Entered for each stage of the compilation.
 
     Raises:
         Unsupported: If the function uses a primitive or a type that has no native form.
     """
     entry = None if folder is None or fingerprint is None else folder / f"traced-{fingerprint}"
-    found = _recalled(entry)
+    with stage("program"):
+        found = _recalled(entry)
     if found is None:
-        found = _traced(function, arguments, inputs, folder, entry)
+        found = _traced(function, arguments, inputs, folder, entry, stage)
         codegen.release_memory()
     code, result = found
     outputs, tree = jax.tree.flatten(result)
@@ -169,15 +174,18 @@ def _traced(
     inputs: Sequence[Shape],
     folder: Path | None,
     entry: Path | None,
+    stage: Stage,
 ) -> tuple[bytes, Any]:
     """Code and `Shape` of each result of a program; the entry names the file of the code."""
-    with jax.enable_x64(True):
+    with stage("tracing"), jax.enable_x64(True):
         closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments)
     result = jax.tree.map(lambda leaf: Shape(leaf.shape, leaf.dtype), out)
 
     def compile_code() -> bytes:
-        text, slots = _emit_module(closed, inputs)
-        return slots.to_bytes(SLOT, "little") + codegen.compile_ir(text)
+        with stage("lowering"):
+            text, slots = _emit_module(closed, inputs)
+        with stage("LLVM"):
+            return slots.to_bytes(SLOT, "little") + codegen.compile_ir(text)
 
     file = cache.program_file(folder, closed, inputs)
     code = cache.load_or_compile(file, compile_code)

@@ -29,11 +29,12 @@ from qsp.report.decisions import decision_table, dose_decision_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.glance import Glance, glance, glance_table
-from qsp.report.pictures import pictures
+from qsp.report.pictures import Picture, pictures
 from qsp.report.provenance import Provenance, provenance, ranking_table
 from qsp.report.questions import Answers, answers
 from qsp.report.references import resolve
 from qsp.results.record import record_of
+from qsp.stages import Stage, unmeasured
 
 METHODS = (
     "Wilson EB. Probable inference, the law of succession, and statistical inference. "
@@ -51,6 +52,7 @@ def render(
     *,
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
+    stage: Stage = unmeasured,
 ) -> str:
     """Render the report of a run as an HTML page.
 
@@ -59,13 +61,30 @@ def render(
         supplement: Doses, parameters, limits, command and references.
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
+        stage: Entered for each stage.
 
     Returns:
         The page as text.
     """
-    ds = with_steps(ds)
+    with stage("tables"):
+        ds = with_steps(ds)
+        patient = one_patient(ds)
+        summarized = None if patient else _summarized(ds, supplement, trial_size)
+        found = _tables(ds, supplement, summarized, trial_size)
+    with stage("figures"):
+        figures = pictures(ds, trajectories, trial_size)
+    with stage("page"):
+        return _page(ds, supplement, summarized, found, figures)
+
+
+def _page(
+    ds: xr.Dataset,
+    supplement: Supplement,
+    summarized: Summarized | None,
+    found: dict[str, Table],
+    figures: dict[str, Picture],
+) -> str:
     patient = one_patient(ds)
-    summarized = None if patient else _summarized(ds, supplement, trial_size)
     return _template().render(
         title=_title(ds),
         about=facts.about(ds, supplement),
@@ -77,8 +96,8 @@ def render(
         simulated=int(ds["outcome"].size),
         sentence=summarized.glance.sentence if summarized else "",
         answers=summarized.answers if summarized else None,
-        tables=_tables(ds, supplement, summarized, trial_size),
-        pictures=pictures(ds, trajectories, trial_size),
+        tables=found,
+        pictures=figures,
         limits=list(supplement.limits),
         command=supplement.command,
         config=str(ds.attrs.get("config", "")),
@@ -115,6 +134,7 @@ def write(
     *,
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
+    stage: Stage = unmeasured,
 ) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv`.
 
@@ -124,19 +144,21 @@ def write(
         supplement: Doses, parameters, limits, command and references.
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
+        stage: Entered for each stage.
 
     Returns:
         The two files.
     """
     ds = with_steps(ds)
-    page = render(ds, supplement, trajectories=trajectories, trial_size=trial_size)
+    page = render(ds, supplement, trajectories=trajectories, trial_size=trial_size, stage=stage)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "report.html"
     report.write_text(page, encoding="utf-8")
-    rows = summary(ds, trial_size=trial_size)
-    rows = [_without_intervals(row) for row in rows] if one_patient(ds) else rows
-    return report, write_summary(rows, folder / "summary.csv")
+    with stage("tables"):
+        rows = summary(ds, trial_size=trial_size)
+        rows = [_without_intervals(row) for row in rows] if one_patient(ds) else rows
+        return report, write_summary(rows, folder / "summary.csv")
 
 
 def _without_intervals(row: Row) -> Row:

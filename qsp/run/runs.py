@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from qsp.run.parameters import with_parameters
 from qsp.run.prepared import BLOCK, Prepared
 from qsp.run.record import attributes, run_record
 from qsp.simulation import check_solved, simulate
+from qsp.stages import Stage, unmeasured
 
 MOST_FAILED = 0.05
 """Largest share of failed patients in a run that counts as a success."""
@@ -31,6 +33,7 @@ def run(
     *,
     whole: bool = True,
     cache_dir: CacheDir = "default",
+    stage: Stage = unmeasured,
 ) -> xr.DataTree:
     """Simulate a prepared run.
 
@@ -39,6 +42,7 @@ def run(
         progress: Receives the progress after each chunk.
         whole: Whether these are all patients of the run; in a part of it every patient may fail.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
+        stage: Entered for each stage of the simulation.
 
     Returns:
         Results with `best_response` and the group `parameters`; see `qsp.results.schema`.
@@ -58,6 +62,7 @@ def run(
         record=record,
         whole=whole,
         cache_dir=cache_dir,
+        stage=stage,
     )
     ds = add_best_response(results.to_dataset())
     return with_parameters(xr.DataTree(ds, children=dict(results.children)), prepared)
@@ -82,7 +87,7 @@ def check_failures(results: xr.DataTree, *, allow: bool) -> float:
     return failed
 
 
-def run_into(
+def run_into(  # noqa: PLR0913
     out: Path,
     prepared: Prepared,
     *,
@@ -90,6 +95,7 @@ def run_into(
     progress: Progress | None = None,
     block: int = BLOCK,
     cache_dir: CacheDir = "default",
+    stage: Stage = unmeasured,
 ) -> xr.DataTree:
     """Simulate block by block and write results, report and summary to a folder that appears whole.
 
@@ -100,6 +106,7 @@ def run_into(
         progress: Receives the progress after each chunk.
         block: Number of patients in memory at a time.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
+        stage: Entered for each stage of the run.
 
     Returns:
         The results: one block as from `run`, several blocks as from `read`. A large file stays open
@@ -112,26 +119,30 @@ def run_into(
     blocks = prepared.in_blocks(block)
     if len(blocks) > 1:
         with folder.written(out, force=force) as fresh, writing(fresh):
-            _write_blocks(blocks, fresh, progress or NoProgress(), cache_dir)
+            _write_blocks(blocks, fresh, progress or NoProgress(), cache_dir, stage)
         return load(out / folder.RESULTS)
-    with folder.written(out, force=force) as fresh, writing(fresh):
-        results = run(prepared, progress, cache_dir=cache_dir)
-        save(results, fresh / folder.RESULTS)
-        write_report(results, fresh)
+    with folder.written(out, force=force) as fresh, writing(fresh), ThreadPoolExecutor(1) as thread:
+        results = run(prepared, progress, cache_dir=cache_dir, stage=stage)
+        # The file is compressed without the interpreter, which draws the report meanwhile.
+        saved = thread.submit(save, results, fresh / folder.RESULTS)
+        write_report(results, fresh, stage=stage)
+        with stage("writing"):
+            saved.result()
     return results
 
 
 def _write_blocks(
-    blocks: list[Prepared], out: Path, progress: Progress, cache_dir: CacheDir
+    blocks: list[Prepared], out: Path, progress: Progress, cache_dir: CacheDir, stage: Stage
 ) -> None:
     sims = sum(len(part.ids) * len(part.trial.arms) for part in blocks)
-    save_blocks(_parts(blocks, JointProgress(progress, sims), cache_dir), out / folder.RESULTS)
+    parts = _parts(blocks, JointProgress(progress, sims), cache_dir, stage)
+    save_blocks(parts, out / folder.RESULTS)
     with load(out / folder.RESULTS) as results:
-        write_report(results, out)
+        write_report(results, out, stage=stage)
 
 
 def _parts(
-    blocks: list[Prepared], progress: Progress, cache_dir: CacheDir
+    blocks: list[Prepared], progress: Progress, cache_dir: CacheDir, stage: Stage
 ) -> Iterator[xr.DataTree]:
     """Results block by block; the number of failures is checked after the last one.
 
@@ -139,19 +150,22 @@ def _parts(
     """
     outcomes = []
     while blocks:
-        results = run(blocks.pop(0), progress, whole=False, cache_dir=cache_dir)
+        results = run(blocks.pop(0), progress, whole=False, cache_dir=cache_dir, stage=stage)
         outcomes.append(results["outcome"].values)
         yield results
         del results
     check_solved(np.concatenate(outcomes, axis=-1))
 
 
-def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
+def write_report(
+    results: xr.DataTree, out: Path, *, stage: Stage = unmeasured
+) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv` of results.
 
     Args:
         results: Results of a run, from this version or an earlier one.
         out: Folder of the run.
+        stage: Entered for each stage of the report.
 
     Returns:
         The two files.
@@ -167,7 +181,8 @@ def write_report(results: xr.DataTree, out: Path) -> tuple[Path, Path]:
         sampled=None if sampled is None else sampled.to_dataset(inherit=False),
         date=datetime.date.today().isoformat(),
     )
-    return report.write(results.to_dataset(), out, supplement, trajectories=trajectories(results))
+    ds, single = results.to_dataset(), trajectories(results)
+    return report.write(ds, out, supplement, trajectories=single, stage=stage)
 
 
 def read(out: Path | str) -> xr.DataTree:

@@ -58,4 +58,4 @@ def small_run(small_config, tmp_path_factory):
 def no_report(monkeypatch):
     """Runs without report and summary, for tests of the results alone."""
     module = importlib.import_module("qsp.run.runs")
-    monkeypatch.setattr(module, "write_report", lambda *_: None)
+    monkeypatch.setattr(module, "write_report", lambda *_, **__: None)
