@@ -8,7 +8,7 @@ The cache is configured as by `qsp run`, in a temporary folder. `kept` lists the
 cache after the start; only if it contains `native`, the program of the engine, is the second start
 shorter. Variants other than the default are started once each way. For gradients, the figure is
 compilation alone: forward mode through a whole simulation, and reverse mode through one solve of a
-week after a bolus.
+week after a bolus. `--variants run` measures a whole `qsp run` by stage; see `compile_runs.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 import base_case
 import compile_gradients
+import compile_runs
 import jax
 from isolated import is_complete, run_isolated
 from rows import Row, emit, row
@@ -76,6 +77,8 @@ MODES = {
     "gradient, reverse": compile_gradients.reverse,
 }
 STARTS = ("cold", "cached")
+RUN = "run"
+"""Name of a whole `qsp run` among the variants."""
 
 
 class FirstChunk:
@@ -97,7 +100,7 @@ class FirstChunk:
 
 def main() -> None:
     """Measure the starts of each variant and print one row per variant and kind of start."""
-    names = (*VARIANTS, *MODES)
+    names = (*VARIANTS, *MODES, RUN)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variants", type=lambda text: text.split(","))
     parser.add_argument("--repeats", type=int, default=3)
@@ -108,7 +111,11 @@ def main() -> None:
         emit(_measure(**json.loads(arguments.one)))
         return
     for name in names if arguments.variants is None else arguments.variants:
-        for figures in _measure_starts(name, arguments.repeats if name == "default" else 1):
+        if name == RUN:
+            found = compile_runs.measure_runs(arguments.repeats)
+        else:
+            found = _measure_starts(name, arguments.repeats if name == "default" else 1)
+        for figures in found:
             emit(figures)
 
 

@@ -45,6 +45,7 @@ def _sections(results: Results) -> Iterator[str]:
         ("Precision", "accuracy", _precisions),
         ("Comparison with other solvers", "against_peers", _peers),
         ("Starts", "compile", _starts),
+        ("Stages of a run", "compile", _stages),
         ("Starts from Python", "from_python", _from_python),
         ("Scaling", "scaling", _sizes),
         ("Shards", "sharding", _shards),
@@ -128,6 +129,13 @@ def _starts(rows: Rows) -> str:
         if line["bench"] == "compile"
     ]
     return _columns(heads, lines)
+
+
+def _stages(rows: Rows) -> str:
+    lines = measured(rows, "run")
+    stages = [key for line in lines for key in line if key.endswith("_s") and key != "process_s"]
+    heads = {f"{key.removesuffix('_s')} [s]": key for key in dict.fromkeys(stages)}
+    return _columns({"start": "case", **heads, "repeats": "repeats"}, lines)
 
 
 def _from_python(rows: Rows) -> str:
