@@ -7,6 +7,8 @@ import pytest
 
 from qsp import molecules
 from qsp.config import load
+from qsp.model.t_cells import Adaptation, MassAction, Threshold
+from qsp.model.traffic import ByRecruitment, ByRelease
 from qsp.run import Request, prepare, run
 from qsp.trial import event_table, period_table, plan_table, plan_widths
 from qsp.trial.plans import planned_doses
@@ -154,6 +156,23 @@ def test_rescue_drugs_of_approved_regimens_are_capped(file):
 def test_strategies_compare():
     for file in LIBRARY:
         assert len(load(file).arms) > 1 or file.parent.name == "approved", file.name
+
+
+@pytest.mark.parametrize(
+    ("recruitment", "law", "drive"),
+    [
+        ("threshold", Threshold, ByRelease),
+        ("mass_action", MassAction, ByRelease),
+        ("adaptation", Adaptation, ByRecruitment),
+    ],
+)
+def test_method_selects_recruitment_margination_and_memories(recruitment, law, drive):
+    """With adaptation, memories form despite a steroid."""
+    change = [f"method.recruitment={recruitment}", "patients=1"]
+    structure = prepare(Request(FILES[0], change)).system.structure
+    assert isinstance(structure.recruitment, law)
+    assert isinstance(structure.margination, drive)
+    assert structure.memory_despite_steroid == (recruitment == "adaptation")
 
 
 @pytest.mark.slow
