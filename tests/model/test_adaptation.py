@@ -162,7 +162,7 @@ def test_half_of_the_onset_is_at_its_constant_and_a_tumor_counts_a_fifth(typical
 def test_steroid_lowers_margination_only_by_its_inhibition_of_activation(
     inhibits_activation, complete
 ):
-    """Its effect on release, and so on cytokines, does not reach margination."""
+    """The inhibition of release does not reach margination."""
     system, m = System(STRUCTURE), complete.model
     maximum = jnp.asarray(0.35 if inhibits_activation else 0.0)
     t_cells = dataclasses.replace(m.t_cells, steroid_act=maximum)
