@@ -21,8 +21,8 @@ from qsp.engine.segments import max_segments
 from qsp.engine.solvers.rock import ROCK4
 from qsp.engine.solvers.step_control import PerStateTolerance
 from qsp.engine.trajectory import NEVER, Simulation, solve_simulation
+from qsp.engine_input import Cohort
 from qsp.model.cytokines import IL6
-from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
 from qsp.trial import Trial, event_table, period_table
 from qsp.trial.schedule import Events

@@ -11,8 +11,8 @@ import numpy as np
 from scalar_model import ScalarModel, scalar_model
 
 from qsp.engine.segments import REFERENCE_RTOL
+from qsp.engine_input import Cohort
 from qsp.run import Request, prepare
-from qsp.simulation import Cohort
 from qsp.system import DOSE_KINDS, Parameters, System
 from qsp.trial import Events, Trial, event_table
 

@@ -13,17 +13,17 @@ import jax
 import numpy as np
 import xarray as xr
 
-from qsp.engine.batch import CHUNK_SIZE, Batch, Timing
+from qsp.engine.batch import CHUNK_SIZE, Timing
 from qsp.engine.batch import simulate as simulate_batch
 from qsp.engine.cache import CacheDir
 from qsp.engine.method import Method
 from qsp.engine.precision import double
 from qsp.engine.progress import Progress
 from qsp.engine.trajectory import Simulation, SimulationResult
+from qsp.engine_input import Cohort, administered_kinds, batches, saved_patients, simulations
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
-from qsp.model.severity import logistic, thresholds
-from qsp.populations import Population, adherence, applied_rules
+from qsp.model.severity import logistic
 from qsp.results import (
     OK,
     CRSLinks,
@@ -37,43 +37,8 @@ from qsp.results import (
 from qsp.results.record import ATTRIBUTE, MethodRecord
 from qsp.results.trial_record import trial_record
 from qsp.stages import Stage, unmeasured
-from qsp.system import Parameters, System, program_kinds, saveable
-from qsp.trial import (
-    AdaptivePlan,
-    AdministeredDoses,
-    Arm,
-    Events,
-    PeriodTable,
-    Trial,
-    Widths,
-    administered_periods,
-    event_table,
-    fixed_schedule,
-    period_table,
-    plan_table,
-    plan_widths,
-)
-from qsp.trial.rules import Reaction
-
-MOST_TRAJECTORIES = 2000
-"""Number of patients up to which the trajectories of all are saved by default."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Cohort:
-    """Patients of a run and their parameters in each arm.
-
-    Args:
-        people: Ids, covariates and random effects.
-        parameters: For each arm, parameters with a leading patient axis.
-        plausible: (arm, patient): Whether the parameters describe a plausible patient.
-        seed: Seed of missed visits, dropout and measurement errors.
-    """
-
-    people: Population
-    parameters: tuple[Parameters, ...]
-    plausible: np.ndarray
-    seed: int = 0
+from qsp.system import System, program_kinds, saveable
+from qsp.trial import AdministeredDoses, Trial, administered_periods
 
 
 def simulate(  # noqa: PLR0913
@@ -121,15 +86,8 @@ def simulate(  # noqa: PLR0913
     """
     system, method = system or System(), method or Method()
     people = cohort.people
-    events = event_table(trial, people.covariates["body_weight"], people.covariates["body_surface"])
-    periods = period_table(trial, events)
-    if administered is not None:
-        events = fixed_schedule(events, administered)
-        periods = administered_periods(periods, administered, trial)
-    plan = _plans(trial, people, cohort.seed) if administered is None else None
-    sims = dataclasses.replace(_simulations(trial, cohort, events, periods), plan=plan)
-    is_saved = _is_saved(people.ids, trajectories)
-    grids = (np.asarray(trial.visits, float), np.asarray(trial.save_times, float))
+    sims, periods = simulations(trial, cohort, administered)
+    is_saved = saved_patients(people.ids, trajectories)
 
     solve = functools.partial(
         simulate_batch,
@@ -139,16 +97,16 @@ def simulate(  # noqa: PLR0913
         cache_dir=cache_dir,
         stage=stage,
     )
-    result, snapshots, timing = _run(sims, is_saved, grids, len(trial.arms), solve)
+    result, snapshots, timing = _run(sims, is_saved, trial, solve)
     del sims  # its memory is needed for the dataset
     if result.ledger is not None:
         periods = administered_periods(periods, result.ledger, trial)
     labels = Labels(
         arms=tuple(arm.name for arm in trial.arms),
         patients=people.ids,
-        time=grids[1],
+        time=np.asarray(trial.save_times, float),
         kept=is_saved,
-        visits=grids[0],
+        visits=np.asarray(trial.visits, float),
         periods=periods,
         covariates=people.covariates,
         prevalence_weight=people.prevalence_weight,
@@ -206,93 +164,18 @@ def check_solved(outcome: np.ndarray) -> None:
         raise SolveError("no patient could be simulated: all simulations failed")
 
 
-def _plans(trial: Trial, people: Population, seed: int) -> AdaptivePlan[np.ndarray] | None:
-    """Return the plans of all simulations, arm by arm; None if no arm has rules."""
-    widths = plan_widths(trial.arms)
-    if widths is None:
-        return None
-    plans = [_plan(arm, widths, trial, people, seed) for arm in trial.arms]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *plans)
-
-
-def _plan(
-    arm: Arm, widths: Widths, trial: Trial, people: Population, seed: int
-) -> AdaptivePlan[np.ndarray]:
-    """Return the plan of an arm, with the attendance, errors and applied rules of each patient."""
-    covariates, reaction = people.covariates, arm.reaction or Reaction(calendar=())
-    plan = plan_table(arm, widths, covariates["body_weight"], covariates["body_surface"])
-    attendance = adherence(
-        people.ids,
-        plan.visit[0],
-        seed=seed,
-        missed=reaction.missed,
-        dropout=reaction.dropout,
-        errors=reaction.errors,
-        days=trial.days,
-    )
-    rules = [(rule.name, rule.probability) for rule in reaction.rules]
-    applies = np.array(plan.applies)
-    applies[:, :, : len(rules)] = applied_rules(people.ids, rules, applies.shape[1], seed=seed)
-    return plan._replace(attended=attendance.attended, error=attendance.error, applies=applies)
-
-
-def _simulations(
-    trial: Trial, cohort: Cohort, events: Events[np.ndarray], periods: PeriodTable
-) -> Simulation:
-    """Return the simulations of all pairs of arm and patient, arm by arm, without plans."""
-    arms, patients = events.time.shape[:2]
-    levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
-
-    def flat(values: np.ndarray) -> np.ndarray:
-        return np.reshape(values, (arms * patients, *values.shape[2:]))
-
-    plausible = flat(cohort.plausible)
-    begin = np.full(arms * patients, float(trial.start))
-    return Simulation(
-        parameters=jax.tree.map(lambda *leaves: np.concatenate(leaves), *cohort.parameters),
-        events=Events(*map(flat, events)),
-        thresholds=flat(levels),
-        begin=begin,
-        end=np.where(plausible, float(trial.days), begin),
-    )
-
-
-def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods: int) -> np.ndarray:
-    """Return thresholds of the severity index (arm, patient, dose_period, grade) [1]."""
-    with double():
-        per_patient = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
-        return np.stack(
-            [
-                np.asarray(per_patient(people.xi_patient, people.xi_dose[:, :periods], p))
-                for p in parameters
-            ]
-        )
-
-
-def _is_saved(ids: np.ndarray, trajectories: np.ndarray | None) -> np.ndarray:
-    """Return whether the trajectory of each patient is saved (patient,)."""
-    if trajectories is None:
-        return np.arange(len(ids)) < MOST_TRAJECTORIES
-    return np.isin(ids, trajectories)
-
-
 def _run(
     sims: Simulation,
     is_saved: np.ndarray,
-    grids: tuple[np.ndarray, np.ndarray],
-    arms: int,
+    trial: Trial,
     solve: Callable[..., tuple[SimulationResult, Timing]],
 ) -> tuple[SimulationResult, Any, Timing]:
     """Run simulations with and without saved trajectories, each by one program."""
-    saves = np.tile(is_saved, arms)
-    parts, timings, kinds = [], [], program_kinds(administered_kinds(sims))
+    arms, parts, timings = len(trial.arms), [], []
+    kinds = program_kinds(administered_kinds(sims))
     snapshots = None
-    for save in (True, False):
-        index = _sort_similar(np.flatnonzero(saves == save), sims, arms)
-        if not len(index):
-            continue
-        part = jax.tree.map(lambda leaf, index=index: leaf[index], sims)
-        result, timing = solve(Batch(part, grids if save else grids[:1]), kinds=kinds)
+    for save, index, batch in batches(sims, is_saved, trial):
+        result, timing = solve(batch, kinds=kinds)
         if save:
             back = np.argsort(index)
             snapshots = jax.tree.map(
@@ -301,7 +184,7 @@ def _run(
             )
         parts.append((index, dataclasses.replace(result, saved=result.saved[:1])))
         timings.append(timing)
-        del part, result  # the trajectories of thousands of patients, while the others are solved
+        del batch, result  # the trajectories of thousands of patients, while others are solved
     order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
 
     def join(*leaves: np.ndarray) -> np.ndarray:
@@ -310,31 +193,6 @@ def _run(
 
     whole = jax.tree.map(join, *(result for _, result in parts))
     return whole, snapshots, functools.reduce(Timing.add, timings)
-
-
-def _sort_similar(index: np.ndarray, sims: Simulation, arms: int) -> np.ndarray:
-    """Sort simulations so that those of one chunk have similar dosing and finish together.
-
-    With rules, simulations are sorted by arm and then by the lowest CRS threshold; without rules,
-    the order is unchanged.
-    """
-    if sims.plan is None:
-        return index
-    arm = index // (len(sims.begin) // arms)
-    lowest = np.asarray(sims.thresholds)[index, :, 0].min(-1)
-    return index[np.lexsort((lowest, arm))]
-
-
-def administered_kinds(sims: Simulation) -> np.ndarray:
-    """Return the kinds of all doses: scheduled, premedication, planned, and those given by rules.
-
-    Args:
-        sims: All simulations, with a leading axis.
-    """
-    kinds = [sims.events.kind]
-    if sims.plan is not None:
-        kinds += [sims.plan.rescues.kind, sims.plan.steps.ahead_kind, sims.plan.steps.kind]
-    return np.unique(np.concatenate([np.unique(kind) for kind in kinds]))
 
 
 def _links(result: SimulationResult, cohort: Cohort) -> CRSLinks:

@@ -13,6 +13,7 @@ from qsp import molecules
 from qsp.config import Config, Roster, load
 from qsp.drugs import COMPETITOR
 from qsp.engine.method import Method
+from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.errors import ConfigError
 from qsp.model import ModelStructure
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
@@ -33,7 +34,6 @@ from qsp.populations import (
 )
 from qsp.run.covariates import covariates_of_run
 from qsp.run.record import Request
-from qsp.simulation import MOST_TRAJECTORIES, Cohort
 from qsp.system import System
 from qsp.trial import Trial, most_periods
 

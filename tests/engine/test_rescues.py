@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from qsp.simulation import administered_kinds
+from qsp.engine_input import administered_kinds
 from qsp.system import CORE_KINDS, DOSE_KINDS, program_kinds
 from tests.engine.adaptive_cases import DRUG, administered, arm, reacting, rule, solved
 
