@@ -23,6 +23,7 @@ from qsp.engine.trajectory import Simulation, SimulationResult, solve_simulation
 from qsp.engine.workers import Device
 from qsp.errors import BackendWarning, ConfigError
 from qsp.native import Program, Shape, Unsupported, build
+from qsp.native import is_cached as is_program_cached
 from qsp.stages import Stage, unmeasured
 
 Backend: TypeAlias = Literal["native", "xla"]
@@ -134,13 +135,37 @@ def _vmapped(
     return jax.vmap(lambda sim: solve(sim, grids, segments))(sims)
 
 
-def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None, stage: Stage) -> Chunk:
+def is_cached(sims: Simulation, spec: ProgramSpec, cache_dir: Path) -> bool:
+    """Return whether the native program of a run is in the cache, without tracing it.
+
+    Args:
+        sims: All simulations of the run, with a leading axis.
+        spec: Specification of the program.
+        cache_dir: Folder of compiled native programs.
+    """
+    shapes, structure = _inputs(sims, spec)
+    name = fingerprint(*_static(spec.system, spec.method, spec.kinds, structure), tuple(shapes))
+    return name is not None and is_program_cached(cache_dir, name)
+
+
+def _inputs(sims: Simulation, spec: ProgramSpec) -> tuple[list[Shape], Any]:
+    """Return the shape of each input of a program, and the structure of its arguments."""
     shared = (spec.grids, spec.segments)
     shapes = [
         *(_input_shape(path, leaf) for path, leaf in jax.tree.leaves_with_path(sims)),
         *(Shape(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(shared)),
     ]
-    structure = jax.tree.structure((sims, *shared))
+    return shapes, jax.tree.structure((sims, *shared))
+
+
+def _static(system: AbstractSystem, method: Method, kinds: int, structure: Any) -> tuple[Any, ...]:
+    """Return the parts of a fingerprint besides the shapes of the inputs."""
+    return system, method, kinds, str(structure)
+
+
+def _native(sims: Simulation, spec: ProgramSpec, cache_dir: Path | None, stage: Stage) -> Chunk:
+    shared = (spec.grids, spec.segments)
+    shapes, structure = _inputs(sims, spec)
     full_shapes = tuple(dataclasses.replace(shape, absent=frozenset()) for shape in shapes)
     programs = _programs(spec.system, spec.method, spec.kinds, structure, full_shapes)
     program = programs.find_or_build(tuple(shape.absent for shape in shapes), cache_dir, stage)
@@ -202,7 +227,7 @@ def _programs(
             dataclasses.replace(shape, absent=zero)
             for shape, zero in zip(shapes, absent, strict=True)
         )
-        static = (system, method, kinds, str(structure))
+        static = _static(system, method, kinds, structure)
         with stage("program"):
             name = None if cache_dir is None else fingerprint(*static, inputs)
         return build(solve, arguments, inputs, cache_dir, name, stage=stage)

@@ -10,11 +10,12 @@ the slowest. Results leave the device chunk by chunk.
 import dataclasses
 import time as clock
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
 
-from qsp.engine.backends import Backend, ProgramSpec, compile_chunks
+from qsp.engine.backends import Backend, ProgramSpec, compile_chunks, is_cached
 from qsp.engine.cache import CacheDir, chosen
 from qsp.engine.interface import AbstractSystem
 from qsp.engine.method import Method
@@ -101,9 +102,7 @@ def simulate(  # noqa: PLR0913
     """
     _check_precision(batch.sims)
     progress, workers = progress or NoProgress(), workers or all_workers()
-    sims = batch.sims
-    segments = max_segments(sims.events, sims.begin, sims.end, batch.grids, sims.plan)
-    spec = ProgramSpec(system, method, kinds, batch.grids, np.int32(segments))
+    spec = _spec(batch, system, method, kinds)
     began = clock.perf_counter()
     folder = chosen(cache_dir)
     compute, backend = compile_chunks(batch.sims, spec, workers, folder, stage=stage)
@@ -123,6 +122,29 @@ def simulate(  # noqa: PLR0913
                 progress.advance(count)
     timing = Timing(compiled - began, clock.perf_counter() - compiled, backend)
     return _concatenate(results), timing
+
+
+def is_compiled(
+    batch: Batch, system: AbstractSystem, method: Method, *, kinds: int, cache_dir: Path
+) -> bool:
+    """Return whether `simulate` would load a native program from the cache on a CPU.
+
+    Args:
+        batch: Simulations and grids.
+        system: System that is integrated.
+        method: Numerical method.
+        kinds: Number of kinds of dose.
+        cache_dir: Folder of compiled native programs.
+    """
+    if not method.is_native:
+        return False
+    return is_cached(batch.sims, _spec(batch, system, method, kinds), cache_dir)
+
+
+def _spec(batch: Batch, system: AbstractSystem, method: Method, kinds: int) -> ProgramSpec:
+    sims = batch.sims
+    segments = max_segments(sims.events, sims.begin, sims.end, batch.grids, sims.plan)
+    return ProgramSpec(system, method, kinds, batch.grids, np.int32(segments))
 
 
 def _slice(sims: Simulation, first: int) -> Simulation:

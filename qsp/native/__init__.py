@@ -7,6 +7,6 @@ until every lane has left it, and masks keep the values of lanes that have.
 
 from qsp.native.codegen import processor
 from qsp.native.instructions import Unsupported
-from qsp.native.program import Program, Shape, build
+from qsp.native.program import Program, Shape, build, is_cached
 
-__all__ = ["Program", "Shape", "Unsupported", "build", "processor"]
+__all__ = ["Program", "Shape", "Unsupported", "build", "is_cached", "processor"]

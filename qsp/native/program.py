@@ -157,6 +157,16 @@ def build(
     )
 
 
+def is_cached(folder: Path, fingerprint: str) -> bool:
+    """Return whether `build` would load a program from the cache.
+
+    Args:
+        folder: Folder of compiled programs.
+        fingerprint: Text that identifies the program, as for `build`.
+    """
+    return _recalled(folder / f"traced-{fingerprint}") is not None
+
+
 def _recalled(entry: Path | None) -> tuple[bytes, Any] | None:
     """Code and `Shape` of each result of a program that was traced before, if both are cached."""
     content = None if entry is None else cache.read(entry)
