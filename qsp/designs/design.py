@@ -88,6 +88,11 @@ class Design(Protocol):
         ...
 
     @property
+    def target(self) -> float | None:
+        """Target rate of dose-limiting toxicity [1]; None for a design without one."""
+        ...
+
+    @property
     def cohort_size(self) -> int:
         """Patients treated between two decisions."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from qsp.designs.design import LEVEL_FULL, NONE, TOXIC, Design, Table, Trials, conduct
 from qsp.designs.enrollment import Population, Rates, enrollment
+from qsp.endpoints.statistics import interval
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError
 
 REPLICATES = 2000
+FAR = 2.0
+"""Factor between a rate and the target above which they are far apart."""
 CROWDED = 0.1
 """Share of the virtual patients in one trial above which the results carry a note."""
 
@@ -65,8 +68,10 @@ def operating_characteristics(
         Dataset [1]: `selected`, `patients` and `dlts` (level); `none_selected`, `trial_size`,
         `stopped_early` and `stopped_for_toxicity`; the standard error of each as `NAME_se`, which
         is 0 for a share of 0 or 1; `dlt_rate` (level), the rate in all patients who can be
-        enrolled; for virtual patients also the counts `enrollable`, `not_enrolled` and `unknown`
-        (level). The attribute `notes` has one line for each unusual property of the input.
+        enrolled, with its 95 % Monte Carlo interval `dlt_rate_lower` and `dlt_rate_upper`, which
+        are equal for a true rate; for virtual patients also the counts `enrollable`,
+        `not_enrolled` and `unknown` (level). The attribute `notes` has one line for each unusual
+        property of the input.
 
     Raises:
         ConfigError: If fewer virtual patients can be enrolled than a trial may need, or an
@@ -95,7 +100,7 @@ def operating_characteristics(
         design_title=design.title,
         replicates=replicates,
         seed=seed,
-        notes="\n".join(_notes(source, most)),
+        notes="\n".join(_notes(source, design, most)),
     )
 
 
@@ -149,7 +154,12 @@ def _variable(values: NDArray[np.generic] | np.generic, long_name: str) -> xr.Va
 
 def _patients(source: Rates | Population) -> dict[str, xr.Variable]:
     """Return the rate of toxicity, and counts of patients who can and cannot be enrolled."""
-    rate = {"dlt_rate": _variable(source.rate, "True rate of dose-limiting toxicity")}
+    lower, upper = _bounds(source)
+    rate = {
+        "dlt_rate": _variable(source.rate, "True rate of dose-limiting toxicity"),
+        "dlt_rate_lower": _variable(lower, "Lower 95 % Monte Carlo bound of the rate"),
+        "dlt_rate_upper": _variable(upper, "Upper 95 % Monte Carlo bound of the rate"),
+    }
     if isinstance(source, Rates):
         return rate
     known = source.known
@@ -161,10 +171,40 @@ def _patients(source: Rates | Population) -> dict[str, xr.Variable]:
     }
 
 
-def _notes(source: Rates | Population, most: int) -> list[str]:
+def _bounds(source: Rates | Population) -> interval.Bounds:
+    """Return the Monte Carlo interval (level,) of the rates; Kish's sample size if weighted."""
+    if isinstance(source, Rates):
+        return source.rate, source.rate
+    weight = source.weight[source.known]
+    size = weight.sum() ** 2 / np.square(weight).sum()
+    return interval.wilson(source.rate * size, size)
+
+
+def _far_from_target(source: Rates | Population, target: float | None) -> Iterator[str]:
+    """Yield a note if the rates of all levels are far below the target, or all far above."""
+    if target is None:
+        return
+    lower, upper = _bounds(source)
+    if np.all(upper < target / FAR):
+        yield (
+            f"every level is far below the target of {target:.3g}: the highest upper 95 % bound is "
+            f"{upper.max():.3g}, less than half of it. The design can only escalate to the highest "
+            "level, which is not a maximum tolerated dose; add higher levels, or define toxicity "
+            "more widely"
+        )
+    if np.all(lower > target * FAR):
+        yield (
+            f"every level is far above the target of {target:.3g}: the lowest lower 95 % bound is "
+            f"{lower.min():.3g}, more than twice the target. The design can only stop or stay at "
+            "the lowest level; add lower levels, or define toxicity more narrowly"
+        )
+
+
+def _notes(source: Rates | Population, design: Design, most: int) -> list[str]:
     """Return notes that a reader needs to interpret the numbers."""
     pairs = zip(source.levels, source.levels[1:], source.rate, source.rate[1:], strict=False)
-    notes = [
+    notes = [*_far_from_target(source, design.target)]
+    notes += [
         f"the rate of toxicity decreases from {low} ({before:.3g}) to {high} ({after:.3g}); "
         "designs assume that it increases"
         for low, high, before, after in pairs

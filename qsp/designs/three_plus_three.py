@@ -39,6 +39,10 @@ class ThreePlusThree:
     source: ClassVar[str] = "Storer 1989, Biometrics 45:925; Korn et al. 1994, Stat Med 13:1799"
 
     @property
+    def target(self) -> None:
+        """No target rate."""
+
+    @property
     def title(self) -> str:
         """Name of the design with the number of patients at the recommended level."""
         return f"3+3, {'six' if self.six else 'three'} patients at the recommended level"

@@ -167,6 +167,57 @@ def test_too_few_patients_are_refused():
         operating_characteristics(few, ThreePlusThree())
 
 
+FAR_BELOW, FAR_ABOVE = "every level is far below", "every level is far above"
+
+
+@pytest.mark.parametrize(
+    ("rates", "noted"),
+    [
+        ((0.02, 0.05), FAR_BELOW),
+        ((0.02, 0.1), None),  # the upper bound of 10 % in 300 patients is above half the target
+        ((0.6, 0.9), FAR_ABOVE),
+        ((0.52, 0.9), None),
+        ((0.05, 0.6), None),
+    ],
+)
+def test_levels_that_are_all_far_from_the_target_are_noted(rates, noted):
+    toxic = np.stack([np.arange(300) < 300 * rate for rate in rates]).astype(float)
+    found = operating_characteristics(
+        xr.DataArray(toxic, dims=("level", "patient"), coords={"level": ["a", "b"]}),
+        BOIN(0.25),
+        replicates=10,
+    )
+    notes = [line for line in found.attrs["notes"].splitlines() if "every level is far" in line]
+    assert [note[: len(FAR_BELOW)] for note in notes] == ([noted] if noted else [])
+    for name, compare in (("lower", np.less), ("upper", np.greater)):
+        assert compare(found[f"dlt_rate_{name}"], found["dlt_rate"]).all()
+
+
+def test_bounds_of_true_rates_are_the_rates():
+    found = operating_characteristics([0.01, 0.124], BOIN(0.25), replicates=10)
+    assert found.attrs["notes"].startswith(FAR_BELOW)
+    for name in ("lower", "upper"):
+        assert found[f"dlt_rate_{name}"].values.tolist() == [0.01, 0.124]
+
+
+def test_a_design_without_a_target_has_no_level_far_from_it():
+    found = operating_characteristics([0.01, 0.02], ThreePlusThree(), replicates=10)
+    assert found.attrs["notes"] == ""
+
+
+def test_weighted_patients_have_wider_bounds():
+    toxic = np.stack([np.arange(200) < 40, np.arange(200) < 80]).astype(float)
+    weight = np.where(np.arange(200) % 2 == 0, 1.0, 0.01)
+
+    def width(coords):
+        data = xr.DataArray(toxic, dims=("level", "patient"), coords=coords)
+        found = operating_characteristics(data, BOIN(0.25), replicates=10)
+        return found["dlt_rate_upper"] - found["dlt_rate_lower"]
+
+    weighted = width({"prevalence_weight": ("patient", weight)})
+    assert (weighted > 1.2 * width({})).all()
+
+
 def test_levels_out_of_order_and_large_trials_are_noted():
     found = operating_characteristics(people((0.3, 0.1, 0.5), 100), BOIN(0.3), replicates=5)
     decreasing, crowded = found.attrs["notes"].splitlines()
