@@ -19,7 +19,7 @@ from qsp import run as runs
 from qsp import shipped
 from qsp.endpoints import crs, steps
 from qsp.engine.progress import Progress
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, suggest
 from qsp.validation.published import DATA
 
 ANY = "any"
@@ -81,11 +81,25 @@ class Compared:
         known = {d: r for d, r in self.published.rates.items() if d != ANY}
         if len(known) < LEAST_ORDERED:
             return None
-        doses = [dose for dose in known if dose != "FD2" or "SUD2" not in known]
+        doses = self._ordered_doses
         wanted, found = ([rates[dose] for dose in doses] for rates in (known, self.rates))
         if wanted == sorted(wanted, reverse=True):
             return found == sorted(found, reverse=True)
         return int(np.argmax(found)) == int(np.argmax(wanted))
+
+    def orders(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the doses from the highest rate to the lowest: as published, and simulated."""
+        known, found = (
+            tuple(sorted(self._ordered_doses, key=lambda dose: -rates[dose]))
+            for rates in (self.published.rates, self.rates)
+        )
+        return known, found
+
+    @property
+    def _ordered_doses(self) -> tuple[str, ...]:
+        """Doses whose order is compared: the step-up doses and the first full dose."""
+        known = [dose for dose in self.published.rates if dose != ANY]
+        return tuple(dose for dose in known if dose != "FD2" or "SUD2" not in known)
 
 
 def approved() -> tuple[Approved, ...]:
@@ -113,6 +127,7 @@ def _is(row: Mapping[str, str], config: str) -> bool:
 def compare(
     folder: Path | None = None,
     *,
+    molecule: str | None = None,
     patients: int,
     seed: int | None = None,
     progress: Progress | None = None,
@@ -121,15 +136,20 @@ def compare(
 
     Args:
         folder: Folder of the configs; by default that of the shipped approved regimens.
+        molecule: Name of the only molecule to compare; by default all.
         patients: Number of virtual patients per regimen.
         seed: Seed of the populations; by default, that of each config.
         progress: Receives an update after each chunk of patients.
 
     Raises:
-        ConfigError: If a config is missing.
+        ConfigError: If a config is missing, or no regimen is of the molecule.
         SolveError: If patients could not be simulated.
     """
-    known = approved()
+    known = tuple(each for each in approved() if molecule in (None, each.molecule))
+    if not known:
+        names = tuple(dict.fromkeys(each.molecule for each in approved()))
+        rule = f"the molecule must be one of {', '.join(names)}"
+        raise ConfigError("compare", rule, repr(molecule), suggest(str(molecule), names))
     folder = folder or shipped.folder("configs") / "approved"
     prepared = [_prepared(folder, each, patients, seed) for each in known]
     return tuple(

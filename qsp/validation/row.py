@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from qsp.validation.judge import Rule, Verdict
 from qsp.validation.measure import Simulated
@@ -23,6 +23,22 @@ COLUMNS = (
     "source",
 )
 """Titles of the cells of a row."""
+RECORD = (
+    *("molecule", "quantity", "when", "units"),
+    *("published", "published_low", "published_high"),
+    *("simulated", "simulated_lower", "simulated_upper"),
+    *("difference", "difference_units", "verdict", "criterion", "certainty", "source"),
+)
+"""Names of the values of a record, for programs."""
+
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.MISSES: "outside",
+    Verdict.WITHIN: "within",
+    Verdict.SHOWN: "shown",
+    Verdict.SKIPPED: "skipped",
+}
+"""Verdicts in words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +130,19 @@ class Row:
             fact.source,
         )
 
+    def record(self) -> dict[str, str | float | None]:
+        """Return the value of each of `RECORD`; None or NaN if missing."""
+        fact, published, found = self.fact, self.fact.published, self.simulated
+        values = (
+            *(fact.molecule, fact.what, fact.when, published.unit),
+            *(published.value, published.low, published.high),
+            *((None,) * 3 if found is None else (found.value, found.lower, found.upper)),
+            None if found is None else fact.rule.difference(found.value, published.value),
+            "percentage points" if fact.rule.points else "ratio",
+            *(VERDICTS[self.verdict], fact.rule.text, fact.certainty, fact.source),
+        )
+        return dict(zip(RECORD, values, strict=True))
+
     def _simulated(self) -> str:
         if self.simulated is None:
             return ""
@@ -132,13 +161,9 @@ class Row:
         return f"{difference:+.1f} points" if self.fact.rule.points else f"x {difference:.2f}"
 
     def _verdict(self) -> str:
-        text = self.fact.rule.text
-        return {
-            Verdict.MISSES: f"outside {text}",
-            Verdict.WITHIN: f"within {text}",
-            Verdict.SHOWN: f"shown: {text}",
-            Verdict.SKIPPED: f"skipped: {text}",
-        }[self.verdict]
+        text, verdict = self.fact.rule.text, VERDICTS[self.verdict]
+        is_judged = self.verdict in (Verdict.MISSES, Verdict.WITHIN)
+        return f"{verdict} {text}" if is_judged else f"{verdict}: {text}"
 
 
 def number(value: float) -> str:

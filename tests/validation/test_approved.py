@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from qsp import molecules
+from qsp.errors import ConfigError
 from qsp.plots import crs_of_molecules
-from qsp.validation.approved import ANY, Approved, Compared, approved, compared, mean_miss, worst
+from qsp.validation.approved import (
+    ANY,
+    Approved,
+    Compared,
+    approved,
+    compare,
+    compared,
+    mean_miss,
+    worst,
+)
 from tests import synthetic
 
 FALLING = {"SUD1": 40.0, "SUD2": 20.0, "FD1": 5.0, "FD2": 8.0, ANY: 50.0}
@@ -39,6 +49,22 @@ def test_every_molecule_has_a_regimen_and_nine_have_rates():
 )
 def test_order_over_the_doses(known, found, right):
     assert row(known, found).order_is_right is right
+
+
+def test_orders_are_from_the_highest_rate_to_the_lowest():
+    found = row(FALLING, {**FALLING, "SUD2": 45.0, "FD2": 99.0}).orders()
+    assert found == (("SUD1", "SUD2", "FD1"), ("SUD2", "SUD1", "FD1"))
+
+
+def test_an_unknown_molecule_is_refused_with_the_names():
+    with pytest.raises(ConfigError, match="but is 'teclistamap'. Did you mean 'teclistamab'"):
+        compare(molecule="teclistamap", patients=2)
+
+
+@pytest.mark.slow
+def test_one_molecule_is_compared():
+    rows = compare(molecule="tebentafusp", patients=8)
+    assert [each.published.config for each in rows] == ["tebentafusp"]
 
 
 def test_misses_are_by_dose_or_over_all_doses_if_no_dose_is_published():
