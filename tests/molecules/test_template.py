@@ -9,7 +9,7 @@ import pytest
 import qsp
 from qsp import molecules
 from qsp.errors import ConfigError
-from qsp.molecules.template import write_template
+from qsp.molecules.template import write_copy, write_template
 from qsp.populations import nominal, read_cohort
 from qsp.populations.covariates import covariate_models
 
@@ -96,3 +96,52 @@ def test_malformed_covariate_model_is_refused_where_the_file_is_read(tmp_path):
     path.write_text(path.read_text().replace(value, f"{value}, {model}"))
     with pytest.raises(qsp.QSPError, match="covariate must be one of"):
         qsp.molecule(path)
+
+
+@pytest.mark.parametrize("name", molecules.names())
+def test_a_copy_has_the_values_of_its_model_as_assumed_ones(tmp_path, name):
+    model, copy = molecules.load(name), molecules.load(write_copy("my_copy", tmp_path, name))
+    for field in ("target", "format", "routes", "clearance", "synapse", "molecular_weight"):
+        assert getattr(copy, field) == getattr(model, field)
+    assert copy.title == "My copy"
+    mine, theirs = copy.parameters, model.parameters
+    assert list(mine.entries) == list(theirs.entries)
+    pairs = [
+        *((mine.entries[path], theirs.entries[path]) for path in theirs.entries),
+        *((copy.in_vitro[effect], model.in_vitro[effect]) for effect in model.in_vitro),
+        *zip(mine.correlations, theirs.correlations, strict=True),
+        *zip(mine.mixtures, theirs.mixtures, strict=True),
+    ]
+    for own, other in pairs:
+        origin = f"value of {name}, {other.status} there"
+        assert own.status == "assumed"
+        assert own.note == (f"{origin}: {other.note}" if other.note else origin)
+        assert _plain(own) == _plain(other)
+
+
+def _plain(entry):
+    """Fields of an entry besides those that a copy changes."""
+    changed = ("status", "note", "file", "where")
+    return {key: value for key, value in vars(entry).items() if key not in changed}
+
+
+TARGETS = sorted({molecules.load(name).target for name in molecules.names()})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_template_of_a_target_has_the_values_that_depend_on_it(tmp_path, target):
+    molecule = molecules.load(write_template("newmab", tmp_path, target))
+    assert molecule.target == target
+    assert molecule.routes == ("iv", "sc")
+    entries = molecule.parameters.entries
+    assert {entry.status for entry in entries.values()} == {"assumed"}
+    assert ("binding.KD_soluble" in entries) == (target == "BCMA")
+    known = {
+        molecules.load(name).parameters.entries["synapse.beta50_act"].value
+        for name in molecules.names()
+        if molecules.load(name).target == target
+    }
+    assert entries["synapse.beta50_act"].value in known
+    assert "value of" in entries["synapse.beta50_act"].note
+    text = (tmp_path / "newmab.toml").read_text()
+    assert target == "CD20" or "CD20" not in text
