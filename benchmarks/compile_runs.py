@@ -38,7 +38,8 @@ from pathlib import Path
 import qsp.cli.app
 from qsp import report, run
 from qsp.cli.preview import announced
-from qsp.cli.tables import print_results
+from qsp.cli import tables
+from qsp.cli.output import Output
 from qsp.engine.cache import default_cache_dir, enable_jax_cache
 run.prepare, run.run_into
 from rich.console import Console
@@ -50,7 +51,7 @@ with stage("reading"):
 enable_jax_cache(default_cache_dir())
 results = run.run_into(Path({out!r}), prepared, force=True, stage=stage)
 with stage("printing"):
-    print_results(results, Console(file=sys.stderr))
+    Output().show(tables.results(results), Console(file=sys.stderr))
 print(json.dumps({{**seconds, **stage.seconds}}))
 """
 

@@ -16,10 +16,11 @@ import typer
 from rich.console import Console
 
 from qsp import process
-from qsp.cli import cluster as cluster_cli
-from qsp.cli import diff as diff_cli
+from qsp.cli import cluster, diff, escalation, new, published
 from qsp.cli import options as opt
+from qsp.cli.compiled import cache_compiled_programs
 from qsp.cli.messages import errors, fail, warnings_as_lines, write_plainly
+from qsp.cli.output import chosen
 from qsp.errors import ConfigError, QSPError
 from qsp.version import __version__
 
@@ -29,8 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="In-silico trials of T-cell engagers. For research, not for clinical decisions.",
 )
-app.add_typer(cluster_cli.app)
-app.add_typer(diff_cli.app)
 console = Console(highlight=False)
 
 
@@ -85,6 +84,9 @@ def run(
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Reuse compiled programs between runs.")
     ] = True,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
 ) -> None:
     """Simulate a trial; write results.nc, report.html and summary.csv."""
     from qsp import run as runs
@@ -92,6 +94,8 @@ def run(
     from qsp.run import folder
     from qsp.stages import unmeasured
 
+    output = chosen(as_csv, as_json, to)
+    notes = output.console(console)
     options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
     overrides = _overrides(changes, options)
     prepared = runs.prepare(
@@ -100,24 +104,26 @@ def run(
     out = out or Path("runs") / prepared.config.name
     folder.check(out, force=force)
     if not quiet:
-        print_notes(prepared, console)
+        print_notes(prepared, notes)
     from qsp.engine.cache import jax_cache_dir
 
     # With --no-cache, a run still uses a cache that JAX was configured to use.
-    cache_dir = _cache_compiled_programs() if cache else jax_cache_dir()
-    from qsp.cli.tables import print_results
+    cache_dir = cache_compiled_programs() if cache else jax_cache_dir()
+    from qsp.cli import tables
     from qsp.run.progress_bar import ProgressBar
 
-    stage = unmeasured if quiet else announced(prepared, console)
-    with contextlib.nullcontext() if quiet else ProgressBar(console) as progress:
+    stage = unmeasured if quiet else announced(prepared, notes)
+    with contextlib.nullcontext() if quiet else ProgressBar(notes) as progress:
         results = runs.run_into(
             out, prepared, force=force, progress=progress, cache_dir=cache_dir, stage=stage
         )
     with results:  # closes the file that holds a run of several blocks
         failed = runs.check_failures(results, allow=allow_failures)
+        if not quiet or output.is_asked_for:
+            listing = tables.results(results)
+            output.show(listing.without_text() if quiet else listing, console)
         if not quiet:
-            print_results(results, console)
-            console.print(f"Report: {out / folder.REPORT}", markup=False, soft_wrap=True)
+            notes.print(f"Report: {out / folder.REPORT}", markup=False, soft_wrap=True)
         if failed:
             total = results["outcome"].size
             errors.print(f"Warning: {round(failed * total)} of {total} simulated patients failed.")
@@ -129,13 +135,17 @@ def check(
     changes: opt.Changes = None,
     parameters: opt.ParameterFile = None,
     covariates: opt.CovariateFile = None,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
 ) -> None:
     """Validate a config and print its dosing schedule, without simulating."""
     from qsp import run as runs
     from qsp.cli.preview import print_plan
 
+    output = chosen(as_csv, as_json, to)
     request = runs.Request(config, tuple(changes or ()), parameters, covariates)
-    print_plan(runs.prepare(request), console)
+    print_plan(runs.prepare(request), console, output)
 
 
 @app.command()
@@ -182,83 +192,33 @@ def export(
 
 
 @app.command()
-def replay(out: opt.FolderArg) -> None:
+def replay(
+    out: opt.FolderArg,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
+) -> None:
     """Re-run the recorded doses of a run with rules as a fixed schedule, and compare results."""
     from qsp import run as runs
-    from qsp.cli.tables import print_replay
+    from qsp.cli import tables
 
-    _cache_compiled_programs()
+    output = chosen(as_csv, as_json, to)
+    cache_compiled_programs()
     with runs.read(out) as results:
         replayed = runs.replay(results)
-    print_replay(replayed, console)
+    output.show(tables.of_replay(replayed), console)
     if not replayed.agrees:
         raise typer.Exit(1)
 
 
 @app.command()
-def escalate(  # noqa: PLR0913
-    out: opt.FolderArg,
-    design: Annotated[str, typer.Option(help="Design: boin or 3+3.")] = "boin",
-    target: Annotated[
-        float | None,
-        typer.Option(help="Target DLT rate, such as 0.25.", show_default="none; boin needs one"),
-    ] = None,
-    largest: Annotated[
-        int | None,
-        typer.Option(help="Largest number of patients in a trial (boin).", show_default="30"),
-    ] = None,
-    cohort: Annotated[
-        int | None, typer.Option(help="Patients in a cohort (boin).", show_default="3")
-    ] = None,
-    stop_at: Annotated[
-        int | None,
-        typer.Option(
-            help="End a trial that stays at a level with this many patients (boin).",
-            show_default="no limit",
-        ),
-    ] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option(
-            help="Arms from the lowest level up, such as low,high.",
-            show_default="all, as in the config",
-        ),
-    ] = None,
-    at_least: Annotated[int, typer.Option(help="Lowest CRS grade that counts as DLT.")] = 3,
-    window: Annotated[
-        float | None,
-        typer.Option(
-            help="Days after the first dose within which a DLT must start.",
-            show_default="whole trial",
-        ),
-    ] = None,
-    replicates: Annotated[int, typer.Option(help="Number of simulated trials.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed for sampling patients.")] = 1,
+def molecules(
+    as_csv: opt.AsCsv = False, as_json: opt.AsJson = False, to: opt.TableFile = None
 ) -> None:
-    """Simulate dose-escalation trials that enroll patients of a run; its arms are dose levels."""
-    from qsp import designs
-    from qsp import run as runs
-    from qsp.cli.tables import print_escalation
-    from qsp.run.progress_bar import ProgressBar
-
-    options = {"target": target, "largest": largest, "cohort_size": cohort, "stop_at": stop_at}
-    chosen = designs.named(design, **options)
-    names = levels.split(",") if levels else None
-    with runs.read(out) as results, ProgressBar(console, "trials", "reading") as progress:
-        ds = results.to_dataset()
-        toxic = designs.dose_limiting(ds, levels=names, at_least=at_least, window=window)
-        characteristics = designs.operating_characteristics(
-            toxic, chosen, replicates=replicates, seed=seed, progress=progress
-        )
-    print_escalation(characteristics, console)
-
-
-@app.command()
-def molecules() -> None:
     """List the molecules that come with the package."""
-    from qsp.cli.tables import print_molecules
+    from qsp.cli import tables
 
-    print_molecules(console)
+    chosen(as_csv, as_json, to).show(tables.shipped_molecules(), console)
 
 
 @app.command()
@@ -270,77 +230,23 @@ def explain(
     population: Annotated[Path | None, typer.Option(help="Your own population.")] = None,
 ) -> None:
     """Explain a name of the model: meaning, unit, values, sources, equations."""
+    from rich.text import Text
+
+    from qsp.cli.text_table import print_indented
     from qsp.explain import explain as lines
 
     own = [Path(each) for each in words if each.endswith(".toml")]
     own += [path for path in (molecule, population) if path is not None]
     name = " ".join(each for each in words if not each.endswith(".toml"))
     for line in lines(name, own=own):
-        console.print(line, markup=False, soft_wrap=True)
+        if console.is_terminal:  # a pipe gets each line whole
+            print_indented(Text(line.lstrip()), console, len(line) - len(line.lstrip()))
+        else:
+            console.print(line, markup=False, soft_wrap=True)
 
 
-@app.command()
-def new(
-    molecule: Annotated[str, typer.Argument(help="Name of the molecule.")],
-    out: Annotated[Path, typer.Option(help="Output folder.")] = Path(),
-) -> None:
-    """Write a template for a new molecule."""
-    from qsp.molecules.template import write_template
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        todo = "Name a folder"
-        raise ConfigError(str(out), "--out must be a folder", "a file", todo) from None
-    console.print(f"Fill in {write_template(molecule, out)}", markup=False, soft_wrap=True)
-
-
-@app.command()
-def validate(
-    patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
-    curves: Annotated[Path | None, typer.Option(help="Folder of digitized curves.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
-    populations: Annotated[
-        Path | None, typer.Option(help="Folder of populations.", show_default="shipped ones")
-    ] = None,
-    write: Annotated[
-        bool, typer.Option(help="Also write the tables that reports read, into the package.")
-    ] = False,
-) -> None:
-    """Compare simulated with published results, one row per fact; misses come first."""
-    from qsp.cli.tables import print_validation
-    from qsp.validation import standing
-    from qsp.validation import validate as compare
-
-    _cache_compiled_programs()
-    rows = compare(patients=patients, seed=seed, curves=curves, populations=populations)
-    print_validation(rows, console)
-    if write:
-        for path in standing.write(rows, populations):
-            console.print(f"Written: {path}")
-
-
-@app.command()
-def compare(
-    configs: Annotated[
-        Path | None, typer.Option(help="Folder of configs.", show_default="the approved regimens")
-    ] = None,
-    patients: Annotated[int, typer.Option(help="Virtual patients per regimen.")] = 400,
-    seed: opt.Seed = None,
-    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/approved"),
-) -> None:
-    """Simulate the approved regimens and compare CRS by dose with published rates."""
-    from qsp import plots
-    from qsp.cli.tables import print_approved
-    from qsp.validation import approved
-
-    _cache_compiled_programs()
-    rows = approved.compare(configs, patients=patients, seed=seed)
-    print_approved(rows, console)
-    out.mkdir(parents=True, exist_ok=True)
-    figure = out / "crs_by_dose.png"
-    plots.crs_of_molecules(rows).savefig(figure, dpi=130)
-    console.print(f"Figure: {figure}", markup=False, soft_wrap=True)
+for commands in (escalation, new, published, diff, cluster):
+    app.add_typer(commands.app)
 
 
 def main() -> None:
@@ -372,19 +278,3 @@ def _overrides(changes: list[str] | None, options: dict[str, object]) -> tuple[s
     """Return options as overrides of the config, so that they are validated and recorded."""
     assigned = [f"{key}={value}" for key, value in options.items() if value is not None]
     return (*(changes or ()), *assigned)
-
-
-def _cache_compiled_programs() -> Path | None:
-    """Enable the default cache of compiled programs, which Python callers share.
-
-    Nothing else is written outside the output folder.
-
-    Returns:
-        The folder of the cache; None if caching is disabled.
-    """
-    from qsp.engine.cache import default_cache_dir, enable_jax_cache
-
-    folder = default_cache_dir()
-    if folder is not None:
-        enable_jax_cache(folder)
-    return folder

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from qsp.cli import options as opt
+from qsp.cli.output import chosen
 from qsp.errors import ConfigError, SolveError
 
 if TYPE_CHECKING:
@@ -146,16 +147,23 @@ def submit(
 
 
 @app.command()
-def status(run: opt.RunArg, max_attempts: opt.MaxAttempts = 3) -> None:
+def status(
+    run: opt.RunArg,
+    max_attempts: opt.MaxAttempts = 3,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
+) -> None:
     """Show the progress of a run. The exit code is 1 if a shard has failed for the last time."""
     from qsp.cli.cluster_status import print_status
     from qsp.cluster.backends.slurm import read_queue
     from qsp.cluster.plan import read_plan
     from qsp.cluster.status import status as read_status
 
+    output = chosen(as_csv, as_json, to)
     frozen = read_plan(run)
     found = read_status(frozen, read_queue(frozen), max_attempts=max_attempts)
-    print_status(found, console)
+    print_status(found, console, output)
     if found.failed:
         raise typer.Exit(1)
 

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from qsp.cli.text_table import print_table
+from qsp.cli.output import Listing, Output
+from qsp.cli.text_table import TextTable
 
 if TYPE_CHECKING:
     from qsp.cluster.status import Status
 
+COLUMNS = (
+    *("run", "title", "shards", "done", "running", "queued", "failed", "missing"),
+    *("patients", "patients_done", "patients_checkpointed", "failed_simulations"),
+    *("patients_per_s", "left_s", "is_closed"),
+)
+"""Values of the record of a run."""
 _INTERVAL_S = 1.0
 _SHARE = 0.05
 """Largest share of the time spent on reading the status, which reads a file for every shard."""
@@ -86,23 +93,40 @@ class Watch:
         return _pace(new / seconds, (now.plan.patients - now.patients) * seconds / new)
 
 
-def print_status(status: Status, console: Console) -> None:
-    """Print the progress of a run in shards, and the next command."""
-    plan = status.plan
-    counts = {
-        "done": len(status.done),
-        "running": len(status.running),
-        "queued": len(status.queued),
-        "failed": len(status.failed),
-        "missing": len(status.missing),
-    }
-    print_table(
-        f"{plan.title}: run {plan.id}",
-        ["shards", *counts, "patients"],
-        [[str(len(plan.shards)), *map(str, counts.values()), f"{status.patients:,}"]],
-        console,
-    )
+def print_status(status: Status, console: Console, output: Output | None = None) -> None:
+    """Print the progress of a run in shards, and the next command.
 
+    Args:
+        status: Progress of the run.
+        console: Console for people.
+        output: Form of the table; text by default.
+    """
+    output = output or Output()
+    output.show(status_listing(status), console)
+    _print_notes(status, output.console(console))
+
+
+def status_listing(status: Status) -> Listing:
+    """Return the counts of shards and patients of a run in shards.
+
+    Args:
+        status: Progress of the run.
+    """
+    plan = status.plan
+    names = ("done", "running", "queued", "failed", "missing")
+    counts = {"shards": len(plan.shards)} | {name: len(getattr(status, name)) for name in names}
+    cells = [*map(str, counts.values()), f"{status.patients:,}"]
+    table = TextTable(f"{plan.title}: run {plan.id}", [*counts, "patients"], [cells])
+    values = (
+        *(plan.id, plan.title, *counts.values()),
+        *(plan.patients, status.patients, status.checkpointed, status.failed_patients),
+        *(status.patients_per_s, status.seconds_left, plan.closed_as is not None),
+    )
+    return Listing([table], lambda: [dict(zip(COLUMNS, values, strict=True))], COLUMNS)
+
+
+def _print_notes(status: Status, console: Console) -> None:
+    plan = status.plan
     for shard, error in status.failed.items():
         _print_line(console, f"Shard {shard} failed: {error}")
     print_queue(status, console)

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from qsp.cli import options as opt
+from qsp.cli.output import chosen
 from qsp.errors import ConfigError
 
 app = typer.Typer()
@@ -15,7 +17,7 @@ console = Console(highlight=False)
 
 
 @app.command()
-def diff(
+def diff(  # noqa: PLR0913
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of a run.")],
     run_b: Annotated[
         Path, typer.Argument(metavar="RUN_B", help="Folder of the run that is the reference.")
@@ -34,23 +36,27 @@ def diff(
             show_default="that of the published trial, or 100",
         ),
     ] = None,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
 ) -> None:
     """Compare two runs of the same patients: RUN_A minus RUN_B."""
     from qsp import run as runs
-    from qsp.cli.tables import print_differences
+    from qsp.cli.tables import of_differences
     from qsp.endpoints import differences, utility
     from qsp.endpoints.statistics.paired import Sampling
 
     if reference is not None and arm is None:
         todo = "Add --arm with an arm of RUN_A"
         raise ConfigError("--reference", "it needs --arm", repr(reference), todo)
-    chosen = None if arm is None else (arm, reference or arm)
+    output = chosen(as_csv, as_json, to)
+    arms = None if arm is None else (arm, reference or arm)
     sampling = None if trial_size is None else Sampling(trial_size)
     with runs.read(run_a) as first, runs.read(run_b) as second:
-        options = {"names": _names(run_a, run_b), "arms": chosen, "sampling": sampling}
+        options = {"names": _names(run_a, run_b), "arms": arms, "sampling": sampling}
         frame = differences.between(first, second, **options)
         preferences = utility.between(first, second, **options)
-    print_differences(frame, preferences, console)
+    output.show(of_differences(frame, preferences), console)
 
 
 def _names(run_a: Path, run_b: Path) -> tuple[str, str]:

@@ -26,6 +26,14 @@ CovariateFile = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
+# Tables, for programs; see `qsp.cli.output`
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+TableFile = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FILE", help="Also write the table to a .csv or .json file."),
+]
+
 # Runs in shards
 RunArg = Annotated[Path, typer.Argument(help="Folder of a run in shards.")]
 Partition = Annotated[str, typer.Option(help="Slurm partition.", show_default="that of the site")]

@@ -1,50 +1,76 @@
 """Dosing schedule and size of a run, printed without simulating."""
 
-import functools
-from contextlib import AbstractContextManager
+from __future__ import annotations
 
-from rich.box import SIMPLE
+import functools
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from qsp.cli.output import Listing, Output
+from qsp.cli.text_table import TextTable, print_indented, print_table
+from qsp.results.record import HOURS_PER_DAY
 from qsp.results.trial_record import arm_record
 from qsp.run import listing
+from qsp.run.estimate import compile_seconds, estimate
 from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
 from qsp.run.zeros import changed_zeros
 from qsp.stages import Name, Stage, unmeasured
-from qsp.trial import Arm, Trial, most_periods
+from qsp.trial import Arm, Trial
 
-SIMULATED_DAYS_PER_SECOND = 40_000.0
-"""Order of magnitude for two cores: patients times arms times days simulated per second."""
-COMPILE_SECONDS = 15.0
-SECONDS_PER_PERIOD, SECONDS_PER_SQUARE = 0.1, 0.0017
-"""Further time of each dose period, and of the square of their number, up to 200 periods."""
+COLUMNS = (
+    *("arm", "patients", "time_day", "protocol_day", "hour", "period", "drug", "route"),
+    *("amount_mg", "per", "cap_mg", "duration_hour"),
+)
+"""Values of the record of an administration."""
 
 
-def print_plan(prepared: Prepared, console: Console) -> None:
-    """Print each regimen with its patients, dose periods and rules, and the expected run time."""
-    trial, config = prepared.trial, prepared.config
+def print_plan(prepared: Prepared, console: Console, output: Output | None = None) -> None:
+    """Print each regimen with its patients, dose periods and rules, and the expected run time.
+
+    Args:
+        prepared: The run.
+        console: Console for people.
+        output: Form of the table of doses; text by default.
+    """
+    output = output or Output()
+    notes, trial = output.console(console), prepared.trial
     for arm in trial.arms:
-        _print_arm(arm, trial, console)
+        if output.format == "text":
+            _print_arm(arm, trial, console)
+        else:
+            _print_rules(arm, notes)
+    output.show(Listing((), lambda: list(_records(trial)), COLUMNS), console)
+    print_notes(prepared, notes)
     patients, arms = len(prepared.ids), len(trial.arms)
-    seconds = _compile_seconds(trial) + patients * arms * trial.days / SIMULATED_DAYS_PER_SECOND
-    print_notes(prepared, console)
     patient_text = "1 patient" if patients == 1 else f"{patients} patients"
     arm_text = "1 arm" if arms == 1 else f"{arms} arms"
-    console.print(
-        f"{patient_text} x {arm_text} x {trial.days:g} days, {prepared.table.molecule.name} in "
-        f"{prepared.table.cohort.name}: about {seconds:.0f} s. {config.source.file} is valid.",
+    molecule = prepared.config.molecule_file or prepared.table.molecule.name
+    notes.print(
+        f"{patient_text} x {arm_text} x {trial.days:g} days, {molecule} in "
+        f"{prepared.table.cohort.name}: {estimate(prepared).text}. {prepared.config.source.file} "
+        "is valid.",
         markup=False,
         soft_wrap=True,
     )
 
 
-def _compile_seconds(trial: Trial) -> float:
-    periods = most_periods(trial, bucket=1)
-    return COMPILE_SECONDS + SECONDS_PER_PERIOD * periods + SECONDS_PER_SQUARE * periods**2
+def _records(trial: Trial) -> Iterator[dict[str, Any]]:
+    """Yield a record for each planned administration of each regimen, arm by arm."""
+    for arm in trial.arms:
+        for regimen in arm_record(arm, trial, most=None).regimens:
+            patients = " ".join(map(str, regimen.patients)) or None
+            for dose in regimen.doses:
+                values = (
+                    *(arm.name, patients, dose.time, dose.day, dose.hour),
+                    *(dose.period, dose.drug, dose.route),
+                    *(dose.amount_mg, dose.per, dose.cap_mg, dose.duration * HOURS_PER_DAY),
+                )
+                yield dict(zip(COLUMNS, values, strict=True))
 
 
 def print_notes(prepared: Prepared, console: Console) -> None:
@@ -54,7 +80,7 @@ def print_notes(prepared: Prepared, console: Console) -> None:
 
 
 def announced(prepared: Prepared, console: Console) -> Stage:
-    """Return a `Stage` that explains, before a compilation, which parameters of the user need it.
+    """Return a `Stage` that announces a compilation, with the user's parameters that need it.
 
     Args:
         prepared: The run.
@@ -67,14 +93,13 @@ def announced(prepared: Prepared, console: Console) -> Stage:
             f"{path} {'becomes' if becomes_zero else 'is no longer'} 0"
             for path, becomes_zero in changed_zeros(prepared)
         ]
-        if changes:
-            console.print(
-                f"Note: with your parameters, {', '.join(changes)}. A program leaves out terms "
-                "that are 0, so that another one is compiled: about "
-                f"{_compile_seconds(prepared.trial):.0f} s, once.",
-                markup=False,
-                soft_wrap=True,
-            )
+        cause = (
+            f"Note: with your parameters, {', '.join(changes)}. A program leaves out terms that "
+            "are 0, so that another one is compiled"
+        )
+        seconds = f"about {compile_seconds(prepared.trial):.0f} s, once."
+        text = f"{cause if changes else 'Compiling'}: {seconds}"
+        console.print(text, markup=False, soft_wrap=True)
 
     def stage(name: Name) -> AbstractContextManager[None]:
         if name == "tracing":
@@ -87,23 +112,23 @@ def announced(prepared: Prepared, console: Console) -> Stage:
 def _print_arm(arm: Arm, trial: Trial, console: Console) -> None:
     record = arm_record(arm, trial)
     for regimen in record.regimens:
-        title = Text(listing.regimen_title(record, regimen))
-        table = Table(title=title, title_justify="left", box=SIMPLE)
         rows = listing.regimen_rows(record, regimen)
         columns = [column for column in rows[0] if column != "arm"]
-        for column in columns:
-            table.add_column(column)
-        for row in rows:
-            table.add_row(*(Text(row[column]) for column in columns))
-        console.print(table)
+        cells = [[row[column] for column in columns] for row in rows]
+        print_table(TextTable(listing.regimen_title(record, regimen), columns, cells), console)
         periods = listing.periods(regimen) or "none"
-        console.print(f"  Dose periods: {periods}\n", markup=False)
+        print_indented(Text(f"Dose periods: {periods}"), console)
+        console.print()
     left_out = record.regimens_left_out
     if left_out:
         console.print(f"  and {left_out} more regimens of {arm.title or arm.name}\n", markup=False)
+    _print_rules(arm, console)
+
+
+def _print_rules(arm: Arm, console: Console) -> None:
     for line in reaction_lines(arm):
         # A broken line keeps the indent of its rule.
         indent = 2 + len(line) - len(line.lstrip())
-        console.print(Padding(Text(line.lstrip()), (0, 0, 0, indent)))
+        print_indented(Text(line.lstrip()), console, indent)
     if arm.reaction is not None:
         console.print()

@@ -1,73 +1,139 @@
 """Text tables on a terminal.
 
-A table that is wider than the terminal, or than the 80 columns of a log, is printed as several
-parts, one above the other; no cell is truncated.
+A table is printed in aligned columns if it fits into the width of the console. Cells are broken
+between words where that makes it fit. Any other table is printed as records: one block for each
+row, with a line `name: value` for each cell. No cell is truncated, and no line is wider than the
+console, which has 80 columns in a log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_PROSE = 24
-"""Cells longer than this may be broken between words."""
-_PADDING, _EDGES = 3, 1
-"""Width of a column's spaces and rule, and of the left edge of a table."""
+_GAP = 2
+"""Spaces between two columns."""
+_INDENT = 2
+"""Spaces before a table, and before the cells of a record."""
+_UNBROKEN = (20, 12)
+"""Cells of at most this length are not broken: first tried, and if the table is then too wide."""
+_MOST_LINES = 3
+"""Maximum number of lines of a cell in aligned columns; other tables are printed as records."""
 
 
-def print_table(
-    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], console: Console
-) -> None:
-    """Print a table, in several parts if it does not fit into the width of the console.
+class TextTable(NamedTuple):
+    """A table of text.
 
     Args:
-        title: Title of the first part.
-        headers: Names of the columns. The first column names the row, and is repeated in every
-            part; if the names of rows are not unique, parts repeat the number of the row instead.
+        title: Title.
+        headers: Names of the columns. The first column names the row.
         rows: Cells by row.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def print_table(table: TextTable, console: Console) -> None:
+    """Print a table in aligned columns, or as records if it does not fit into the console.
+
+    Args:
+        table: Table.
         console: Console to print on.
     """
-    texts = [[header, *(row[n] for row in rows)] for n, header in enumerate(headers)]
-    needed = [min(_needed(own), console.width - _EDGES - _PADDING) for own in texts]
-    parts = _parts(needed, console.width - _EDGES)
-    if len(parts) > 1 and len({row[0] for row in rows}) < len(rows):
-        numbered = [(str(number), *row) for number, row in enumerate(rows, start=1)]
-        print_table(title, ("no.", *headers), numbered, console)
-        return
-    for part, columns in enumerate(parts):
-        name = Text(f"{title}, continued" if part else title)  # Text, because "[h]" is not markup
-        shown = Table(title=name, title_justify="left", title_style="bold", box=SIMPLE)
-        spare = console.width - _EDGES - sum(needed[n] + _PADDING for n in columns)
-        for n in columns:
-            more = min(max(map(len, texts[n])) - needed[n], max(spare, 0))
-            shown.add_column(Text(headers[n]), width=needed[n] + more, overflow="fold")
+    console.print(Text(table.title, style="bold"))  # Text, because "[h]" is not markup
+    widths = _widths(table, console.width - _INDENT)
+    if widths is None:
+        _print_records(table, console)
+    else:
+        _print_columns(table, widths, console)
+    console.print()
+
+
+def _print_columns(table: TextTable, widths: Sequence[int], console: Console) -> None:
+    shown = Table(
+        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0), expand=False
+    )
+    for header, width in zip(table.headers, widths, strict=True):
+        shown.add_column(Text(header), width=width, overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(Text, row))
+    print_indented(shown, console)
+
+
+def _print_records(table: TextTable, console: Console) -> None:
+    """Print each row as its first cell, and below it a line for each other cell with a text."""
+    first, *others = table.headers
+    longest = max((cell_len(header) for header in others), default=0)
+    names = min(longest + 1, max(1, (console.width - _INDENT) // 2))
+    for row in table.rows:
+        console.print(Text(f"{first}: {row[0]}", overflow="fold"))
+        record = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+        record.add_column(width=names, overflow="fold")
+        record.add_column(overflow="fold")
+        for header, cell in zip(others, row[1:], strict=True):
+            if cell:
+                record.add_row(Text(f"{header}:"), Text(cell))
+        if record.row_count:
+            print_indented(record, console)
+
+
+def print_indented(content: Table | Text, console: Console, indent: int = _INDENT) -> None:
+    """Print a table or a text behind an indent, without spaces at the ends of its lines.
+
+    Args:
+        content: Table or text.
+        console: Console to print on.
+        indent: Spaces before each line.
+    """
+    options = console.options.update_width(max(1, console.width - indent))
+    for line in console.render_lines(content, options, pad=False):
+        text = Text(" " * indent)
+        for segment in line:
+            text.append(segment.text, segment.style)
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+def _widths(table: TextTable, width: int) -> list[int] | None:
+    """Return the widths of the columns of a table that fits into a width, None if none does."""
+    columns = [[header, *(row[n] for row in table.rows)] for n, header in enumerate(table.headers)]
+    for unbroken in _UNBROKEN:
+        widths = [_needed(texts, unbroken) for texts in columns]
+        spare = width - sum(widths) - _GAP * (len(widths) - 1)
+        if spare < 0:
+            continue
+        lacking = [
+            max(map(cell_len, texts)) - own for texts, own in zip(columns, widths, strict=True)
+        ]
+        for n in sorted(range(len(columns)), key=lacking.__getitem__):
+            more = min(lacking[n], spare)
+            widths[n] += more
             spare -= more
-        for row in rows:
-            shown.add_row(*(Text(row[n]) for n in columns))
-        console.print(shown)
+        if _most_lines(columns, widths) <= _MOST_LINES:
+            return widths
+    return None
 
 
-def _needed(texts: Sequence[str]) -> int:
-    """Return the least width of a column: short cells in one line, unbroken words."""
+def _needed(texts: Sequence[str], unbroken: int) -> int:
+    """Return the least width of a column: whole words, and whole cells up to a length."""
     header, *cells = texts
     words = [word for text in (header, *cells) for word in text.split()]
-    return max(map(len, (*words, *(cell[:_PROSE] for cell in cells))), default=0)
+    short = [cell for cell in cells if cell_len(cell) <= unbroken]
+    return max(map(cell_len, (*words, *short)), default=0)
 
 
-def _parts(needed: Sequence[int], width: int) -> list[list[int]]:
-    """Return the columns of each part that fits into a width; each part has the first column."""
-    key = needed[0] + _PADDING
-    # The first column is not repeated if it leaves too little space for the widest one.
-    first = [0] if key + max(needed) + _PADDING <= width else []
-    parts, space = [[0]], width - key
-    for n in range(1, len(needed)):
-        if needed[n] + _PADDING > space:
-            parts.append(list(first))
-            space = width - (key if first else 0)
-        parts[-1].append(n)
-        space -= needed[n] + _PADDING
-    return parts
+def _most_lines(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
+    console = Console(width=max(widths))
+    return max(
+        len(Text(text).wrap(console, width)) if width else 1
+        for texts, width in zip(columns, widths, strict=True)
+        for text in texts
+    )

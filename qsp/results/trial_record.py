@@ -33,8 +33,14 @@ def trial_record(trial: Trial) -> RunRecord:
     )
 
 
-def arm_record(arm: Arm, trial: Trial) -> ArmRecord:
-    """Return the record of an arm of a trial."""
+def arm_record(arm: Arm, trial: Trial, most: int | None = MOST_REGIMENS) -> ArmRecord:
+    """Return the record of an arm of a trial.
+
+    Args:
+        arm: The arm.
+        trial: The trial.
+        most: Largest number of regimens in the record; None for all.
+    """
     groups = _groups(arm)
     shared = len(groups) == 1
     reaction = arm.reaction
@@ -43,9 +49,9 @@ def arm_record(arm: Arm, trial: Trial) -> ArmRecord:
         title=arm.title,
         regimens=tuple(
             RegimenRecord(_doses(regimen, trial), () if shared else patients)
-            for regimen, patients in list(groups.items())[:MOST_REGIMENS]
+            for regimen, patients in list(groups.items())[:most]
         ),
-        regimens_left_out=max(0, len(groups) - MOST_REGIMENS),
+        regimens_left_out=0 if most is None else max(0, len(groups) - most),
         parameters=dict(arm.parameters),
         rules=tuple(rule.name for rule in reaction.rules) if reaction else (),
         planned_doses=_planned(arm) if reaction else (),

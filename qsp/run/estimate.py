@@ -9,8 +9,14 @@ import dataclasses
 
 from qsp.engine.batch import is_compiled
 from qsp.engine.cache import CacheDir, chosen
-from qsp.engine_input import administered_kinds, batches, saved_patients, simulations
-from qsp.run.prepared import BLOCK, Prepared
+from qsp.engine_input import (
+    MOST_TRAJECTORIES,
+    administered_kinds,
+    batches,
+    saved_patients,
+    simulations,
+)
+from qsp.run.prepared import FIRST, Prepared
 from qsp.system import program_kinds
 from qsp.trial import Trial, most_periods
 
@@ -61,22 +67,24 @@ def is_cached(prepared: Prepared, cache_dir: CacheDir = "default") -> bool:
     """Return whether the native programs of a run are in the cache; nothing is traced.
 
     Programs depend on the shapes of a trial and on the parameters that are zero in all patients,
-    which the first patients show.
+    which a few patients show. Many patients with individual doses are not looked at: their shapes
+    are those of all doses, and compilation is a small part of the time.
 
     Args:
         prepared: The run.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
     """
-    folder = chosen(cache_dir)
-    if folder is None:
+    folder, is_large = chosen(cache_dir), len(prepared.ids) > MOST_TRAJECTORIES
+    if folder is None or (is_large and prepared.is_individual):
         return False
-    first = prepared.some(BLOCK)
-    sims, _ = simulations(first.trial, first.cohort)
-    is_saved = saved_patients(first.ids, prepared.trajectories)
+    # The last patient of a large run has no saved trajectory, so that both programs are found.
+    part = prepared.of(prepared.ids[[*range(FIRST), -1]]) if is_large else prepared
+    sims, _ = simulations(part.trial, part.cohort)
+    is_saved = saved_patients(part.ids, prepared.trajectories)
     kinds = program_kinds(administered_kinds(sims))
     return all(
         is_compiled(batch, prepared.system, prepared.method, kinds=kinds, cache_dir=folder)
-        for _, _, batch in batches(sims, is_saved, first.trial)
+        for _, _, batch in batches(sims, is_saved, part.trial)
     )
 
 

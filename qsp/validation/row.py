@@ -133,12 +133,13 @@ class Row:
     def record(self) -> dict[str, str | float | None]:
         """Return the value of each of `RECORD`; None or NaN if missing."""
         fact, published, found = self.fact, self.fact.published, self.simulated
+        unit = "percentage points" if fact.rule.points else "ratio"
         values = (
             *(fact.molecule, fact.what, fact.when, published.unit),
             *(published.value, published.low, published.high),
             *((None,) * 3 if found is None else (found.value, found.lower, found.upper)),
             None if found is None else fact.rule.difference(found.value, published.value),
-            "percentage points" if fact.rule.points else "ratio",
+            None if found is None else unit,
             *(VERDICTS[self.verdict], fact.rule.text, fact.certainty, fact.source),
         )
         return dict(zip(RECORD, values, strict=True))

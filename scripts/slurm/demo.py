@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from qsp import run as runs
-from qsp.cli.text_table import print_table
+from qsp.cli.text_table import TextTable, print_table
 from qsp.cluster import attempts, receipts
 from qsp.cluster.plan import Plan, read_plan
 from qsp.results.netcdf import as_computed
@@ -102,7 +102,8 @@ def _demo(slurm: MiniSlurm, run: Path, patients: int) -> bool:
     demo.note("finalize", demo.qsp("finalize", run).splitlines()[-1])
     same = _same(demo.plan)
     demo.note("compared with a serial run", "bitwise equal" if same else "DIFFERENT")
-    print_table("Events", ["s", "event", "found", "done"], demo.rows, Console(width=110))
+    events = TextTable("Events", ["s", "event", "found", "done"], demo.rows)
+    print_table(events, Console(width=110))
     return same
 
 

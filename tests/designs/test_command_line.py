@@ -2,13 +2,14 @@
 
 import dataclasses
 import io
+import json
 import typing
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from qsp.cli import app as cli
+from qsp.cli import escalation
 from qsp.designs import BOIN
 from qsp.results import save
 from qsp.run import folder
@@ -35,9 +36,19 @@ def test_the_level_below_the_target_is_selected(out):
     done = call("escalate", out, "--target", "0.25", "--replicates", "400")
     assert done.code == 0, done.err
     rows = {line.split()[0]: line.split() for line in done.out.splitlines() if line.strip()}
-    assert float(rows["low"][1]) == 10.0
-    assert float(rows["high"][1]) == 60.0
-    assert float(rows["low"][2]) > 85.0
+    assert rows["low"][1:3] == ["10.0", "(6.6–14.9)"]
+    assert rows["high"][1:3] == ["60.0", "(53.1–66.5)"]
+    assert float(rows["low"][3]) > 85.0
+
+
+def test_programs_read_the_same_numbers(out):
+    words = ("escalate", out, "--target", "0.25", "--replicates", "400")
+    low, high, none = json.loads(call(*words, "--json").out)
+    assert (low["level"], high["level"], none["level"]) == ("low", "high", None)
+    assert (low["dlt_rate"], high["dlt_rate"], none["dlt_rate"]) == (0.1, 0.6, None)
+    assert low["selected"] + high["selected"] + none["selected"] == pytest.approx(1.0)
+    assert low["patients"] + high["patients"] == pytest.approx(low["trial_size"])
+    assert f"{100 * low['selected']:.1f} ±" in call(*words).out
 
 
 def test_an_unknown_design_is_refused(out):
@@ -71,7 +82,7 @@ def test_the_heading_describes_the_design(out):
 
 def test_help_shows_the_defaults_of_the_design():
     """The help repeats the defaults of the dataclass."""
-    options = typing.get_type_hints(cli.escalate, include_extras=True)
+    options = typing.get_type_hints(escalation.escalate, include_extras=True)
     defaults = {field.name: field.default for field in dataclasses.fields(BOIN)}
     for name, field in {"largest": "largest", "cohort": "cohort_size"}.items():
         (option,) = options[name].__metadata__

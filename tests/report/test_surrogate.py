@@ -7,7 +7,8 @@ import xarray as xr
 from rich.console import Console
 
 from qsp import report
-from qsp.cli.tables import print_results
+from qsp.cli import tables
+from qsp.cli.output import Output
 from qsp.endpoints import add_best_response
 from qsp.report import facts, one_patient
 from tests import synthetic
@@ -41,5 +42,5 @@ def test_single_patient_table_has_the_caveat():
 @pytest.mark.parametrize(("disease", "count"), [("multiple myeloma", 1), ("NHL", 0)])
 def test_terminal_prints_the_caveat_once(disease, count):
     console = Console(file=io.StringIO(), width=100)
-    print_results(xr.DataTree(trial(disease)), console)
+    Output().show(tables.results(xr.DataTree(trial(disease))), console)
     assert " ".join(console.file.getvalue().split()).count(CAVEAT) == count

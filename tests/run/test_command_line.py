@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 import xarray as xr
 
 from qsp import run as runs
+from qsp.cli.output import plain
 from qsp.config import load
+from qsp.endpoints import COLUMNS, summary
 from qsp.model import MODEL_VERSION
 from qsp.results import record_of
 from qsp.run import Request
@@ -126,6 +129,17 @@ def test_repeating_a_run_gives_bitwise_equal_results(
     with xr.open_dataset(tmp_path / "again" / "results.nc") as again:
         for name in ds.data_vars:
             np.testing.assert_array_equal(again[name].values, ds[name].values, err_msg=name)
+
+
+def test_programs_read_the_summary_of_a_run(small_config, small_run, tmp_path, ds, no_report):
+    words = ("run", small_config, "--quiet", "--no-cache")
+    done = call(*words, "--out", tmp_path / "json", "--json", "--to", tmp_path / "table.csv")
+    assert done.code == 0, done.err
+    expected = [plain(dataclasses.asdict(row), COLUMNS) for row in summary(ds)]
+    assert json.loads(done.out) == expected
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert [row["metric"] for row in csv.DictReader(file)] == [r["metric"] for r in expected]
+    assert done.err.splitlines() == [f"Table: {tmp_path / 'table.csv'}"]
 
 
 def test_an_existing_folder_is_refused_and_not_changed(small_config, small_run):

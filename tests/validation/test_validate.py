@@ -11,6 +11,7 @@ from qsp.validation import COLUMNS, Verdict, validate
 from qsp.validation.judge import rule
 from qsp.validation.measure import Simulated
 from qsp.validation.row import Fact, Figure, Row
+from tests.run.conftest import call
 
 POPULATIONS = Path(__file__).parents[2] / "populations"
 
@@ -68,6 +69,27 @@ def test_missing_populations_are_an_error_before_anything_runs(tmp_path):
 def test_number_of_patients_is_checked():
     with pytest.raises(ConfigError, match="patients"):
         validate(patients=0, populations=POPULATIONS)
+
+
+def test_a_molecule_without_published_values_is_refused():
+    message = "must have published values: .*but is 'teclistamab'. qsp compare teclistamab"
+    with pytest.raises(ConfigError, match=message):
+        validate(molecule="teclistamab")
+
+
+def test_the_tables_of_reports_are_not_written_from_one_molecule():
+    done = call("validate", "tebentafusp", "--write")
+    assert done.code == 2
+    assert "--write: the tables must hold every molecule" in done.err
+
+
+@pytest.mark.slow
+def test_one_molecule_is_compared_in_its_studies_only():
+    with jax.numpy_dtype_promotion("standard"):  # as the command line runs
+        rows = validate(molecule="tebentafusp", patients=8, seed=3)
+    assert {row.fact.molecule for row in rows} == {"tebentafusp"}
+    assert {row.fact.study for row in rows} == {"tebentafusp"}
+    assert all(row.simulated is not None for row in rows)
 
 
 @pytest.mark.slow

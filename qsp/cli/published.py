@@ -1,0 +1,169 @@
+"""Commands that compare simulated with published results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from qsp.cli import options as opt
+from qsp.cli.compiled import cache_compiled_programs
+from qsp.cli.output import Listing, chosen
+from qsp.cli.text_table import TextTable
+from qsp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qsp.validation.approved import Compared
+
+app = typer.Typer()
+console = Console(highlight=False)
+
+_APPROVED = (
+    *("molecule", "config", "dose", "simulated_percent", "lower_percent", "upper_percent"),
+    *("published_percent", "is_verified", "miss_points", "order_is_right"),
+)
+_ORDER = {True: "right", False: "wrong", None: "–"}
+Molecule = Annotated[
+    str | None, typer.Argument(metavar="[MOLECULE]", help="Only this molecule.", show_default="all")
+]
+
+
+@app.command()
+def validate(  # noqa: PLR0913
+    molecule: Molecule = None,
+    patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
+    curves: Annotated[Path | None, typer.Option(help="Folder of digitized curves.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
+    populations: Annotated[
+        Path | None, typer.Option(help="Folder of populations.", show_default="shipped ones")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option(help="Also write the tables that reports read, into the package.")
+    ] = False,
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
+) -> None:
+    """Compare simulated with published results, one row per fact; misses come first."""
+    from qsp.validation import standing
+    from qsp.validation import validate as compare
+
+    output = chosen(as_csv, as_json, to)
+    if write and molecule is not None:
+        rule, todo = "the tables must hold every molecule", "Leave the molecule out"
+        raise ConfigError("--write", rule, f"combined with {molecule}", todo)
+    cache_compiled_programs()
+    rows = compare(
+        molecule=molecule, patients=patients, seed=seed, curves=curves, populations=populations
+    )
+    output.show(validation(rows), console)
+    if write:
+        for path in standing.write(rows, populations):
+            output.console(console).print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def compare(  # noqa: PLR0913
+    molecule: Molecule = None,
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of configs.", show_default="the approved regimens")
+    ] = None,
+    patients: Annotated[int, typer.Option(help="Virtual patients per regimen.")] = 400,
+    seed: opt.Seed = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/approved"),
+    as_csv: opt.AsCsv = False,
+    as_json: opt.AsJson = False,
+    to: opt.TableFile = None,
+) -> None:
+    """Simulate the approved regimens and compare CRS by dose with published rates."""
+    from qsp import plots
+    from qsp.validation import approved
+
+    output = chosen(as_csv, as_json, to)
+    cache_compiled_programs()
+    rows = approved.compare(configs, molecule=molecule, patients=patients, seed=seed)
+    output.show(approved_regimens(rows), console)
+    out.mkdir(parents=True, exist_ok=True)
+    figure = out / "crs_by_dose.png"
+    plots.crs_of_molecules(rows).savefig(figure, dpi=130)
+    output.console(console).print(f"Figure: {figure}", markup=False, soft_wrap=True)
+
+
+def validation(rows: Sequence[Any]) -> Listing:
+    """Return simulated and published results; the data files in the package name the sources.
+
+    Args:
+        rows: Rows, from `qsp.validation.validate`.
+    """
+    from qsp.validation import COLUMNS
+    from qsp.validation.row import RECORD
+
+    shown = [n for n, title in enumerate(COLUMNS) if title != "source"]
+    texts = [[cells[n] for n in shown] for cells in (row.cells() for row in rows)]
+    title = "Simulated and published results, misses first"
+    table = TextTable(title, [COLUMNS[n] for n in shown], texts)
+    return Listing([table], lambda: [row.record() for row in rows], RECORD)
+
+
+def approved_regimens(rows: Sequence[Compared]) -> Listing:
+    """Return simulated and published CRS by dose of every molecule, and the largest miss.
+
+    Args:
+        rows: Rows, from `qsp.validation.approved.compare`.
+    """
+    from qsp.validation import approved
+
+    headers = ["regimen", "CRS, simulated (published) [%]", "order"]
+    cells = [(row.published.config, _rates(row), _ORDER[row.order_is_right]) for row in rows]
+    parts: list[TextTable | str] = [TextTable("CRS of any grade by dose", headers, cells)]
+    known = [row for row in rows if row.published.rates]
+    if known:
+        molecule, dose, miss = approved.worst(known)
+        judged = [row for row in known if row.order_is_right is not None]
+        right = sum(row.order_is_right is True for row in judged)
+        parts.append(
+            f"Mean miss per dose {approved.mean_miss(known):.1f} percentage points; largest "
+            f"{miss:+.0f} ({molecule}, {dose}). The order of doses is right for {right} of "
+            f"{len(judged)} regimens with published rates of several doses. The shared parameter "
+            "values were fitted to these rates."
+        )
+    for row in known:
+        if row.order_is_right is False:
+            published, simulated = (" > ".join(order) for order in row.orders())
+            parts.append(
+                f"Wrong order: {row.published.config}: published {published}, simulated "
+                f"{simulated}."
+            )
+    return Listing(parts, lambda: [record for row in rows for record in _records(row)], _APPROVED)
+
+
+def _rates(row: Compared) -> str:
+    known = row.published.rates
+    return ", ".join(
+        f"{dose} {row.rates[dose]:.0f}" + (f" ({known[dose]:.0f})" if dose in known else "")
+        for dose in row.rates
+        if not known or dose in known
+    )
+
+
+def _records(row: Compared) -> list[dict[str, Any]]:
+    """Return a record for each dose, and one for all doses."""
+    published = row.published
+    return [
+        dict(
+            zip(
+                _APPROVED,
+                (
+                    *(published.molecule, published.config, dose),
+                    *(row.rates[dose], row.lower[dose], row.upper[dose]),
+                    *(published.rates.get(dose), dose in published.read, row.misses.get(dose)),
+                    row.order_is_right,
+                ),
+                strict=True,
+            )
+        )
+        for dose in row.rates
+    ]

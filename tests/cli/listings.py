@@ -1,0 +1,124 @@
+"""One listing of each command that prints a table, without a simulation."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import xarray as xr
+
+from qsp import designs
+from qsp.cli import escalation, published, tables
+from qsp.cli.cluster_status import status_listing
+from qsp.endpoints import add_best_response, differences, utility
+from qsp.endpoints.statistics.paired import Sampling
+from qsp.validation.approved import ANY, Approved, Compared
+from qsp.validation.judge import rule
+from qsp.validation.measure import Simulated
+from qsp.validation.row import Fact, Figure
+from tests import synthetic
+
+
+def results():
+    return tables.results(xr.DataTree(add_best_response(synthetic.lively(30))))
+
+
+def one_patient():
+    return tables.results(xr.DataTree(add_best_response(synthetic.neutral(patients=1))))
+
+
+def diff():
+    ds = add_best_response(synthetic.lively(40, arms=("step", "flat")))
+    pairs, sampling = differences.pairs_of_arms(ds), Sampling(100, replicates=100)
+    frame = differences.of_pairs(pairs, sampling)
+    return tables.of_differences(frame, utility.compare(pairs, utility.weights_of(ds), sampling))
+
+
+def replay():
+    rows = [("il6_peak", 1.3e-9, 4.2e-7), ("tumor_volume_end", 0.0, 1e-12)]
+    found = [SimpleNamespace(name=n, median=m, largest=x) for n, m, x in rows]
+    return tables.of_replay(
+        SimpleNamespace(
+            differences=found, agrees=True, patients=12, grades=0, periods=24, allowed=1e-3
+        )
+    )
+
+
+def escalate():
+    toxic = xr.DataArray(
+        np.arange(100) < np.array([[2], [4]]),
+        dims=("level", "patient"),
+        coords={"level": ["one_step", "two_steps"]},
+    ).astype(float)
+    return escalation.listing(
+        designs.operating_characteristics(toxic, designs.BOIN(0.25), replicates=40)
+    )
+
+
+def validate():
+    def fact(what, published, simulated, how, unit, **other):
+        return Fact(
+            molecule="mosunetuzumab",
+            study="mosunetuzumab",
+            what=what,
+            when="overall, R/R NHL phase 1",
+            published=Figure(published, unit, **other),
+            measure=lambda _: simulated,
+            rule=rule(how, points=unit == "%", where="test"),
+            certainty="own-knowledge",
+            source='Smith 2020, "Table 2"',
+        ).compared(None)
+
+    peak = "IL-6 above 10 pg/mL, median of 12 samples, with an assumed steroid"
+    return published.validation(
+        [
+            fact("CRS, any grade", 44.0, Simulated(58.5, 53.6, 63.2), "within 12 points", "%"),
+            fact(peak, 44.8, Simulated(61.3), "within 3-fold", "pg/mL", low=18.0, high=221.0),
+            fact("ORR", np.nan, Simulated(np.nan), "shown: recalled", "%", low=30.0, high=40.0),
+        ]
+    )
+
+
+def compare():
+    known = {"SUD1": 43.0, "SUD2": 36.0, "FD1": 24.0, "FD2": 3.0, ANY: 72.0}
+    found = {"SUD1": 31.2, "SUD2": 33.3, "FD1": 22.0, "FD2": 4.0, "FD3": 1.0, ANY: 61.5}
+    lower, upper = ({dose: rate + by for dose, rate in found.items()} for by in (-1.0, 1.0))
+    verified = Approved("teclistamab", "teclistamab_1.5_weekly", known, frozenset(["SUD1"]))
+    alone = Approved("linvoseltamab", "linvoseltamab", {}, frozenset())
+    return published.approved_regimens(
+        [Compared(each, found, lower, upper) for each in (verified, alone)]
+    )
+
+
+def status():
+    plan = SimpleNamespace(
+        id="0123456789abcdef",
+        title="Mosunetuzumab: 1/2/60 mg step-up vs 60 mg flat in R/R B-cell non-Hodgkin lymphoma",
+        shards=range(40),
+        patients=1_000_000,
+        closed_as=None,
+    )
+    counts = {"done": range(30), "running": range(4), "queued": range(5), "missing": ()}
+    return status_listing(
+        SimpleNamespace(
+            plan=plan,
+            **counts,
+            failed={7: "out of memory"},
+            patients=765_432,
+            checkpointed=0,
+            failed_patients=3,
+            patients_per_s=None,
+            seconds_left=None,
+        )
+    )
+
+
+LISTINGS = {
+    "run": results,
+    "run_typical": one_patient,
+    "diff": diff,
+    "replay": replay,
+    "escalate": escalate,
+    "validate": validate,
+    "compare": compare,
+    "molecules": tables.shipped_molecules,
+    "status": status,
+}
