@@ -62,21 +62,23 @@ def steps(results: xr.Dataset | HasDataset) -> tuple[Step, ...]:
     Returns:
         The steps; none for an arm without doses.
     """
-    table = with_steps(dataset(results))[list(_TABLE)]
-    arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
-    return tuple(step for arm in arms for step in _arm_steps(arm))
+    by_arm = _steps_by_arm(with_steps(dataset(results)))
+    return tuple(step for own in by_arm for step in own)
 
 
-def _arm_steps(arm: xr.Dataset) -> list[Step]:
-    columns = (arm["label"].values, *(arm[name].values for name in _TABLE))
-    found = [
-        Step(
-            str(arm["arm"].item()), str(label), int(period), float(time), float(amount), int(count)
-        )
-        for label, period, time, amount, count in zip(*columns, strict=True)
-        if count
-    ]
-    return sorted(found, key=lambda step: (step.period, step.time, step.label))
+def _steps_by_arm(table: xr.Dataset) -> list[list[Step]]:
+    """Return the steps of each arm in order, from a table over (arm, label)."""
+    columns = np.stack([table[name].transpose("arm", "label").values for name in _TABLE], axis=-1)
+    names = [str(label) for label in table["label"].values]
+    found = []
+    for arm, rows in zip(table["arm"].values, columns.tolist(), strict=True):
+        own = [
+            Step(str(arm), label, int(period), time, amount, int(count))
+            for label, (period, time, amount, count) in zip(names, rows, strict=True)
+            if count
+        ]
+        found.append(sorted(own, key=lambda step: (step.period, step.time, step.label)))
+    return found
 
 
 def labels(results: xr.Dataset | HasDataset) -> tuple[str, ...]:
@@ -111,8 +113,7 @@ def with_steps(ds: xr.Dataset) -> xr.Dataset:
     names, codes = _coded(ds)
     coded = _with_codes(ds[["arm", "patient", "dose_period", "dose_time", "dose_amount"]], codes)
     table = _table(coded.assign_coords(label=names))
-    arms = (table.isel(arm=place) for place in range(table.sizes["arm"]))
-    order = dict.fromkeys(step.label for arm in arms for step in _arm_steps(arm))
+    order = dict.fromkeys(step.label for own in _steps_by_arm(table) for step in own)
     place = [*map(list(order).index, names), -1]  # the last is for code -1, no label
     small = np.array(place, np.min_scalar_type(-len(place)))
     known = _with_codes(ds, small[codes]).assign_coords(label=list(order))
