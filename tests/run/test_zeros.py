@@ -65,14 +65,14 @@ def test_a_zero_needs_another_program(prepared):
     ("text", "words"), [(ONE_LESS, "traffic.k_exit becomes 0"), (VALUES, "Compiling: about")]
 )
 def test_a_compilation_is_announced_with_its_cause_and_time(prepared, text, words):
-    console = Console(file=io.StringIO())
-    stage = announced(prepared(text), console)
+    printed = io.StringIO()
+    stage = announced(prepared(text), Console(file=printed))
     with stage("simulation"):
-        assert console.file.getvalue() == ""
+        assert printed.getvalue() == ""
     for _ in range(2):
         with stage("tracing"):
             pass
-    note = console.file.getvalue()
+    note = printed.getvalue()
     assert words in note
     assert note.count("s, once.") == 1
 
