@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from qsp import shipped
-from qsp.config import tables
+from qsp.config import observation_tables, tables
 from qsp.config.arms import Protocol
 from qsp.config.messages import Source
 from qsp.config.patients import TYPICAL, Asked, Draws, of_patients
@@ -18,6 +18,7 @@ from qsp.config.reactions import Reactions
 from qsp.config.tables import Rule
 from qsp.errors import ConfigError, suggest
 from qsp.molecules import ParameterFile, parameter_file
+from qsp.observations import Observations
 from qsp.trial import DoseRows, DoseTableFormat, Trial, arms_of_rows
 from qsp.trial.regimen import Arm
 from qsp.units import parse
@@ -116,6 +117,10 @@ class Config(tables.Table):
     dose_table: Annotated[
         tables.DoseTable | None, Rule("be a table", 'Write [dose_table] with file = "doses.csv"')
     ] = None
+    observations: Annotated[
+        observation_tables.Observations | None,
+        Rule("be a table", "Write [observations] with quantities"),
+    ] = None
     reference: Annotated[
         tables.Text | None, Rule("be the name of an arm", 'Write reference = "flat", for example')
     ] = None
@@ -133,6 +138,7 @@ class Config(tables.Table):
     _ids: Sequence[int] = PrivateAttr()
     _notes: tuple[str, ...] = PrivateAttr(default=())
     _dose_rows: DoseRows | None = PrivateAttr(default=None)
+    _observed: Observations | None = PrivateAttr(default=None)
     # The arms of a large dose table take seconds: loading the config checks them, and a run uses
     # them. Molecular weight and days identify them.
     _table_arms: dict[tuple[float, float], tuple[Arm, ...]] = PrivateAttr(default_factory=dict)
@@ -161,6 +167,17 @@ class Config(tables.Table):
     def dose_rows(self) -> DoseRows | None:
         """Rows of the dose table, if there is one."""
         return self._dose_rows
+
+    @property
+    def observed(self) -> Observations | None:
+        """Observations of patients, if the config has a table [observations]."""
+        return self._observed
+
+    @property
+    def observed_file(self) -> Path | None:
+        """File with observations alone, if there is one."""
+        name = self.observations.file if self.observations else None
+        return None if name is None else self.source.file.parent / name
 
     @property
     def parameter_files(self) -> tuple[ParameterFile, ...]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from qsp import shipped
 from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
+from qsp.config.observed import columns_to_read, in_trial, observations_of
 from qsp.config.overrides import overridden
 from qsp.config.patients import Roster, check_draws, notes, patient_ids, without_molecule
 from qsp.config.patients import shown as ids_shown
@@ -20,6 +21,7 @@ from qsp.config.renamed import warn_of_renamed, with_new_keys
 from qsp.errors import ConfigError, LengthError, QSPError, suggest
 from qsp.molecules import load as load_molecule
 from qsp.molecules.molecule import check_name
+from qsp.observations import Observations
 from qsp.trial import Arm, Trial, most_periods
 from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
@@ -72,13 +74,17 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
         config = Config.model_validate(data)
         config._source, config._dose_rows = source, rows
         _check_tables(config, table if table and table.is_described else patients)
+        observed = _observed(config)
         if rows is not None and rows.problems:
             config.trial(_ANY_WEIGHT)  # raises all errors of the table together
         config._ids = patient_ids(config.patients, table, patients)
         trial = _checked_trial(config)
+        if observed is not None:
+            config._observed = in_trial(observed, trial.arms, config.days)
         config._notes = (
             *notes(asked, config.patient_ids, table, patients),
             *(() if rows is None else _notes_of(rows, trial.arms, config.patient_ids)),
+            *_notes_of_observations(config),
         )
     except ValidationError as error:
         raise first_error(error, Config, source) from None
@@ -153,7 +159,30 @@ def _dose_rows(data: dict[str, Any], source: Source) -> DoseRows | None:
     ignore = table.get("ignore", [])
     ignore = [ignore] if isinstance(ignore, str) else ignore
     columns = [c for c in ignore if isinstance(c, str)] if isinstance(ignore, list) else []
-    return read_dose_rows(source.file.parent / table["file"], columns, COVARIATES)
+    path = source.file.parent / table["file"]
+    return read_dose_rows(path, columns, COVARIATES, columns_to_read(data))
+
+
+def _observed(config: Config) -> Observations | None:
+    table, doses = config.observations, config.dose_table
+    if table is None:
+        return None
+    time_unit = None if doses is None else doses.time_unit
+    return observations_of(table, config.dose_rows, time_unit, config.source.file.parent)
+
+
+def _notes_of_observations(config: Config) -> tuple[str, ...]:
+    """Sentences about observations; lines of a dose table that no table maps are counted."""
+    rows = config.dose_rows
+    if config.observed is not None:
+        return config.observed.notes
+    if rows is None or "DV" not in rows.passed or not rows.is_observation.any():
+        return ()
+    count = int(rows.is_observation.sum())
+    lines = "1 line with EVID 0 is" if count == 1 else f"{count} lines with EVID 0 are"
+    return (
+        f"{rows.name}: {lines} not read; [observations] maps DVID to quantities to compare them.",
+    )
 
 
 def _roster_of(rows: DoseRows | None) -> Roster | None:

@@ -26,7 +26,7 @@ from qsp.problems import Problems
 REQUIRED = ("ID", "TIME", "AMT", "EVID", "CMT")
 OPTIONAL = ("RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
 # Columns of most NONMEM data sets that do not describe a dose.
-IGNORED = ("C", "DV", "MDV")
+IGNORED = ("C", "DV", "DVID", "MDV", "LLOQ", "BLQ", "BLOQ", "CENS")
 COVARIATES = ("WT", "BODY_WEIGHT", "HT", "HEIGHT", "BSA", "BODY_SURFACE", "AGE", "SEX")
 """Columns that describe the patients; `qsp.populations` reads them."""
 FLAG = "C"
@@ -49,24 +49,28 @@ class DoseRows:
         line: (row,): Line in the file.
         patient: (row,): Id of the patient; -1 if it is invalid.
         is_dose: (row,): Whether the row is a dose, rather than an observation or another event.
+        is_observation: (row,): Whether the row is an observation.
         is_valid: (row,): Whether no error was found.
         number: (row,): Values of the columns of numbers by name; NaN where missing.
         text: Columns by name.
         covariates: Names of the columns of covariates.
         problems: Errors so far.
         notes: Sentences about the rows that the user should know.
+        passed: Columns of the file that are not read.
     """
 
     name: str
     line: np.ndarray
     patient: np.ndarray
     is_dose: np.ndarray
+    is_observation: np.ndarray
     is_valid: np.ndarray
     number: Mapping[str, np.ndarray]
     text: Mapping[str, Column]
     covariates: tuple[str, ...]
     problems: Problems
     notes: tuple[str, ...]
+    passed: tuple[str, ...] = ()
 
     @property
     def patients(self) -> tuple[int, ...]:
@@ -116,7 +120,10 @@ class DoseRows:
 
 
 def read_dose_rows(
-    path: Path, ignore: Sequence[str] = (), covariates: Collection[str] = ()
+    path: Path,
+    ignore: Sequence[str] = (),
+    covariates: Collection[str] = (),
+    observed: Collection[str] = (),
 ) -> DoseRows:
     """Read the rows of a dose table, in the order of the file.
 
@@ -124,6 +131,7 @@ def read_dose_rows(
         path: CSV file.
         ignore: Columns to ignore.
         covariates: Columns that describe the patients, if the file has them.
+        observed: Columns of observations, if the file has them; `qsp.observations` reads them.
 
     Returns:
         The rows, with the errors of their cells among `problems`.
@@ -134,21 +142,29 @@ def read_dose_rows(
     """
     ignored = {column.upper() for column in ignore}
     described = [column.upper() for column in covariates if column.upper() not in ignored]
+    passed: list[str] = []
+
+    def choose(header: Sequence[str]) -> list[str]:
+        chosen = _chosen(header, ignored, (*described, *observed), ignore, path.name)
+        passed.extend(column for column in header if column not in chosen)
+        return chosen
+
     table = read_csv(
         path,
         kind="the dose table",
         missing="Check dose_table.file",
         rename=str.upper,
-        choose=lambda header: _chosen(header, ignored, described, ignore, path.name),
+        choose=choose,
     )
     table, notes = _without_flagged(table)
-    return _rows(table, tuple(name for name in described if name in table.columns), notes)
+    rows = _rows(table, tuple(name for name in described if name in table.columns), notes)
+    return dataclasses.replace(rows, passed=tuple(passed))
 
 
 def _chosen(
     header: Sequence[str],
     ignored: Collection[str],
-    covariates: Sequence[str],
+    further: Sequence[str],
     ignore: Sequence[str],
     name: str,
 ) -> list[str]:
@@ -158,7 +174,7 @@ def _chosen(
         got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
         rule = f"the first line must name {', '.join(missing)}"
         raise ConfigError(name, rule, got or "empty", todo)
-    known = (*REQUIRED, *OPTIONAL, *covariates)
+    known = (*REQUIRED, *OPTIONAL, *further)
     passed = {*IGNORED, *ignored}
     # A misspelt RATE would turn infusions into boluses, so no column is ignored silently.
     unknown = [column for column in dict.fromkeys(header) if column not in {*known, *passed}]
@@ -212,6 +228,7 @@ def _rows(table: CsvTable, covariates: tuple[str, ...], notes: tuple[str, ...]) 
         line=table.line,
         patient=columns["ID"].mapped(_patient, np.int64),
         is_dose=np.zeros(count, bool),
+        is_observation=np.zeros(count, bool),
         is_valid=np.ones(count, bool),
         number={name: columns[name].numbers() for name in _NUMBERS if name in columns},
         text=columns,
@@ -225,6 +242,7 @@ def _rows(table: CsvTable, covariates: tuple[str, ...], notes: tuple[str, ...]) 
     events = columns["EVID"].mapped(_event, int)
     _check_events(rows, events)
     rows.is_dose[:] = events == 1
+    rows.is_observation[:] = events == 0
     return rows
 
 

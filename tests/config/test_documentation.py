@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qsp.config import Config, tables
+from qsp.config import Config, observation_tables, tables
 from qsp.config.renamed import RENAMED
 from qsp.populations.covariate_file import SHORT
 from qsp.populations.covariates import UNITS
@@ -43,6 +43,7 @@ def folder(tmp_path, monkeypatch):
         ("table.toml", "--covariates", "patients.csv"),
         ("trial.toml", "--covariates", "patients.csv"),
         ("trial.toml", "--parameters", "parameters.toml"),
+        ("observed.toml",),
     ],
     ids=" ".join,
 )
@@ -54,7 +55,7 @@ def test_example_is_valid(words, folder):
 def test_each_example_is_checked():
     assert set(EXAMPLES) == {
         *("trial.toml", "premedication.toml", "rules.toml", "table.toml", "doses.csv"),
-        *("patients.csv", "parameters.toml"),
+        *("patients.csv", "parameters.toml", "observed.toml", "observed.csv"),
     }
 
 
@@ -70,6 +71,8 @@ def test_each_example_is_checked():
         tables.Rescue,
         tables.DosingRule,
         tables.DoseTable,
+        observation_tables.Observations,
+        observation_tables.Observed,
         tables.Utility,
         tables.Method,
         tables.Trajectories,
