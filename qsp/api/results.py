@@ -75,6 +75,20 @@ class Results:
         return by_label(self._ds)
 
     @property
+    def observed(self) -> pd.DataFrame:
+        """Observations of patients, one row each, with percentiles of the simulation.
+
+        Columns are described in `qsp.endpoints.observed.observations`; without observations there
+        is no row.
+
+        Example:
+            >>> run.observed.query("quantity == 'il6'")[["time", "value", "p5", "median", "p95"]]
+        """
+        from qsp.endpoints.observed import observations
+
+        return observations(self._ds)
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Names of the arms."""
         return tuple(str(arm) for arm in self._ds["arm"].values)

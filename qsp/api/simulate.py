@@ -42,6 +42,7 @@ def simulate(
     name: str = "trial",
     reference: str | None = None,
     utility: Mapping[str, float] | None = None,
+    observations: Mapping[str, Any] | None = None,
 ) -> Results:
     """Simulate every patient in every arm.
 
@@ -60,6 +61,8 @@ def simulate(
         name: Name of the run.
         reference: Arm with which the others are compared; the first by default.
         utility: Weights of ``[utility]`` of a config, such as ``{"grade3": -3}``.
+        observations: Keys of ``[observations]`` of a config: a file, and its quantities; see
+            `Trial.of`.
 
     Returns:
         Results; ``.ds`` is the dataset described in `qsp.results.schema`, and
@@ -84,6 +87,7 @@ def simulate(
         method=method,
         reference=reference,
         utility=utility,
+        observations=observations,
     )
     return simulate_trial(trial, save=save, progress=progress)
 

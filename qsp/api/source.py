@@ -52,10 +52,10 @@ def python_source(trial: Trial) -> str:
         options["trajectories"] = _literal(chosen)
     if config.reference is not None:
         options["reference"] = _literal(config.reference)
-    if utility := dump(config.utility):
-        options["utility"] = _literal(utility)
-    if method := dump(config.method):
-        options["method"] = _literal(method)
+    for key in ("utility", "observations", "method"):
+        table = getattr(config, key)
+        if keys := dump(table) if table else {}:
+            options[key] = _literal(keys)
     return (
         f"import qsp\n\npeople = {_people(trial.people)}\n"
         f"arms = {_table(arms)}\n"

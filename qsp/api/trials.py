@@ -60,6 +60,7 @@ class Trial:
         trajectories: int | Sequence[int] | None = None,
         reference: str | None = None,
         utility: Mapping[str, float] | None = None,
+        observations: Mapping[str, Any] | None = None,
     ) -> Trial:
         """Return a trial; every rule of a config is checked.
 
@@ -78,6 +79,9 @@ class Trial:
                 default, up to 2,000.
             reference: Arm with which the others are compared; the first by default.
             utility: Weights of ``[utility]`` of a config, such as ``{"grade3": -3}``.
+            observations: Keys of ``[observations]`` of a config: a file, and its quantities, such
+                as ``{"file": "pk.csv", "quantities": {"1": {"quantity": "il6", "unit":
+                "pg/mL"}}}``.
 
         Raises:
             qsp.QSPError: At the first error of the arguments, before anything is simulated.
@@ -99,6 +103,7 @@ class Trial:
         tables |= {"reference": reference} if reference is not None else {}
         tables |= {"utility": dict(utility)} if utility else {}
         tables |= {"method": dict(method)} if method else {}
+        tables |= {"observations": dict(observations)} if observations else {}
         tables |= arm_tables(regimens)
         source = Source(Path(name), toml_text(tables))
         return cls(checked(tables, source), people)
@@ -165,6 +170,10 @@ class Trial:
         tables["population"] = self.people.population.file
         if "dose_table" in tables:
             tables["dose_table"]["file"] = os.path.abspath(folder / tables["dose_table"]["file"])
+        if "file" in tables.get("observations", {}):
+            tables["observations"]["file"] = os.path.abspath(
+                folder / tables["observations"]["file"]
+            )
         return tables
 
     def __eq__(self, other: object) -> bool:

@@ -11,11 +11,13 @@ from qsp import molecules
 from qsp.cli.output import Listing
 from qsp.cli.text_table import TextTable
 from qsp.endpoints import COLUMNS, differences, summary
+from qsp.endpoints.observed import has_observations
 from qsp.endpoints.response import surrogate_of
 from qsp.plots.names import one_patient
 from qsp.report import Table, crs_table, response_table
 from qsp.report import differences as compared
 from qsp.report import one_patient as single
+from qsp.report.observed import observed_table
 
 _REPORT_ONLY = ("n", "failed", "not evaluable")
 """Columns of the report that the terminal leaves out."""
@@ -41,6 +43,9 @@ def results(tree: xr.DataTree) -> Listing:
         crs, response = crs_table(ds), response_table(ds)
     parts: list[TextTable | str] = [single.notice(only_patient)] if only_patient else []
     parts += [_narrow(table) for table in (*crs.split(), response)]
+    if has_observations(ds):
+        table = observed_table(ds)
+        parts += [_observed(table), table.note]
     if not only_patient:
         parts += compared.sentences(ds)
     if surrogate := surrogate_of(ds):
@@ -48,6 +53,14 @@ def results(tree: xr.DataTree) -> Listing:
     if "backend" in ds.attrs:
         parts.append(f"Solver {ds.attrs['solver']}, backend {ds.attrs['backend']}")
     return Listing(parts, lambda: [dataclasses.asdict(row) for row in summary(ds)], COLUMNS)
+
+
+def _observed(table: Table) -> TextTable:
+    """Return the comparison with observations, the arm in each row if there are several."""
+    several = len(table.groups) > 1
+    headers = [*(["Arm"] if several else []), *(column.title for column in table.columns)]
+    rows = [row if several else row[1:] for row in table.plain_rows()]
+    return TextTable(table.title, headers, rows)
 
 
 def _narrow(table: Table) -> TextTable:

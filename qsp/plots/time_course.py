@@ -8,12 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import bands, cytokines, exposure
+from qsp.endpoints.observed import Observed, observed
 from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step, steps
+from qsp.observations.quantities import DRUG
 from qsp.plots.doses import Supportive, dose_scale, supportive
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
+from qsp.plots.observed import draw_points, point_handles, within
 from qsp.plots.style import (
     GRAY,
     INK,
@@ -70,15 +73,16 @@ def cytokine_bands(
     start, end = _window(band, window)
     shown = band.sel(time=slice(start, end))
     colors, titles, drugs = arm_colors(ds), arm_titles(ds), supportive(ds)
+    points = observed(ds, name)
     figure, axes = panels(len(colors), height=2.7)
-    low, high = _log_range(
-        [shown, *([lines.sel(time=slice(start, end))] if lines is not None else [])]
-    )
+    individual = [] if lines is None else [lines.sel(time=slice(start, end))]
+    low, high = _log_range([shown, *individual, *_heights(points, start, end)])
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         if lines is not None:
             own = lines.sel(arm=arm)
             ax.plot(own["time"], own.transpose("time", ...).values, color=color, lw=0.5, alpha=0.3)
         _band(ax, band.sel(arm=arm), color)
+        draw_points(ax, points.of_arm(arm), start, end)
         log_axis(ax, low, high)
         day_axis(ax, start, end)
         arm_title(ax, titles[arm], color)
@@ -86,6 +90,7 @@ def cytokine_bands(
         _supportive_marks(ax, drugs.get(arm, []), start, end)
     label_outer(axes, x="Protocol day (triangles: doses)", y=f"{cytokines.TITLES[name]} [pg/mL]")
     handles = [*_legend(patient, individual=lines is not None), *_mark_legend(drugs, start, end)]
+    handles += point_handles(points, color=INK)
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
 
@@ -105,19 +110,25 @@ def cytokine_overview(ds: xr.Dataset, *, window: Window | None = None) -> Figure
     colors, titles, drugs = arm_colors(ds), arm_titles(ds), supportive(ds)
     figure, axes = panels(len(names), height=2.1, sharey=False)
     start, end = 0.0, 0.0
+    handles: list[Line2D] = []
     for ax, name in zip(axes, names, strict=True):
         middle = bands(ds, name).sel(quantile=0.5)
         start, end = _window(middle, window)
+        points = observed(ds, name)
         for arm, color in colors.items():
             ax.plot(middle["time"], middle.sel(arm=arm), color=color, lw=1.5, alpha=0.9)
-        log_axis(ax, *_log_range([middle.sel(time=slice(start, end))]))
+            draw_points(ax, points.of_arm(arm), start, end, color=color)
+        handles += point_handles(points)
+        shown = [middle.sel(time=slice(start, end)), *_heights(points, start, end)]
+        log_axis(ax, *_log_range(shown))
         day_axis(ax, start, end)
         ax.set_title(cytokines.TITLES[name])
         for row, arm in enumerate(arm for arm in colors if arm in drugs):
             _supportive_marks(ax, drugs[arm], start, end, color=colors[arm], row=row)
     label_outer(axes, x="Protocol day", y="[pg/mL]" if one_patient(ds) else "Median [pg/mL]")
     named = {titles[arm]: color for arm, color in colors.items()}
-    handles = [*strokes(named), *_mark_legend(drugs, start, end)]
+    kinds = {str(handle.get_label()): handle for handle in handles}  # each kind once
+    handles = [*strokes(named), *_mark_legend(drugs, start, end), *kinds.values()]
     ncols = legend_columns(list(named))
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
@@ -140,14 +151,17 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
     start, end = window if window else (0.0, float(band["time"][-1]))
     band = band.sel(time=slice(start, end))
     colors, titles, patient = arm_colors(ds), arm_titles(ds), one_patient(ds)
-    scale = dose_scale(ds)
+    scale, points = dose_scale(ds), observed(ds, DRUG)
+    points = points.scaled(factor)
     figure, axes = panels(len(colors), height=2.7)
-    lowest, highest = _log_range([band.sel(time=slice(start, end), quantile=0.5)])
+    middle = band.sel(time=slice(start, end), quantile=0.5)
+    lowest, highest = _log_range([middle, *_heights(points, start, end)])
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         floor = max(lowest / 2, highest / _DECADES)
         own = band.sel(arm=arm)
         # Zero is not on a logarithmic scale: replace it by a value below the axis.
         _band(ax, own.where((own > 0) | own.isnull(), floor / 10), color)
+        draw_points(ax, points.of_arm(arm), start, end)
         log_axis(ax, floor, highest * 2)
         day_axis(ax, start, end)
         arm_title(ax, titles[arm], color)
@@ -156,7 +170,8 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
         _dose_amounts(ax, [(s.time, scale.texts[s.arm, s.label]) for s in own_steps], start, end)
     doses = f"doses [{scale.unit}]" if scale.unit else "doses"
     label_outer(axes, x=f"Protocol day (triangles: {doses})", y=f"Free drug in blood [{unit}]")
-    figure.legend(handles=_legend(patient, individual=False), loc="outside lower center", ncols=3)
+    handles = [*_legend(patient, individual=False), *point_handles(points, color=INK)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -192,6 +207,12 @@ def _individual(
 
 def _window(band: xr.DataArray, window: Window | None) -> Window:
     return window if window else (min(0.0, float(band["time"][0])), float(band["time"][-1]))
+
+
+def _heights(points: Observed, start: float, end: float) -> list[xr.DataArray]:
+    """Return the heights of the observations in a window; no array without any."""
+    shown = within(points, start, end)
+    return [xr.DataArray(shown.height)] if len(shown) else []
 
 
 def _log_range(arrays: list[xr.DataArray]) -> Window:

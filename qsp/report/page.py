@@ -16,6 +16,7 @@ import xarray as xr
 
 from qsp.endpoints import Row, response, summary
 from qsp.endpoints.decisions import has_doses, has_rules
+from qsp.endpoints.observed import has_observations
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import with_steps
@@ -29,6 +30,7 @@ from qsp.report.decisions import decision_table, dose_decision_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.glance import Glance, glance, glance_table
+from qsp.report.observed import observed_table
 from qsp.report.pictures import Picture, pictures
 from qsp.report.provenance import Provenance, provenance, ranking_table
 from qsp.report.questions import Answers, answers
@@ -183,6 +185,7 @@ def _tables(
     ds: xr.Dataset, supplement: Supplement, summarized: Summarized | None, trial_size: int
 ) -> dict[str, Table]:
     titles = arm_titles(ds)
+    seen = {"observed": observed_table(ds)} if has_observations(ds) else {}
     written = prescribed(ds)
     written = {(titles.get(arm, arm), label): text for (arm, label), text in written.items()}
     rows = facts.dose_rows(supplement.dose_table, written)
@@ -190,7 +193,7 @@ def _tables(
         "doses": facts.mapping_table("Doses by arm", rows, by="arm"),
         "parameters": facts.mapping_table("Parameters and their sources", supplement.parameters),
         "failures": facts.failure_table(ds),
-    }
+    } | seen
     if summarized is None:
         return shared | _single_patient_tables(ds)
     decided = {"decisions": decision_table(ds)} if has_rules(ds) else {}

@@ -25,6 +25,9 @@ patient follow from the seed and the patient number.
 differ between arms and patients. To select by name, take `run.by_label` in Python, such as
 ``run.by_label.il6_peak.sel(arm="step", label="FD1")``, or `qsp.endpoints` with ``by="label"``.
 
+Runs with observations of patients have variables over ``(observation)``, which
+`qsp.results.observed` describes.
+
 A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
 are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
 `mass_units` and `mass_per_molar` give the mass unit and the conversion factor.

@@ -195,6 +195,8 @@ def _digests(prepared: Prepared) -> dict[str, str]:
         files["covariates"] = request.covariates
     if config.dose_table is not None:
         files["dose_table"] = config.source.file.parent / config.dose_table.file
+    if config.observed_file is not None:
+        files["observations"] = config.observed_file
     return {role: hashlib.sha256(path.read_bytes()).hexdigest() for role, path in files.items()}
 
 

@@ -17,6 +17,7 @@ from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.disk import writing
 from qsp.results.zarr_store import CLOSED, Store
 from qsp.run import folder, listing
+from qsp.run.observed import compared
 from qsp.run.parameters import with_parameters
 from qsp.run.prepared import BLOCK, Prepared
 from qsp.run.record import attributes, run_record
@@ -65,7 +66,8 @@ def run(
         stage=stage,
     )
     ds = add_best_response(results.to_dataset())
-    return with_parameters(xr.DataTree(ds, children=dict(results.children)), prepared)
+    results = with_parameters(xr.DataTree(ds, children=dict(results.children)), prepared)
+    return compared(results, prepared, cache_dir=cache_dir)
 
 
 def check_failures(results: xr.DataTree, *, allow: bool) -> float:
