@@ -90,9 +90,13 @@ class Output:
         if self.format != "text":
             _write_to_standard_output(self._text(listing, self.format), console)
         if self.file is not None:
-            text = self._text(listing, _format_of(self.file))
-            self.file.write_bytes(text.encode())
+            self.write(listing)
             notes.print(f"Table: {self.file}", markup=False, soft_wrap=True)
+
+    def write(self, listing: Listing) -> None:
+        """Write the rows of a result to the file, without a word."""
+        if self.file is not None:
+            self.file.write_bytes(self._text(listing, _format_of(self.file)).encode())
 
     def _text(self, listing: Listing, form: Format) -> str:
         records = [plain(record, listing.columns) for record in listing.records()]

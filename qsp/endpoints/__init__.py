@@ -20,9 +20,11 @@ from qsp.endpoints import (
     differences,
     exposure,
     exposure_response,
+    observed,
     response,
     tumor,
     utility,
+    vpc,
 )
 from qsp.endpoints.response import CRITERIA, add_best_response, best_response
 from qsp.endpoints.statistics.bands import bands, has_trajectory
@@ -66,7 +68,9 @@ __all__ = [
     "differences",
     "has_trajectory",
     "labels",
+    "observed",
     "steps",
     "summary",
     "utility",
+    "vpc",
 ]

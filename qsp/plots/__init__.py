@@ -12,6 +12,7 @@ from qsp.plots.decisions import MOST_ROWS, decision_flow, swimmer
 from qsp.plots.figure import Figure
 from qsp.plots.time_course import cytokine_bands, cytokine_overview, drug_concentration
 from qsp.plots.tumor import HIGHEST, MOST_BARS, spider, waterfall
+from qsp.plots.vpc import vpc
 
 FIGURES = (
     crs_by_dose,
@@ -41,5 +42,6 @@ __all__ = [
     "drug_concentration",
     "spider",
     "swimmer",
+    "vpc",
     "waterfall",
 ]

@@ -42,7 +42,7 @@ def empty_folder(tmp_path, monkeypatch, cache):
     """An empty working folder, and JAX with the settings of a new process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QSP_CACHE_DIR", str(cache))
-    monkeypatch.setattr("qsp.engine.cache.enable_jax_cache", lambda folder: None)
+    monkeypatch.setattr("qsp.engine.cache.enable_jax_cache", lambda folder, **_: None)
     with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
         yield tmp_path
 
