@@ -76,6 +76,7 @@ class CsvTable:
         columns: The chosen columns.
         comments: Lines below the header that begin with `COMMENT`.
         problems: Errors of the lines so far.
+        remarks: Lines above the header that begin with `COMMENT`, by their number.
     """
 
     name: str
@@ -83,6 +84,7 @@ class CsvTable:
     columns: Mapping[str, Column]
     comments: tuple[int, ...]
     problems: Problems
+    remarks: Mapping[int, str]
 
 
 def number(text: str) -> float:
@@ -201,6 +203,7 @@ class _Reader:
         self._lines = enumerate(stream, start=1)
         self._problems = Problems(name)
         self._comments: list[int] = []
+        self._remarks: dict[int, str] = {}
         self._header = self._read_header(rename)
         self._unnamed = [n for n, column in enumerate(self._header) if not column]
         chosen = choose([column for column in self._header if column])
@@ -222,7 +225,9 @@ class _Reader:
             for column in self._columns
         }
         line = np.concatenate(empty + numbers)
-        return CsvTable(self._name, line, columns, tuple(self._comments), self._problems)
+        return CsvTable(
+            self._name, line, columns, tuple(self._comments), self._problems, self._remarks
+        )
 
     def _read_header(self, rename: Callable[[str], str]) -> list[str]:
         """Return the names of the columns; the line may be a comment, as NONMEM needs it."""
@@ -234,6 +239,8 @@ class _Reader:
             if text and not is_comment:
                 self._check_separator(text, names, number)
                 return names
+            if text:
+                self._remarks[number] = text
         return []
 
     def _check_separator(self, text: str, names: Sequence[str], number: int) -> None:

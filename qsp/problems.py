@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -64,10 +64,32 @@ class Problems:
             InputErrors: If there are several.
             ConfigError: If there is one, or if one longer trial would remedy all.
         """
-        if not self._found:
-            return
-        errors = [error for _, error in sorted(self._found, key=lambda item: item[0])]
-        if self._count == 1 or all(isinstance(error, LengthError) for error in errors):
-            raise errors[0]
-        shown = errors[:MOST_ERRORS]
-        raise InputErrors(shown, self._count - len(shown))
+        raise_together([self])
+
+    @property
+    def count(self) -> int:
+        """Number of errors, with those that are not described."""
+        return self._count
+
+    @property
+    def errors(self) -> list[ConfigError]:
+        """The errors that are described, in the order of the file."""
+        return [error for _, error in sorted(self._found, key=lambda item: item[0])]
+
+
+def raise_together(files: Iterable[Problems]) -> None:
+    """Raise the errors of several files in their order, if there are any.
+
+    Raises:
+        InputErrors: If there are several.
+        ConfigError: If there is one, or if one longer trial would remedy all.
+    """
+    each = tuple(files)
+    errors = [error for problems in each for error in problems.errors]
+    count = sum(problems.count for problems in each)
+    if not errors:
+        return
+    if count == 1 or all(isinstance(error, LengthError) for error in errors):
+        raise errors[0]
+    shown = errors[:MOST_ERRORS]
+    raise InputErrors(shown, count - len(shown))
