@@ -35,7 +35,12 @@ Molecule = Annotated[
 def validate(  # noqa: PLR0913
     molecule: Molecule = None,
     patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
-    curves: Annotated[Path | None, typer.Option(help="Folder of digitized curves.")] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Folder of observed curves, as CSV files with a header.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Output folder of the comparison with --curves.")
+    ] = Path("runs/validate"),
     seed: Annotated[int, typer.Option(help="Seed of the population.")] = 1,
     populations: Annotated[
         Path | None, typer.Option(help="Folder of populations.", show_default="shipped ones")
@@ -48,21 +53,29 @@ def validate(  # noqa: PLR0913
     to: opt.TableFile = None,
 ) -> None:
     """Compare simulated with published results, one row per fact; misses come first."""
-    from qsp.validation import standing
+    from qsp.validation import curve_bands, standing
     from qsp.validation import validate as compare
 
     output = chosen(as_csv, as_json, to)
     if write and molecule is not None:
         rule, todo = "the tables must hold every molecule", "Leave the molecule out"
         raise ConfigError("--write", rule, f"combined with {molecule}", todo)
+    # Read the user's files before anything is simulated.
+    observed = curve_bands.curves_of(curves) if curves is not None else ()
     cache_compiled_programs()
-    rows = compare(
-        molecule=molecule, patients=patients, seed=seed, curves=curves, populations=populations
-    )
+    options: dict[str, Any] = {"patients": patients, "seed": seed, "populations": populations}
+    compared = curve_bands.compare_curves(observed, **options)
+    rows = compare(molecule=molecule, curves=curves, **options)
+    notes = output.console(console)
     output.show(validation(rows), console)
+    if compared:
+        if output.format == "text":
+            output.show(observed_curves(compared), console)
+        for path in curve_bands.write_curves(compared, out):
+            notes.print(f"Written: {path}", markup=False, soft_wrap=True)
     if write:
         for path in standing.write(rows, populations):
-            output.console(console).print(f"Written: {path}", markup=False, soft_wrap=True)
+            notes.print(f"Written: {path}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -106,6 +119,25 @@ def validation(rows: Sequence[Any]) -> Listing:
     title = "Simulated and published results, misses first"
     table = TextTable(title, [COLUMNS[n] for n in shown], texts)
     return Listing([table], lambda: [row.record() for row in rows], RECORD)
+
+
+def observed_curves(compared: Sequence[Any]) -> Listing:
+    """Return observed curves against the simulated bands of their arms.
+
+    Args:
+        compared: Curves, from `qsp.validation.curve_bands.compare_curves`.
+    """
+    from qsp.validation.curve_bands import COLUMNS
+
+    title = "Observed curves and the 5th to 95th percentile of simulated patients"
+    cells = [each.cells() for each in compared]
+    note = (
+        "Simulated / observed is the geometric mean over the points: the simulated median, or the "
+        "mean where means were observed. The band is that of single patients: individual values "
+        "should be within it in 90 % of cases, and medians and means near its center."
+    )
+    records = [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+    return Listing([TextTable(title, COLUMNS, cells), note], lambda: records, COLUMNS)
 
 
 def approved_regimens(rows: Sequence[Compared]) -> Listing:

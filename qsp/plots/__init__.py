@@ -8,6 +8,7 @@ from __future__ import annotations
 from qsp.plots.approved import crs_of_molecules
 from qsp.plots.benefit_risk import benefit_risk
 from qsp.plots.crs import crs_by_dose, cumulative_crs
+from qsp.plots.curves import observed_curves
 from qsp.plots.decisions import MOST_ROWS, decision_flow, swimmer
 from qsp.plots.figure import Figure
 from qsp.plots.time_course import cytokine_bands, cytokine_overview, drug_concentration
@@ -40,6 +41,7 @@ __all__ = [
     "cytokine_overview",
     "decision_flow",
     "drug_concentration",
+    "observed_curves",
     "spider",
     "swimmer",
     "vpc",

@@ -105,7 +105,12 @@ def arm_colors(ds: xr.Dataset) -> dict[str, str]:
 
 
 def panels(
-    count: int, *, height: float, columns: int = COLUMNS, sharey: bool = True
+    count: int,
+    *,
+    height: float,
+    columns: int = COLUMNS,
+    sharey: bool = True,
+    sharex: bool = True,
 ) -> tuple[Figure, list[Axes]]:
     """Create a figure with a grid of panels; surplus cells of the grid are hidden.
 
@@ -114,6 +119,7 @@ def panels(
         height: Height of a panel [inch].
         columns: Largest number of panels in a row.
         sharey: Whether all panels share the vertical scale.
+        sharex: Whether all panels share the horizontal scale.
 
     Returns:
         The figure and its panels in reading order.
@@ -122,7 +128,7 @@ def panels(
     rows = -(-max(count, 1) // columns)
     width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
     figure = Figure(figsize=(width, rows * height + 0.4), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey, sharex=True)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey, sharex=sharex)
     for empty in grid.flat[count:]:
         empty.set_visible(False)
     if rows > 1:  # the panel above a hidden one is the lowest of its column

@@ -6,6 +6,8 @@
     data/*.toml   regimens in which they were measured ───────┼─▶ facts ─▶ rows, misses first
     --curves DIR  digitized curves, if the user has them ─────┘
 
+    --curves DIR  observed curves with a header ─▶ curve_file ─▶ curve_bands: table and figure
+
 Most comparisons are in-sample, because the shared parameters were fitted to rates of CRS. Published
 values that were not verified in a source are shown without a verdict, unless they are targets of
 the project. Not included: values of other molecules, and values in patients who received drugs that

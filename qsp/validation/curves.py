@@ -1,6 +1,7 @@
-"""Comparison with digitized curves in a user folder; none are part of the package.
+"""Comparison with digitized curves without a header, by the names of their files.
 
-The folder of `--curves` may hold ``mosunetuzumab_pk.csv`` (day, ug/mL: mean in serum) and
+None are part of the package. Files of other names have a header (`qsp.validation.curve_file`). The
+folder of `--curves` may hold ``mosunetuzumab_pk.csv`` (day, ug/mL: mean in serum) and
 ``blinatumomab_nhl_il6_*.csv`` (day, pg/mL: one row per sample). The points were read from published
 figures, with an error of about 30 %.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from qsp.errors import ConfigError
 from qsp.run import Prepared
 from qsp.validation import measure
+from qsp.validation.curve_file import has_header
 from qsp.validation.facts import DETECTABLE
 from qsp.validation.judge import Rule, Verdict, ratio, rule
 from qsp.validation.row import Fact, Figure, Row
@@ -58,6 +60,8 @@ def curve_facts(
         if path is None or not path.is_file():
             reason = "no folder of curves" if path is None else f"no {file}"
             skipped.append(_skipped(file, reason))
+        elif has_header(path):
+            skipped.append(_skipped(file, "compared over time, by its header"))
         elif file == PK_FILE:
             facts += _serum(path, dose_starts(prepared["mosunetuzumab"], PK_ARM))
         else:

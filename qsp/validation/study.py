@@ -13,6 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from qsp import run as runs
+from qsp import shipped
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError
 from qsp.molecules import read_toml
@@ -39,7 +40,8 @@ def prepare(study: str, *, patients: int, seed: int, populations: Path) -> runs.
     """Read the config of a study and sample its population.
 
     Args:
-        study: Name of the study, one of `STUDIES`.
+        study: One of `STUDIES`, or the name of a shipped config, such as
+            `approved/glofitamab`, with its own population.
         patients: Number of virtual patients.
         seed: Seed of the population.
         populations: Folder of the population files.
@@ -47,14 +49,16 @@ def prepare(study: str, *, patients: int, seed: int, populations: Path) -> runs.
     Raises:
         ConfigError: If the population file is missing, or a number is out of range.
     """
+    sizes = (f"patients={patients}", f"seed={seed}")
+    if study not in STUDIES:
+        return runs.prepare(runs.Request(shipped.folder("configs") / f"{study}.toml", sizes))
     config = DATA / f"{study}.toml"
     population = populations.resolve() / f"{read_toml(config)['population']}.toml"
     if not population.is_file():
         todo = "Run in the folder of the project, or give the folder of populations"
         rule = f"{population.name} must exist in the folder of populations"
         raise ConfigError(str(populations), rule, "missing", todo)
-    changes = (f"population={population}", f"patients={patients}", f"seed={seed}")
-    return runs.prepare(runs.Request(config, changes))
+    return runs.prepare(runs.Request(config, (f"population={population}", *sizes)))
 
 
 def dose_starts(prepared: runs.Prepared, arm: str) -> tuple[float, ...]:
