@@ -257,7 +257,13 @@ class Config(tables.Table):
             reactions = Reactions(self.calendar, self.rescue, self.days)
             protocol = Protocol(self.arms, self.premedication, reactions, self.days)
             return protocol.trial_arms(molecular_weight_kda)
-        form = DoseTableFormat(table.time_unit, table.amount_unit, table.compartments, table.ignore)
+        form = DoseTableFormat(
+            table.time_unit,
+            table.amount_unit,
+            table.compartments,
+            table.ignore,
+            table.default_compartment,
+        )
         key = molecular_weight_kda, self.days
         if key not in self._table_arms:
             self._table_arms.clear()

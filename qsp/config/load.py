@@ -159,8 +159,10 @@ def _dose_rows(data: dict[str, Any], source: Source) -> DoseRows | None:
     ignore = table.get("ignore", [])
     ignore = [ignore] if isinstance(ignore, str) else ignore
     columns = [c for c in ignore if isinstance(c, str)] if isinstance(ignore, list) else []
-    path = source.file.parent / table["file"]
-    return read_dose_rows(path, columns, COVARIATES, columns_to_read(data))
+    path, default = source.file.parent / table["file"], str(table.get("default_compartment", ""))
+    return read_dose_rows(
+        path, columns, COVARIATES, columns_to_read(data), default_compartment=default
+    )
 
 
 def _observed(config: Config) -> Observations | None:

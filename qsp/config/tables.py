@@ -316,6 +316,9 @@ class DoseTable(Table):
     ignore: Annotated[
         Texts, Rule("be a list of columns", 'Write ignore = ["NTIME"], for example')
     ] = ()
+    default_compartment: Annotated[
+        str, Rule("be the compartment of doses without CMT", 'Write "central" or "depot"')
+    ] = ""
 
 
 class Method(Table):

@@ -113,7 +113,8 @@ def covariates_of_lines(
             rule = "a covariate must be in one column"
             todo = "Name one of the columns in dose_table.ignore"
             raise ConfigError(name, rule, f"{key} twice", todo)
-        each = _values(key, cells, line, problems)
+        todo = f"or name {column} in dose_table.ignore"
+        each = _values(key, cells, line, problems, patient=first, or_else=todo)
         values[key] = np.full(len(ids), np.nan)
         given = np.flatnonzero(~np.isnan(each))[::-1]
         values[key][first[given]] = each[given]  # the first line is written last
@@ -180,18 +181,41 @@ def _check_ids(ids: np.ndarray, cells: Column, line: np.ndarray, problems: Probl
     problems.add_rows((ids >= 0) & ~is_first, line, repeats)
 
 
-def _values(key: str, cells: Column, line: np.ndarray, problems: Problems) -> np.ndarray:
-    """(row,): Return the values of a covariate; NaN where missing or invalid."""
+def _values(
+    key: str,
+    cells: Column,
+    line: np.ndarray,
+    problems: Problems,
+    *,
+    patient: np.ndarray | None = None,
+    or_else: str = "",
+) -> np.ndarray:
+    """(row,): Return the values of a covariate; NaN where missing or invalid.
+
+    Args:
+        key: Name of the covariate.
+        cells: Cells of the column.
+        line: (row,): Line in the file.
+        problems: Errors of the file.
+        patient: (row,): Patient of each row, if a patient has several: an invalid value that
+            a patient repeats is one error.
+        or_else: Another remedy.
+    """
     errors = {text: _error(key, text) for text in cells.texts}
     is_wrong = cells.mapped(lambda text: errors[text] is not None, bool)
+    is_first = np.ones(len(is_wrong), bool)
+    if patient is not None:
+        _, places = np.unique(np.stack([patient, cells.codes]), axis=1, return_index=True)
+        is_first = np.isin(np.arange(len(is_wrong)), places)
 
     def error(n: int) -> ConfigError:
         found = errors[cells.texts[cells.codes[n]]]
         assert found is not None
         where = f"{problems.name}: line {line[n]}"
-        return ConfigError(where, found.rule, found.got, found.todo)
+        todo = f"{found.todo}, {or_else}" if or_else else found.todo
+        return ConfigError(where, found.rule, found.got, todo)
 
-    problems.add_rows(is_wrong, line, error)
+    problems.add_rows(is_wrong & is_first, line, error)
     return np.where(is_wrong, np.nan, cells.mapped(lambda text: _value(key, text), float))
 
 

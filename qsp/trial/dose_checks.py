@@ -26,7 +26,7 @@ def check_doses(
     """
     units = Units(form)
     _check_kinds(rows, kind, units)
-    _check_amounts(rows, kind)
+    _check_amounts(rows, kind, form)
     _check_times(rows, form, units, days, is_molecule)
     _check_repeats(rows)
 
@@ -35,7 +35,9 @@ def _check_kinds(rows: DoseRows, kind: np.ndarray, units: Units) -> None:
     def error(n: int) -> ConfigError:
         name = rows.cell("CMT", n)
         todo = f"{suggest(name.lower(), units.kinds)} Name one of them".strip()
-        if name.isdigit():
+        if name in ("", "0"):
+            todo = 'Name one of them, or write default_compartment = "central" in [dose_table]'
+        elif name.isdigit():
             todo = f'Define it with dose_table.compartments = {{ {name} = "central" }}'
         rule = f"CMT must be one of {', '.join(units.kinds)}"
         return ConfigError(rows.where(n), rule, repr(name), todo)
@@ -45,13 +47,18 @@ def _check_kinds(rows: DoseRows, kind: np.ndarray, units: Units) -> None:
     rows.is_valid[is_wrong] = False
 
 
-def _check_amounts(rows: DoseRows, kind: np.ndarray) -> None:
+def _check_amounts(rows: DoseRows, kind: np.ndarray, form: DoseTableFormat) -> None:
     doses = rows.is_dose
     is_missing = np.isnan(rows.number["AMT"])
     rows.refuse(doses & rows.is_valid & is_missing, "AMT must be given", "AMT", "Write a number")
-    is_zero = rows.values("AMT") <= 0
+    amount, rule = rows.values("AMT"), "AMT must be above 0"
     todo = "Correct it or remove the line"
-    rows.refuse(doses & rows.is_valid & is_zero, "AMT must be above 0", "AMT", todo)
+    rows.refuse(doses & rows.is_valid & (amount < 0), rule, "AMT", todo)
+    todo = (
+        "Correct it, or write EVID 2: NONMEM takes no dose of 0, and a patient without a dose is "
+        "simulated untreated"
+    )
+    rows.refuse(doses & rows.is_valid & (amount == 0), rule, "AMT", todo)
     todo = "Write out all doses from the first one"
     rows.refuse(doses & rows.is_valid & (rows.values("SS") != 0), "SS must be 0", "SS", todo)
     rate = rows.values("RATE")
@@ -66,7 +73,7 @@ def _check_amounts(rows: DoseRows, kind: np.ndarray) -> None:
     is_bolus = ~np.isin(kind, [KINDS.index(name) for name in INFUSED])
     for place in np.unique(kind[doses & rows.is_valid & is_bolus & (rate > 0)]):
         these = doses & rows.is_valid & (kind == place) & (rate > 0)
-        name = rows.cell("CMT", int(np.argmax(these)))
+        name = rows.cell("CMT", int(np.argmax(these))) or form.default_compartment
         todo = "Only intravenous doses are infused"
         rows.refuse(these, f"RATE must be 0 for {name}", "RATE", todo)
 

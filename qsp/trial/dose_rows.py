@@ -23,8 +23,8 @@ from qsp.csv_table import (
 from qsp.errors import ConfigError, suggest
 from qsp.problems import Problems
 
-REQUIRED = ("ID", "TIME", "AMT", "EVID", "CMT")
-OPTIONAL = ("RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
+REQUIRED = ("ID", "TIME", "AMT", "CMT")
+OPTIONAL = ("EVID", "RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
 # Columns of most NONMEM data sets that do not describe a dose.
 IGNORED = ("C", "DV", "DVID", "MDV", "LLOQ", "BLQ", "BLOQ", "CENS")
 COVARIATES = ("WT", "BODY_WEIGHT", "HT", "HEIGHT", "BSA", "BODY_SURFACE", "AGE", "SEX")
@@ -124,6 +124,8 @@ def read_dose_rows(
     ignore: Sequence[str] = (),
     covariates: Collection[str] = (),
     observed: Collection[str] = (),
+    *,
+    default_compartment: str = "",
 ) -> DoseRows:
     """Read the rows of a dose table, in the order of the file.
 
@@ -132,6 +134,8 @@ def read_dose_rows(
         ignore: Columns to ignore.
         covariates: Columns that describe the patients, if the file has them.
         observed: Columns of observations, if the file has them; `qsp.observations` reads them.
+        default_compartment: Compartment of doses without a CMT; the column CMT may be missing if
+            there is one.
 
     Returns:
         The rows, with the errors of their cells among `problems`.
@@ -142,10 +146,11 @@ def read_dose_rows(
     """
     ignored = {column.upper() for column in ignore}
     described = [column.upper() for column in covariates if column.upper() not in ignored]
+    required = [name for name in REQUIRED if name != "CMT" or not default_compartment]
     passed: list[str] = []
 
     def choose(header: Sequence[str]) -> list[str]:
-        chosen = _chosen(header, ignored, (*described, *observed), ignore, path.name)
+        chosen = _chosen(header, required, ignored, (*described, *observed), ignore, path.name)
         passed.extend(column for column in header if column not in chosen)
         return chosen
 
@@ -157,21 +162,29 @@ def read_dose_rows(
         choose=choose,
     )
     table, notes = _without_flagged(table)
+    if "EVID" not in table.columns:
+        notes = (
+            *notes,
+            f"{table.name} has no EVID: its lines with an AMT are doses, as in NONMEM.",
+        )
     rows = _rows(table, tuple(name for name in described if name in table.columns), notes)
     return dataclasses.replace(rows, passed=tuple(passed))
 
 
 def _chosen(
     header: Sequence[str],
+    required: Sequence[str],
     ignored: Collection[str],
     further: Sequence[str],
     ignore: Sequence[str],
     name: str,
 ) -> list[str]:
     """Check the names of the columns; return those to read."""
-    missing = [column for column in REQUIRED if column not in header]
+    missing = [column for column in required if column not in header]
     if missing:
         got, todo = ", ".join(header), f"Name the columns {', '.join(REQUIRED)}"
+        if missing == ["CMT"]:
+            todo = 'Add the column, or write default_compartment = "central" in [dose_table]'
         rule = f"the first line must name {', '.join(missing)}"
         raise ConfigError(name, rule, got or "empty", todo)
     known = (*REQUIRED, *OPTIONAL, *further)
@@ -239,7 +252,10 @@ def _rows(table: CsvTable, covariates: tuple[str, ...], notes: tuple[str, ...]) 
     rule = "ID must be a whole number from 0 to 4294967295"
     rows.refuse(rows.patient == _NO_PATIENT, rule, "ID", "Renumber the patients")
     _check_numbers(rows)
-    events = columns["EVID"].mapped(_event, int)
+    if "EVID" in columns:
+        events = columns["EVID"].mapped(_event, int)
+    else:  # as in NONMEM, a line with an amount is a dose
+        events = np.where(rows.values("AMT") != 0.0, 1, 0)
     _check_events(rows, events)
     rows.is_dose[:] = events == 1
     rows.is_observation[:] = events == 0
@@ -270,6 +286,20 @@ def _check_numbers(rows: DoseRows) -> None:
         rows.is_valid[is_wrong] = False
 
 
+def _of_rxode(event: int, text: str) -> str:
+    """Return the remedy for an EVID of RxODE: compartment, flag of an infusion, and 01."""
+    compartment = event // 100 % 100 + event // 100_000 * 100
+    if event // 10_000 % 10 == 0:
+        return (
+            f"RxODE wrote {text} for a dose into compartment {compartment}: write 1, and the "
+            + ("compartment in CMT")
+        )
+    return (
+        f"RxODE wrote {text} for an infusion into compartment {compartment}, and its rate in AMT: "
+        "write 1, the compartment in CMT, and amount and rate in AMT and RATE"
+    )
+
+
 def _check_events(rows: DoseRows, events: np.ndarray) -> None:
     """Check EVID, and that only doses have an amount."""
 
@@ -280,10 +310,7 @@ def _check_events(rows: DoseRows, events: np.ndarray) -> None:
         if not np.isfinite(event):
             found, todo = repr(text), "Write a number"
         elif event >= 100 and event % 100 == 1:
-            todo = (
-                f"RxODE wrote {text} for a dose into compartment {int(event) // 100}: write 1, and "
-                "the compartment in CMT"
-            )
+            todo = _of_rxode(int(event), text)
         rule = "EVID must be 0 (observation), 1 (dose) or 2 (other)"
         return ConfigError(rows.where(n), rule, found, todo)
 
@@ -294,4 +321,6 @@ def _check_events(rows: DoseRows, events: np.ndarray) -> None:
         for event, shown in ((0, "0 or missing"), (2, "2")):
             rule = f"{name} must be 0 or missing where EVID is {shown}"
             todo = "Write EVID 1 for a dose, or remove the value"
+            if "EVID" not in rows.text:
+                rule, todo = f"{name} must be 0 or missing without AMT", "Write AMT, or remove it"
             rows.refuse(is_wrong & (events == event), rule, name, todo)

@@ -1,6 +1,6 @@
 """NONMEM-style dose tables, an alternative to arms: each patient has individual doses and times.
 
-Required columns are ID, TIME, AMT, EVID and CMT; optional ones are RATE, II, ADDL, ARM and PERIOD
+Required columns are ID, TIME, AMT and CMT; optional ones are EVID, RATE, II, ADDL, ARM and PERIOD
 (or LABEL)::
 
     ID,TIME,AMT,RATE,II,ADDL,EVID,CMT,PERIOD
@@ -17,9 +17,9 @@ Required columns are ID, TIME, AMT, EVID and CMT; optional ones are RATE, II, AD
   rates of infusions that overlap add up.
 * EVID 1 (or 101) is a dose; observations (0, or missing) and other events (2) have no effect, and
   no amount. Resets (EVID 3 and 4) are errors, and so is a nonzero SS: CRS depends on the first
-  dose, which a steady state does not have.
+  dose, which a steady state does not have. Without the column, lines with an AMT are doses.
 * CMT is central, depot or the name of a supportive drug; numbers are mapped to these by
-  ``compartments``.
+  ``compartments``. Doses without CMT, or with 0, are into ``default_compartment`` if it is given.
 * PERIOD names the dose period of all doses of the row. For a patient without any PERIOD, each dose
   of the molecule is a period: D1, D2, ... (doses at one time are one period).
 
@@ -62,7 +62,7 @@ def read_dose_table(
     Raises:
         ConfigError: With all errors of the table; each names the line and the column.
     """
-    rows = read_dose_rows(path, form.ignore)
+    rows = read_dose_rows(path, form.ignore, default_compartment=form.default_compartment)
     return arms_of_rows(rows, form, molecular_weight_kda=molecular_weight_kda, days=days)
 
 
@@ -186,7 +186,9 @@ class _Doses:
     def __init__(self, rows: DoseRows, form: DoseTableFormat, days: float) -> None:
         units = Units(form)
         self._rows, self._unit = rows, units.amount
-        self._kind = rows.text["CMT"].mapped(units.kind, int)
+        self._kind = np.full(len(rows.line), units.kind(""))
+        if "CMT" in rows.text:
+            self._kind = rows.text["CMT"].mapped(units.kind, int)
         self._is_molecule = np.isin(self._kind, [KINDS.index(kind) for kind in MOLECULE_KINDS])
         check_doses(rows, form, self._kind, self._is_molecule, days)
         amount, rate = rows.values("AMT"), rows.values("RATE")

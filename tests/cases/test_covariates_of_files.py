@@ -100,6 +100,18 @@ def test_a_covariate_that_changes_is_refused(tmp_path):
         prepared(tmp_path, f"{HEADER}\n{ROWS.replace('2,1,2,70', '2,1,2,75')}")
 
 
+def test_an_impossible_value_that_a_patient_repeats_is_one_error(tmp_path):
+    rows = "3,0,1,1,2,160,0\n3,5,.,0,2,160,.\n3,9,.,0,2,1600,.\n8,0,1,1,2,160,1\n8,5,.,0,2,160,1\n"
+    with pytest.raises(InputErrors) as caught:
+        prepared(tmp_path, f"{HEADER.replace('WT', 'HT')}\n{rows}")
+    shown = str(caught.value).splitlines()
+    assert [text.split(":")[1] for text in shown] == [" line 2", " line 4", " line 5"]
+    assert shown[0] == (
+        "doses.csv: line 2: height must be from 0.8 to 2.5 m, but is 160. Check the value and its "
+        "unit (m), or name HT in dose_table.ignore."
+    )
+
+
 def test_covariates_in_two_files_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="covariates must be in one file, doses.csv or c.csv"):
         prepared(tmp_path, f"{HEADER}\n{ROWS}", covariates=written(tmp_path, "id,AGE\n3,50\n"))

@@ -66,6 +66,102 @@ def test_table_has_these_doses(name, tmp_path):
     assert doses(config_of(tmp_path, table)) == expected
 
 
+WITHOUT_CMT = "dose_table.default_compartment=central"
+# Layouts of public data sets: table, doses of its first patient if a default compartment is given.
+BY_DEFAULT = {
+    "no CMT, and rates of infusions": (
+        lines("ID,TIME,AMT,RATE,DV,MDV,EVID", "1,0,1,0.25,.,1,1", "1,9,0,0,4.1,0,0"),
+        TWO_DOSES[:1],
+    ),
+    "neither EVID nor CMT": (
+        lines("id,time,amt,dv,wt", "1,0,10,.,70", "1,5,.,3.1,70", "1,24,20,.,70"),
+        [(0.0, 10.0, 0.0), (24.0, 20.0, 0.0)],
+    ),
+    "no EVID, and zeros for observations": (
+        lines("ID,TIME,AMT,RATE,CMT", "1,0,1,0.25,2", "1,5,0,0,2", "1,168,2,0.5,2"),
+        TWO_DOSES,
+    ),
+    "CMT missing in some lines": (
+        lines("ID,TIME,AMT,EVID,CMT", "1,0,1,1,.", "1,24,2,1,0", "1,48,3,1,1", "1,50,0,0,3"),
+        [(0.0, 1.0, 0.0), (24.0, 2.0, 0.0), (48.0, 3.0, 0.0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_DEFAULT)
+def test_doses_without_cmt_are_into_the_default_compartment(name, tmp_path):
+    table, expected = BY_DEFAULT[name]
+    config = config_of(tmp_path, table, WITHOUT_CMT)
+    assert doses(config) == expected
+    kinds = [dose.kind for dose in config.trial(1000.0).arms[0].regimens[0].administrations]
+    assert kinds[0] == "drug_iv"
+    assert set(kinds[:2]) == {"drug_iv"}  # a CMT that is given is kept
+
+
+def test_default_compartment_does_not_replace_a_cmt(tmp_path):
+    table = lines("ID,TIME,AMT,EVID,CMT", "1,0,1,1,1")
+    regimen = config_of(tmp_path, table, WITHOUT_CMT).trial(1000.0).arms[0].regimens[0]
+    assert regimen.administrations[0].kind == "drug_sc"
+
+
+def test_file_without_evid_is_noted(tmp_path):
+    config = config_of(tmp_path, lines("ID,TIME,AMT,CMT", "1,0,1,2", "1,5,0,2"))
+    (note,) = config.notes
+    assert note == "doses.csv has no EVID: its lines with an AMT are doses, as in NONMEM."
+
+
+# Name: table, changes of the config, error.
+NOT_GUESSED = {
+    "no CMT, without a default": (
+        lines("ID,TIME,AMT,EVID", "1,0,1,1"),
+        (),
+        "must name CMT, but is ID, TIME, AMT, EVID. Add the column, or write default_compartment =",
+    ),
+    "a missing CMT, without a default": (
+        lines("ID,TIME,AMT,EVID,CMT", "1,0,1,1,."),
+        (),
+        "line 2: CMT must be one of .*but is ''. Name one of them, or write default_compartment",
+    ),
+    "an unknown default": (
+        lines("ID,TIME,AMT,EVID", "1,0,1,1"),
+        ("dose_table.default_compartment=centrall",),
+        "default_compartment.*must be one of .*Did you mean 'central'",
+    ),
+    "an infusion into the depot": (
+        lines("ID,TIME,AMT,RATE,EVID", "1,0,1,1,1"),
+        ("dose_table.default_compartment=depot",),
+        "line 2: RATE must be 0 for depot, but is 1",
+    ),
+    "a rate without an amount or EVID": (
+        lines("ID,TIME,AMT,RATE,CMT", "1,0,1,1,2", "1,5,0,1,2"),
+        (),
+        "line 3: RATE must be 0 or missing without AMT, but is 1",
+    ),
+    "a dose of 0, which NONMEM refuses": (
+        lines(HEADER, FIRST, "1,24,0,0,1,2"),
+        (),
+        "line 3: AMT must be above 0, but is 0. Correct it, or write EVID 2: NONMEM takes no dose",
+    ),
+    "an infusion of RxODE": (
+        lines(HEADER, "1,0,137,0,10101,2"),
+        (),
+        "RxODE wrote 10101 for an infusion into compartment 1, and its rate in AMT",
+    ),
+    "an injection of RxODE": (
+        lines(HEADER, "1,0,137,0,1201,2"),
+        (),
+        "RxODE wrote 1201 for a dose into compartment 12: write 1, and the compartment in CMT",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_GUESSED)
+def test_layout_that_has_two_readings_is_refused(name, tmp_path):
+    table, changes, message = NOT_GUESSED[name]
+    with pytest.raises(ConfigError, match=message):
+        doses(config_of(tmp_path, table, *changes))
+
+
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_every_encoding_gives_the_same_doses(name, tmp_path):
     content = ENCODINGS[name](lines(HEADER, FIRST, SECOND))
