@@ -6,12 +6,15 @@ import xarray as xr
 
 from qsp.endpoints import crs, crs_times, exposure_response
 from qsp.endpoints.statistics import interval
+from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.steps import Step, steps, with_steps
 from qsp.plots.names import arm_titles
 from qsp.report.cells import Column, Group, Table, percent, significant
 from qsp.report.tables import STEP, by_arm
 
 LEVELS = (0.5, 0.9, 1.0)
+_AT_END = 1e-6
+"""Difference of two times that are equal up to rounding [day]."""
 
 
 def times_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
@@ -22,16 +25,20 @@ def times_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Tab
         crs_times.resolution(ds, quantiles=LEVELS),
         crs_times.resolution(ds, by="any", quantiles=LEVELS),
     )
-    late = (
-        crs_times.late_onset(ds, trial_size=trial_size),
-        crs_times.late_onset(ds, by="any", trial_size=trial_size),
+    late = tuple(
+        [
+            crs_times.late_onset(ds, by=by, at_least=grade, trial_size=trial_size)["value"]
+            for grade in (1, 2)
+        ]
+        for by in ("label", "any")
     )
 
     def cells(arm: str, step: Step | None) -> tuple[str, ...]:
         place = {"arm": arm} | ({"label": step.label} if step else {})
-        long, end, after = (pair[step is None].sel(place) for pair in (lasting, ending, late))
+        long, end = (pair[step is None].sel(place) for pair in (lasting, ending))
         hours = [significant(float(v)) for v in (*long["value"], *end["value"])]
-        return (str(int(long["evaluable"])), *hours, *map(percent, after["value"].values.tolist()))
+        of_any, of_two = (rates.sel(place).values.tolist() for rates in late[step is None])
+        return (str(int(long["evaluable"])), *hours, *map(percent, (*of_any, of_two[0])))
 
     quantiles = ("median", "90 %", "longest")
     columns = (
@@ -40,14 +47,33 @@ def times_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Tab
         *(Column(title, "Duration [h]") for title in quantiles),
         *(Column(title, "Time to resolution [h]") for title in quantiles),
         *(Column(f"{hour} h", "Patients with onset after [%]") for hour in crs_times.HOURS),
+        Column(f"{crs_times.HOURS[0]} h, ≥ 2", "Patients with onset after [%]"),
     )
+    lasting_on, events = unresolved(ds)
     note = (
         "Times are from the start of the dose period in which the event starts; time to "
         "resolution is onset plus duration. Onset after: proportion of the evaluable patients "
-        "whose CRS starts later than this after the dose, who would be at home if discharged then; "
-        "any dose: after at least one of the doses."
+        "whose CRS starts later than this after the dose, who would be at home if discharged then "
+        "(≥ 2: CRS of grade 2 or higher); any dose: after at least one of the doses. "
+        f"{lasting_on:,} of {events:,} events have not ended by the end of the trial; their times "
+        "are until then."
     )
     return Table("Duration and late onset of CRS", columns, by_arm(ds, cells), note)
+
+
+def unresolved(ds: xr.Dataset) -> tuple[int, int]:
+    """Return the number of CRS events that last until the end of the trial, and of all events.
+
+    Args:
+        ds: Results with the attribute `days`.
+    """
+    end, lasting, events = float(ds.attrs["days"]), 0, 0
+    for part in blocks(ds):
+        known = (crs.grades(part) >= 1) & part["crs_duration"].notnull()
+        until = part["dose_time"] + part["crs_onset"] + part["crs_duration"]
+        lasting += int((known & (until >= end - _AT_END)).sum())
+        events += int(known.sum())
+    return lasting, events
 
 
 def quartile_table(ds: xr.Dataset) -> Table:

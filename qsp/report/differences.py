@@ -22,24 +22,34 @@ POINTS = 100.0
 SUMMED = ("crs_any", "crs_2", "response")
 """Quantities of the sentence on the terminal."""
 _MEAN_DIGITS = 2
+_ORIGIN_OF_SIZE = "the size of the published trial, or 100 if none is on file"
 
 
 def tables(
-    ds: xr.Dataset, frame: pd.DataFrame | None = None, *, sampling: Sampling | None = None
+    ds: xr.Dataset,
+    frame: pd.DataFrame | None = None,
+    preferences: pd.DataFrame | None = None,
+    *,
+    sampling: Sampling | None = None,
 ) -> dict[str, Table]:
     """Return the tables `differences` and `preferences` of a run; none for a run of one arm.
 
     Args:
         ds: Results with `best_response`.
         frame: Differences, from `qsp.endpoints.differences.table`; computed if not given.
+        preferences: Utilities, from `qsp.endpoints.utility.table`; computed if not given.
         sampling: Seed and number of resamples, and size of the trial.
     """
     if ds.sizes["arm"] < 2:
         return {}
-    titles, pairs = arm_titles(ds), differences.pairs_of_arms(ds)
-    sampling = sampling or differences.default_sampling(ds)
-    frame = differences.of_pairs(pairs, sampling) if frame is None else frame
-    preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
+    titles = arm_titles(ds)
+    if frame is None or preferences is None:
+        pairs, sampling = (
+            differences.pairs_of_arms(ds),
+            sampling or differences.default_sampling(ds),
+        )
+        frame = differences.of_pairs(pairs, sampling)
+        preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
     return {
         "differences": difference_table(frame, titles),
         "preferences": preference_table(preferences, titles),
@@ -82,14 +92,15 @@ def difference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
 def _note(frame: pd.DataFrame, size: int) -> str:
     return (
         "The same patients are in both arms. Rates are in percent and their differences in "
-        "percentage points; days are means. 95 % MC: Monte Carlo interval, for a difference of "
+        "percentage points; days are means over all patients (0 days in CRS without CRS). 95 % MC: "
+        "Monte Carlo interval, not adjusted for the number of comparisons, for a difference of "
         "rates that of Newcombe for paired proportions, else of a bootstrap over patients "
         f"({frame.attrs['replicates']:,} resamples, seed {frame.attrs['seed']}). Number needed: "
         "patients to treat for one more with benefit (NNTB) or harm (NNTH); an interval through "
         "∞ includes no effect. 95 % PI: prediction interval of the difference in a trial with "
-        f"{size:,} other patients in each arm, not paired. Dropped: pairs without a value in one "
-        "of the arms. Dose periods are compared where both arms have one of that name and a "
-        "patient has the event."
+        f"{size:,} other patients in each arm, not paired ({_ORIGIN_OF_SIZE}). Dropped: pairs "
+        "without a value in one of the arms. Dose periods are compared where both arms have one of "
+        "that name and a patient has the event."
     )
 
 
@@ -168,7 +179,8 @@ def preference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
         f"Utility: {frame.attrs['utility']}. Probability in the population: proportion of "
         "bootstrap samples of the simulated patients in which the arm has the higher mean utility, "
         "which tends to 0 or 1 as more patients are simulated. In a trial: proportion of trials, "
-        f"with {size:,} other patients in each arm, in which it has. Ties count half."
+        f"with {size:,} other patients in each arm ({_ORIGIN_OF_SIZE}), in which it has. Ties "
+        "count half."
     )
     title = f"Which arm is better. {differences.HEADING}"
     return Table(title, columns, (Group("", tuple(rows)),), note)

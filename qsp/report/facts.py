@@ -86,8 +86,20 @@ def run_facts(ds: xr.Dataset) -> list[tuple[str, str]]:
         ("Virtual patients", patients),
         *([] if patient else [("Patient weights", weighted)]),
         ("Duration", _with_unit(attrs.get("days"), "days")),
+        *([] if patient else [("Doses", _dosing(ds))]),
         ("Response criteria", _response_criteria(ds)),
     ]
+
+
+def _dosing(ds: xr.Dataset) -> str:
+    """Return whether doses depend on events: the estimand of every rate."""
+    arms = record_of(ds).arms
+    by_rules = sum(bool(arm.rules) for arm in arms)
+    if not by_rules:
+        return "as scheduled in every patient, also after CRS or progression; no patient drops out"
+    if by_rules == len(arms):
+        return "by the rules of the trial"
+    return f"by the rules of the trial in {by_rules} of {len(arms)} arms, else as scheduled"
 
 
 def _response_criteria(ds: xr.Dataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from qsp.drugs import RESCUE
-from qsp.endpoints import crs, cytokines, decisions, differences, response
+from qsp.endpoints import crs, cytokines, decisions, differences, response, utility
 from qsp.endpoints.patient_values import ANY
 from qsp.endpoints.statistics import interval
 from qsp.plots.names import arm_titles
@@ -55,7 +56,8 @@ class Glance:
         arms: Title of each arm, by name.
         reference: Name of the arm with which the others are compared.
         rates: Incidence of CRS over all doses (grade, arm).
-        frame: Paired differences from the reference, from `qsp.endpoints.differences.table`.
+        frame: Paired differences from the reference, from `qsp.endpoints.differences`.
+        preferences: Utilities compared with the reference, from `qsp.endpoints.utility`.
         published: Published incidences by arm and lowest grade.
         rescued: Share of the patients who received tocilizumab by a rule, by arm; only arms with
             rules.
@@ -70,6 +72,7 @@ class Glance:
     reference: str
     rates: xr.Dataset
     frame: pd.DataFrame
+    preferences: pd.DataFrame
     published: Mapping[str, Mapping[int, PublishedRate]]
     rescued: Mapping[str, float]
     planned: frozenset[str]
@@ -104,11 +107,13 @@ def glance(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Glance:
     """
     record, titles = record_of(ds), arm_titles(ds)
     shown = shows_response(record)
+    pairs, sampling = differences.pairs_of_arms(ds), differences.default_sampling(ds)
     return Glance(
         arms=titles,
         reference=differences.reference_of(ds),
         rates=crs.incidence(ds, by="any", at_least=tuple(GRADES), trial_size=trial_size),
-        frame=differences.table(ds),
+        frame=differences.of_pairs(pairs, sampling),
+        preferences=utility.compare(pairs, utility.weights_of(ds), sampling),
         published={arm: published_rates(record, arm) for arm in titles},
         rescued=_rescued(ds),
         planned=frozenset(a.name for a in record.arms if RESCUE in supportive_text(a).split()),
@@ -131,8 +136,12 @@ def _rescued(ds: xr.Dataset) -> dict[str, float]:
 
 def glance_table(found: Glance) -> Table:
     """Return the main results as a table with one column per arm."""
-    rows = [_row(title, found, lambda arm, g=grade: _rate_cell(found, arm, g))
-            for grade, title in GRADES.items()]  # fmt: skip
+    evaluable = found.rates["evaluable"].isel(grade=0)
+    rows = [_row("Evaluable patients", found, lambda arm: f"{int(evaluable.sel(arm=arm)):,}")]
+    rows += [
+        _row(title, found, lambda arm, g=grade: _rate_cell(found, arm, g))
+        for grade, title in GRADES.items()
+    ]
     if any(found.published.values()):
         rows += [
             _row(f"published, {title[5:]}", found, lambda arm, g=grade: _published(found, arm, g))
@@ -141,7 +150,11 @@ def glance_table(found: Glance) -> Table:
         ]
     if len(found.arms) > 1:
         rows += [
-            _row(f"difference, {title[5:]}", found, lambda arm, g=grade: _difference(found, arm, g))
+            _row(
+                f"difference, {title[5:]} [points]",
+                found,
+                lambda arm, g=grade: _difference(found, arm, g),
+            )
             for grade, title in GRADES.items()
         ]
     rows.append(_row("Tocilizumab received", found, lambda arm: _rescue(found, arm)))
@@ -193,19 +206,24 @@ def _rescue(found: Glance, arm: str) -> str:
 
 def _note(found: Glance) -> str:
     parts = [
-        "Rates are over all doses, with 95 % Monte Carlo intervals. IL-6: median and 5th to 95th "
-        "percentile of the highest peak of each patient."
+        "Rates are of the worst grade of each evaluable patient over all doses, with 95 % Monte "
+        "Carlo intervals. IL-6: median and 5th to 95th percentile of the highest peak of each "
+        "patient."
     ]
     if len(found.arms) > 1:
         parts.append(
-            "Differences are in percentage points from the reference, over the same patients. "
-            f"{differences.HEADING}."
+            f"Differences are from the reference, over the same patients. {differences.HEADING}."
         )
     known = {(row.indication, row.source) for by in found.published.values() for row in by.values()}
     if known:
-        sources = "; ".join(f"{where}: {source}" for where, source in sorted(known))
+        sources = "; ".join(f"{where}: {_cited(source)}" for where, source in sorted(known))
         parts.append(
             "Published: the same molecule, doses and supportive drugs. The model was fitted to "
             f"published rates of CRS, so that agreement is not a prediction. {sources}."
         )
     return " ".join(parts)
+
+
+def _cited(source: str) -> str:
+    """Return a source without the remark on how it was read; the cells name the certainty."""
+    return re.sub(r" \((read|seed review|recalled)\)$", "", source)

@@ -97,6 +97,7 @@ def _page(
         failed=int((~solved(ds)).sum()),
         simulated=int(ds["outcome"].size),
         sentence=summarized.glance.sentence if summarized else "",
+        illustrative=_illustrative(summarized.glance.sentence) if summarized else "",
         answers=summarized.answers if summarized else None,
         tables=found,
         pictures=figures,
@@ -120,6 +121,11 @@ def _summarized(ds: xr.Dataset, supplement: Supplement, trial_size: int) -> Summ
     found = glance(ds, trial_size=trial_size)
     origin = provenance(ds, found.reference, record_of(ds).parameters, supplement.sampled)
     return Summarized(found, origin, answers(ds, found, origin))
+
+
+def _illustrative(sentence: str) -> str:
+    """Return the reason why a response is not among the main results, where it is shown below."""
+    return sentence.replace("Tumor response is not shown here", "Tumor response is illustrative")
 
 
 def _title(ds: xr.Dataset) -> str:
@@ -207,7 +213,7 @@ def _tables(
         | first
         | _population_tables(ds, trial_size)
         | decided
-        | compared.tables(ds, summarized.glance.frame)
+        | compared.tables(ds, summarized.glance.frame, summarized.glance.preferences)
     )
 
 

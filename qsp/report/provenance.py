@@ -55,12 +55,14 @@ class Provenance:
         chance: Size that the correlation of an unrelated parameter exceeds in 5 % of runs [1];
             NaN if parameters are not ranked.
         patients: Number of patients of the correlations.
+        varying: Number of parameters with a correlation.
     """
 
     counts: dict[str, int]
     ranked: tuple[Ranked, ...]
     chance: float
     patients: int
+    varying: int = 0
 
     @property
     def sentence(self) -> str:
@@ -106,7 +108,7 @@ def provenance(
     known = [Ranked(row, correlations[row.path]) for row in records if row.path in correlations]
     known.sort(key=lambda row: -abs(row.correlation))
     chance = 1.96 / math.sqrt(int(chosen.sum()) - 1)
-    return Provenance(counts, tuple(known[:MOST]), chance, int(chosen.sum()))
+    return Provenance(counts, tuple(known[:MOST]), chance, int(chosen.sum()), len(known))
 
 
 def _severity(
@@ -170,8 +172,10 @@ def ranking_table(found: Provenance, arm: str) -> Table:
     titles = ("Parameter", "Correlation", "Origin", "Path", "Source")
     note = (
         "Rank correlation (Spearman) of the value with the highest severity index, over "
-        f"{found.patients:,} patients with {arm}. In 5 % of runs, an unrelated parameter exceeds "
-        f"{found.chance:.2f} in size by chance. Values that do not vary between patients cannot be "
+        f"{found.patients:,} patients with {arm}. An unrelated parameter exceeds "
+        f"{found.chance:.2f} in size with a probability of 5 %, so that of the {found.varying:,} "
+        f"parameters that vary about {round(0.05 * found.varying):,} would exceed it by chance. "
+        "Values that do not vary between patients cannot be "
         "ranked in this way and may matter as much."
     )
     columns = tuple(Column(title) for title in titles)

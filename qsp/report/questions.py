@@ -14,7 +14,9 @@ import xarray as xr
 from qsp.endpoints import crs, crs_times, cytokines, exposure_response
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import steps
-from qsp.report.cells import percent, significant
+from qsp.report.cells import NONE, between, percent, significant
+from qsp.report.crs_times import unresolved
+from qsp.report.differences import probability
 from qsp.report.glance import Glance, points
 from qsp.report.provenance import Provenance
 from qsp.report.standing import CERTAINTY
@@ -58,6 +60,7 @@ def _regimen(ds: xr.Dataset, found: Glance) -> Iterator[str]:
         known = {arm: rate for arm, rate in rates.items() if np.isfinite(rate)}
         if len(known) > 1:
             yield _extremes(found, known, words)
+    yield from _preference(found)
     yield from _stay(ds, found)
     yield from _length(ds, found)
     if found.response is not None:
@@ -78,15 +81,55 @@ def _extremes(found: Glance, known: dict[str, float], words: str) -> str:
     )
 
 
+def _preference(found: Glance) -> Iterator[str]:
+    """Yield the arm that is best by the utility, and how sure the order is."""
+    frame = found.preferences
+    change, chances = (frame[name].to_numpy(float) for name in ("difference", "probability"))
+    if not np.isfinite(change).any():
+        return
+    best, reference = int(np.nanargmax(change)), found.arms[found.reference]
+    illustrative = ", whose response is illustrative in this run" if found.sentence else ""
+    begin = f"By the utility {frame.attrs['utility']}{illustrative}"
+    if change[best] <= 0:
+        yield (
+            f"{begin}, {reference} is best: the largest probability that another arm is better is "
+            f"{probability(np.nanmax(chances))}, with the parameters fixed."
+        )
+    else:
+        yield (
+            f"{begin}, {found.arms[frame['arm'].iloc[best]]} is best: the probability that it is "
+            f"better than {reference} is {probability(chances[best])}, with the parameters fixed."
+        )
+
+
 def _stay(ds: xr.Dataset, found: Glance) -> Iterator[str]:
-    late = crs_times.late_onset(ds, by="any")["value"]
+    """Yield the share of patients whose CRS would start after a discharge, for each arm."""
+    each = {grade: crs_times.late_onset(ds, by="any", at_least=grade) for grade in (1, GRADE)}
+    by_dose = crs_times.late_onset(ds, at_least=1)["value"]
+    first, *later = crs_times.HOURS
     for arm, title in found.arms.items():
-        shares = [percent(float(late.sel(arm=arm, hour=hour))) for hour in crs_times.HOURS]
-        if "–" not in shares:
-            yield (
-                f"{title}: CRS starts more than 24 h after a dose in {shares[0]} % of the "
-                f"patients, more than 48 h in {shares[1]} %, and more than 72 h in {shares[2]} %."
-            )
+        own = {grade: rates.sel(arm=arm) for grade, rates in each.items()}
+        early = [_with_interval(rates.sel(hour=first)) for rates in own.values()]
+        if NONE in early:
+            continue
+        doses = [s.label for s in steps(ds) if s.arm == arm]
+        shares = {label: float(by_dose.sel(arm=arm, label=label, hour=first)) for label in doses}
+        most = max(shares, key=lambda label: np.nan_to_num(shares[label], nan=-1.0))
+        after = ", most after " + f"{most} ({percent(shares[most])} %)" if shares[most] > 0 else ""
+        rest = "; ".join(
+            f"after {hour} h, {percent(float(own[1]['value'].sel(hour=hour)))} % and "
+            f"{percent(float(own[GRADE]['value'].sel(hour=hour)))} %"
+            for hour in later
+        )
+        yield (
+            f"{title}, discharge {first} h after each dose: CRS of any grade would start at home "
+            f"in {early[0]} of the patients{after}, and grade 2 or higher in {early[1]}; {rest}."
+        )
+
+
+def _with_interval(rate: xr.Dataset) -> str:
+    value, low, high = (percent(float(rate[name])) for name in ("value", "lower", "upper"))
+    return NONE if value == NONE else f"{value} % ({between(low, high)})"
 
 
 def _length(ds: xr.Dataset, found: Glance) -> Iterator[str]:
@@ -94,10 +137,16 @@ def _length(ds: xr.Dataset, found: Glance) -> Iterator[str]:
     each = []
     for arm, title in found.arms.items():
         middle, most = (significant(float(v)) for v in times.sel(arm=arm).values)
-        if middle != "–":
+        if middle != NONE:
             each.append(f"{title} {middle} h and {most} h")
     if each:
         yield f"Median and 90th percentile of the duration of CRS: {'; '.join(each)}."
+    lasting, events = unresolved(ds)
+    if lasting:
+        yield (
+            f"{lasting:,} of {events:,} CRS events have not ended by the end of the trial, so "
+            "that the longest durations are lower limits."
+        )
 
 
 # === how sure =====================================================================================
@@ -111,12 +160,15 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
         low, high = (percent(float(rate[name])) for name in ("lower", "upper"))
         least, most = (percent(float(rate[f"trial_{name}"])) for name in ("lower", "upper"))
         yield (
-            f"Number of patients: {evaluable:,} are evaluable with {found.arms[arm]}, which "
-            f"determines the rate of grade 2 or higher to {low}–{high} %. A trial of "
-            f"{found.trial_size:,} such patients would observe {least}–{most} %."
+            f"{found.arms[arm]}, grade 2 or higher: {percent(float(rate['value']))} % of "
+            f"{evaluable:,} evaluable patients, with a 95 % Monte Carlo interval of {low}–{high} "
+            f"%. A trial of {found.trial_size:,} such patients would observe {least}–{most} % "
+            "(95 % prediction interval)."
         )
     for other in found.others:
         yield from _separation(found, other)
+    if len(found.others) > 1:
+        yield "No interval is adjusted for the number of comparisons."
     for name, title in found.arms.items():
         for grade, known in sorted(found.published[name].items()):
             words = "any grade" if grade == 1 else f"grade {grade} or higher"
@@ -124,6 +176,7 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
                 f"{title}, {words}: {percent(found.rate(name, grade))} % simulated, "
                 f"{known.percent:g} % published ({known.indication}; {CERTAINTY[known.certainty]})."
             )
+    yield from _links(ds, found)
     failed, size = int((~solved(ds)).sum()), int(ds["outcome"].size)
     yield (f"{failed:,} of {size:,} simulations failed." if failed else "No simulation failed.")
     yield provenance.sentence
@@ -131,6 +184,21 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
         "Uncertainty in the model and its parameters is in none of the intervals; the true "
         "uncertainty is larger."
     )
+
+
+def _links(ds: xr.Dataset, found: Glance) -> Iterator[str]:
+    """Yield the incidence of CRS under each link, which shows a part of the model's uncertainty."""
+    rates = crs.alternatives(ds, by="any")["value"]
+    each = {
+        title: [percent(float(rates.sel(arm=arm, link=link))) for link in crs.LINKS]
+        for arm, title in found.arms.items()
+    }
+    shown = [f"{title} {', '.join(own)} %" for title, own in each.items() if NONE not in own]
+    if shown:
+        yield (
+            "CRS of any grade under the severity thresholds, the logistic and the hazard link: "
+            f"{'; '.join(shown)}."
+        )
 
 
 def _separation(found: Glance, arm: str) -> Iterator[str]:
@@ -150,7 +218,7 @@ def _separation(found: Glance, arm: str) -> Iterator[str]:
 
 def _drivers(ds: xr.Dataset, found: Glance) -> Iterator[str]:
     rates = crs.incidence(ds, at_least=(1,)).isel(grade=0)["value"]
-    exposed = exposure_response.by_quartile(ds, metrics=("cmax",)).isel(metric=0)["value"]
+    exposed = exposure_response.by_quartile(ds, metrics=("cmax",)).isel(metric=0)
     for arm, title in found.arms.items():
         own = {s.label: float(rates.sel(arm=arm, label=s.label)) for s in steps(ds) if s.arm == arm}
         own = {label: rate for label, rate in own.items() if np.isfinite(rate)}
@@ -158,19 +226,28 @@ def _drivers(ds: xr.Dataset, found: Glance) -> Iterator[str]:
             worst = max(own, key=own.__getitem__)
             yield (
                 f"{title}: the dose period with the most CRS is {worst} ({percent(own[worst])} % "
-                "of the patients)."
+                f"of the patients){_exposure(exposed.sel(arm=arm, label=worst))}."
             )
-            yield from _exposure(exposed.sel(arm=arm, label=worst), title, worst)
     yield from _il6(ds, found)
 
 
-def _exposure(rates: xr.DataArray, title: str, label: str) -> Iterator[str]:
-    low, high = (percent(float(rates.sel(quartile=place))) for place in (1, 4))
-    if "–" not in (low, high):
-        yield (
-            f"{title}, {label}: grade 2 or higher in {low} % of the patients in the lowest "
-            f"quartile of Cmax and in {high} % in the highest."
-        )
+def _exposure(rates: xr.Dataset) -> str:
+    """Return the difference of grade 2 or higher between the quartiles of exposure."""
+    low, high = (rates.sel(quartile=place) for place in (1, 4))
+    first, last = (percent(float(each["value"])) for each in (low, high))
+    if NONE in (first, last):
+        return ""
+    # Newcombe's interval for independent proportions, from the Wilson bounds of each.
+    change = float(high["value"] - low["value"])
+    below = np.hypot(high["value"] - high["lower"], low["upper"] - low["value"])
+    above = np.hypot(high["upper"] - high["value"], low["value"] - low["lower"])
+    least, most = change - float(below), change + float(above)
+    finding = "no clear relation" if least <= 0 <= most else "a relation beyond chance"
+    return (
+        f"; grade 2 or higher there in {first} % of the lowest and {last} % of the highest "
+        f"quartile of Cmax, {100 * change:+.1f} ({100 * least:.1f} to {100 * most:.1f}) points: "
+        f"{finding}"
+    )
 
 
 def _il6(ds: xr.Dataset, found: Glance) -> Iterator[str]:
@@ -202,7 +279,7 @@ def _unknown(found: Glance, provenance: Provenance) -> Iterator[str]:
             f"drugs and patients: {'; '.join(missing)}."
         )
     yield (
-        "Grades are an index of three cytokines compared with fitted thresholds. Two alternative "
-        "links are tabulated below; none is validated."
+        "Grades are an index of three cytokines compared with fitted thresholds. The two "
+        "alternative links are not validated either."
     )
     yield provenance.gap

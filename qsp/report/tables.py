@@ -27,6 +27,7 @@ from qsp.report.cells import (
     rate_columns,
     significant,
 )
+from qsp.results.record import record_of
 
 ANY = "any dose"
 STEP = (Column("Dose period"), Column("Start"), Column("Dose"))
@@ -281,9 +282,12 @@ def by_arm(
             is None for the row over all doses.
     """
     groups, amounts = [], dose_texts(ds)
+    # Patients with regimens of their own may receive different doses in a period.
+    individual = {arm.name for arm in record_of(ds).arms if len(arm.regimens) > 1}
     for arm, title in arm_titles(ds).items():
         own = [step for step in steps(ds) if step.arm == arm]
-        heads = [(step.label, step.day, amounts[arm, step.label]) for step in own]
+        median = "median " if arm in individual else ""
+        heads = [(step.label, step.day, median + amounts[arm, step.label]) for step in own]
         rows = [(*head, *cells(arm, step)) for head, step in zip(heads, own, strict=True)]
         groups.append(Group(title, (*rows, (ANY, "", "", *cells(arm, None)))))
     return tuple(groups)

@@ -79,6 +79,11 @@ class Numbers:
         middle = np.nanmedian(peak, axis=1)
         self.found |= {three(ratio) for ratio in middle / middle[0]}
         self.found |= {f"{(~solved).sum()}", f"{solved.size}", "3", "1", "33"}  # values by status
+        self.found |= {"0.5"}  # weight in the utility
+        until = ds["dose_time"].values + (self.onset + self.duration) / 24
+        events = (grade >= 1) & np.isfinite(self.duration)
+        self.lasting = int((events & (until >= ds.attrs["days"] - 1e-6)).sum())
+        self.found |= {str(self.lasting), str(int(events.sum()))}
 
     def _arm(self, arm):
         ok, worst = self.solved[arm], self.worst[arm]
@@ -86,8 +91,13 @@ class Numbers:
         for least in (1, 2):
             self.found.add(f"{100 * (worst[ok] >= least).mean():.1f}")
         for hours in HOURS:
-            late = ((self.grade[arm] >= 1) & (self.onset[arm] > hours)).any(axis=-1)
-            self.found.add(f"{100 * late[ok].mean():.1f}")
+            for least in (1, 2):
+                late = ((self.grade[arm] >= least) & (self.onset[arm] > hours)).any(axis=-1)[ok]
+                self.found |= {f"{100 * late.mean():.1f}", *shown(wilson(late.sum(), late.size))}
+        logistic = self.ds["crs_probability_logistic"].values[arm][ok]
+        hazard = self.ds["crs_probability_hazard"].values[arm][ok]
+        for mean in (np.nanmax(logistic, -1).mean(), 1 - np.nanprod(1 - hazard, -1).mean()):
+            self.found.add(f"{100 * mean:.1f}")
         long = self.duration[arm][self.grade[arm] >= 1]
         self.found |= {three(np.quantile(long, q)) for q in (0.5, 0.9)}
         self._difference(arm)
@@ -106,27 +116,40 @@ class Numbers:
         ok, grade = self.solved[arm], self.grade[arm, :, period]
         self.found.add(f"{100 * (grade[ok] >= 1).mean():.1f}")
         cmax = self.ds["cmax"].values[arm, :, period]
+        late = ((grade >= 1) & (self.onset[arm, :, period] > HOURS[0]))[ok]
+        self.found.add(f"{100 * late.mean():.1f}")
         low, high = np.quantile(cmax[ok], (0.25, 0.75))
-        for part in (ok & (cmax <= low), ok & (cmax > high)):
-            self.found.add(f"{100 * (grade[part] >= 2).mean():.1f}")
+        ends = [grade[part] >= 2 for part in (ok & (cmax <= low), ok & (cmax > high))]
+        self.found |= {f"{100 * end.mean():.1f}" for end in ends}
+        (p, low_p, high_p), (q, low_q, high_q) = (
+            (end.mean(), *wilson(end.sum(), end.size)) for end in ends
+        )
+        below, above = np.hypot(q - low_q, high_p - p), np.hypot(high_q - q, p - low_p)
+        self.found |= shown((q - p, q - p - below, q - p + above))
+
+
+def shown(rates):
+    return {f"{abs(100 * rate):.1f}" for rate in rates}
 
 
 def wilson(events, n):
     z, p = 1.959964, events / n
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return [f"{100 * (middle + s * half) / (1 + z**2 / n):.1f}" for s in (-1, 1)]
+    return [(middle + s * half) / (1 + z**2 / n) for s in (-1, 1)]
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_each_number_of_a_section_is_in_the_results(text, trial, name):
     numbers = Numbers(trial)
     reference = numbers.worst[0][numbers.solved[0]]
-    numbers.found |= set(wilson((reference >= 2).sum(), reference.size))
+    numbers.found |= shown(wilson((reference >= 2).sum(), reference.size))
     sentences = section(text, name)
     assert sentences
     for sentence in sentences:
         # The prediction interval of a trial is tested in tests/endpoints/statistics.
         plain = re.sub(r"would observe [\d.–]+ %", "", re.sub(IDENTIFIERS, "", sentence))
+        # So are the probabilities of the utility, in tests/endpoints.
+        plain = re.sub(r"is [<> ]*[\d.]+, with the par", "", plain)
         for number in re.findall(r"\d[\d,]*\.?\d*", plain):
             assert number.rstrip(".,") in numbers.found, (number, sentence)
 
@@ -134,12 +157,15 @@ def test_each_number_of_a_section_is_in_the_results(text, trial, name):
 def test_sections_answer_their_questions(text):
     regimen, sure, drivers, unknown = (" ".join(section(text, name)) for name in SECTIONS)
     assert "CRS of grade 2 or higher is least frequent with step_up (" in regimen
-    assert "CRS starts more than 24 h after a dose in" in regimen
+    assert "By the utility 1 P(CR or PR) - 0.5 P(grade ≥ 2) - 2 P(grade ≥ 3), whose resp" in regimen
+    assert "discharge 24 h after each dose: CRS of any grade would start at home in" in regimen
     assert "Median and 90th percentile of the duration of CRS" in regimen
     assert "percentage points in the same 59 patients; the Monte Carlo interval excludes" in sure
     assert "1 published (33 %), 1 assumed (33 %), 1 tuned to data (33 %)" in sure
     assert "the dose period with the most CRS is" in drivers
-    assert "lowest quartile of Cmax" in drivers
+    assert "quartile of Cmax" in drivers
+    assert "No interval is adjusted for the number of comparisons." in sure
+    assert "under the severity thresholds, the logistic and the hazard link" in sure
     assert "was not compared with a trial" in unknown
     assert "No published incidence of CRS" in unknown
 
@@ -196,7 +222,7 @@ def test_glance_counts_events_and_pairs_patients():
     rows = rows_of(add_best_response(ds))
     assert [cell.partition(" (")[0] for cell in rows["CRS, any grade"]] == ["75.0 %", "100.0 %"]
     assert [cell.partition(" (")[0] for cell in rows["CRS, grade ≥ 3"]] == ["25.0 %", "0.0 %"]
-    reference, other = rows["difference, any grade"]
+    reference, other = rows["difference, any grade [points]"]
     assert reference == "reference"
     assert other.startswith("+25.0 (")  # 3 of 4 and 4 of 4 patients
     assert rows["Tocilizumab received"] == ("no rule gives it", "no rule gives it")
@@ -210,7 +236,7 @@ def test_pair_without_a_value_in_one_arm_is_dropped():
     failed = add_best_response(synthetic.fail(synthetic.fail(ds, 0, 0), 1, 1))
     found = glance.glance(failed)
     assert found.difference("b", 1).pairs == 2
-    assert rows_of(failed)["difference, any grade"][1].startswith("+100.0 (")
+    assert rows_of(failed)["difference, any grade [points]"][1].startswith("+100.0 (")
 
 
 def test_planned_tocilizumab_is_named():
@@ -256,6 +282,7 @@ def test_tables_of_times_and_quartiles_read_as_counted(trial):
         "50.0",
         "0.0",
         "0.0",
+        "25.0",  # the grade is 2 in one of the two patients
     )
     assert rows[2][4] == "4"  # events of any dose
     table = report.crs_times.quartile_table(trial)
@@ -274,3 +301,59 @@ def test_palette_of_a_png_keeps_the_colors_of_the_arms(trial):
     for color in ARM_COLORS[:4]:
         wanted = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
         assert np.abs(pixels - wanted).max(axis=1).min() <= 12, color
+
+
+def test_best_arm_by_the_utility_is_that_of_the_table(trial):
+    from qsp.endpoints import utility
+    from qsp.report import questions
+
+    frame = utility.table(trial)
+    found = glance.glance(trial)
+    (sentence,) = questions._preference(found)
+    row = frame.loc[frame["difference"].idxmax()]
+    if row["difference"] <= 0:
+        assert "step_up is best: the largest probability that another arm is better is" in sentence
+        chance = frame["probability"].max()
+    else:
+        assert f"{row['arm']} is best: the probability that it is better than" in sentence
+        chance = row["probability"]
+    assert f" {report.differences.probability(chance)}, with the parameters fixed." in sentence
+    assert "whose response is illustrative" in sentence
+
+
+def test_reference_is_named_if_it_is_best_by_the_utility():
+    from qsp.report import questions
+
+    ds = synthetic.neutral(arms=("a", "b"), patients=6)
+    ds["crs_grade"].values[0, 0, 0] = 1
+    ds["crs_grade"].values[1, :4, 0] = 3
+    (sentence,) = questions._preference(glance.glance(add_best_response(ds)))
+    assert ", a is best: the largest probability that another arm is better is" in sentence
+    assert not list(questions._preference(glance.glance(add_best_response(synthetic.neutral()))))
+
+
+def test_events_that_last_until_the_end_are_counted():
+    ds = synthetic.neutral(patients=3)  # doses on days 0 and 7 of 84
+    ds["crs_grade"].values[0, :2, 1] = [1, 2]
+    ds["crs_onset"].values[0, :2, 1] = [1.0, 2.0]
+    ds["crs_duration"].values[0, :2, 1] = [76.0, 3.0]
+    assert report.crs_times.unresolved(ds) == (1, 2)
+    text = report.crs_times.times_table(ds).note
+    assert "1 of 2 events have not ended by the end of the trial" in text
+
+
+@pytest.mark.parametrize(("events", "finding"), [(0, "no clear relation"), (20, "beyond chance")])
+def test_relation_to_exposure_is_judged_by_the_interval_of_the_difference(events, finding):
+    from qsp.report import questions
+
+    ds = synthetic.neutral(patients=80)
+    ds["cmax"].values[0, :, 1] = np.arange(80.0)
+    ds["crs_grade"].values[0, 30, 1] = 2
+    ds["crs_grade"].values[0, 80 - events :, 1] = 2
+    found = " ".join(questions._drivers(ds, glance.glance(add_best_response(ds))))
+    assert finding in found
+
+
+def test_source_is_cited_without_the_remark_on_how_it_was_read():
+    assert glance._cited("US label (read)") == "US label"
+    assert glance._cited("Budde 2022 (Lancet) 23:1055") == "Budde 2022 (Lancet) 23:1055"
