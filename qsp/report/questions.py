@@ -197,8 +197,18 @@ def _links(ds: xr.Dataset, found: Glance) -> Iterator[str]:
     if shown:
         yield (
             "CRS of any grade under the severity thresholds, the logistic and the hazard link: "
-            f"{'; '.join(shown)}."
+            f"{'; '.join(shown)}.{_order(rates)}"
         )
+
+
+def _order(rates: xr.DataArray) -> str:
+    """Return whether the arms have the same order of rates (link, arm) under each link."""
+    known = rates.dropna("arm")
+    if known.sizes["arm"] < 2:
+        return ""
+    places = np.argsort(known.transpose("link", "arm").values, axis=1, kind="stable")
+    same = "is the same" if (places == places[0]).all() else "is not the same"
+    return f" The order of the arms {same} under each link."
 
 
 def _separation(found: Glance, arm: str) -> Iterator[str]:
@@ -243,6 +253,7 @@ def _exposure(rates: xr.Dataset) -> str:
     above = np.hypot(high["upper"] - high["value"], low["value"] - low["lower"])
     least, most = change - float(below), change + float(above)
     finding = "no clear relation" if least <= 0 <= most else "a relation beyond chance"
+    finding += " within the arm"
     return (
         f"; grade 2 or higher there in {first} % of the lowest and {last} % of the highest "
         f"quartile of Cmax, {100 * change:+.1f} ({100 * least:.1f} to {100 * most:.1f}) points: "

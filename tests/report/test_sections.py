@@ -357,3 +357,14 @@ def test_relation_to_exposure_is_judged_by_the_interval_of_the_difference(events
 def test_source_is_cited_without_the_remark_on_how_it_was_read():
     assert glance._cited("US label (read)") == "US label"
     assert glance._cited("Budde 2022 (Lancet) 23:1055") == "Budde 2022 (Lancet) 23:1055"
+
+
+def test_order_of_the_arms_is_compared_between_the_links():
+    from qsp.report import questions
+
+    def order(*rows):
+        return questions._order(xr.DataArray(np.array(rows), dims=("link", "arm")))
+
+    assert order([0.4, 0.6], [0.3, 0.5], [0.1, 0.2]).endswith("is the same under each link.")
+    assert order([0.4, 0.6], [0.3, 0.5], [0.2, 0.1]).endswith("is not the same under each link.")
+    assert order([0.4, np.nan], [0.3, np.nan], [0.2, np.nan]) == ""
