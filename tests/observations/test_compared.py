@@ -8,7 +8,8 @@ import xarray as xr
 from rich.console import Console
 
 import qsp
-from qsp.cli.tables import print_results
+from qsp.cli import tables
+from qsp.cli.output import Output
 from qsp.endpoints.observed import agreement, observed, remarks
 from qsp.results import load
 from qsp.results.observed import at_times
@@ -216,7 +217,7 @@ def test_blocks_keep_the_observations_of_the_first(run, arms_folder, tmp_path):
 
 def test_terminal_prints_the_table(run):
     console = Console(file=io.StringIO(), width=80)
-    print_results(run.tree, console)
+    Output().show(tables.results(run.tree), console)
     text = " ".join(console.file.getvalue().split())
     for words in ("Observed and simulated", "CRS grade ≥ 1", "is not compared"):
         assert words in text
