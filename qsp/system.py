@@ -26,7 +26,7 @@ from qsp.interventions import (
 from qsp.model.cytokines import IL6, steroid_factor
 from qsp.model.effects import no_effects
 from qsp.model.interleukin1 import il1
-from qsp.model.severity import NORMAL_TEMPERATURE, fever, hazard, inflammation
+from qsp.model.severity import GRADES, NORMAL_TEMPERATURE, fever, hazard, inflammation
 from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
@@ -161,9 +161,9 @@ class System(eqx.Module):
         trimers = now.bridges.max(0)
         return Extremes(occupancy=occupancy, trimers=trimers, rash=rash), now.secreting
 
-    def signal(self, peaks: Peaks) -> Scalar:
-        """Return the quantity that is compared with the thresholds of CRS."""
-        return peaks.severity
+    def signals(self, peaks: Peaks) -> jax.Array:
+        """Return the quantity (grade,) that is compared with the threshold of each grade."""
+        return jnp.broadcast_to(peaks.severity, (GRADES,))
 
     def areas(self, x: State, p: Parameters) -> Areas:
         """Return the quantities that are integrated."""
@@ -213,7 +213,7 @@ class System(eqx.Module):
         Args:
             snapshot: Snapshot at the visit.
             first: Snapshot at the start of the trial.
-            levels: (grade,): Thresholds of the dose period.
+            levels: (grade,): Thresholds of the running event, else of the dose period.
             error: (measured,): Factor of the error of each measurement; for temperature, of the
                 rise above 37 degrees Celsius.
             p: Parameters.

@@ -48,6 +48,7 @@ _PERIOD = {
     "crs_grade": ("1", 0),
     "crs_onset": ("day", np.nan),
     "crs_duration": ("day", np.nan),
+    "crs_censored": ("1", 0),
     "crs_probability_logistic": ("1", 0.0),
     "crs_probability_hazard": ("1", 0.0),
 }
@@ -66,7 +67,7 @@ _ATTRS = {
     "response_criteria": "lugano",
     "seed": 7,
     "qsp_version": "0.1.0",
-    "model_version": "1.1",
+    "model_version": "1.2",
     "jax_version": "0.10.2",
     "git_commit": "0123abc",
     "wall_s": 12.5,

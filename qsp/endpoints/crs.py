@@ -5,7 +5,8 @@ period in which it starts; the grade of a period is -1 if the period does not ex
 simulation failed. Three links from cytokines to CRS are reported side by side, and none is
 validated: severity thresholds (the grades), a logistic link on peak IL-6, and a hazard link.
 
-Event times are not censored: every patient is simulated to the end.
+Every patient is simulated to the end of the trial. The duration of an event that is still running
+then is censored: it counts with the time until the end, and `duration` reports the number of these.
 """
 
 from __future__ import annotations
@@ -184,7 +185,8 @@ def onset(
         units="hour",
         long_name="Duration of CRS",
         definition="Duration of the CRS that started in the dose period, among patients with CRS; "
-        "over all doses, the events of all dose periods are pooled",
+        "over all doses, the events of all dose periods are pooled; an event that lasts beyond the "
+        "end of the trial counts until the end, and as censored",
         needs={"crs_grade": "1", "crs_duration": "day"},
     )
 )
@@ -200,9 +202,23 @@ def duration(
 
     Returns:
         Dataset: `value` (quantile, arm[, label or dose_period]) [hour], and the counts; `evaluable`
-        is the number of events with a known duration.
+        is the number of events with a known duration, and `censored` (arm[, label or dose_period])
+        [1] the number of those that last beyond the end of the trial; results of earlier
+        versions do not have it.
     """
-    return event_times(ds, lambda part: part["crs_duration"], by, quantiles)
+    found = event_times(ds, lambda part: part["crs_duration"], by, quantiles)
+    if "crs_censored" not in ds:
+        return found
+    number = add_blocks(_censored(part, by) for part in blocks(grouped(ds, by)))
+    return found.assign(number)
+
+
+def _censored(part: xr.Dataset, by: Grouping) -> xr.Dataset:
+    """Count the events (arm[, label or dose_period]) that last beyond the end of the trial."""
+    events = ((part["crs_censored"] == 1) & (grades(part) >= 1)).astype(float)
+    number = gather(events, part, by, "sum").sum("patient").astype(int)
+    long_name = "Events that last beyond the end of the trial"
+    return xr.Dataset({"censored": number.assign_attrs(units="1", long_name=long_name)})
 
 
 def event_times(

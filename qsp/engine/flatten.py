@@ -79,9 +79,9 @@ class Flattened:
         """Return the quantities for the ends of steps."""
         return batch_last(lambda x, p: self.system.ends(self.unravel(x), p))(x, p)
 
-    def signal(self, peaks: PyTree) -> Array:
-        """Return the signal that is compared with the thresholds."""
-        return self.system.signal(peaks)
+    def signals(self, peaks: PyTree) -> Array:
+        """Return the quantity that is compared with the threshold of each grade."""
+        return self.system.signals(peaks)
 
     def measured(
         self, snapshot: PyTree, first: PyTree, levels: Array, error: Array, p: PyTree

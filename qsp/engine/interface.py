@@ -1,7 +1,7 @@
 """Interface between the engine and the equations that it integrates, and the types of both.
 
 The engine knows a system only through `AbstractSystem`: a state with a derivative, doses by kind,
-quantities to reduce, and a signal that is compared with thresholds. It knows no biology.
+quantities to reduce, and signals that are compared with thresholds. It knows no biology.
 """
 
 from typing import Any, Protocol, TypeAlias
@@ -31,8 +31,8 @@ class ObservedSystem(Protocol):
         """Return quantities for the ends of steps: for the maximum, and for the integral."""
         ...
 
-    def signal(self, peaks: PyTree) -> Array:
-        """Return the signal that is compared with the thresholds."""
+    def signals(self, peaks: PyTree) -> Array:
+        """Return the quantity (grade,) that is compared with the threshold of each grade."""
         ...
 
 
@@ -47,7 +47,7 @@ class MeasuredSystem(Protocol):
         Args:
             snapshot: Snapshot at the visit.
             first: Snapshot at the start of the simulation.
-            levels: (grade,): Thresholds of the dose period.
+            levels: (grade,): Thresholds of the running event, else of the dose period.
             error: (measured,): Factor of the error of each measurement.
             p: Parameters.
 

@@ -6,6 +6,7 @@ Inside a step, each quantity is approximated by the parabola through its values 
 middle and the end; peaks, integrals and crossings are those of the parabola.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,38 +22,35 @@ from qsp.engine.solvers.wrapping import AbstractWrapping
 
 
 class Crossing(eqx.Module):
-    """Events of a signal relative to ordered thresholds, within one dose period.
+    """Events of the signals of a system, within one dose period.
 
-    An event starts when the signal crosses the first threshold upward. An event that is running
-    when the period begins belongs to the period in which it started, and ends when the signal falls
-    below the first threshold of that period. In this period it counts only once its grade rises
-    above `floor`, the grade already reached. The same holds if the thresholds move below the signal
-    at the dose: no event has started, and a grade counts only once it rises.
+    An event starts when the first signal rises through the first threshold of the period, and ends
+    when it falls below the same threshold: the thresholds of an event do not change at a dose. A
+    signal that is above the threshold when the period begins starts no event. The grade of an event
+    is one, plus the number of higher grades whose signal reaches its threshold while it rises.
 
-    Known limitation: if the thresholds of this period are lower than those of the period in which a
-    running event started, the event may end while the signal is still above the first threshold of
-    this period. The remaining grade then counts as a new event of this period, although no event
-    has started.
+    An event that is running when the period begins belongs to the period in which it started. In
+    this period it counts only from the time at which its grade rises.
 
     Args:
-        floor: Grade already reached by an ongoing event.
-        floor_level: Level below which the signal must fall to end the ongoing event.
+        levels: (grade,): Thresholds of the running event; without one, those of the period.
+        on: Whether an event is running.
+        on_grade: Grade of the running event so far; 0 without one.
+        on_own: Whether the running event counts in this period.
         grade: Worst grade of the events of this period.
-        onset: Time of the first crossing [day]; NaN if there is none.
-        own_time: Time above the first threshold during events of this period [day].
-        earlier_time: Time above `floor_level` during the event of an earlier period [day].
-        on: Whether an event of this period is running.
-        on_grade: Worst grade of the running event so far.
+        onset: Time at which the first event of this period starts [day]; NaN if there is none.
+        own_time: Duration of the events of this period [day].
+        earlier_time: Duration, in this period, of the event of an earlier period [day].
     """
 
-    floor: Array
-    floor_level: Array
+    levels: Array
+    on: Array
+    on_grade: Array
+    on_own: Array
     grade: Array
     onset: Array
     own_time: Array
     earlier_time: Array
-    on: Array
-    on_grade: Array
 
 
 class Pace(eqx.Module):
@@ -79,7 +77,7 @@ class Reductions(eqx.Module):
         extreme: Maximum over the ends of steps.
         flow: Values at the end of the last step, for the trapezoidal rule.
         flow_area: Integral by the trapezoidal rule.
-        crossing: Events of the signal.
+        crossing: Events of the signals.
         steps: Number of accepted steps.
         pace: Lengths of accepted steps.
     """
@@ -127,14 +125,14 @@ def initial_reductions(
         flow=flow,
         flow_area=jax.tree.map(jnp.zeros_like, flow),
         crossing=Crossing(
-            floor=_grade(system.signal(peak), thresholds),
-            floor_level=thresholds[0],
+            levels=thresholds,
+            on=jnp.asarray(False),
+            on_grade=zero,
+            on_own=jnp.asarray(False),
             grade=zero,
             onset=jnp.full((), jnp.nan),
             own_time=zero,
             earlier_time=zero,
-            on=jnp.asarray(False),
-            on_grade=zero,
         ),
         steps=zero,
         pace=Pace(last=zero, longer=zero),
@@ -174,7 +172,7 @@ class ObservingSolver(AbstractWrapping):
         peaks, areas = sample(t0, t1, y0, y1, dense, args.parameters)
         ends = self.system.ends(y1, args.parameters)
         reductions = _add_step(
-            reductions, t0, t1, peaks, self.system.signal, areas, ends, args.thresholds
+            reductions, t0, t1, peaks, self.system.signals, areas, ends, args.thresholds
         )
         return y1, error, dense, (inner, reductions), result
 
@@ -195,7 +193,7 @@ def _add_step(  # noqa: PLR0913
     t0: Array,
     t1: Array,
     peaks: Sequence[PyTree],
-    signal_of: Callable[[PyTree], Array],
+    signals_of: Callable[[PyTree], Array],
     areas: Sequence[PyTree],
     ends: tuple[PyTree, PyTree],
     thresholds: Array,
@@ -208,7 +206,7 @@ def _add_step(  # noqa: PLR0913
     )
     higher = jax.tree.map(jnp.greater, peak, old.peak)
     extreme, flow = ends
-    signal = [signal_of(values) for values in peaks]
+    signals = [signals_of(values) for values in peaks]
     return Reductions(
         peak=jax.tree.map(jnp.maximum, peak, old.peak),
         peak_time=jax.tree.map(
@@ -225,7 +223,7 @@ def _add_step(  # noqa: PLR0913
         flow_area=jax.tree.map(
             lambda total, a, b: total + 0.5 * step * (a + b), old.flow_area, old.flow, flow
         ),
-        crossing=_add_crossings(old.crossing, t0, step, signal, thresholds),
+        crossing=_add_events(old.crossing, t0, step, signals, thresholds),
         steps=old.steps + 1.0,
         pace=Pace(last=step, longer=jnp.maximum(old.pace.last, step)),
     )
@@ -246,11 +244,6 @@ def parabola_maximum(a: Array, m: Array, b: Array) -> tuple[Array, Array]:
     return jnp.where(take, inside, end), jnp.where(take, where, jnp.where(b > a, 1.0, 0.0))
 
 
-def _grade(value: Array, thresholds: Array) -> Array:
-    """Number of thresholds at or below a value."""
-    return (thresholds <= value).sum().astype(thresholds.dtype)
-
-
 def _parabola_root(a: Array, m: Array, b: Array, level: Array, rising: bool) -> Array:
     """Position in [0, 1] at which the parabola through a, m, b crosses a level up- or downward."""
     slope, bend = 4.0 * m - 3.0 * a - b, 2.0 * (a - 2.0 * m + b)
@@ -259,30 +252,7 @@ def _parabola_root(a: Array, m: Array, b: Array, level: Array, rising: bool) -> 
     return jnp.clip(2.0 * (level - a) / jnp.where(bottom == 0.0, 1.0, bottom), 0.0, 1.0)
 
 
-def continue_event(new: Crossing, old: Crossing, level: Array, owned: Array) -> Crossing:
-    """Return the crossings of a new period, with the event that continues from the period before.
-
-    Args:
-        new: Crossings at the start of the period.
-        old: Crossings at the end of the period before.
-        level: First threshold of the period before.
-        owned: Whether the floor of the period before came from an event, and not from thresholds
-            that had moved below the signal.
-    """
-    floor = jnp.where(old.on, old.on_grade, jnp.where(owned, old.floor, 0.0))
-    floor_level = jnp.where(old.on, level, old.floor_level)
-    is_running = floor > 0.0
-    return eqx.tree_at(
-        lambda c: (c.floor, c.floor_level),
-        new,
-        (
-            jnp.where(is_running, jnp.maximum(floor, new.floor), new.floor),
-            jnp.where(is_running, floor_level, new.floor_level),
-        ),
-    )
-
-
-def _interval_above(signal: list[Array], level: Array) -> tuple[Array, Array]:
+def _interval_above(signal: Sequence[Array], level: Array) -> tuple[Array, Array]:
     """Start and end of the part of a step in which the parabola is at or above a level."""
     a, m, b = signal
     up = jnp.where(a >= level, 0.0, _parabola_root(a, m, b, level, rising=True))
@@ -291,28 +261,75 @@ def _interval_above(signal: list[Array], level: Array) -> tuple[Array, Array]:
     return jnp.where(reached, up, 1.0), jnp.where(reached, down, 1.0)
 
 
-def _add_crossings(
-    old: Crossing, t0: Array, step: Array, signal: list[Array], thresholds: Array
+def _part(signal: Sequence[Array], start: Array, stop: Array) -> list[Array]:
+    """Values of a parabola at the start, the middle and the end of a part of its step."""
+    a, m, b = signal
+    slope, bend = 4.0 * m - 3.0 * a - b, 2.0 * (a - 2.0 * m + b)
+    return [a + s * (slope + s * bend) for s in (start, 0.5 * (start + stop), stop)]
+
+
+def _grade(reached: Array, dtype: Any) -> Array:
+    """Grade of an event: one, and the number of higher grades that are reached."""
+    return 1.0 + reached[1:].sum().astype(dtype)
+
+
+def current_grade(crossing: Crossing, signals: Array) -> Array:
+    """Return the grade of the running event at the present values of the signals; 0 without one.
+
+    Args:
+        crossing: Events so far.
+        signals: (grade,): Signals.
+    """
+    return jnp.minimum(_grade(signals >= crossing.levels, signals.dtype), crossing.on_grade)
+
+
+def continue_event(new: Crossing, old: Crossing) -> Crossing:
+    """Return the events of a new period, with the event that runs on from the period before.
+
+    Args:
+        new: Events at the start of the period.
+        old: Events at the end of the period before.
+    """
+    levels = jnp.where(old.on, old.levels, new.levels)
+    return dataclasses.replace(new, levels=levels, on=old.on, on_grade=old.on_grade)
+
+
+def _add_events(
+    old: Crossing, t0: Array, step: Array, signals: Sequence[Array], thresholds: Array
 ) -> Crossing:
-    """Crossings after one more step."""
-    b, first = signal[2], thresholds[0]
-    grade = _grade(parabola_maximum(*signal)[0], thresholds)
-    counts = grade > old.floor
-    next_level = jnp.take(thresholds, old.floor.astype(int), mode="clip")
-    begins = jnp.where(old.on, 0.0, jnp.where(counts, _interval_above(signal, next_level)[0], 1.0))
-    up, down = _interval_above(signal, first)
-    own = jnp.maximum(down - jnp.maximum(up, begins), 0.0)
-    up, down = _interval_above(signal, old.floor_level)
-    earlier = jnp.maximum(jnp.minimum(down, begins) - up, 0.0)
-    on = (old.on | counts) & (b >= first)
-    worst = jnp.maximum(jnp.where(old.on, old.on_grade, 0.0), jnp.where(counts, grade, 0.0))
+    """Events after one more step, in which at most one event starts.
+
+    Args:
+        old: Events before the step.
+        t0: Start of the step [day].
+        step: Length of the step [day].
+        signals: (grade,) each: Signals at the start, the middle and the end of the step.
+        thresholds: (grade,): Thresholds of the period.
+    """
+    levels = jnp.where(old.on, old.levels, thresholds)
+    ups, downs = _interval_above(signals, levels)
+    up, down = ups[0], downs[0]
+    is_above = parabola_maximum(*signals)[0][0] >= levels[0]
+    is_event = old.on | (is_above & (signals[0][0] < levels[0]))
+
+    within = _part(signals, up, down)
+    highest = parabola_maximum(*within)[0]
+    reached = (highest >= levels) & (highest > within[0])
+    grade = jnp.where(is_event, _grade(reached, levels.dtype), 0.0)
+    rises = grade > old.on_grade
+    rise = jnp.take(ups, old.on_grade.astype(int), mode="clip")
+    begins = jnp.where(old.on_own, up, jnp.where(rises, jnp.clip(rise, up, down), down))
+
+    on = is_event & (signals[2][0] >= levels[0])
+    own = old.on_own | rises
+    worst = jnp.maximum(grade, old.on_grade)
     return Crossing(
-        floor=jnp.where(b < old.floor_level, 0.0, old.floor),
-        floor_level=old.floor_level,
-        grade=jnp.where(counts, jnp.maximum(grade, old.grade), old.grade),
-        onset=jnp.where(counts & (old.grade == 0.0), t0 + begins * step, old.onset),
-        own_time=old.own_time + step * own,
-        earlier_time=old.earlier_time + jnp.where(old.floor > 0.0, step * earlier, 0.0),
+        levels=jnp.where(on, levels, thresholds),
         on=on,
         on_grade=jnp.where(on, worst, 0.0),
+        on_own=on & own,
+        grade=jnp.where(own, jnp.maximum(worst, old.grade), old.grade),
+        onset=jnp.where(rises & (old.grade == 0.0), t0 + begins * step, old.onset),
+        own_time=old.own_time + jnp.where(is_event, step * (down - begins), 0.0),
+        earlier_time=old.earlier_time + jnp.where(is_event, step * (begins - up), 0.0),
     )

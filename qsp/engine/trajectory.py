@@ -41,7 +41,7 @@ class Simulation(eqx.Module):
     Args:
         parameters: Parameters of the system.
         events: (event,): Scheduled events.
-        thresholds: (dose_period, grade): Thresholds of the signal.
+        thresholds: (dose_period, grade): Thresholds of the signals.
         begin: Start [day].
         end: End [day].
         plan: Plan of an arm with rules, whose doses are not among the events; None without rules.
@@ -80,6 +80,7 @@ class SimulationResult(eqx.Module):
         final: State at the end.
         end: Snapshot at the end.
         failed: Whether the solver failed.
+        running: Dose period of the event that is running at the end; 0 if none is.
         steps: Number of accepted steps.
         ledger: (row,): Administered doses of an arm with rules; None without rules.
         log: Decisions of an arm with rules; None without rules.
@@ -90,6 +91,7 @@ class SimulationResult(eqx.Module):
     final: PyTree
     end: PyTree
     failed: Array
+    running: Array
     steps: Array
     ledger: AdministeredDoses | None
     log: Log | None
@@ -169,6 +171,7 @@ def solve_simulation(
         final=flattened.unravel(carry.state),
         end=flattened.snapshot(carry.state, sim.parameters),
         failed=carry.failed | unfinished,
+        running=_running_owner(carry),
         steps=carry.reductions.steps,
         ledger=None if carry.adaptive is None else carry.adaptive.ledger,
         log=None if carry.adaptive is None else carry.adaptive.log,
@@ -210,15 +213,13 @@ def _decide(carry: _Carry, problem: _Problem) -> _Carry:
     sim, system = problem.sim, problem.system
     if carry.adaptive is None or sim.plan is None:
         return carry
-    levels, snapshot = _levels(sim, carry.period), system.snapshot(carry.state, sim.parameters)
     adaptive = decide_at_visit(
         carry.adaptive,
         sim.plan,
         carry.time,
-        snapshot,
+        system.snapshot(carry.state, sim.parameters),
         carry.reductions.crossing,
-        levels,
-        system.signal(system.peaks(carry.state, sim.parameters)),
+        system.signals(system.peaks(carry.state, sim.parameters)),
         system,
         sim.parameters,
         carry.failed,
@@ -247,17 +248,13 @@ def _administer(carry: _Carry, problem: _Problem) -> _Carry:
     state = jnp.where((amount != 0.0).any(), bolus, carry.state)  # no bolus, no rounding
 
     fresh = initial_reductions(system, carry.time, state, sim.parameters, _levels(sim, period))
-    is_new, before = period > carry.period, carry.reductions.crossing
-    crossing = continue_event(
-        fresh.crossing, before, _levels(sim, carry.period)[0], owned=carry.owner > 0
-    )
+    is_new, running = period > carry.period, carry.reductions.crossing
+    crossing = continue_event(fresh.crossing, running)
     continued = (crossing, carry.reductions.steps, carry.reductions.pace)
     fresh = eqx.tree_at(lambda r: (r.crossing, r.steps, r.pace), fresh, continued)
     # Within a period, the state right after a bolus is not the end of any step.
     highest = jax.tree.map(jnp.maximum, fresh.extreme, carry.reductions.extreme)
     same = eqx.tree_at(lambda r: (r.extreme, r.flow), carry.reductions, (highest, fresh.flow))
-    still_running = jnp.where(before.floor > 0.0, carry.owner, 0)
-    owner = jnp.where(before.on, carry.period, still_running)
     return eqx.tree_at(
         lambda c: (c.state, c.next_events, c.period, c.owner, c.reductions),
         carry,
@@ -265,10 +262,17 @@ def _administer(carry: _Carry, problem: _Problem) -> _Carry:
             state,
             tuple(next_events),
             period,
-            jnp.where(is_new, owner, carry.owner),
+            jnp.where(is_new, _running_owner(carry), carry.owner),
             jax.tree.map(lambda a, b: jnp.where(is_new, a, b), fresh, same),
         ),
     )
+
+
+def _running_owner(carry: _Carry) -> Array:
+    """Dose period of the event that is running; 0 if none is."""
+    crossing = carry.reductions.crossing
+    owner = jnp.where(crossing.on_own, carry.period, carry.owner)
+    return jnp.where(crossing.on, owner, 0)
 
 
 def _levels(sim: Simulation, period: Array) -> Array:

@@ -16,6 +16,7 @@ from qsp.endpoints import add_best_response
 from qsp.engine.observers import Crossing, Pace, Reductions
 from qsp.engine.trajectory import PeriodResult, SimulationResult
 from qsp.model.cytokines import CYTOKINES
+from qsp.model.severity import GRADES
 from qsp.model.tissues import TISSUES
 from qsp.results import CRSLinks, Labels, to_dataset
 from qsp.system import Areas, Extremes, Peaks, Snapshot
@@ -57,14 +58,14 @@ def _simulations() -> SimulationResult:
         flow=tissues,
         flow_area=tissues,
         crossing=Crossing(
-            floor=rows,
-            floor_level=rows,
+            levels=_zeros(2, GRADES),
+            on=rows > 0,
+            on_grade=rows,
+            on_own=rows > 0,
             grade=rows,
             onset=rows,
             own_time=rows,
             earlier_time=rows,
-            on=rows > 0,
-            on_grade=rows,
         ),
         steps=rows,
         pace=Pace(last=rows, longer=rows),
@@ -75,6 +76,7 @@ def _simulations() -> SimulationResult:
         final=None,
         end=_snapshot(),
         failed=_zeros() > 0,
+        running=_zeros(),
         steps=_zeros(),
         ledger=None,
         log=None,

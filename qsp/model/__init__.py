@@ -81,11 +81,12 @@ from qsp.model.traffic import (
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
-MODEL_VERSION = "1.1"
+MODEL_VERSION = "1.2"
 """Version of the equations; it changes whenever the same input gives other results.
 
 * 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
 * 1.1: drug on dying cells returns to solution under time-varying clearance.
+* 1.2: only a rising signal starts an event of CRS, which keeps its thresholds at a dose.
 """
 
 

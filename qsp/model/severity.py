@@ -1,9 +1,10 @@
 """CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade.
 
 No single cytokine ranks molecules by CRS, so the index combines IL-6 signaling, TNF-alpha and
-IFN-gamma. The grade is the number of thresholds that the index exceeds. Two alternative links, a
-logistic model in ln(peak IL-6) and a hazard in the index, are computed from the same run. None of
-the three is validated against individual patients.
+IFN-gamma. An event starts when the index rises through the threshold of grade 1, and its grade is
+the number of thresholds that the rising index reaches. Two alternative links, a logistic model in
+ln(peak IL-6) and a hazard in the index, are computed from the same run. None of the three is
+validated against individual patients.
 
 ::
 
@@ -24,6 +25,9 @@ from qsp.model.cytokines import IFN_GAMMA, IL6, TNF_ALPHA
 from qsp.model.effects import Effects
 from qsp.typing import PerCytokine, Scalar
 from qsp.units import quantity
+
+GRADES = 4
+"""Number of grades of CRS, from 1."""
 
 
 class SeverityParameters(eqx.Module):

@@ -6,7 +6,8 @@ Variables by dimension (each has `units` and `long_name`):
   t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories
 * ``(arm, patient, time, ...)``: further states and algebraic quantities by path, on request
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
-  occupancy_max`, `crs_grade crs_onset crs_duration` and the two alternative probabilities,
+  occupancy_max`, `crs_grade crs_onset crs_duration crs_censored` and the two alternative
+  probabilities,
   `dose_label dose_time dose_amount rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
 * ``(arm, patient, visit)``: `tumor_volume_visit`
@@ -207,6 +208,8 @@ def _period_variables(
     event = cross.grade > 0
     duration = _event_duration(result)
     grade = np.where(present, cross.grade, GRADE_FILL).astype(np.int8)
+    running = np.asarray(result.running)[..., None] == np.arange(1, event.shape[-1] + 1)
+    censored = np.where(present, event & running, GRADE_FILL).astype(np.int8)
     data |= {
         "cmax": var(r.peak.drug, "nmol/L", "Drug in plasma: maximum"),
         "cmax_time": var(r.peak_time.drug, "day", "Drug in plasma: time of the maximum"),
@@ -234,6 +237,12 @@ def _period_variables(
         "crs_duration": var(
             np.where(event, duration, np.nan), "day", "Days with CRS that started in the period"
         ),
+        "crs_censored": _variable(
+            PERIOD,
+            censored,
+            "1",
+            "Whether CRS that started in the period lasts beyond the end of the trial (1) or not",
+        ),
         "cytokine_source": var(
             r.flow_area, "Mcell*day", "Secreting cells seen from blood, integrated", "tissue"
         ),
@@ -241,7 +250,8 @@ def _period_variables(
             r.extreme.trimers, "molecule/synapse", "Trimers per synapse: peak", "tissue"
         ),
     }
-    data["crs_grade"].encoding["_FillValue"] = np.int8(GRADE_FILL)
+    for name in ("crs_grade", "crs_censored"):
+        data[name].encoding["_FillValue"] = np.int8(GRADE_FILL)
     data |= {
         "dose_label": _variable(PERIOD, labels.periods.label, "1", "Name of the dose period"),
         "dose_time": _variable(

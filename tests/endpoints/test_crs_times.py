@@ -54,6 +54,21 @@ def test_longest_duration_is_the_highest_quantile(four):
     assert hours.values.tolist() == [36.0, 48.0]
 
 
+def test_events_that_last_beyond_the_end_are_counted_as_censored(four):
+    """On FD1 of patients 1 and 2; the flag of a patient without an event or who failed is void."""
+    ends = synthetic.put(four, crs_censored=np.array([[0, 0], [0, 1], [0, 1], [0, 1]]))
+    by_dose = crs.duration(ends).isel(arm=0)
+    assert by_dose["censored"].sel(label=["SUD1", "FD1"]).values.tolist() == [0, 2]
+    assert by_dose["value"].sel(quantile=0.5, label="FD1").item() == 48.0
+    pooled = crs.duration(ends, by="any").isel(arm=0)
+    assert (pooled["censored"].item(), pooled["evaluable"].item()) == (2, 4)
+    assert crs.duration(synthetic.fail(ends, 0, 2), by="any").isel(arm=0)["censored"].item() == 1
+
+
+def test_duration_of_results_without_censoring_has_no_count(four):
+    assert "censored" not in crs.duration(four.drop_vars("crs_censored"))
+
+
 def test_quartiles_are_of_the_patients_of_one_dose_period():
     ds = synthetic.neutral(patients=8)
     ds["cmax"].values[0, :, 0] = np.arange(8)

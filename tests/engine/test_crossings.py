@@ -178,18 +178,21 @@ def test_running_event_ends_at_the_threshold_it_started_by():
     assert float(rows.own_time[2]) == 0.0
 
 
-def test_known_limitation_event_that_ends_above_a_lower_threshold_counts_again():
-    """No event starts where the signal only falls, but the second dose has an event of grade 1.
-
-    It is counted from the step after the fall below the old threshold to the fall below the new,
-    lower one. `Crossing` names this limitation.
-    """
+def test_running_event_that_ends_above_a_lower_threshold_does_not_count_again():
+    """The signal only falls after the second dose, from above its lower threshold."""
     rows = falls_after_a_second_dose_with(first=0.6)
-    begin, end = (passes(level, 1.8, 2.0, 0.6)[1] for level in (1.0, 0.6))
-    assert [float(grade) for grade in rows.grade[1:3]] == [1, 1]
-    onset = float(rows.onset[2])
-    assert begin - TOLERANCE <= onset <= begin + 0.1
-    assert float(rows.own_time[2]) == days(end - onset)
+    assert [float(grade) for grade in rows.grade[1:3]] == [1, 0]
+    assert float(rows.own_time[2]) == 0.0
+
+
+@pytest.mark.parametrize("second", [1.2, 1.5, 1.65])
+def test_lower_thresholds_at_a_dose_start_no_event(second):
+    """The signal rises through the second dose, above its first threshold already."""
+    shape = {"height": (1.5, 0, 0), "center": (1.7, 9, 9), "width": (0.5,) * 3}
+    levels = np.array([[2.0, 3, 4, 5], [0.5, 1.2, 2, 3], [9, 9, 9, 9], [9, 9, 9, 9]])
+    rows, owners = crossing(dose(0, 1), dose(second, 2), thresholds=levels, **shape)
+    assert [float(grade) for grade in rows.grade[1:3]] == [0, 0]
+    assert owners[2] == 0
 
 
 def test_nothing_counts_before_the_first_dose():
@@ -199,10 +202,22 @@ def test_nothing_counts_before_the_first_dose():
     assert owners[1] == 0
 
 
-def test_event_running_at_the_end_lasts_to_the_end():
+@pytest.mark.parametrize(("second", "owner"), [(9.0, 1), (2.0, 2), (5.5, 2), (5.8, 1)])
+def test_event_running_at_the_end_lasts_to_the_end(second, owner):
+    """It starts at 5.32 and rises to grade 2 at 5.67, before or after a second dose."""
     shape = {"height": (2.5, 0, 0), "center": (6.0, 9, 9), "width": (0.5,) * 3}
-    rows, _ = crossing(dose(0, 1), **shape)
-    assert float(rows.own_time[1]) == days(6.0 - passes(1.0, 2.5, 6.0, 0.5)[0])
+    up, rises = (passes(level, 2.5, 6.0, 0.5)[0] for level in (1.0, 2.0))
+    result = sim_of(run(sim(dose(0, 1), dose(second, 2), **shape)), 0)
+    rows = result.periods.reductions.crossing
+    assert result.running == owner
+    assert float((rows.own_time + rows.earlier_time).sum()) == days(6.0 - up)
+    begins = rises if second == 5.5 else up
+    assert float(rows.own_time[owner]) == days(min(6.0, second + 6.0 * (owner > 1)) - begins)
+
+
+def test_no_event_is_running_at_an_end_without_one():
+    shape = {"height": (2.5, 0, 0), "center": (3.0, 9, 9), "width": (0.5,) * 3}
+    assert run(sim(dose(0, 1), **shape)).running.tolist() == [0]
 
 
 def test_dose_during_an_event_without_a_period_changes_nothing():

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from qsp.engine.observers import Crossing, _add_crossings, _grade, _parabola_root, parabola_maximum
+from qsp.engine.observers import (
+    Crossing,
+    _add_events,
+    _parabola_root,
+    continue_event,
+    current_grade,
+    parabola_maximum,
+)
 
 LEVELS = (1.0, 2.0, 3.0, 4.0)
 value = st.floats(-5.0, 5.0)
@@ -80,33 +87,101 @@ def test_root_at_a_maximum_that_touches_the_level():
     assert float(where) == pytest.approx(0.5)
 
 
-def test_grade_counts_thresholds_at_or_below():
-    levels = jnp.asarray(LEVELS)
-    grades = [float(_grade(jnp.asarray(v), levels)) for v in (0.99, 1.0, 2.5, 4.0, 99.0)]
-    assert grades == [0, 1, 2, 4, 4]
-    assert float(_grade(jnp.asarray(99.0), jnp.full(4, jnp.inf))) == 0
-
-
 def quiet(**values):
-    """Crossings of a period without events, except for the given values."""
-    numbers = {field.name: 0.0 for field in dataclasses.fields(Crossing)}
-    numbers |= {"onset": np.nan, "floor_level": LEVELS[0]} | values
+    """Events of a period without events, except for the given values."""
+    known = {field.name: 0.0 for field in dataclasses.fields(Crossing)}
+    known |= {"onset": np.nan, "levels": LEVELS} | values
     return Crossing(
-        **{name: jnp.asarray(v, bool if name == "on" else float) for name, v in numbers.items()}
+        **{n: jnp.asarray(v, bool if n in ("on", "on_own") else float) for n, v in known.items()}
     )
 
 
-def step(old, a, m, b, start=10.0, length=0.5):
-    signal = [jnp.asarray(v, float) for v in (a, m, b)]
-    new = _add_crossings(old, jnp.asarray(start), jnp.asarray(length), signal, jnp.asarray(LEVELS))
-    return {field.name: float(getattr(new, field.name)) for field in dataclasses.fields(new)}
+def running(on_grade, **values):
+    """Events of a period in which an event of an earlier period is running."""
+    return quiet(on=1.0, on_grade=on_grade, **values)
+
+
+add_events = jax.jit(_add_events)
+
+
+def step(old, a, m, b, start=10.0, length=0.5, levels=LEVELS):
+    """Values after a step; each of a, m and b is one signal, or a pair for grade 1 and the rest."""
+    signals = [jnp.asarray([np.ravel(v)[0], *[np.ravel(v)[-1]] * 3], float) for v in (a, m, b)]
+    new = add_events(old, jnp.asarray(start), jnp.asarray(length), signals, jnp.asarray(levels))
+    return {name: np.asarray(value).tolist() for name, value in vars(new).items()}
 
 
 def test_a_step_below_the_thresholds_changes_nothing():
     got = step(quiet(), 0.1, 0.5, 0.9)
     assert np.isnan(got.pop("onset"))
-    assert got.pop("floor_level") == LEVELS[0]
+    assert got.pop("levels") == [*LEVELS]
     assert set(got.values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("height", "grade"), [(0.99, 0), (1.0, 1), (1.99, 1), (2.0, 2), (3.5, 3), (4.0, 4), (99.0, 4)]
+)
+def test_grade_counts_the_thresholds_that_are_reached(height, grade):
+    assert step(quiet(), 0.0, height / 2, height)["grade"] == grade
+
+
+@settings(max_examples=300)
+@given(a=value, m=value, b=value, levels=st.lists(st.floats(0.1, 5.0), min_size=4, max_size=4))
+def test_no_event_starts_in_a_step_that_falls(a, m, b, levels):
+    """Nor in one that begins at or above the first threshold, wherever thresholds lie."""
+    levels = sorted(levels)
+    falls = maximum(a, m, b)[0] <= a
+    assume(falls or a >= levels[0])
+    got = step(quiet(), a, m, b, levels=levels)
+    assert (got["grade"], got["on"], got["own_time"], got["earlier_time"]) == (0.0, False, 0.0, 0.0)
+
+
+def test_grade_2_needs_both_signals():
+    rising = ((0.0, 0.0), (1.0, 1.0), (2.0, 2.5))
+    assert step(quiet(), *rising)["grade"] == 2.0
+    assert step(quiet(), (0.0, 0.0), (0.4, 2.0), (0.9, 4.0))["grade"] == 0.0, "leak without fever"
+    assert step(quiet(), (0.0, 0.0), (1.0, 0.9), (2.0, 1.9))["grade"] == 1.0, "fever without leak"
+    assert step(quiet(), (0.0, 3.0), (1.0, 2.8), (2.0, 2.5))["grade"] == 1.0, "leak that falls"
+
+
+def test_leak_before_fever_in_one_step_is_no_grade():
+    """Leak peaks at 3.5 in the first half and is back at 1.9 where fever passes its threshold."""
+    got = step(quiet(), (0.0, 3.5), (0.5, 2.5), (2.0, 1.9))
+    assert got["grade"] == 1.0
+
+
+def test_grade_of_a_running_event_rises_by_leak_alone():
+    got = step(running(1.0, on_own=1.0, grade=1.0, onset=9.0), (2.0, 1.0), (1.9, 2.0), (1.8, 3.0))
+    assert (got["grade"], got["on_grade"], got["onset"]) == (3.0, 3.0, 9.0)
+
+
+def test_a_running_event_keeps_its_thresholds():
+    """It ends at 1.5 and reaches grade 2 at 2.5, although the period has 1 and 2."""
+    event = running(1.0, levels=(1.5, 2.5, 3.5, 4.5))
+    assert step(event, 2.0, 2.2, 2.4)["grade"] == 0.0
+    assert step(event, 2.0, 2.3, 2.6)["grade"] == 2.0
+    ended = step(event, 2.0, 1.5, 1.0)
+    assert (ended["on"], ended["earlier_time"]) == (False, pytest.approx(0.25))
+    assert ended["levels"] == [*LEVELS]
+
+
+def test_a_period_begins_with_the_running_event_alone():
+    new = quiet()
+    old = running(2.0, on_own=1.0, levels=(0.5, 1.0, 1.5, 2.0), grade=3.0, onset=9.0, own_time=1.0)
+    got = continue_event(new, old)
+    assert got.levels.tolist() == [0.5, 1.0, 1.5, 2.0]
+    assert (bool(got.on), float(got.on_grade), bool(got.on_own)) == (True, 2.0, False)
+    assert (float(got.grade), float(got.own_time)) == (0.0, 0.0)
+    assert continue_event(new, quiet(levels=(9.0,) * 4)).levels.tolist() == [*LEVELS]
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"), [((2.5,) * 4, 2.0), ((1.2,) * 4, 1.0), ((4.5,) * 4, 3.0)]
+)
+def test_current_grade_is_at_most_that_of_the_event(signals, expected):
+    """A signal above a threshold that it has not passed while it rose is no grade."""
+    assert float(current_grade(running(3.0), jnp.asarray(signals))) == expected
+    assert float(current_grade(quiet(), jnp.asarray(signals))) == 0.0
 
 
 def test_an_event_within_one_step():
@@ -130,19 +205,19 @@ def test_an_event_over_several_steps():
 
 
 def test_an_earlier_event_counts_separately_until_its_grade_rises():
-    running = quiet(floor=2.0)
-    same = step(running, 2.2, 2.4, 2.6)
+    event = running(2.0)
+    same = step(event, 2.2, 2.4, 2.6)
     assert (same["grade"], same["earlier_time"], same["own_time"]) == (0.0, 0.5, 0.0)
     assert np.isnan(same["onset"])
-    risen = step(running, 2.5, 3.0, 3.5)
+    risen = step(event, 2.5, 3.0, 3.5)
     assert risen["grade"] == 3.0
     assert risen["onset"] == pytest.approx(10.25)
     assert risen["earlier_time"] + risen["own_time"] == pytest.approx(0.5)
 
 
 def test_a_new_event_may_follow_the_end_of_an_earlier_one():
-    ended = step(quiet(floor=2.0), 2.0, 1.0, 0.0)
-    assert ended["floor"] == 0.0
+    ended = step(running(2.0), 2.0, 1.0, 0.0)
+    assert not ended["on"]
     assert ended["earlier_time"] == pytest.approx(0.25)
     new = step(quiet(**ended), 0.0, 0.75, 1.5, start=10.5)
     assert new["grade"] == 1.0
@@ -150,11 +225,14 @@ def test_a_new_event_may_follow_the_end_of_an_earlier_one():
 
 
 def test_the_highest_grade_is_kept():
-    got = step(quiet(grade=3.0, onset=9.0), 1.5, 1.6, 1.7)
+    event = running(1.0, on_own=1.0, grade=3.0, onset=9.0)
+    got = step(event, 1.5, 1.6, 1.7)
     assert (got["grade"], got["onset"]) == (3.0, 9.0)
     assert got["own_time"] == 0.5
 
 
-def test_an_event_that_starts_on_its_threshold():
-    got = step(quiet(), 1.0, 1.5, 2.0)
-    assert (got["grade"], got["onset"], got["own_time"]) == (2.0, 10.0, 0.5)
+def test_an_event_that_reaches_its_threshold_at_the_end_of_a_step():
+    first = step(quiet(), 0.0, 0.5, 1.0)
+    assert (first["grade"], first["onset"], first["own_time"]) == (1.0, 10.5, 0.0)
+    second = step(quiet(**first), 1.0, 1.5, 2.0, start=10.5)
+    assert (second["grade"], second["onset"], second["own_time"]) == (2.0, 10.5, 0.5)

@@ -95,8 +95,8 @@ class Toy(eqx.Module):
     def ends(self, x: State, p: Parameters) -> tuple[Array, Array]:
         return x.amount, x.amount
 
-    def signal(self, peaks: Seen) -> Array:
-        return peaks.signal
+    def signals(self, peaks: Seen) -> Array:
+        return jnp.broadcast_to(peaks.signal, (len(THRESHOLDS),))
 
     def snapshot(self, x: State, p: Parameters) -> State:
         return x

@@ -85,8 +85,8 @@ class DrugOnly(eqx.Module):
     def ends(self, x: Drug, p: Parameters) -> tuple[Array, Array]:
         return x.soluble[0], x.soluble[0]
 
-    def signal(self, peaks: Array) -> Array:
-        return 0.0 * peaks
+    def signals(self, peaks: Array) -> Array:
+        return jnp.broadcast_to(0.0 * peaks, (4,))
 
     def snapshot(self, x: Drug, p: Parameters) -> tuple[Drug, Array]:
         return x, total_drug(x, self.bulk(x, p), p.disposition, p.tissues)

@@ -173,7 +173,7 @@ def test_sections_answer_their_questions(text):
 def test_page_begins_with_date_versions_and_size(text):
     words = Page(text).text
     assert "A. Author" not in words
-    assert "2026-01-31 · qsp 0.1.0 · model 1.1 · mosunetuzumab · population nhl · 60 pat" in words
+    assert "2026-01-31 · qsp 0.1.0 · model 1.2 · mosunetuzumab · population nhl · 60 pat" in words
 
 
 def test_author_of_the_config_is_named(trial):

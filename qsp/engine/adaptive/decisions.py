@@ -14,7 +14,7 @@ from qsp.engine.adaptive.ledger import row, write_row
 from qsp.engine.adaptive.rescues import give_rescue_drugs
 from qsp.engine.adaptive.state import AdaptiveState, History, Visit
 from qsp.engine.interface import MeasuredSystem, PyTree
-from qsp.engine.observers import Crossing
+from qsp.engine.observers import Crossing, current_grade
 from qsp.engine.precision import same_time
 from qsp.trial.rules import DECISIONS, OBSERVABLES
 from qsp.trial.schedule import AdaptivePlan, Rules
@@ -28,8 +28,7 @@ def decide_at_visit(  # noqa: PLR0913
     time: Array,
     snapshot: PyTree,
     crossing: Crossing,
-    levels: Array,
-    signal: Array,
+    signals: Array,
     system: MeasuredSystem,
     p: PyTree,
     failed: Array,
@@ -41,9 +40,8 @@ def decide_at_visit(  # noqa: PLR0913
         plan: Plan of the simulation.
         time: Current time [day].
         snapshot: Snapshot of the system.
-        crossing: Threshold crossings of the dose period.
-        levels: (grade,): Thresholds of the dose period.
-        signal: Current value of the signal that is compared with the thresholds.
+        crossing: Events of the dose period.
+        signals: (grade,): Current values that are compared with the thresholds.
         system: System that is measured.
         p: Parameters of the system.
         failed: Whether the simulation failed; then nothing is decided.
@@ -60,8 +58,8 @@ def decide_at_visit(  # noqa: PLR0913
     visit = Visit(
         time=time,
         day=day,
-        measured=system.measured(snapshot, adaptive.first, levels, row(plan.error, n), p),
-        grade=(levels <= signal).sum().astype(signal.dtype),
+        measured=system.measured(snapshot, adaptive.first, crossing.levels, row(plan.error, n), p),
+        grade=current_grade(crossing, signals),
         period_grade=crossing.grade,
         attended=attended,
     )
