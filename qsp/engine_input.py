@@ -12,7 +12,7 @@ import numpy as np
 from qsp.engine.batch import Batch
 from qsp.engine.precision import double
 from qsp.engine.trajectory import Simulation
-from qsp.model.severity import thresholds
+from qsp.model.severity import AbstractSeverity
 from qsp.populations import Population, adherence, applied_rules
 from qsp.system import Parameters
 from qsp.trial import (
@@ -54,13 +54,17 @@ class Cohort:
 
 
 def simulations(
-    trial: Trial, cohort: Cohort, administered: AdministeredDoses | None = None
+    trial: Trial,
+    cohort: Cohort,
+    severity: AbstractSeverity,
+    administered: AdministeredDoses | None = None,
 ) -> tuple[Simulation, PeriodTable]:
     """Return the simulations of all pairs of arm and patient, arm by arm, and their dose periods.
 
     Args:
         trial: Arms, length, visits and times.
         cohort: Patients.
+        severity: Form of severity, which sets the thresholds of CRS.
         administered: Doses of another run, as for `simulate`.
     """
     people = cohort.people
@@ -70,15 +74,21 @@ def simulations(
         events = fixed_schedule(events, administered)
         periods = administered_periods(periods, administered, trial)
     plan = _plans(trial, people, cohort.seed) if administered is None else None
-    return dataclasses.replace(_simulations(trial, cohort, events, periods), plan=plan), periods
+    sims = _simulations(trial, cohort, events, periods, severity)
+    return dataclasses.replace(sims, plan=plan), periods
 
 
 def _simulations(
-    trial: Trial, cohort: Cohort, events: Events[np.ndarray], periods: PeriodTable
+    trial: Trial,
+    cohort: Cohort,
+    events: Events[np.ndarray],
+    periods: PeriodTable,
+    severity: AbstractSeverity,
 ) -> Simulation:
     """Return the simulations of all pairs of arm and patient, arm by arm, without plans."""
     arms, patients = events.time.shape[:2]
-    levels = _thresholds(cohort.people, cohort.parameters, periods.label.shape[-1])
+    count = periods.label.shape[-1]
+    levels = _thresholds(severity, cohort.people, cohort.parameters, count)
 
     def flat(values: np.ndarray) -> np.ndarray:
         return np.reshape(values, (arms * patients, *values.shape[2:]))
@@ -94,10 +104,12 @@ def _simulations(
     )
 
 
-def _thresholds(people: Population, parameters: tuple[Parameters, ...], periods: int) -> np.ndarray:
-    """Return thresholds of the severity index (arm, patient, dose_period, grade) [1]."""
+def _thresholds(
+    severity: AbstractSeverity, people: Population, parameters: tuple[Parameters, ...], periods: int
+) -> np.ndarray:
+    """Return thresholds of the events that start in each period (arm, patient, period, grade)."""
     with double():
-        per_patient = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
+        per_patient = jax.vmap(lambda xi, dose, p: severity.thresholds(xi, dose, p.model.severity))
         return np.stack(
             [
                 np.asarray(per_patient(people.xi_patient, people.xi_dose[:, :periods], p))

@@ -23,7 +23,7 @@ from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.engine_input import Cohort, administered_kinds, batches, saved_patients, simulations
 from qsp.errors import SolveError
 from qsp.model.cytokines import IL6
-from qsp.model.severity import logistic
+from qsp.model.event_links import logistic
 from qsp.results import (
     OK,
     CRSLinks,
@@ -86,7 +86,7 @@ def simulate(  # noqa: PLR0913
     """
     system, method = system or System(), method or Method()
     people = cohort.people
-    sims, periods = simulations(trial, cohort, administered)
+    sims, periods = simulations(trial, cohort, system.structure.severity, administered)
     is_saved = saved_patients(people.ids, trajectories)
 
     solve = functools.partial(

@@ -23,10 +23,10 @@ from qsp.interventions import (
     supportive_bolus,
     supportive_rates,
 )
+from qsp.model.axes import fever
 from qsp.model.cytokines import IL6, steroid_factor
-from qsp.model.effects import no_effects
+from qsp.model.event_links import NORMAL_TEMPERATURE, hazard, temperature_rise
 from qsp.model.interleukin1 import il1
-from qsp.model.severity import GRADES, NORMAL_TEMPERATURE, fever, hazard, inflammation
 from qsp.model.targets import tumor_volume
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
@@ -57,11 +57,16 @@ class State(eqx.Module):
 
 
 class Peaks(eqx.Module):
-    """Quantities whose maximum per dose period is recorded."""
+    """Quantities whose maximum per dose period is recorded.
+
+    Fever and leak are None where `ModelStructure.severity` has none.
+    """
 
     cytokines: jax.Array
     drug: Scalar
     severity: Scalar
+    fever: Scalar | None
+    leak: Scalar | None
 
 
 class Extremes(eqx.Module):
@@ -80,12 +85,17 @@ class Areas(eqx.Module):
 
 
 class Snapshot(eqx.Module):
-    """Values of a trajectory at one time."""
+    """Values of a trajectory at one time.
+
+    Fever and leak are None where `ModelStructure.severity` has none.
+    """
 
     drug_central: Scalar
     cytokines: jax.Array
     il1: Scalar
     crs_severity: Scalar
+    fever: Scalar | None
+    leak: Scalar | None
     t_cells_blood: Scalar
     b_cells_blood: Scalar
     tumor_volume: Scalar
@@ -148,7 +158,14 @@ class System(eqx.Module):
     def peaks(self, x: State, p: Parameters) -> Peaks:
         """Return the quantities that are maximized anywhere inside a step."""
         m = x.model
-        return Peaks(cytokines=m.cytokines.blood, drug=m.drug.soluble[BLOOD], severity=m.severity)
+        rise, leak = _fever_and_leak(m)
+        return Peaks(
+            cytokines=m.cytokines.blood,
+            drug=m.drug.soluble[BLOOD],
+            severity=m.severity,
+            fever=rise,
+            leak=leak,
+        )
 
     def ends(self, x: State, p: Parameters) -> tuple[Extremes, jax.Array]:
         """Return the quantities maximized over the ends of steps, and secretion by tissue [Mcell].
@@ -163,12 +180,12 @@ class System(eqx.Module):
 
     def signals(self, peaks: Peaks) -> jax.Array:
         """Return the quantity (grade,) that is compared with the threshold of each grade."""
-        return jnp.broadcast_to(peaks.severity, (GRADES,))
+        return self.structure.severity.signals(peaks.severity, peaks.fever, peaks.leak)
 
     def areas(self, x: State, p: Parameters) -> Areas:
         """Return the quantities that are integrated."""
         m = p.model
-        at_rest = inflammation(m.cytokines.baseline, no_effects(), m.severity)
+        at_rest, _ = self.structure.severity.initial(m.cytokines.baseline, m.severity)
         return Areas(
             drug=x.model.drug.soluble[BLOOD],
             hazard=hazard(x.model.severity, at_rest, m.severity),
@@ -177,12 +194,15 @@ class System(eqx.Module):
     def snapshot(self, x: State, p: Parameters) -> Snapshot:
         """Return the values of a trajectory."""
         m, now = x.model, effects(x.supportive, p.supportive)
+        rise, leak = _fever_and_leak(m)
         making = m.cytokines.myeloid * steroid_factor(now, p.model.cytokines)
         snapshot = Snapshot(
             drug_central=m.drug.soluble[BLOOD],
             cytokines=m.cytokines.blood,
             il1=il1(making, p.model.interleukin1),
             crs_severity=m.severity,
+            fever=rise,
+            leak=leak,
             t_cells_blood=m.t_cells.total[BLOOD],
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
@@ -219,15 +239,21 @@ class System(eqx.Module):
             p: Parameters.
         """
         blood = p.model.tissues.volume[BLOOD]
+        signal = snapshot.crs_severity if snapshot.fever is None else snapshot.fever
         size = snapshot.tumor_volume / jnp.where(first.tumor_volume > 0.0, first.tumor_volume, 1.0)
         values = {
             "il6": snapshot.cytokines[IL6] * error[0],
             "tumor_change": size * error[1] - 1.0,
             "t_cells": snapshot.t_cells_blood / blood * error[2],
             "b_cells": snapshot.b_cells_blood / blood * error[3],
-            "temperature": NORMAL_TEMPERATURE + fever(snapshot.crs_severity, levels[0]) * error[4],
+            "temperature": NORMAL_TEMPERATURE + temperature_rise(signal, levels[0]) * error[4],
         }
         return jnp.stack([values[name] for name in MEASURED])
+
+
+def _fever_and_leak(x: model.State) -> tuple[Scalar | None, Scalar | None]:
+    """Fever and leak; None where the form of severity has none."""
+    return (None, None) if x.axes is None else (fever(x.severity, x.axes), x.axes.leak)
 
 
 def saveable() -> dict[str, Description]:

@@ -143,7 +143,7 @@ def test_parameters_and_states_show_the_equations_that_use_them():
 
 def test_equations_of_a_state_are_not_those_of_the_parameters_of_its_group():
     assert [each.label for each in using("severity.k_F")] == ["V3"]
-    assert [each.label for each in using("severity")] == ["M6", "V3", "V5", "V7"]
+    assert [each.label for each in using("severity")] == ["M6", "V3", "V12", "V13", "V14", "V5"]
     assert using("traffic.k_exit.lymphoid") == using("traffic.k_exit")
     assert "R1" in [each.label for each in using("cytokines.baseline.cxcl10")]
     assert "R1" not in [each.label for each in using("cytokines.baseline.il6")]

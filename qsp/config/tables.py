@@ -345,6 +345,10 @@ class Method(Table):
         Literal["threshold", "mass_action", "adaptation"],
         Rule("be threshold, mass_action or adaptation", "Leave it out for threshold"),
     ] = "threshold"
+    severity: Annotated[
+        Literal["inflammation", "one_axis", "two_axes"],
+        Rule("be inflammation, one_axis or two_axes", "Leave it out for inflammation"),
+    ] = "inflammation"
     most_patients: Annotated[
         int,
         Field(strict=True, ge=1, le=2**32),

@@ -49,7 +49,9 @@ def results() -> xr.Dataset:
 def _simulations() -> SimulationResult:
     """Output of the engine with two rows: the time before the first dose, and one dose period."""
     rows, tissues = _zeros(2), _zeros(2, len(TISSUES))
-    peaks = Peaks(cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows)
+    peaks = Peaks(
+        cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows, fever=None, leak=None
+    )
     reductions = Reductions(
         peak=peaks,
         peak_time=peaks,
@@ -90,6 +92,8 @@ def _snapshot(*axes: int) -> Snapshot:
         cytokines=_zeros(*axes, len(CYTOKINES)),
         il1=zeros,
         crs_severity=zeros,
+        fever=None,
+        leak=None,
         t_cells_blood=zeros,
         b_cells_blood=zeros,
         tumor_volume=zeros,

@@ -27,6 +27,7 @@ from typing import Any
 
 from qsp import interventions, model, system
 from qsp.explain.latex import Key, default_symbol, key, plain, symbols
+from qsp.model.axes import Axes
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import Adapted
@@ -44,6 +45,8 @@ MECHANISMS = (
     "interleukin1",
     "cytokines",
     "severity",
+    "axes",
+    "event_links",
     "effects",
     "numerics",
     "tolerance",
@@ -300,7 +303,12 @@ def declared_symbols(kind: type) -> tuple[Symbol, ...]:
 @functools.cache
 def paths() -> Mapping[type, str]:
     """Return the path of each class within the parameters or the state of the system."""
-    found: dict[type, str] = {Bridges: "bridges", Complexes: "bridges", Adapted: "adaptation"}
+    found: dict[type, str] = {
+        Bridges: "bridges",
+        Complexes: "bridges",
+        Adapted: "adaptation",
+        Axes: "axes",
+    }
 
     def walk(kind: type, path: str) -> None:
         found.setdefault(kind, short(f"{path}.").rstrip("."))

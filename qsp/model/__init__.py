@@ -9,7 +9,8 @@
 
 The derivative has the type of the state, so a missing equation is an error rather than a zero. Each
 mechanism has its own module, in reading order: `tissues`, `disposition`, `binding`, `synapse`,
-`engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`, `severity`.
+`engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`, `severity`,
+`axes`, `event_links`.
 Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
 Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,
@@ -39,7 +40,7 @@ from qsp.model.disposition import (
     drug_baseline,
     drug_rates,
 )
-from qsp.model.effects import Effects, no_effects
+from qsp.model.effects import Effects
 from qsp.model.engagement import Contact, EngagementParameters, contact, killing
 from qsp.model.interleukin1 import Interleukin1Parameters
 from qsp.model.release import (
@@ -49,7 +50,7 @@ from qsp.model.release import (
     release_rates,
     secretion,
 )
-from qsp.model.severity import SeverityParameters, inflammation, severity_rate
+from qsp.model.severity import AbstractSeverity, Inflammation, SeverityParameters
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, contact_gap
 from qsp.model.t_cells import (
     AbstractRecruitment,
@@ -121,6 +122,7 @@ class State(eqx.Module):
         "1", "Margination of T cells: activation of endothelium", symbol="M"
     )
     severity: Scalar = quantity("1", "CRS severity index", symbol="F")
+    axes: Any = None  # further state of `ModelStructure.severity`; None for `Inflammation`
 
 
 class ModelStructure(eqx.Module):
@@ -139,6 +141,7 @@ class ModelStructure(eqx.Module):
     recruitment: AbstractRecruitment = Threshold()
     margination: AbstractMargination = ByRelease()
     growth: AbstractGrowth = Logistic()
+    severity: AbstractSeverity = Inflammation()
     memory_despite_steroid: bool = eqx.field(static=True, default=False)
 
 
@@ -278,6 +281,9 @@ def rates(
     )
     memory_factor = memory_correction(release_factor(effects, p.release), structure)
     onset = structure.margination.onset(x.release.transit_2, t_flux.activation, p.traffic)
+    d_severity, d_axes = structure.severity.rates(
+        x.severity, x.axes, x.cytokines.blood, p.cytokines.baseline, effects, p.severity
+    )
     return State(
         drug=drug_rates(
             time,
@@ -301,7 +307,8 @@ def rates(
         cytokines=cytokine_rates(
             x.cytokines, x.release.transit_2, effects, p.cytokines, memory_factor
         ),
-        severity=severity_rate(x.severity, x.cytokines.blood, effects, p.severity),
+        severity=d_severity,
+        axes=d_axes,
     )
 
 
@@ -329,9 +336,11 @@ def baseline(p: Parameters, structure: ModelStructure) -> State:
 
     Equations:
         Eq. M6: $$M(0) = z_1(0) = z_2(0) = CA(0) = 0, \quad F(0) = Y$$
-        $Y$ [1]: steady-state severity index before treatment, without supportive drugs, Eq. V1.
+        $Y$ [1]: steady-state severity index before treatment, without supportive drugs, Eq. V1; 0
+        with one or two axes, Eq. V13.
     """
     zero = jnp.zeros_like(p.traffic.k_on)
+    severity, axes = structure.severity.initial(p.cytokines.baseline, p.severity)
     return State(
         drug=drug_baseline(p.disposition),
         bridges=structure.synapse.initial(p.binding),
@@ -341,7 +350,8 @@ def baseline(p: Parameters, structure: ModelStructure) -> State:
         targets=target_baseline(p.targets),
         release=Release(zero, zero, zero),
         cytokines=cytokine_baseline(p.cytokines),
-        severity=inflammation(p.cytokines.baseline, no_effects(), p.severity),
+        severity=severity,
+        axes=axes,
     )
 
 

@@ -1,10 +1,12 @@
 """CRS severity: cytokines -> an index of fever and inflammation -> ASTCT grade.
 
 No single cytokine ranks molecules by CRS, so the index combines IL-6 signaling, TNF-alpha and
-IFN-gamma. An event starts when the index rises through the threshold of grade 1, and its grade is
-the number of thresholds that the rising index reaches. Two alternative links, a logistic model in
-ln(peak IL-6) and a hazard in the index, are computed from the same run. None of the three is
-validated against individual patients.
+IFN-gamma. An event starts when a signal rises through the threshold of grade 1, and its grade
+follows from the thresholds of the higher grades. Three forms share one interface
+(`AbstractSeverity`): `Inflammation`, in which the index is the signal of all grades (default);
+`OneAxis`, in which it is fever; and `TwoAxes`, in which fever decides whether there is an event,
+and the leak of the endothelium its grade. The last two are in `qsp.model.axes`. Alternative links
+are in `qsp.model.event_links`. None is validated against individual patients.
 
 ::
 
@@ -17,12 +19,15 @@ probability of any CRS follows from tumor burden and the trough of free drug on 
 [Hosseini2020]: IL-6 itself is the measure of CRS there; the index and its thresholds are additions.
 """
 
+from abc import abstractmethod
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from qsp.model.cytokines import IFN_GAMMA, IL6, TNF_ALPHA
-from qsp.model.effects import Effects
+from qsp.model.effects import Effects, no_effects
 from qsp.typing import PerCytokine, Scalar
 from qsp.units import quantity
 
@@ -31,7 +36,10 @@ GRADES = 4
 
 
 class SeverityParameters(eqx.Module):
-    """Parameters of the severity index, the thresholds of the grades, and the alternative links."""
+    """Parameters of the severity index, the thresholds of the grades, and the alternative links.
+
+    Those from `IL6_50_fever` to `sd_level_event` are of `OneAxis` and `TwoAxes`.
+    """
 
     IL6_50: Scalar = quantity("pg/mL", "IL-6 signal at half-maximum effect on the index")
     TNF_50: Scalar = quantity("pg/mL", "TNF-alpha at half-maximum effect on the index")
@@ -47,6 +55,37 @@ class SeverityParameters(eqx.Module):
     )
     sd_dose: Scalar = quantity(
         "1", "SD of ln threshold between the doses of a patient", symbol=r"\omega_{dose}"
+    )
+    capacity: Scalar = quantity(
+        "1",
+        "Capacity of the patient for IL-6, relative to the median patient, to the power rho",
+        symbol=r"\kappa",
+    )
+    IL6_50_fever: Scalar = quantity(
+        "pg/mL", "IL-6 signal at half-maximum effect on fever", symbol="IL6_{50,fever}"
+    )
+    IL6_50_leak: Scalar = quantity(
+        "pg/mL", "IL-6 signal at half-maximum effect on leak", symbol="IL6_{50,leak}"
+    )
+    TNF_50_leak: Scalar = quantity(
+        "pg/mL", "TNF-alpha at half-maximum effect on leak", symbol="TNF_{50,leak}"
+    )
+    weight_TNF_leak: Scalar = quantity(
+        "1", "Weight of TNF-alpha relative to IL-6 in leak", symbol="w_{TNF,leak}"
+    )
+    k_fever: Scalar = quantity("1/day", "Rate at which the index of fever follows the cytokines")
+    k_set_point: Scalar = quantity("1/day", "Rate at which the set point of fever adapts")
+    k_leak: Scalar = quantity("1/day", "Rate at which leak follows the cytokines")
+    level: jax.Array = quantity(
+        "1",
+        "Fever at which CRS of grade 1 begins, and leak at which grade 2, 3 or 4 begins "
+        "(with one axis, fever)",
+        dims=("grade",),
+        symbol=r"\theta_{axes}",
+    )
+    sd_level: Scalar = quantity("1", "SD of ln level between patients", symbol=r"\omega_{level}")
+    sd_level_event: Scalar = quantity(
+        "1", "SD of ln level between the events of a patient", symbol=r"\omega_{event}"
     )
     logistic_intercept: Scalar = quantity("1", "Logit of CRS at a peak IL-6 of 1 pg/mL", symbol="a")
     logistic_slope: Scalar = quantity("1", "Slope of the logit of CRS in ln peak IL-6", symbol="b")
@@ -135,64 +174,72 @@ def thresholds(xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters) ->
     return shift[:, None] * p.threshold
 
 
-def hazard(severity: Scalar, at_rest: Scalar, p: SeverityParameters) -> Scalar:
-    r"""Hazard of CRS in excess of that before treatment: lambda_0*(exp(b*F) - exp(b*F_0)).
+class AbstractSeverity(eqx.Module):
+    """Form of severity: an index, optional further states, and the signal of each grade."""
 
-    Without the second term, untreated patients would have CRS, more of it in longer periods.
+    @abstractmethod
+    def initial(self, baseline: PerCytokine, p: SeverityParameters) -> tuple[Scalar, Any]:
+        """Index and further states before treatment, without supportive drugs.
 
-    Equations:
-        Eq. V5: $$\lambda = \lambda_0 \left(\exp(b_{hazard} \max(F, F_0)) - \exp(b_{hazard}
-            F_0)\right)$$
-        $\lambda$ [1/day]: hazard of CRS.
-        $F_0$ [1]: severity index before treatment.
+        Args:
+            baseline: Cytokines in blood before treatment [pg/mL]; (cytokine,).
+            p: Parameters.
+        """
 
-    Args:
-        severity: Severity index, F [1].
-        at_rest: Index before treatment, F_0 [1]; at or below it the hazard is zero.
-        p: Parameters.
+    @abstractmethod
+    def rates(  # noqa: PLR0913
+        self,
+        index: Scalar,
+        axes: Any,
+        blood: PerCytokine,
+        baseline: PerCytokine,
+        effects: Effects,
+        p: SeverityParameters,
+    ) -> tuple[Scalar, Any]:
+        """Derivatives of the index and of the further states, per day."""
 
-    Returns:
-        Hazard [1/day].
-    """
-    above = jnp.maximum(severity, at_rest)
-    return p.hazard_0 * (jnp.exp(p.hazard_slope * above) - jnp.exp(p.hazard_slope * at_rest))
+    @abstractmethod
+    def signals(self, index: Scalar, fever: Any, leak: Any) -> jax.Array:
+        """Quantity (grade,) that is compared with the threshold of each grade [1]."""
 
+    @abstractmethod
+    def thresholds(
+        self, xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters
+    ) -> jax.Array:
+        """Thresholds (dose_period, grade) of an event that starts in each dose period [1].
 
-def logistic(il6_peak: jax.Array, p: SeverityParameters) -> jax.Array:
-    r"""Probability of CRS from the peak of IL-6: logit = a + b*ln(peak).
-
-    Equations:
-        Eq. V6: $$\ln \frac{P}{1 - P} = a + b \ln \frac{c_{max}}{u_{IL6}}$$
-        $P$ [1]: probability of CRS.
-        $c_{max}$ [pg/mL]: peak IL-6 in blood.
-
-    Args:
-        il6_peak: Peak IL-6 in blood [pg/mL].
-        p: Parameters.
-    """
-    return jax.nn.sigmoid(p.logistic_intercept + p.logistic_slope * jnp.log(il6_peak / p.IL6_unit))
-
-
-NORMAL_TEMPERATURE = 37.0
-"""Body temperature without fever [degC]; assumed."""
+        Args:
+            xi_patient: Standard normal random effect of the patient.
+            xi_dose: Standard normal random effect of each dose period; (dose_period,).
+            p: Parameters.
+        """
 
 
-def fever(severity: Scalar, threshold: Scalar) -> Scalar:
-    r"""Rise of body temperature from the severity index, log2(1 + F/theta_1); assumed.
+class Inflammation(AbstractSeverity):
+    """The index of inflammation is the signal of all grades (default); no further state."""
 
-    The rise is 1 degC at the threshold of grade 1, because ASTCT defines grade 1 by a temperature
-    of 38 degC, and increases by half a degree or less with each further grade.
+    def initial(self, baseline: PerCytokine, p: SeverityParameters) -> tuple[Scalar, None]:
+        """Return the steady-state index of the cytokines before treatment (Eq. V1)."""
+        return inflammation(baseline, no_effects(), p), None
 
-    Equations:
-        Eq. V7: $$\Delta_{temp} = \log_2\left(1 + \frac{F}{\theta_1}\right)$$
-        $\Delta_{temp}$ [degC]: rise of temperature.
-        $\theta_1$ [1]: threshold of grade 1.
+    def rates(  # noqa: PLR0913
+        self,
+        index: Scalar,
+        axes: None,
+        blood: PerCytokine,
+        baseline: PerCytokine,
+        effects: Effects,
+        p: SeverityParameters,
+    ) -> tuple[Scalar, None]:
+        """Return the rate of the index (Eq. V3)."""
+        return severity_rate(index, blood, effects, p), None
 
-    Args:
-        severity: Severity index, F [1].
-        threshold: Threshold of grade 1 for the patient and dose, theta_1 [1].
+    def signals(self, index: Scalar, fever: Any, leak: Any) -> jax.Array:
+        """Return the index for each grade."""
+        return jnp.broadcast_to(index, (GRADES,))
 
-    Returns:
-        Rise of temperature [degC].
-    """
-    return jnp.log2(1.0 + severity / threshold)
+    def thresholds(
+        self, xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters
+    ) -> jax.Array:
+        """Return the thresholds of the index (Eq. V4)."""
+        return thresholds(xi_patient, xi_dose, p)

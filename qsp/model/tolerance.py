@@ -67,4 +67,5 @@ def negligible(x: State, p: Parameters) -> State:
         release=Release(drive, drive, drive),
         cytokines=Cytokines(blood=cytokine, myeloid=fraction, tolerant=fraction),
         severity=fraction,
+        axes=jax.tree.map(lambda leaf: jnp.full_like(leaf, FRACTION), x.axes),
     )

@@ -20,6 +20,8 @@ A parameter given in a file is never derived. Rules, in order:
 ``tissues.volume.tumor``                  0.24 * (cells / targets.density) + 1e-3 L
 ``targets.blood_ratio``                   baseline in blood / in the tissue, with exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
+``severity.p_IL6_reference``              cytokines.p_IL6 of the median patient of the population
+``severity.capacity``                     (cytokines.p_IL6 / p_IL6_reference)^rho
 ``disposition.CL_base``, half_life_CL     with mechanistic clearance: CL_ss, constant in time
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
@@ -96,8 +98,13 @@ ABSENT: Mapping[str, float] = {
     "targets.linear_growth": 1e6,
     # The unit of a logarithm.
     "severity.IL6_unit": 1.0,
+    # All patients have the capacity of the median patient.
+    "severity.capacity": 1.0,
 }
 """Value of a parameter, or of each element of a field, that no file gives."""
+
+MEDIANS: Mapping[str, str] = {"severity.p_IL6_reference": "cytokines.p_IL6"}
+"""Parameters that are the median of another parameter between patients, by path."""
 
 
 BY_SIZE: Mapping[str, str] = {
@@ -142,6 +149,7 @@ def _derive(v: dict[str, np.ndarray], target: str, clearance: str) -> dict[str, 
     _soluble(v, target)
     _volumes(v)
     _exchange(v)
+    _capacity(v)
     if clearance == "mechanistic" and "disposition.CL_ss" in v:
         v.setdefault("disposition.CL_base", v["disposition.CL_ss"])
         v.setdefault("disposition.half_life_CL", np.asarray(1.0))
@@ -220,6 +228,16 @@ def _exchange(v: MutableMapping[str, np.ndarray]) -> None:
                 blood = v.get(f"targets.baseline.{kind}.blood", np.asarray(0.0))
                 cells = v.get(f"targets.baseline.{kind}.{tissue}", np.asarray(0.0))
                 v.setdefault(f"targets.blood_ratio.{kind}.{tissue}", _ratio(blood, cells))
+
+
+def _capacity(v: MutableMapping[str, np.ndarray]) -> None:
+    """Capacity for IL-6; 1 without production, which leaves nothing to compare with."""
+    paths = ("cytokines.p_IL6", "severity.p_IL6_reference", "severity.rho")
+    if all(path in v for path in paths):
+        production, median, rho = (v[path] for path in paths)
+        relative = _ratio(production, median)
+        numpy: Any = jnp if isinstance(relative, jax.Array) else np
+        v.setdefault("severity.capacity", numpy.where(relative > 0.0, relative, 1.0) ** rho)
 
 
 def array(value: Any) -> Any:

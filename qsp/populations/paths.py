@@ -88,6 +88,13 @@ _TUMOR = (
     ),
 )
 
+_CAPACITY = (
+    ParameterPath("severity.rho", "1", "Exponent of production in the capacity for IL-6"),
+    ParameterPath(
+        "severity.p_IL6_reference", "pg/mL/day", "Production of IL-6 in the median patient"
+    ),
+)
+
 
 def _of_antigen(antigen: str) -> Iterator[ParameterPath]:
     prefix = f"antigens.{antigen}"
@@ -106,7 +113,7 @@ def inputs() -> Mapping[str, ParameterPath]:
         ParameterPath(f"cells.area.{kind}", "um^2/cell", f"Surface area of a target cell, {kind}")
         for kind in KINDS
     ]
-    return {item.path: item for item in (*_TUMOR, *areas)}
+    return {item.path: item for item in (*_TUMOR, *_CAPACITY, *areas)}
 
 
 def parameter_path(path: str, *, where: str) -> ParameterPath:

@@ -3,11 +3,12 @@
 Variables by dimension (each has `units` and `long_name`):
 
 * ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
-  t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories
+  t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories; `fever leak`
+  if the form of severity has them
 * ``(arm, patient, time, ...)``: further states and algebraic quantities by path, on request
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
   occupancy_max`, `crs_grade crs_onset crs_duration crs_censored` and the two alternative
-  probabilities,
+  probabilities, `crs_severity_peak`, `fever_peak leak_peak` if the form of severity has them,
   `dose_label dose_time dose_amount rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
 * ``(arm, patient, visit)``: `tumor_volume_visit`
@@ -62,6 +63,11 @@ CYTOKINE_NAMES = {
     "il10": "Interleukin 10",
     "cxcl10": "CXCL10",
 }
+AXES = {
+    "fever": "Fever: rise of its index over the set point",
+    "leak": "Leak of the endothelium",
+}
+"""Variables of the forms of severity that have them."""
 KEPT = "patient_traj"
 PERIOD = ("arm", "patient", "dose_period")
 
@@ -205,6 +211,10 @@ def _period_variables(
         data[f"{cytokine}_peak_time"] = var(
             when, "day", f"{name}: time of the peak since the first dose"
         )
+    for name, meaning in AXES.items():
+        peak = getattr(r.peak, name)
+        if peak is not None:
+            data[f"{name}_peak"] = var(peak, "1", f"{meaning}: peak")
     event = cross.grade > 0
     duration = _event_duration(result)
     grade = np.where(present, cross.grade, GRADE_FILL).astype(np.int8)
@@ -358,6 +368,9 @@ def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -
         "b_cells_blood": (snapshots.b_cells_blood, "Mcell", "Normal target cells in blood"),
         "tumor_volume": (snapshots.tumor_volume * ML_PER_L, "mL", "Tumor volume"),
     }
+    for name, meaning in AXES.items():
+        if getattr(snapshots, name) is not None:
+            named[name] = (getattr(snapshots, name), "1", meaning)
     for index, cytokine in enumerate(CYTOKINES):
         named[cytokine] = (
             snapshots.cytokines[..., index],

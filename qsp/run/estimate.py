@@ -79,7 +79,7 @@ def is_cached(prepared: Prepared, cache_dir: CacheDir = "default") -> bool:
         return False
     # The last patient of a large run has no saved trajectory, so that both programs are found.
     part = prepared.of(prepared.ids[[*range(FIRST), -1]]) if is_large else prepared
-    sims, _ = simulations(part.trial, part.cohort)
+    sims, _ = simulations(part.trial, part.cohort, part.system.structure.severity)
     is_saved = saved_patients(part.ids, prepared.trajectories)
     kinds = program_kinds(administered_kinds(sims))
     return all(

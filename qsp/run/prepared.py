@@ -16,6 +16,7 @@ from qsp.engine.method import Method
 from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.errors import ConfigError
 from qsp.model import ModelStructure
+from qsp.model.axes import SEVERITY_FORMS
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
@@ -326,6 +327,7 @@ def _structure(config: Config, method: Method, table: ParameterTable) -> ModelSt
         margination=ByRecruitment() if adapts else ByRelease(),
         growth=_growth(table),
         memory_despite_steroid=adapts,
+        severity=SEVERITY_FORMS[config.method.severity],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qsp.model import ModelStructure
-from qsp.model.severity import logistic
+from qsp.model.event_links import logistic
 from qsp.model.synapse import Equilibrium, Relaxed, contact_gap
 from qsp.model.tissues import KINDS, MALIGNANT, NORMAL, SKIN, TISSUES, TUMOR
 from tests.scenarios import HOUR, Scenario, Subject, mosunetuzumab, solve

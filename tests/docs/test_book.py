@@ -29,16 +29,20 @@ OF_STRUCTURES = {
     "bridges.target_drug",
     "bridges.trimer",
     "adaptation.stimulation",
+    "axes.set_point",
+    "axes.leak",
 }
 """States of structures other than the default, which `system.State` does not declare."""
 STATES = {short(item.path) for item in declarations(system.State)} | OF_STRUCTURES
-NO_EQUATION = {  # no state
-    "Equilibrium.initial",
-    "Equilibrium.rates",
-    "AbstractRecruitment.initial",
-    "AbstractRecruitment.memory_rate",
+NO_EQUATION = {
+    *("Equilibrium.initial", "Equilibrium.rates"),  # no state
+    *("AbstractRecruitment.initial", "AbstractRecruitment.memory_rate"),
+    *("Inflammation.signals", "OneAxis.signals", "TwoAxes.signals"),  # a state for each grade
 }
-CITING = {"Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"}  # `per_synapse`, or a state
+CITING = {
+    *("Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"),  # `per_synapse`, or a state
+    *("Inflammation.initial", "Inflammation.rates", "Inflammation.thresholds"),
+}
 ODES = {equation.state: equation.label for equation in collect() if equation.state}
 
 

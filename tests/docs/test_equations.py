@@ -13,10 +13,12 @@ from qsp.explain.equations import collect, declared_symbols
 from qsp.explain.latex import Key, key
 from qsp.interventions import INTERVENTIONS, effects, supportive_rates
 from qsp.model import (
+    axes,
     binding,
     cytokines,
     disposition,
     engagement,
+    event_links,
     interleukin1,
     release,
     severity,
@@ -40,7 +42,8 @@ NOT_EVALUATED = {
     "interventions": "the drugs together; tests/behavior/test_supportive.py",
     "disposition.central_after_bolus": "an implicit equation; tests/model/test_disposition.py",
     "severity.thresholds": "random effects; tests/model/test_release_and_severity.py",
-    "severity.logistic": "a logit; tests/model/test_release_and_severity.py",
+    "axes.OneAxis.thresholds": "random effects; tests/model/test_axes.py",
+    "event_links.logistic": "a logit; tests/model/test_release_and_severity.py",
 }
 INITIAL = ("baseline", "initial")
 
@@ -383,11 +386,32 @@ def test_release_cytokines_and_severity(at):
     agree("severity.inflammation", symbols(v, now, c=m.cytokines.blood), symbols(Y=y))
     rate = severity.severity_rate(m.severity, m.cytokines.blood, now, v)
     agree("severity.severity_rate", symbols(v, F=m.severity, Y=y), {derivative(Key("F")): rate})
-    hazard = severity.hazard(m.severity, jnp.asarray(0.1), v)
-    agree("severity.hazard", symbols(v, F=m.severity, F_0=0.1), {Key(r"\lambda"): hazard})
-    rise = severity.fever(m.severity, jnp.asarray(0.4))
-    known = symbols(F=m.severity) | {Key(r"\theta", ("1",)): np.asarray(0.4)}
-    agree("severity.fever", known, {Key(r"\Delta", ("temp",)): rise})
+    hazard = event_links.hazard(m.severity, jnp.asarray(0.1), v)
+    agree("event_links.hazard", symbols(v, F=m.severity, F_0=0.1), {Key(r"\lambda"): hazard})
+    rise = event_links.temperature_rise(m.severity, jnp.asarray(0.4))
+    known = symbols(y=m.severity) | {Key(r"\theta", ("1",)): np.asarray(0.4)}
+    agree("event_links.temperature_rise", known, {Key(r"\Delta", ("temp",)): rise})
+
+
+def test_fever_and_leak(at):
+    p, _, now, _ = at
+    form = axes.TwoAxes()
+    x = busy(p, System(model.ModelStructure(severity=form)), np.random.default_rng(5)).model
+    c, v = p.model.cytokines, dataclasses.replace(p.model.severity, capacity=jnp.asarray(1.7))
+    blood = {"c": x.cytokines.blood, "c_0": c.baseline}
+    rise = axes.rises(x.cytokines.blood, c.baseline, now, v)
+    signals = {"y_IL6": rise.il6, "y_TNF": rise.tnf, "y_IFN": rise.ifn}
+    agree("axes.rises", symbols(v, now, **blood), symbols(**signals))
+    steady, leak = axes.fever_drive(rise, v), axes.leak_drive(rise, v)
+    agree("axes.fever_drive", symbols(v, **signals), symbols(Y=steady))
+    agree("axes.leak_drive", symbols(v, **signals), symbols(G=leak))
+    fever = axes.fever(x.severity, x.axes)
+    agree("axes.fever", symbols(x.axes, F=x.severity), symbols(x=fever))
+    d_index, d_axes = form.rates(x.severity, x.axes, x.cytokines.blood, c.baseline, now, v)
+    known = symbols(v, x.axes, F=x.severity, Y=steady, G=leak)
+    d_set_point = {derivative(Key("B")): d_axes.set_point}
+    agree("axes.OneAxis.rates", known, symbols(J_F=d_index) | d_set_point)
+    agree("axes.TwoAxes.rates", known, {derivative(Key("W")): d_axes.leak})
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qsp import molecules
+from qsp.model.axes import Axes
 from qsp.model.cytokines import Cytokines
 from qsp.model.disposition import Drug
 from qsp.model.release import Release
@@ -91,6 +92,9 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
     adaptation = model.adaptation
     if isinstance(adaptation, Adapted):
         adaptation = Adapted(around(np.full(4, 1e-3)))
+    axes = model.axes
+    if isinstance(axes, Axes):
+        axes = Axes(around(0.2), None if axes.leak is None else around(0.3))
     return State(
         model=dataclasses.replace(
             model,
@@ -118,6 +122,7 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
                 tolerant=around(0.3),
             ),
             severity=around(0.5),
+            axes=axes,
         ),
         supportive=jax.tree.map(lambda leaf: around(3.0), system.initial(p).supportive),
     )
@@ -127,6 +132,8 @@ def units(module: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Path, declared unit and value of every quantity of a Module."""
     for field in dataclasses.fields(module):
         value, name = getattr(module, field.name), f"{path}{field.name}"
+        if value is None:  # a state that a form lacks
+            continue
         if "unit" in field.metadata:
             yield name, field.metadata["unit"], value
         elif dataclasses.is_dataclass(value):
@@ -138,6 +145,8 @@ def with_each(module: Any, change: Any, path: str = "") -> Any:
     changes = {}
     for field in dataclasses.fields(module):
         value, name = getattr(module, field.name), f"{path}{field.name}"
+        if value is None:
+            continue
         if "unit" in field.metadata:
             changes[field.name] = change(name, field.metadata["unit"], value)
         elif dataclasses.is_dataclass(value):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qsp import model
+from qsp.model.axes import OneAxis, TwoAxes
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.model.targets import Simeoni
@@ -17,6 +18,8 @@ FORMS = {
     "two target arms": model.ModelStructure(synapse=Equilibrium(refinements=6)),
     "relaxed": model.ModelStructure(synapse=Relaxed()),
     "kinetic": model.ModelStructure(synapse=Kinetic()),
+    "one axis": model.ModelStructure(severity=OneAxis()),
+    "two axes": model.ModelStructure(severity=TwoAxes()),
     "mass action, Simeoni": model.ModelStructure(recruitment=MassAction(), growth=Simeoni()),
 }
 SIMULATIONS = 5

@@ -8,9 +8,10 @@ import pytest
 
 from qsp.model.cytokines import CYTOKINES, IL6, IL10, Cytokines, cytokine_baseline, cytokine_rates
 from qsp.model.effects import no_effects
+from qsp.model.event_links import hazard, logistic
 from qsp.model.interleukin1 import il1
 from qsp.model.release import Release, release_rates
-from qsp.model.severity import hazard, inflammation, logistic, severity_rate, thresholds
+from qsp.model.severity import inflammation, severity_rate, thresholds
 
 
 def effects_with(**effects):
