@@ -11,7 +11,7 @@ from rich.console import Console
 
 from qsp.cli import options as opt
 from qsp.cli.compiled import cache_compiled_programs
-from qsp.cli.output import Listing, chosen
+from qsp.cli.output import Listing, Output, Record, chosen
 from qsp.cli.text_table import TextTable
 from qsp.errors import ConfigError
 
@@ -70,7 +70,7 @@ def validate(  # noqa: PLR0913
     output.show(validation(rows), console)
     if compared:
         if output.format == "text":
-            output.show(observed_curves(compared), console)
+            Output().show(observed_curves(compared), console)  # a file has the published values
         for path in curve_bands.write_curves(compared, out):
             notes.print(f"Written: {path}", markup=False, soft_wrap=True)
     if write:
@@ -136,7 +136,7 @@ def observed_curves(compared: Sequence[Any]) -> Listing:
         "mean where means were observed. The band is that of single patients: individual values "
         "should be within it in 90 % of cases, and medians and means near its center."
     )
-    records = [dict(zip(COLUMNS, row, strict=True)) for row in cells]
+    records: list[Record] = [dict(zip(COLUMNS, row, strict=True)) for row in cells]
     return Listing([TextTable(title, COLUMNS, cells), note], lambda: records, COLUMNS)
 
 
