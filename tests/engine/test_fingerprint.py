@@ -81,7 +81,7 @@ def test_replaced_code_changes_the_fingerprint(monkeypatch):
     before = fingerprint(System())
     for target, name, value in [
         (qsp.model, "rates", lambda *arguments: None),
-        (System, "signal", lambda self, peaks: 2.0 * peaks.severity),
+        (System, "signals", lambda self, peaks: 2.0 * peaks.severity),
         (qsp.engine.solvers.rock, "ROCK4_TABLES", {}),
     ]:
         with monkeypatch.context() as patch:
@@ -98,9 +98,9 @@ def test_a_constant_within_a_function_changes_the_fingerprint(monkeypatch):
         return 1.5 * peaks.severity
 
     second.__qualname__ = first.__qualname__
-    monkeypatch.setattr(System, "signal", first)
+    monkeypatch.setattr(System, "signals", first)
     one = fingerprint(System())
-    monkeypatch.setattr(System, "signal", second)
+    monkeypatch.setattr(System, "signals", second)
     assert fingerprint(System()) != one
 
 
