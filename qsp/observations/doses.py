@@ -35,10 +35,8 @@ def check_doses(found: Observations, doses_of: DosesOf, *, days: float) -> tuple
         ConfigError: If there is drug before the first dose of a patient.
     """
     before, since = np.full(len(found), np.nan), np.full(len(found), np.nan)
-    pairs = np.unique(np.stack([found.arm.astype(str), found.patient.astype(str)]), axis=1)
-    for arm, patient in pairs.T.tolist():
-        own = np.flatnonzero((found.arm == arm) & (found.patient == int(patient)))
-        doses = doses_of(arm, int(patient))
+    for own in _by_patient(found):
+        doses = doses_of(str(found.arm[own[0]]), int(found.patient[own[0]]))
         earlier = np.searchsorted(doses, found.time[own] + 1e-9, side="right")
         first = doses[0] if len(doses) else np.inf
         before[own] = first - found.time[own]
@@ -46,6 +44,17 @@ def check_doses(found: Observations, doses_of: DosesOf, *, days: float) -> tuple
         since[own] = found.time[own] - last
     _check_drug(found, before > 1e-6)
     return tuple(_notes(found, since, days))
+
+
+def _by_patient(found: Observations) -> list[np.ndarray]:
+    """Return the observations of each patient in each arm."""
+    if not len(found):
+        return []
+    names = {name: place for place, name in enumerate(dict.fromkeys(found.arm.tolist()))}
+    arm = np.array([names[name] for name in found.arm.tolist()])
+    order = np.lexsort((found.patient, arm))
+    is_new = (np.diff(found.patient[order]) != 0) | (np.diff(arm[order]) != 0)
+    return np.split(order, np.flatnonzero(is_new) + 1)
 
 
 def _check_drug(found: Observations, is_before: np.ndarray) -> None:

@@ -13,7 +13,7 @@ All errors of a file are reported together.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -196,28 +196,33 @@ def _is_passed_over(cells: Cells, roles: Mapping[str, str]) -> np.ndarray:
 
 def _check_repeated(cells: Cells, found: Observations) -> None:
     """Refuse rows that repeat an earlier one; a second sample has another value."""
-    keys: tuple[Callable[[Observations], np.ndarray], ...] = (
-        lambda each: each.patient,
-        lambda each: np.unique(each.arm.astype(str), return_inverse=True)[1],
-        lambda each: each.time,
-        lambda each: np.unique(each.quantity.astype(str), return_inverse=True)[1],
-        lambda each: np.nan_to_num(each.value, nan=-1.0),
-        lambda each: np.nan_to_num(each.lloq, nan=-1.0),
-    )
     if not len(found):
         return
-    table = np.column_stack([key(found).astype(float) for key in keys])
+    columns = (
+        found.patient,
+        _codes(found.arm),
+        found.time,
+        _codes(found.quantity),
+        np.nan_to_num(found.value, nan=-1.0),
+        np.nan_to_num(found.lloq, nan=-1.0),
+    )
+    table = np.column_stack([np.asarray(column, float) for column in columns])
     order = np.lexsort(table.T[::-1])
     same = (np.diff(table[order], axis=0) == 0).all(1)
     repeated = np.zeros(len(found), bool)
     repeated[order[1:][same]] = True
-    lines = set(found.line[repeated].tolist())
     rule = "an observation must appear once"
     todo = "Remove one of the two lines"
     cells.refuse_by(
-        np.array([line in lines for line in cells.line.tolist()], bool),
+        np.isin(cells.line, found.line[repeated]),
         lambda n: ConfigError(cells.where(n), rule, "the same as an earlier line", todo),
     )
+
+
+def _codes(texts: np.ndarray) -> np.ndarray:
+    """Return the number of the distinct text of each row."""
+    names = {text: place for place, text in enumerate(dict.fromkeys(texts.tolist()))}
+    return np.array([names[text] for text in texts.tolist()])
 
 
 def _notes(found: Observations) -> list[str]:

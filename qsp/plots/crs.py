@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from qsp.endpoints import crs
+from qsp.endpoints.observed import Observed, observed
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Step, steps
+from qsp.observations.quantities import CRS
 from qsp.plots.doses import DoseScale, dose_scale
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
@@ -36,6 +39,14 @@ _BAR = 0.66
 MOST_LABELS = 8
 # Upper limit of the axis above 100 %, so that the number on a full bar fits.
 _FULL = 114.0
+_OBSERVED: dict[str, Any] = {
+    "marker": "D",
+    "ls": "",
+    "ms": 6,
+    "mfc": "white",
+    "mec": INK,
+    "mew": 1.2,
+}
 
 
 @styled
@@ -60,7 +71,8 @@ def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Fig
     width = 2 * PANEL_WIDTH if columns > 1 else 1.5 * PANEL_WIDTH
     figure = Figure(figsize=(width, 3.7 * rows + 0.5), layout="constrained")
     colors, all_steps = arm_colors(ds), steps(ds)
-    top, scale = _ceiling(percent), dose_scale(ds)
+    seen = observed(ds, CRS)
+    top, scale = _FULL if len(seen) else _ceiling(percent), dose_scale(ds)
     for place, (arm, part) in enumerate(
         zip(titles, figure.subfigures(rows, columns, squeeze=False).flat, strict=False)
     ):
@@ -70,12 +82,13 @@ def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Fig
             _grade_bars(upper, own, rates)
         else:
             _rate_bars(upper, own, percent, top)
+            _observed_rates(upper, own, seen.of_arm(arm))
         _dose_bars(lower, own, colors[arm], scale)
         arm_title(upper, titles[arm], colors[arm], "" if patient else _numbers(rates, arm))
         if place % columns == 0:
             upper.set_ylabel("Worst CRS grade [ASTCT]" if patient else "Incidence of CRS [%]")
             lower.set_ylabel(f"Dose\n[{scale.unit}]" if scale.unit else "Dose")
-    handles = _grades() if patient else _legend(trial_size)
+    handles = _grades() if patient else [*_legend(trial_size), *_observed_legend(seen)]
     title = f"{patient[0].upper()}{patient[1:]}" if patient else None
     ncols = len(handles) if patient else 3
     figure.legend(handles=handles, title=title, loc="outside lower center", ncols=ncols)
@@ -123,6 +136,23 @@ def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> No
             at_bar = (place - 0.07, min(rate, top))
             look: dict = {"textcoords": "offset points", "ha": "right", "fontsize": 8, "color": INK}
             ax.annotate(rounded(rate), at_bar, (-3, 2), **look)
+
+
+def _observed_rates(ax: Axes, own: list[Step], seen: Observed) -> None:
+    """Draw the share of grade 1 or higher among the observations of each dose period."""
+    if not own or not len(seen):
+        return
+    starts = np.array([step.time for step in own])
+    place = np.searchsorted(starts, seen.time + 1e-9, side="right") - 1
+    for n in np.unique(place[place >= 0]):
+        share = 100.0 * float(np.mean(seen.value[place == n] >= 1))
+        ax.plot(n + _BAR / 4, share, clip_on=False, **_OBSERVED)
+
+
+def _observed_legend(seen: Observed) -> list[Line2D]:
+    if not len(seen):
+        return []
+    return [Line2D([], [], label="observed, grade ≥ 1", **_OBSERVED)]
 
 
 def rounded(percent: float) -> str:

@@ -1,8 +1,9 @@
 """Simulate the observations of a run.
 
 Patients of an arm share its doses: each observed patient is compared with the simulated patients of
-the arm whose time courses are saved. Where patients have their own doses, as in a dose table, each
-one is simulated again as `REPLICATES` virtual patients with the same doses and covariates.
+the arm whose time courses are saved. Where patients have their own doses, as in a dose table of up
+to `MOST_TRAJECTORIES` patients, each one is simulated again as up to `REPLICATES` virtual patients
+with the same doses and covariates.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ import xarray as xr
 
 from qsp.endpoints.statistics.patients import quantile
 from qsp.engine.cache import CacheDir
+from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.observations import OBSERVABLES, Observations
 from qsp.observations.quantities import CRS, DRUG
 from qsp.populations import CovariateTable
 from qsp.results import OK, trajectories
 from qsp.results.observed import Predictions, at_times, with_observations
 from qsp.run.prepared import Prepared
-from qsp.simulation import Cohort, simulate
+from qsp.simulation import simulate
 from qsp.system import BLOOD
 from qsp.trial import Arm
 
 REPLICATES = 100
 """Simulated trials, and virtual patients for each patient with doses of its own."""
 MOST_SIMULATED = 10_000
-"""Virtual patients, over all arms, of a dose table; of more, each patient has fewer."""
+"""Virtual patients of a dose table, over all arms: patients have fewer each if they are many."""
 FEWEST = 20
 """Number of simulated patients below which no percentiles but the median are given."""
 MOST_VALUES = 2_000_000
@@ -62,7 +64,7 @@ def compared(
     shared = _Simulated.of(results, prepared.cohort, prepared.ids)
     for arm in (arm for arm in prepared.trial.arms if not arm.is_individual):
         _fill_shared(predictions, found, shared, arm.name, prepared.config.seed)
-    if own:
+    if own and len(prepared.ids) <= MOST_TRAJECTORIES:
         _fill_own(predictions, found, prepared, own, cache_dir)
     return with_observations(results, found, predictions)
 
@@ -183,8 +185,7 @@ def _fill_own(
     ids = prepared.ids
     position = np.searchsorted(ids, found.patient).clip(max=len(ids) - 1)
     is_known = ids[position] == found.patient
-    total = int(np.clip(MOST_SIMULATED // (len(ids) * len(arms)), FEWEST, REPLICATES))
-    total = min(total, len(predictions.replicates))
+    total = int(np.clip(MOST_SIMULATED // (len(ids) * len(arms)), 1, len(predictions.replicates)))
     at_once = max(1, AT_ONCE // len(ids))
     for first in range(0, total, at_once):
         rows = slice(first, min(first + at_once, total))

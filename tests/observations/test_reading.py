@@ -1,5 +1,7 @@
 """Observations in a file are read as NONMEM, nlmixr2 and Monolix read them, or refused by line."""
 
+from time import perf_counter
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -354,3 +356,17 @@ def test_theophylline_shape_is_read_without_editing(tmp_path):
     assert len(found) == 20
     np.testing.assert_allclose(found.value, 2 * curve)
     np.testing.assert_allclose(found.time * 24, 2 * times)
+
+
+def test_many_lines_are_read_in_seconds(tmp_path):
+    """A file of 200,000 observations of 20,000 patients, as of a large trial."""
+    body = [
+        f"{id},{day},{10 + id % 7 + day},{1 + day % 2},2"
+        for id in range(20_000)
+        for day in range(1, 11)
+    ]
+    text = lines("ID,TIME,DV,DVID,LLOQ", *body)
+    start = perf_counter()
+    found = of_file(tmp_path, text).observed
+    assert perf_counter() - start < 20
+    assert len(found) == 200_000

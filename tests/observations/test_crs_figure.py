@@ -1,0 +1,22 @@
+"""Observed CRS grades in the figure of CRS by dose."""
+
+import qsp
+from tests import synthetic
+
+
+def marks(figure):
+    """Height of the diamonds in each upper panel."""
+    upper = [part.axes[0] for part in figure.subfigs]
+    return [
+        [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "D"] for ax in upper
+    ]
+
+
+def test_figure_shows_the_observed_share_of_each_dose_period(run):
+    figure = qsp.plots.crs_by_dose(run)
+    assert marks(figure) == [[[100.0]], [[0.0]]]  # one visit in each arm
+    assert "observed, grade ≥ 1" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_figure_without_observations_has_no_marks():
+    assert marks(qsp.plots.crs_by_dose(synthetic.lively(8))) == [[]] * 4
