@@ -34,7 +34,13 @@ Molecule = Annotated[
 @app.command()
 def validate(  # noqa: PLR0913
     molecule: Molecule = None,
-    patients: Annotated[int, typer.Option(help="Virtual patients per comparison.")] = 400,
+    requirements: Annotated[
+        bool, typer.Option("--table", help="Print the table of requirements on the model.")
+    ] = False,
+    patients: Annotated[
+        int | None,
+        typer.Option(help="Virtual patients per study.", show_default="400; with --table 1000"),
+    ] = None,
     curves: Annotated[
         Path | None, typer.Option(help="Folder of observed curves, as CSV files with a header.")
     ] = None,
@@ -53,17 +59,25 @@ def validate(  # noqa: PLR0913
     to: opt.TableFile = None,
 ) -> None:
     """Compare simulated with published results, one row per fact; misses come first."""
-    from qsp.validation import curve_bands, standing
+    from qsp.validation import acceptance, acceptance_rows, curve_bands, standing
     from qsp.validation import validate as compare
 
     output = chosen(as_csv, as_json, to)
+    if requirements:
+        check_of_all(molecule, curves=curves, write=write)
+        cache_compiled_programs()
+        count = acceptance.PATIENTS if patients is None else patients
+        runs = acceptance.simulate(patients=count, seed=seed, populations=populations)
+        output.show(acceptance_table(acceptance.table(runs, acceptance_rows.ROWS)), console)
+        return
     if write and molecule is not None:
         rule, todo = "the tables must hold every molecule", "Leave the molecule out"
         raise ConfigError("--write", rule, f"combined with {molecule}", todo)
     # Read the user's files before anything is simulated.
     observed = curve_bands.curves_of(curves) if curves is not None else ()
     cache_compiled_programs()
-    options: dict[str, Any] = {"patients": patients, "seed": seed, "populations": populations}
+    count = 400 if patients is None else patients
+    options: dict[str, Any] = {"patients": count, "seed": seed, "populations": populations}
     compared = curve_bands.compare_curves(observed, **options)
     rows = compare(molecule=molecule, curves=curves, **options)
     notes = output.console(console)
@@ -103,6 +117,42 @@ def compare(  # noqa: PLR0913
     figure = out / "crs_by_dose.png"
     plots.crs_of_molecules(rows).savefig(figure, dpi=130)
     output.console(console).print(f"Figure: {figure}", markup=False, soft_wrap=True)
+
+
+def check_of_all(molecule: str | None, *, curves: Path | None, write: bool) -> None:
+    """Refuse options that `--table` does not use.
+
+    Raises:
+        ConfigError: If one is given.
+    """
+    used = {"MOLECULE": molecule is not None, "--curves": curves is not None, "--write": write}
+    for name, given in used.items():
+        if given:
+            rule, todo = f"{name} must not be given with --table", "Leave one of the two out"
+            raise ConfigError("qsp validate", rule, None, todo)
+
+
+def acceptance_table(lines: Sequence[Any]) -> Listing:
+    """Return the table of requirements on the model.
+
+    Args:
+        lines: Lines, from `qsp.validation.acceptance.table`.
+    """
+    from qsp.validation.acceptance import COLUMNS, RECORD
+
+    table = TextTable("Requirements on the model", COLUMNS, [line.cells() for line in lines])
+    judged = [line for line in lines if line.meets_least is not None]
+    met = sum(line.meets_least is True for line in judged)
+    aims = sum(line.verdict == "aim" for line in judged)
+    note = (
+        f"{met} of {len(judged)} rows meet the bound, {aims} the aim. A figure outside the bound "
+        "is marked with !."
+    )
+    return Listing(
+        [table, note],
+        lambda: [dict(zip(RECORD, line.cells(), strict=True)) for line in lines],
+        RECORD,
+    )
 
 
 def validation(rows: Sequence[Any]) -> Listing:

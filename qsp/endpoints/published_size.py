@@ -11,14 +11,14 @@ import xarray as xr
 from qsp.endpoints.statistics.interval import TRIAL_SIZE
 from qsp.version import PACKAGE
 
-_TABLE = PACKAGE / "validation" / "data" / "crs_rates.csv"
+_TABLE = PACKAGE / "validation" / "data" / "targets.csv"
 INDICATIONS: Mapping[tuple[str, str], str] = {
     ("mosunetuzumab", "nhl"): "R/R NHL safety pool",
     ("mosunetuzumab", "nhl_fl"): "R/R FL pivotal",
     ("mosunetuzumab", "nhl_dlbcl"): "R/R DLBCL expansion",
     ("tebentafusp", "uveal_melanoma"): "mUM",
 }
-"""Indication in the table of published rates of CRS, by molecule and population."""
+"""Patients in the table of published values, by molecule and population."""
 
 
 def trial_size(ds: xr.Dataset) -> int:
@@ -38,4 +38,5 @@ def trial_size(ds: xr.Dataset) -> int:
 def _sizes() -> dict[tuple[str, str], int]:
     with _TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {(row["molecule"], row["indication"]): int(row["n"]) for row in rows if row["n"]}
+    rates = (row for row in rows if row["statistic"] == "crs_any" and row["n"])
+    return {(row["molecule"], row["population"]): int(row["n"]) for row in rates}

@@ -5,6 +5,7 @@ Figures are created without pyplot and need no GUI backend; a notebook displays 
 
 from __future__ import annotations
 
+from qsp.plots.agreement import Pair, agreement
 from qsp.plots.approved import crs_of_molecules
 from qsp.plots.benefit_risk import benefit_risk
 from qsp.plots.crs import crs_by_dose, cumulative_crs
@@ -33,6 +34,8 @@ __all__ = [
     "MOST_BARS",
     "MOST_ROWS",
     "Figure",
+    "Pair",
+    "agreement",
     "benefit_risk",
     "crs_by_dose",
     "crs_of_molecules",

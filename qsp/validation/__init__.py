@@ -2,16 +2,15 @@
 
 ::
 
-    data/*.csv    published values with acceptance criteria ──┐
-    data/*.toml   regimens in which they were measured ───────┼─▶ facts ─▶ rows, misses first
-    --curves DIR  digitized curves, if the user has them ─────┘
+    data/targets.csv  published values with acceptance criteria ──┐
+    data/*.toml       regimens in which they were measured ───────┼─▶ facts ─▶ rows, misses first
+    --curves DIR      digitized curves, if the user has them ─────┘
 
     --curves DIR  observed curves with a header ─▶ curve_file ─▶ curve_bands: table and figure
 
-Most comparisons are in-sample, because the shared parameters were fitted to rates of CRS. Published
-values that were not verified in a source are shown without a verdict, unless they are targets of
-the project. Not included: values of other molecules, and values in patients who received drugs that
-the model does not give on demand.
+Most comparisons are in-sample, because the shared parameters were fitted to rates of CRS. Values
+that were not verified in a source, and values that are held out, are shown without a verdict.
+`acceptance` is the table of requirements, over the same studies.
 """
 
 from qsp.validation.judge import Verdict

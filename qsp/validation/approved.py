@@ -1,13 +1,12 @@
 """Incidence of CRS by dose for every molecule under its approved regimen, against published rates.
 
-Published rates are in `data/approved_crs.csv`, which names the configs of the regimens. Molecules
-without published rates are simulated only. Most rates by dose were recalled from memory and not
-verified in a source, and all were used to fit the shared parameters: this comparison is in-sample.
+Published rates are those of the table of published values. Molecules without published rates are
+simulated only. Many rates by dose were not verified in a source, and all were used to fit the
+shared parameters: this comparison is in-sample.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,14 +19,28 @@ from qsp import shipped
 from qsp.endpoints import crs, steps
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError, suggest
-from qsp.validation.published import DATA
+from qsp.validation.targets import Target, targets
 
 ANY = "any"
 """Name of the rate over all doses."""
-RATES = "approved_crs.csv"
 ARM = "without_rescue"
 """Arm that is compared, which has no management of CRS: the shared parameters were fitted to it."""
 LEAST_ORDERED = 2
+REGIMENS: Mapping[tuple[str, str], str] = {
+    ("mosunetuzumab", "mosunetuzumab_iv"): "mosunetuzumab_iv",
+    ("mosunetuzumab", "mosunetuzumab_sc"): "",
+    ("glofitamab", "glofitamab"): "glofitamab",
+    ("epcoritamab", "epcoritamab_dlbcl"): "epcoritamab_dlbcl",
+    ("odronextamab", "odronextamab_dlbcl"): "",
+    ("teclistamab", "teclistamab_1.5_weekly"): "teclistamab",
+    ("elranatamab", "elranatamab"): "elranatamab",
+    ("talquetamab", "talquetamab_0.4_weekly"): "talquetamab_weekly",
+    ("linvoseltamab", "linvoseltamab"): "",
+    ("tarlatamab", "tarlatamab"): "tarlatamab",
+    ("tebentafusp", "tebentafusp"): "tebentafusp",
+    ("blinatumomab", "blinatumomab_all"): "blinatumomab_all",
+}
+"""Study with the published values of each molecule and config; empty if there are none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,25 +116,27 @@ class Compared:
 
 
 def approved() -> tuple[Approved, ...]:
-    """Return the regimens of the table, in its order."""
-    with (DATA / RATES).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    regimens = dict.fromkeys((row["molecule"], row["config"]) for row in rows)
+    """Return the regimens, in the order of `REGIMENS`."""
     return tuple(
-        Approved(
-            molecule,
-            config,
-            rates={r["dose"]: float(r["percent"]) for r in rows if _is(r, config) and r["dose"]},
-            read=frozenset(
-                r["dose"] for r in rows if _is(r, config) and r["certainty"] in ("label", "paper")
-            ),
-        )
-        for molecule, config in regimens
+        _approved(molecule, config, [row for row in targets() if row.config == study])
+        for (molecule, config), study in REGIMENS.items()
     )
 
 
-def _is(row: Mapping[str, str], config: str) -> bool:
-    return row["config"] == config
+def _approved(molecule: str, config: str, rows: Iterable[Target]) -> Approved:
+    """Return the first published rate over all doses and at each dose."""
+    found: dict[str, Target] = {}
+    for row in rows:
+        if row.arm == "approved" and row.statistic in ("crs_any", "crs_period"):
+            # A rate at several repeats of a dose is compared at the first of them.
+            found.setdefault(row.periods[0] if row.periods else ANY, row)
+    shown = {dose: row for dose, row in found.items() if not dose.startswith("C")}
+    return Approved(
+        molecule,
+        config,
+        rates={dose: row.value for dose, row in shown.items()},
+        read=frozenset(dose for dose, row in shown.items() if row.is_read),
+    )
 
 
 def compare(

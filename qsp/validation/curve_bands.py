@@ -22,9 +22,8 @@ from qsp.problems import Problems, raise_together
 from qsp.validation.approved import approved
 from qsp.validation.curve_file import Arms, Curve, read_curves
 from qsp.validation.curves import IL6_FILES, PK_FILE
-from qsp.validation.published import DATA
 from qsp.validation.row import number
-from qsp.validation.study import STUDIES, Study, conduct, prepare
+from qsp.validation.study import Study, conduct, prepare, studies, tables_of
 
 COLUMNS = (
     "file",
@@ -89,7 +88,7 @@ class CurveComparison:
         return (
             curve.file,
             curve.molecule,
-            curve.arm if curve.study in STUDIES else Path(curve.study).name,
+            curve.arm if curve.study in studies() else Path(curve.study).name,
             f"{curve.quantity} [{curve.unit}]",
             curve.statistic,
             str(count),
@@ -158,8 +157,8 @@ def simulated_arms() -> Arms:
     config.
     """
     arms: dict[str, dict[str, tuple[str, str]]] = {}
-    for study in STUDIES:
-        config = read_toml(DATA / f"{study}.toml")
+    for study in studies():
+        config = tables_of(study)
         own = arms.setdefault(config["molecule"], {})
         for arm in config["arms"]:
             own.setdefault(arm, (study, arm))

@@ -18,9 +18,10 @@ from qsp.errors import ConfigError
 from qsp.run import Prepared
 from qsp.validation import measure
 from qsp.validation.curve_file import has_header
-from qsp.validation.facts import DETECTABLE
 from qsp.validation.judge import Rule, Verdict, ratio, rule
+from qsp.validation.measure import DETECTABLE
 from qsp.validation.row import Fact, Figure, Row
+from qsp.validation.selected import Simulated
 from qsp.validation.study import dose_starts
 
 PK_FILE = "mosunetuzumab_pk.csv"
@@ -39,13 +40,14 @@ _ROUNDING = 1e-9
 
 
 def curve_facts(
-    folder: Path | None, prepared: Mapping[str, Prepared]
+    folder: Path | None, prepared: Mapping[str, Prepared], molecule: str | None = None
 ) -> tuple[tuple[Fact, ...], tuple[Row, ...]]:
     """Return the facts of the curves found, and a row for each curve that is missing.
 
     Args:
         folder: Folder of the curves; None if the user has none.
         prepared: Prepared studies, by name.
+        molecule: Molecule of the curves; all molecules by default.
 
     Raises:
         ConfigError: If the folder is missing, or a file is invalid.
@@ -55,7 +57,8 @@ def curve_facts(
         raise ConfigError(str(folder), "--curves must be a folder that exists", "missing", todo)
     facts: list[Fact] = []
     skipped: list[Row] = []
-    for file in (PK_FILE, *IL6_FILES):
+    files = (PK_FILE, *IL6_FILES)
+    for file in (name for name in files if molecule in (None, name.partition("_")[0])):
         path = None if folder is None else folder / file
         if path is None or not path.is_file():
             reason = "no folder of curves" if path is None else f"no {file}"
@@ -107,7 +110,7 @@ def _il6(path: Path, arm: str, regimen: str) -> Iterator[Fact]:
             measure=functools.partial(
                 measure.level, arm=arm, name="il6", day=day, above=DETECTABLE
             ),
-            rule=rule("within 3-fold", points=False, where=path.name),
+            rule=rule("within 3-fold", unit="pg/mL", published=1.0, where=path.name),
             certainty="paper",
             source=f"digitized: {path.name}",
             time=day,
@@ -122,7 +125,7 @@ def _skipped(file: str, reason: str) -> Row:
         what=f"Digitized curve {file}",
         when="",
         published=Figure(float("nan"), ""),
-        measure=lambda _: measure.Simulated(float("nan")),
+        measure=lambda _: Simulated(float("nan")),
         rule=Rule(reason, judged=False),
         certainty="",
         source="",

@@ -6,16 +6,19 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
-from qsp.validation.judge import Rule, Verdict
-from qsp.validation.measure import Simulated
+from qsp.validation.judge import Rule, Scale, Verdict
+from qsp.validation.selected import NotComputed, Simulated
 from qsp.validation.study import Study
 
 Measure = Callable[[Study], Simulated]
+RECALLED = "own-knowledge"
+"""Certainty of values that were not read in their source."""
 COLUMNS = (
     "molecule",
     "quantity",
     "dose or time",
     "published",
+    "recalled",
     "simulated",
     "difference",
     "verdict",
@@ -32,6 +35,13 @@ RECORD = (
 """Names of the values of a record, for programs."""
 
 
+UNITS: Mapping[Scale, str] = {
+    Scale.POINTS: "percentage points",
+    Scale.ODDS: "odds ratio",
+    Scale.DIFFERENCE: "difference",
+    Scale.RATIO: "ratio",
+}
+"""Unit of the difference on each scale."""
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.MISSES: "outside",
     Verdict.WITHIN: "within",
@@ -63,7 +73,7 @@ class Figure:
         span = "" if math.isnan(self.low) else f"{number(self.low)} to {number(self.high)}"
         if math.isnan(self.value):
             return f"{span} {self.unit}"
-        return f"{number(self.value)} {self.unit}" + (f" ({span})" if span else "")
+        return quantity(self.value, self.unit) + (f" ({span})" if span else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Fact:
 
     Args:
         molecule: Name of the molecule.
-        study: Name of the study that simulates it, one of `qsp.validation.study.STUDIES`.
+        study: Name of the study that simulates it, one of `qsp.validation.study.studies`.
         what: Quantity.
         when: Dose, dose period or time.
         published: Published value.
@@ -81,6 +91,7 @@ class Fact:
         certainty: ``label``, ``paper`` or ``own-knowledge``.
         source: Source of the published value.
         time: Time at which a trajectory is evaluated [day]; None if none is.
+        order: Place of the quantity in the order of the estimands.
     """
 
     molecule: str
@@ -93,10 +104,15 @@ class Fact:
     certainty: str
     source: str
     time: float | None = None
+    order: int = 0
 
     def compared(self, study: Study) -> Row:
         """Return the row that compares the published value with a simulated study."""
-        simulated = self.measure(study)
+        try:
+            simulated = self.measure(study)
+        except NotComputed as reason:
+            rule = dataclasses.replace(self.rule, text=str(reason), judged=False)
+            return Row(dataclasses.replace(self, rule=rule), None, Verdict.SKIPPED)
         verdict = self.rule.verdict(simulated.value, self.published.value)
         return Row(self, simulated, verdict)
 
@@ -115,14 +131,29 @@ class Row:
     simulated: Simulated | None
     verdict: Verdict
 
+    @property
+    def difference(self) -> float:
+        """Difference or ratio of simulated and published, on the scale of the rule."""
+        if self.simulated is None:
+            return math.nan
+        return self.fact.rule.difference(self.simulated.value, self.fact.published.value)
+
+    @property
+    def place(self) -> tuple[int, int, float]:
+        """Place of the row: by verdict, then by estimand, the largest deviation first."""
+        distance = self.fact.rule.scale.distance(self.difference)
+        return self.verdict, self.fact.order, 0.0 if math.isnan(distance) else -distance
+
     def cells(self) -> tuple[str, ...]:
         """Return the text of each of `COLUMNS`."""
         fact = self.fact
+        recalled = fact.certainty == RECALLED
         return (
             fact.molecule,
             fact.what,
             fact.when,
-            fact.published.text,
+            "" if recalled else fact.published.text,
+            fact.published.text if recalled else "",
             self._simulated(),
             self._difference(),
             self._verdict(),
@@ -133,12 +164,12 @@ class Row:
     def record(self) -> dict[str, str | float | None]:
         """Return the value of each of `RECORD`; None or NaN if missing."""
         fact, published, found = self.fact, self.fact.published, self.simulated
-        unit = "percentage points" if fact.rule.points else "ratio"
+        unit = UNITS[fact.rule.scale]
         values = (
             *(fact.molecule, fact.what, fact.when, published.unit),
             *(published.value, published.low, published.high),
             *((None,) * 3 if found is None else (found.value, found.lower, found.upper)),
-            None if found is None else fact.rule.difference(found.value, published.value),
+            None if found is None else self.difference,
             None if found is None else unit,
             *(VERDICTS[self.verdict], fact.rule.text, fact.certainty, fact.source),
         )
@@ -151,20 +182,28 @@ class Row:
         if math.isnan(s.value):
             return "no evaluable patient"
         span = "" if math.isnan(s.lower) else f" ({number(s.lower)} to {number(s.upper)})"
-        return f"{number(s.value)} {unit}{span}"
+        return f"{quantity(s.value, unit)}{span}"
 
     def _difference(self) -> str:
-        if self.simulated is None:
+        if math.isnan(self.difference):
             return ""
-        difference = self.fact.rule.difference(self.simulated.value, self.fact.published.value)
-        if math.isnan(difference):
-            return ""
-        return f"{difference:+.1f} points" if self.fact.rule.points else f"x {difference:.2f}"
+        form = {
+            Scale.POINTS: "{:+.1f} points",
+            Scale.DIFFERENCE: "{:+.2f}",
+            Scale.ODDS: "odds x {:.2f}",
+            Scale.RATIO: "x {:.2f}",
+        }[self.fact.rule.scale]
+        return form.format(self.difference)
 
     def _verdict(self) -> str:
         text, verdict = self.fact.rule.text, VERDICTS[self.verdict]
         is_judged = self.verdict in (Verdict.MISSES, Verdict.WITHIN)
         return f"{verdict} {text}" if is_judged else f"{verdict}: {text}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a number with its unit; a unit of 1 is left out."""
+    return number(value) if unit == "1" else f"{number(value)} {unit}"
 
 
 def number(value: float) -> str:

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from qsp import run as runs
 from qsp import shipped
 from qsp.report.standing import (
     RATES,
@@ -25,14 +23,15 @@ from qsp.report.standing import (
 )
 from qsp.results.record import RunRecord
 from qsp.run.record import run_record
-from qsp.validation.approved import ANY, ARM, approved
-from qsp.validation.facts import STUDY_OF_INDICATION
-from qsp.validation.published import DATA, Published, read
+from qsp.validation.approved import ARM
 from qsp.validation.row import Row
-from qsp.validation.study import STUDIES, prepare
+from qsp.validation.study import DATA, prepare
+from qsp.validation.targets import EVENTS_COUNTED, Target, targets
 
-OTHER_PATIENTS = "shown: different population"
-"""Criterion of published values whose patients the simulated population does not represent."""
+RESPONSES = ("mosunetuzumab", "mosunetuzumab_fl", "tebentafusp")
+"""Studies from which reports take whether the response agrees with a trial."""
+GRADES: Mapping[str, int] = {"crs_any": 1, "crs_g2": 2, "crs_g3": 3}
+"""Lowest grade of each statistic over all doses."""
 
 
 def write(rows: Sequence[Row], populations: Path | None = None, folder: Path = DATA) -> list[Path]:
@@ -54,9 +53,12 @@ def write(rows: Sequence[Row], populations: Path | None = None, folder: Path = D
 
 
 def study_records(populations: Path) -> dict[str, RunRecord]:
-    """Return the record of each study, without simulating it."""
-    studies = {name: prepare(name, patients=1, seed=1, populations=populations) for name in STUDIES}
-    return {name: run_record(each) for name, each in studies.items()}
+    """Return the record of each study with such values, without simulating it."""
+    names = dict.fromkeys((*RESPONSES, *(row.config for row in _rates())))
+    return {
+        name: run_record(prepare(name, patients=1, seed=1, populations=populations))
+        for name in names
+    }
 
 
 def standing(rows: Sequence[Row], records: Mapping[str, RunRecord]) -> list[Standing]:
@@ -66,15 +68,16 @@ def standing(rows: Sequence[Row], records: Mapping[str, RunRecord]) -> list[Stan
         rows: Rows of the validation.
         records: Record of each study, by name.
     """
-    others = {
-        (row["molecule"], row["indication"])
-        for row in read("efficacy")
-        if row.judged() == OTHER_PATIENTS
-    }
+    responses = [row for row in targets() if row.statistic == "orr" and row.config in RESPONSES]
+    # Held-out values are of other patients than those of the population.
+    others = {(row.molecule, row.population) for row in responses if row.use == "holdout"}
+    known_responses = {(row.config, row.population) for row in responses}
     found = []
     for row in rows:
         fact = row.fact
-        if fact.what != "ORR" or row.simulated is None:
+        if fact.what != "ORR" or (fact.study, fact.when) not in known_responses:
+            continue
+        if row.simulated is None:
             continue
         record, simulated, known = records[fact.study], row.simulated.value, fact.published.value
         found.append(
@@ -96,63 +99,43 @@ def standing(rows: Sequence[Row], records: Mapping[str, RunRecord]) -> list[Stan
 def published(records: Mapping[str, RunRecord]) -> list[PublishedRate]:
     """Return the published incidences of CRS over all doses, with the doses of their regimens.
 
+    The first value of a molecule, population and grade is taken, those read in a source first.
+
     Args:
         records: Record of each study, by name.
     """
-    found = [*_by_study(records)]
-    known = {(row.molecule, row.population, row.grade) for row in found}
-    return found + [
-        row for row in _by_config() if (row.molecule, row.population, row.grade) not in known
-    ]
+    found: dict[tuple[str, str, str, int], PublishedRate] = {}
+    for row in sorted(_rates(), key=lambda row: not row.is_read):
+        rate = _rate(row, records[row.config])
+        found.setdefault((rate.molecule, rate.population, rate.doses, rate.grade), rate)
+    return list(found.values())
 
 
-def _by_study(records: Mapping[str, RunRecord]) -> Iterator[PublishedRate]:
-    for row in read("crs_rates"):
-        is_total = row["dose_period"] == "overall" and row["grade_max"] == "5"
-        if is_total and row.judged() != OTHER_PATIENTS and not math.isnan(row.number("percent")):
-            yield _rate(row, records[STUDY_OF_INDICATION.get(row["indication"], row["molecule"])])
+def _rates() -> Iterator[Target]:
+    """Yield the incidences over all doses of the patients that the populations represent."""
+    for row in targets():
+        is_fit = row.use == "fit" and row.judged != EVENTS_COUNTED
+        if row.statistic in GRADES and not row.periods and is_fit:
+            yield row
 
 
-def _rate(row: Published, record: RunRecord) -> PublishedRate:
+def _rate(row: Target, record: RunRecord) -> PublishedRate:
+    # An arm with rules has no planned doses to compare: the same doses without management of CRS.
+    names = [ARM if row.arm == "approved" else row.arm, row.arm]
+    arms = {each.name: each for each in record.arms}
+    arm = next(arms[name] for name in names if name in arms)
     return PublishedRate(
-        **_regimen(record, row["regimen_id"]),
-        regimen=row["regimen_id"],
-        grade=int(row["grade_min"]),
-        percent=row.number("percent"),
-        indication=row["indication"],
-        certainty=row["certainty"],
-        source=row["source"],
+        molecule=record.molecule,
+        population=record.population,
+        regimen=row.config if row.arm == "approved" else f"{row.config}, {row.arm}",
+        supportive=supportive_text(arm),
+        doses=regimen_text(arm),
+        grade=GRADES[row.statistic],
+        percent=row.value,
+        indication=row.population,
+        certainty=row.certainty,
+        source=row.source,
     )
-
-
-def _by_config() -> Iterator[PublishedRate]:
-    """Yield the incidence of any grade under the approved regimens of the other molecules."""
-    with (DATA / "approved_crs.csv").open(encoding="utf-8", newline="") as file:
-        cells = [row for row in csv.DictReader(file) if row["dose"] == ANY]
-    configs = {each.config for each in approved() if ANY in each.rates}
-    for row in cells:
-        if row["config"] in configs:
-            path = shipped.folder("configs") / "approved" / f"{row['config']}.toml"
-            record = run_record(runs.prepare(runs.Request(path, ("patients=1",))))
-            yield PublishedRate(
-                **_regimen(record, ARM),
-                regimen=row["config"],
-                grade=1,
-                percent=float(row["percent"]),
-                indication="approved indication",
-                certainty=row["certainty"],
-                source=row["source"],
-            )
-
-
-def _regimen(record: RunRecord, name: str) -> dict[str, Any]:
-    arm = next(each for each in record.arms if each.name == name)
-    return {
-        "molecule": record.molecule,
-        "population": record.population,
-        "supportive": supportive_text(arm),
-        "doses": regimen_text(arm),
-    }
 
 
 def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:

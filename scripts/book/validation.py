@@ -18,7 +18,7 @@ RESULTS = {
     "shown": "shown without a limit",
     "skipped": "skipped",
 }
-LARGE_POINTS, LARGE_FACTOR = 12.0, 3.0
+LARGE_POINTS, LARGE_FACTOR, LARGE_FRACTION = 12.0, 3.0, 0.25
 """Deviations above these are large in a row without a limit: those of most rows with one."""
 
 Row = Mapping[str, str]
@@ -51,11 +51,13 @@ def page(text: str | None = None, path: Path = TABLE) -> str:
 
 
 def is_large(difference: str) -> bool:
-    """Whether a difference such as ``+13.0 points`` or ``x 0.25`` is large."""
+    """Whether a difference such as ``+13.0 points``, ``odds x 0.25`` or ``-0.3`` is large."""
     if found := re.fullmatch(r"([+-][\d.]+) points", difference):
         return abs(float(found[1])) > LARGE_POINTS
-    if found := re.fullmatch(r"x ([\d.]+)", difference):
+    if found := re.fullmatch(r"(?:odds )?x ([\d.]+)", difference):
         return not 1 / LARGE_FACTOR <= float(found[1]) <= LARGE_FACTOR
+    if re.fullmatch(r"[+-][\d.]+", difference):
+        return abs(float(difference)) > LARGE_FRACTION
     return False
 
 

@@ -18,7 +18,7 @@ def test_without_a_folder_every_curve_is_skipped_with_a_reason(prepared):
     facts, rows = curve_facts(None, prepared)
     assert facts == ()
     assert [row.verdict for row in rows] == [Verdict.SKIPPED] * 3
-    assert {row.cells()[6] for row in rows} == {"skipped: no folder of curves"}
+    assert {row.cells()[7] for row in rows} == {"skipped: no folder of curves"}
     assert [row.fact.molecule for row in rows] == ["mosunetuzumab", "blinatumomab", "blinatumomab"]
 
 
@@ -26,7 +26,7 @@ def test_missing_file_is_skipped_by_name(prepared, tmp_path):
     (tmp_path / PK_FILE).write_text("day,ug\n1,0.1\n")
     facts, rows = curve_facts(tmp_path, prepared)
     assert len(facts) == 1
-    assert [row.cells()[6] for row in rows] == [f"skipped: no {file}" for file in IL6_FILES]
+    assert [row.cells()[7] for row in rows] == [f"skipped: no {file}" for file in IL6_FILES]
 
 
 def test_missing_folder_is_an_error(prepared, tmp_path):

@@ -9,8 +9,8 @@ from qsp.report import standing
 from qsp.results.record import ArmRecord, DoseRecord, ParameterRecord, RegimenRecord, RunRecord
 from qsp.validation import standing as writer
 from qsp.validation.facts import published_facts
-from qsp.validation.measure import Simulated
 from qsp.validation.row import Row
+from qsp.validation.selected import Simulated
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,101 @@
+"""The table of requirements: bounds of a line, and every line on synthetic results."""
+
+import numpy as np
+import pytest
+
+from qsp.validation.acceptance import STUDIES, Figure, Line, Runs, table
+from qsp.validation.acceptance_rows import ROWS, flat_over_steps
+from qsp.validation.study import Study, prepare
+from qsp.validation.targets import targets
+from qsp.validation.validate import saved_times
+from tests import synthetic
+
+
+def line(*verdicts, needed=None):
+    figures = tuple(Figure("x", "1", least, aim) for least, aim in verdicts)
+    return Line("name", figures, "1", "2", needed)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (line((True, True), (True, True)), "aim"),
+        (line((True, True), (True, False)), "met"),
+        (line((True, True), (False, False)), "not met"),
+        (line((True, True), (False, False), needed=1), "met"),
+        (line((None, None)), ""),
+        (line((True, True), (None, None)), "aim"),
+        (line((True, None)), "met"),
+    ],
+)
+def test_result_of_a_line(found, verdict):
+    assert found.verdict == verdict
+
+
+def test_figure_outside_the_bound_is_marked():
+    found = Line("name", (Figure("a", "1.2", False), Figure("b", "1.8", True)), "1.5", "2")
+    assert found.cells() == ("name", "not met", "a 1.2!; b 1.8", "1.5", "2")
+
+
+def results(name):
+    """Neutral results with the arms, dose periods and saved times of a study."""
+    prepared = prepare(name, patients=1, seed=1)
+    arms = {arm.name: arm.labels for arm in prepared.trial.arms}
+    labels = max(arms.values(), key=len)
+    rows = [row for row in targets() if row.config == name]
+    times = sorted({0.0, *saved_times(prepared, rows)})
+    ds = synthetic.neutral(tuple(arms), patients=12, labels=labels, times=times)
+    for place, own in enumerate(arms.values()):
+        ds["dose_label"].values[place, :, len(own) :] = ""
+        ds["dose_label"].values[place, :, : len(own)] = own
+        starts = [
+            min(d.time for d in prepared.trial.arms[place].administrations if d.period == n + 1)
+            for n in range(len(own))
+        ]
+        ds["dose_time"].values[place, :, : len(own)] = starts
+    shape = ds["outcome"].shape
+    ds = ds.assign(il6_baseline=(("arm", "patient"), np.full(shape, 3.0)))
+    ds["tumor_volume_baseline"].values[:] = np.arange(12.0)
+    return ds.assign_attrs(molecular_weight_kda=146.0)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    found = {name: results(name) for name in STUDIES}
+    return Runs({name: Study(ds, ds) for name, ds in found.items()})
+
+
+def test_every_line_can_be_computed(runs):
+    lines = table(runs, ROWS)
+    assert len(lines) == 14
+    assert not [found.name for found in lines if "not computed" in found.cells()[2]]
+    by_name = {found.name: found for found in lines}
+    burden = by_name["odds ratio of CRS, upper over lower third of burden"]
+    assert len(burden.figures) == 11
+    assert {figure.text[:4] for figure in burden.figures} == {"1.00"}
+    assert by_name["order only"].verdict == "not met"  # arms without events are alike
+    commands = [found.cells()[2] for found in lines if not found.verdict and found.figures]
+    assert sum(text.startswith("run ") for text in commands) == 2
+
+
+def test_flat_over_steps_is_that_of_the_same_patients(runs):
+    by_name = dict(runs.by_name)
+    for name in ("mosunetuzumab_iv", "glofitamab", "teclistamab", "elranatamab"):
+        ds = by_name[name].results.copy(deep=True)
+        grade = ds["crs_grade"]
+        place = {str(arm): n for n, arm in enumerate(ds["arm"].values)}
+        grade.values[place["approved"], :4, 0] = 2
+        grade.values[place["flat"], :8, 0] = 3
+        by_name[name] = Study(ds, ds)
+    found = flat_over_steps(Runs(by_name))
+    assert all(figure.text.startswith("2.00 (") for figure in found.figures)
+    assert found.meets_least == all(figure.meets_least for figure in found.figures)
+
+
+def test_line_that_results_do_not_have_names_the_reason(runs):
+    ds = runs.by_name["glofitamab"].results
+    without = Study(ds, ds.isel(time=[0]))
+    lines = table(Runs({**runs.by_name, "glofitamab": without}), ROWS)
+    (missing,) = [found for found in lines if "not computed" in found.cells()[2]]
+    assert "was not saved" in missing.cells()[2]
+    assert missing.verdict == ""
