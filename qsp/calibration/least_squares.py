@@ -1,0 +1,222 @@
+"""Least squares by the method of Levenberg and Marquardt, with priors and separable experiments.
+
+Parameters are whitened: each is a standard normal number a priori, and its prior counts as one more
+residual. Residuals come from experiments that can be evaluated separately, such as the trials of
+one molecule, and each experiment names the parameters on which it depends. A derivative needs only
+the experiments that depend on its parameter.
+
+Experiments are deterministic. Every evaluation is stored in a folder under the hash of its input,
+so that an interrupted fit continues where it stopped, with the same bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+STEP = 0.2
+"""Step of the finite differences, in prior standard deviations."""
+
+LARGEST = 3.0
+"""Largest distance of a parameter from its prior median, in prior standard deviations."""
+
+_DAMPING = (1e-3, 10.0, 1e6)  # smallest, factor, largest
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Residuals that are computed together.
+
+    Args:
+        name: Name, unique within a problem.
+        parameters: Names of the parameters on which the residuals depend.
+        residuals: Function of these parameters (whitened), in their order. It returns the
+            differences between simulated and observed values, each divided by its error.
+        version: Text that changes whenever the residuals change at the same parameters.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    residuals: Callable[[Vector], Vector]
+    version: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Result of a fit.
+
+    Args:
+        names: Names of the parameters.
+        z: Whitened parameters (parameter,).
+        residuals: Residuals at `z` by experiment, without the prior.
+        jacobian: Derivatives (residual, parameter) at the last point at which they were computed.
+        history: Cost after each iteration, the first before any.
+    """
+
+    names: tuple[str, ...]
+    z: Vector
+    residuals: Mapping[str, Vector]
+    jacobian: Vector
+    history: tuple[float, ...]
+
+    @property
+    def cost(self) -> float:
+        """Sum of squared residuals, priors included."""
+        return _cost(self.residuals, self.z)
+
+
+class Evaluations:
+    """Evaluations of experiments, each stored in a file.
+
+    Args:
+        experiments: Experiments of the problem.
+        folder: Folder of the files; None keeps them in memory only.
+        on_evaluation: Called after each evaluation that was not stored yet.
+    """
+
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        folder: Path | None = None,
+        on_evaluation: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.experiments = tuple(experiments)
+        self.folder = folder
+        self._on_evaluation = on_evaluation
+        self._known: dict[str, Vector] = {}
+
+    def __call__(self, names: Sequence[str], z: Vector) -> dict[str, Vector]:
+        """Return the residuals of all experiments by name."""
+        return {each.name: self.of(each, names, z) for each in self.experiments}
+
+    def of(self, experiment: Experiment, names: Sequence[str], z: Vector) -> Vector:
+        """Return the residuals of one experiment."""
+        own = np.array([z[names.index(name)] for name in experiment.parameters], float)
+        text = f"{experiment.name}\n{experiment.version}\n{experiment.parameters}\n"
+        key = hashlib.sha256(text.encode() + own.tobytes()).hexdigest()
+        if key not in self._known:
+            stored = self._read(key)
+            self._known[key] = self._new(experiment, own, key) if stored is None else stored
+        return self._known[key]
+
+    def _read(self, key: str) -> Vector | None:
+        file = None if self.folder is None else self.folder / f"{key}.npy"
+        return np.load(file, allow_pickle=False) if file is not None and file.exists() else None
+
+    def _new(self, experiment: Experiment, own: Vector, key: str) -> Vector:
+        found = np.asarray(experiment.residuals(own), float)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = self.folder / f"{key}.part"
+            with draft.open("wb") as file:
+                np.save(file, found, allow_pickle=False)
+            os.replace(draft, self.folder / f"{key}.npy")
+        self._on_evaluation(experiment.name)
+        return found
+
+
+def fit(
+    evaluations: Evaluations,
+    names: Sequence[str],
+    start: Vector,
+    *,
+    iterations: int = 8,
+    tolerance: float = 1e-3,
+    report: Callable[[int, float], None] = lambda iteration, cost: None,
+) -> Fit:
+    """Minimize the sum of squared residuals and squared parameters from a start.
+
+    Args:
+        evaluations: Experiments.
+        names: Names of the parameters.
+        start: Whitened parameters at the start (parameter,).
+        iterations: Largest number of Jacobians.
+        tolerance: Relative decrease of the cost below which the fit stops.
+        report: Called with the number and the cost of each iteration.
+    """
+    names = tuple(names)
+    z = np.clip(np.asarray(start, float), -LARGEST, LARGEST)
+    residuals = evaluations(names, z)
+    jacobian = np.zeros((sum(map(len, residuals.values())), len(names)))
+    history, damping = [_cost(residuals, z)], _DAMPING[0] * 10.0
+    report(0, history[0])
+    for iteration in range(1, iterations + 1):
+        jacobian = _jacobian(evaluations, names, z, residuals)
+        better, damping = _step(evaluations, names, z, residuals, jacobian, damping)
+        if better is None:
+            break
+        z, residuals = better
+        history.append(_cost(residuals, z))
+        report(iteration, history[-1])
+        if history[-2] - history[-1] < tolerance * history[-2]:
+            break
+    return Fit(names, z, residuals, jacobian, tuple(history))
+
+
+def _step(  # noqa: PLR0913
+    evaluations: Evaluations,
+    names: Sequence[str],
+    z: Vector,
+    residuals: Mapping[str, Vector],
+    jacobian: Vector,
+    damping: float,
+) -> tuple[tuple[Vector, dict[str, Vector]] | None, float]:
+    """Point of lower cost, or None, and the damping of the next step."""
+    least, factor, largest = _DAMPING
+    r = np.concatenate(list(residuals.values()))
+    normal = jacobian.T @ jacobian + np.eye(len(z))
+    gradient = jacobian.T @ r + z
+    cost = _cost(residuals, z)
+    while damping <= largest:
+        scaled = normal + damping * np.diag(np.diag(normal))
+        trial = np.clip(z - np.linalg.solve(scaled, gradient), -LARGEST, LARGEST)
+        found = evaluations(names, trial)
+        if _cost(found, trial) < cost:
+            return (trial, found), max(least, damping / factor)
+        damping *= factor
+    return None, damping
+
+
+def _jacobian(
+    evaluations: Evaluations, names: Sequence[str], z: Vector, residuals: Mapping[str, Vector]
+) -> Vector:
+    """Derivatives (residual, parameter) of the residuals, without those of the prior.
+
+    Differences are taken toward the prior median, so that no point leaves the prior range.
+    """
+    columns = []
+    for j, name in enumerate(names):
+        step = -STEP if z[j] > 0.0 else STEP
+        moved = z.copy()
+        moved[j] += step
+        columns.append(
+            np.concatenate(list(_differences(evaluations, names, name, moved, residuals))) / step
+        )
+    return np.stack(columns, axis=1)
+
+
+def _differences(
+    evaluations: Evaluations,
+    names: Sequence[str],
+    name: str,
+    moved: Vector,
+    residuals: Mapping[str, Vector],
+) -> Iterator[Vector]:
+    for experiment in evaluations.experiments:
+        before = residuals[experiment.name]
+        if name in experiment.parameters:
+            yield evaluations.of(experiment, names, moved) - before
+        else:
+            yield np.zeros_like(before)
+
+
+def _cost(residuals: Mapping[str, Vector], z: Vector) -> float:
+    return float(sum(r @ r for r in residuals.values()) + z @ z)

@@ -1,0 +1,248 @@
+"""Residuals of a simulated study: differences from published values, each over its error.
+
+Rates of CRS are probabilities over the random thresholds (`event_probability`), which need arms
+without rules. The error of a rate is binomial, with a discrepancy of the model added; values that
+were not read in a source count less. Rows marked as holdout are never used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
+from qsp.trial import Arm
+from qsp.validation.measure import FUNCTIONS
+from qsp.validation.study import Study
+from qsp.validation.targets import Target
+
+PERCENT = 100.0
+DISCREPANCY = 5.0
+"""Discrepancy of the model in rates of CRS [points]; assumed."""
+RECALLED = 1.5
+"""Factor of the error of a value that was not read in a source; assumed."""
+UNKNOWN_N = 100
+"""Number of patients of a rate whose number is not published; assumed."""
+LOG_ERRORS: Mapping[str, float] = {
+    "il6_median_peak": 0.5,
+    "il6_median": 0.5,
+    "il6_median_detectable": 0.5,
+    "il6_mean": 0.5,
+    "onset_median": 0.3,
+    "duration_median": 0.5,
+}
+"""Error of the logarithm of a value, by statistic; assumed."""
+T_CELLS = 0.12
+"""Error of T cells relative to baseline [1]; assumed."""
+IL6_BASELINE = 3.0
+"""IL-6 before treatment [pg/mL]; published values below it count as it."""
+EARLY = 12.0
+"""Latest hour of digitized IL-6 under blinatumomab that is used; later samples are few."""
+FLAT_OVER_STEPS = (1.7, 2.5)
+"""Range of the ratio of CRS of grade >= 2, flat over step-up dosing, of `STEPPED`; assumed."""
+STEPPED = ("mosunetuzumab", "glofitamab", "teclistamab", "elranatamab")
+"""Molecules whose steps must lower CRS of grade >= 2."""
+ANY_FLAT = (1.1, 2.7)
+"""Range of this ratio for other molecules: above 3 nowhere without a fact; assumed."""
+FLAT_ERROR = math.log(1.2)
+"""Error of the logarithm of the ratio outside its range; assumed."""
+REPEAT = 2.0
+"""Factor of the error of T cells after a later dose."""
+MOST_ODDS, LEAST_ODDS = 4.0, 2.0
+"""Range of the odds ratio of CRS by burden where no value is published; assumed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual:
+    """One difference.
+
+    Args:
+        name: Row of the table of published values, or a comparison of arms.
+        simulated: Simulated value.
+        published: Published or required value.
+        value: Difference over the error.
+    """
+
+    name: str
+    simulated: float
+    published: float
+    value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """Probabilities of CRS in a study.
+
+    Args:
+        labels: Labels of the dose periods, by arm.
+        any_grade: Probability of CRS of any grade, by arm.
+        grade_2: Probability of CRS of grade 2 or higher, by arm.
+        burden: Tumor volume of each patient before treatment (patient,).
+    """
+
+    labels: Mapping[str, tuple[str, ...]]
+    any_grade: Mapping[str, Probability]
+    grade_2: Mapping[str, Probability]
+    burden: NDArray[np.float64]
+
+    def over_all(self, arm: str, *, grade_2: bool = False) -> float:
+        """Return the rate over all doses of an arm [%]."""
+        found = self.grade_2 if grade_2 else self.any_grade
+        return PERCENT * float(found[arm].any_dose.mean())
+
+    def after(self, arm: str, labels: Sequence[str]) -> float:
+        """Return the rate after any of the doses with one of the labels [%]."""
+        chosen = np.isin(self.labels[arm], list(labels))
+        by_dose = self.any_grade[arm].by_dose[:, : len(chosen)][:, chosen]
+        return PERCENT * float(1.0 - np.prod(1.0 - np.nan_to_num(by_dose), axis=1).mean())
+
+    def odds_by_burden(self, arm: str) -> float:
+        """Return the odds ratio of CRS after the first dose, upper over lower third of burden."""
+        p = self.any_grade[arm].by_dose[:, 0]
+        low, high = np.quantile(self.burden, (1 / 3, 2 / 3))
+        upper, lower = p[self.burden >= high].mean(), p[self.burden <= low].mean()
+        half = 0.5 / max(1, int((self.burden <= low).sum()))  # half a patient, as in the table
+        return float(((upper + half) / (1 - upper + half)) / ((lower + half) / (1 - lower + half)))
+
+
+def rates_of(study: Study, arms: Iterable[Arm], thresholds: Thresholds) -> Rates:
+    """Return the probabilities of CRS of a study.
+
+    Args:
+        study: Results with `fever_peak` and `leak_peak`, and trajectories of `fever` at each dose.
+        arms: Arms of the study.
+        thresholds: Distribution of the thresholds.
+    """
+    labels, any_grade, grade_2 = {}, {}, {}
+    for arm in arms:
+        x = _exposure(study, arm)
+        labels[arm.name] = arm.labels
+        any_grade[arm.name], grade_2[arm.name] = probabilities(x, thresholds)
+    burden = study.results["tumor_volume_baseline"].isel(arm=0).values
+    return Rates(labels, any_grade, grade_2, burden)
+
+
+def _exposure(study: Study, arm: Arm) -> Exposure:
+    """Fever and leak (patient, dose_period) of an arm."""
+    own = study.results.sel(arm=arm.name)
+    count = len(arm.labels)
+    peaks = [
+        own[name].transpose("patient", "dose_period").values[:, :count]
+        for name in ("fever_peak", "leak_peak")
+    ]
+    fever = study.trajectories["fever"].sel(arm=arm.name).transpose("patient", "time")
+    times = [
+        min(dose.time for dose in arm.administrations if dose.period == period)
+        for period in range(1, count + 1)
+    ]
+    start = fever.sel(time=times, method="nearest", tolerance=1e-3).values
+    return Exposure(fever_peak=peaks[0], fever_start=start, leak_peak=peaks[1])
+
+
+def residuals(
+    study: Study, rates: Rates, rows: Iterable[Target], molecule: str
+) -> Iterator[Residual]:
+    """Yield the residuals of a study.
+
+    Args:
+        study: Results.
+        rates: Probabilities of CRS.
+        rows: Published values of the study.
+        molecule: Molecule of the study.
+    """
+    for row in rows:
+        if _is_used(row) and row.arm in rates.labels:
+            known = _rate(row, rates) or _logarithm(row, study) or _cells(row, study)
+            if known is not None:
+                yield known
+    yield from _comparisons(rates, molecule)
+
+
+def _is_used(row: Target) -> bool:
+    """Whether a value is fitted: not a holdout, and not a second comparison of the same data."""
+    return row.use == "fit" and len(row.arms) == 1 and not row.arm.endswith("_STEROID")
+
+
+def _rate(row: Target, rates: Rates) -> Residual | None:
+    kinds: Mapping[str, Callable[[], float]] = {
+        "crs_any": lambda: rates.over_all(row.arm),
+        "crs_g2": lambda: rates.over_all(row.arm, grade_2=True),
+        "crs_period": lambda: rates.after(row.arm, row.periods),
+        "burden_odds_ratio": lambda: rates.odds_by_burden(row.arm),
+    }
+    if row.statistic not in kinds:
+        return None
+    found = kinds[row.statistic]()
+    if row.statistic == "burden_odds_ratio":
+        return _ratio(row.id, found, row.value, 0.4)
+    share = min(max(row.value / PERCENT, 0.01), 0.99)
+    binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
+    error = math.hypot(binomial, DISCREPANCY) * (1.0 if row.is_read else RECALLED)
+    return Residual(row.id, found, row.value, (found - row.value) / error)
+
+
+def _logarithm(row: Target, study: Study) -> Residual | None:
+    if row.statistic not in LOG_ERRORS:
+        return None
+    if row.statistic == "il6_median_detectable" and row.hours > EARLY:
+        return None
+    found, known = FUNCTIONS[row.function](study, row).value, row.value
+    if row.statistic.startswith("il6"):
+        found, known = max(found, IL6_BASELINE), max(known, IL6_BASELINE)
+    error = LOG_ERRORS[row.statistic] * (1.0 if row.is_read else RECALLED)
+    return _ratio(row.id, found, known, error)
+
+
+def _cells(row: Target, study: Study) -> Residual | None:
+    if row.statistic != "t_cells_relative":
+        return None
+    found = FUNCTIONS[row.function](study, row).value
+    first = row.periods[0] in ("SUD1", "C1")
+    error = T_CELLS * max(1.0, row.value) * (1.0 if first else REPEAT)
+    return Residual(row.id, found, row.value, (found - row.value) / error)
+
+
+def _comparisons(rates: Rates, molecule: str) -> Iterator[Residual]:
+    """Comparisons of arms of the same patients."""
+    arms = rates.labels
+    if "flat" in arms:
+        flat, steps = (rates.over_all(arm, grade_2=True) for arm in ("flat", "approved"))
+        found = flat / max(steps, 0.1)
+        low, high = FLAT_OVER_STEPS if molecule in STEPPED else ANY_FLAT
+        yield _ratio("flat over step-up", found, min(max(found, low), high), FLAT_ERROR)
+    if "without_steroid" in arms and "approved" in arms:
+        for name, grade_2, size in (("any grade", False, 3.0), ("grade 2", True, 2.0)):
+            with_, without = (
+                rates.over_all(arm, grade_2=grade_2) for arm in ("approved", "without_steroid")
+            )
+            excess = max(0.0, with_ - without + size)
+            yield Residual(f"steroid, {name}", with_ - without, -size, excess / size)
+    if "single_44" in arms:
+        for name, grade_2 in (("any grade", False), ("grade 2", True)):
+            more, less = (rates.over_all(arm, grade_2=grade_2) for arm in ("single_44", "approved"))
+            yield Residual(f"44 over 12/32 mg, {name}", more - less, 3.0, _short(more - less, 3.0))
+    if "steps_4_20" in arms:
+        more, less = (
+            rates.after(arm, [label for label in arms[arm] if label.startswith("FD")])
+            for arm in ("steps_4_20", "approved")
+        )
+        yield Residual("4/20 over 12/32 mg, late", more - less, 3.0, _short(more - less, 3.0))
+    if "approved" in arms:
+        odds = rates.odds_by_burden("approved")
+        inside = min(max(odds, LEAST_ODDS / 2.0), MOST_ODDS)
+        yield _ratio("odds by burden", odds, inside, 0.3)
+
+
+def _short(found: float, least: float) -> float:
+    """Residual of a difference that should be at least a number of points."""
+    return max(0.0, least - found) / least
+
+
+def _ratio(name: str, found: float, known: float, error: float) -> Residual:
+    """Residual of a logarithm; a value that cannot be computed counts as 30-fold too small."""
+    log = math.log(found / known) if found > 0.0 and math.isfinite(found) else math.log(1 / 30)
+    return Residual(name, found, known, log / error)

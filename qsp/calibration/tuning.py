@@ -1,0 +1,213 @@
+"""The recorded problem of `scripts/tune`: shared parameters, alpha and beta50_act from CRS.
+
+Every study is simulated in the same patients at every evaluation, without rules, until the last
+dose that the published values need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsp import run as runs
+from qsp import simulation
+from qsp.calibration.event_probability import Thresholds
+from qsp.calibration.grades import worst_leak
+from qsp.calibration.least_squares import Experiment
+from qsp.calibration.parameters import Parameter, overriding, read
+from qsp.calibration.residuals import Residual, rates_of, residuals
+from qsp.calibration.second_model import second_model
+from qsp.populations import Population
+from qsp.trial import Arm, Trial
+from qsp.validation.study import Study, prepare
+from qsp.validation.targets import Target, targets
+from qsp.validation.validate import saved_times
+
+FILE = Path(__file__).parent / "data" / "tuning.toml"
+APPROVED, UNRESCUED = "approved", "without_rescue"
+"""Arms of a study with the regimen of the label; without rules, both are the same."""
+STUDIES = (
+    *("mosunetuzumab_iv", "glofitamab", "epcoritamab_dlbcl", "epcoritamab_fl", "teclistamab"),
+    *("elranatamab", "talquetamab_weekly", "talquetamab_every_other_week", "tarlatamab"),
+    *("tebentafusp", "blinatumomab_all", "blinatumomab_mrd", "blinatumomab"),
+)
+"""Studies with published values of CRS or cytokines that may be used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TunedStudy:
+    """A study in fixed patients, evaluated at changed parameter values.
+
+    Args:
+        name: Name of the study.
+        prepared: Study with its patients.
+        parameters: Parameters that apply to it.
+        rows: Published values.
+    """
+
+    name: str
+    prepared: runs.Prepared
+    parameters: tuple[Parameter, ...]
+    rows: tuple[Target, ...]
+
+    @property
+    def experiment(self) -> Experiment:
+        """The study as an experiment of the fit."""
+        names = tuple(parameter.name for parameter in self.parameters)
+        return Experiment(self.name, names, self._values, self.version)
+
+    @property
+    def version(self) -> str:
+        """Hash of all that sets the residuals apart from the parameters of the fit."""
+        people = self.prepared.cohort.people
+        described = {
+            "trial": repr(self.prepared.trial),
+            "rows": [dataclasses.astuple(row) for row in self.rows],
+            "method": repr(self.prepared.method),
+            "structure": repr(self.prepared.system.structure),
+            "files": people.table.molecule.name,
+            "rows of the table": {path: repr(row.law) for path, row in people.table.rows.items()},
+        }
+        text = json.dumps(described, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _values(self, z: np.ndarray) -> np.ndarray:
+        return np.array([each.value for each in self.residuals(z)])
+
+    def residuals(self, z: np.ndarray) -> list[Residual]:
+        """Return the residuals at whitened parameters, in the order of `parameters`."""
+        people, study = self.simulated(z)
+        severity = people.parameters.model.severity
+        level = np.asarray(severity.level)[0]
+        thresholds = Thresholds(
+            fever=float(level[0]),
+            leak=float(level[1]),
+            sd_patient=float(np.asarray(severity.sd_level)[0]),
+            sd_event=float(np.asarray(severity.sd_level_event)[0]),
+        )
+        rates = rates_of(study, self.prepared.trial.arms, thresholds)
+        return list(residuals(study, rates, self.rows, people.table.molecule.name))
+
+    def simulated(self, z: np.ndarray) -> tuple[Population, Study]:
+        """Return the patients and the results at whitened parameters."""
+        named = dict(zip((each.name for each in self.parameters), z, strict=True))
+        people = self.prepared.cohort.people.overridden(overriding(self.parameters, named))
+        arms = self.prepared.trial.arms
+        changed = [people.changed(arm.parameters, where=self.name) for arm in arms]
+        cohort = simulation.Cohort(
+            people=people,
+            parameters=tuple(each.parameters for each in changed),
+            plausible=np.stack([each.plausible for each in changed]),
+            seed=self.prepared.config.seed,
+        )
+        tree = simulation.simulate(
+            self.prepared.trial, cohort, system=self.prepared.system, method=self.prepared.method
+        )
+        ds = tree.to_dataset()
+        return people, Study(ds, ds)
+
+    def worst_leak(self, z: np.ndarray) -> np.ndarray:
+        """Return the highest relative leak of each patient under the approved regimen (patient,).
+
+        The study must have its rules; see `grades.worst_leak`.
+        """
+        people, study = self.simulated(z)
+        own = study.results.sel(arm=APPROVED).transpose("patient", "dose_period", ...)
+        severity = people.parameters.model.severity
+        periods = own.sizes["dose_period"]
+        xi = (
+            np.asarray(severity.sd_level)[:, None] * people.xi_patient[:, None]
+            + np.asarray(severity.sd_level_event)[:, None] * people.xi_dose[:, :periods]
+        )
+        return worst_leak(own["crs_grade"].values, own["leak_peak"].values, np.exp(xi))
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Parameters and studies of the fit."""
+
+    parameters: tuple[Parameter, ...]
+    studies: tuple[TunedStudy, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def starts(self) -> Iterator[np.ndarray]:
+        """Yield the starts: the prior medians, then those of the file."""
+        yield np.zeros(len(self.parameters))
+        for k in range(min(len(each.starts) for each in self.parameters)):
+            yield np.array([each.whitened(each.starts[k]) for each in self.parameters])
+
+    def residuals(self, z: np.ndarray) -> Iterator[tuple[str, Residual]]:
+        """Yield the name of the study and each residual."""
+        known = dict(zip(self.names, z, strict=True))
+        for study in self.studies:
+            own = np.array([known[each.name] for each in study.parameters])
+            for residual in study.residuals(own):
+                yield study.name, residual
+
+
+def problem(
+    file: Path = FILE,
+    *,
+    studies: Sequence[str] = STUDIES,
+    patients: int | None = None,
+    with_rules: bool = False,
+) -> Problem:
+    """Read the parameters and prepare the studies.
+
+    Args:
+        file: Parameters, number of patients, seed and length.
+        studies: Names of the studies.
+        patients: Number of patients, in place of that of the file.
+        with_rules: Whether to keep the approved arm alone, with its rules.
+    """
+    tables, parameters = read(file)
+    found = []
+    for name in studies:
+        count = patients or tables["patients"]
+        prepared = second_model(prepare(name, patients=count, seed=tables["seed"]))
+        table = prepared.table
+        own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
+        rows = tuple(row for row in targets() if row.config == name)
+        prepared = dataclasses.replace(
+            prepared, trial=_short(prepared, rows, tables["days"], with_rules)
+        )
+        found.append(TunedStudy(name, prepared, own, rows))
+    return Problem(parameters, tuple(found))
+
+
+def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_rules: bool) -> Trial:
+    """The trial up to a day, with trajectories at the doses and published times."""
+    trial = prepared.trial
+    kept = [arm for arm in trial.arms if arm.name == APPROVED or not with_rules]
+    arms = tuple(
+        arm if with_rules else _short_arm(arm, days) for arm in kept if arm.name != UNRESCUED
+    )
+    if with_rules:
+        return dataclasses.replace(trial, arms=arms, save_times=(0.0,))
+    starts = {dose.time for arm in arms for dose in arm.administrations if dose.period}
+    wanted = {time for time in saved_times(prepared, rows) if time <= days}
+    visits = tuple(visit for visit in trial.visits if visit <= days) or (days,)
+    times = tuple(sorted({0.0, *starts, *wanted}))
+    return dataclasses.replace(trial, arms=arms, days=days, visits=visits, save_times=times)
+
+
+def _short_arm(arm: Arm, days: float) -> Arm:
+    regimens = []
+    for regimen in arm.regimens:
+        doses = tuple(dose for dose in regimen.administrations if dose.time < days)
+        count = max(dose.period or 0 for dose in doses)
+        regimens.append(
+            dataclasses.replace(
+                regimen, administrations=doses, labels=tuple(regimen.labels[:count])
+            )
+        )
+    return dataclasses.replace(arm, regimens=tuple(regimens), reaction=None)
