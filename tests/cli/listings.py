@@ -10,10 +10,12 @@ from qsp.cli import escalation, published, tables
 from qsp.cli.cluster_status import status_listing
 from qsp.endpoints import add_best_response, differences, utility
 from qsp.endpoints.statistics.paired import Sampling
+from qsp.validation.acceptance import Figure as Measured
+from qsp.validation.acceptance import Line
 from qsp.validation.approved import ANY, Approved, Compared
 from qsp.validation.judge import rule
-from qsp.validation.measure import Simulated
 from qsp.validation.row import Fact, Figure
+from qsp.validation.selected import Simulated
 from tests import synthetic
 
 
@@ -54,7 +56,7 @@ def escalate():
 
 
 def validate():
-    def fact(what, published, simulated, how, unit, **other):
+    def fact(what, published, simulated, how, unit, certainty="paper", **other):
         return Fact(
             molecule="mosunetuzumab",
             study="mosunetuzumab",
@@ -62,8 +64,8 @@ def validate():
             when="overall, R/R NHL phase 1",
             published=Figure(published, unit, **other),
             measure=lambda _: simulated,
-            rule=rule(how, points=unit == "%", where="test"),
-            certainty="own-knowledge",
+            rule=rule(how, unit=unit, published=published, where="test"),
+            certainty=certainty,
             source='Smith 2020, "Table 2"',
         ).compared(None)
 
@@ -72,7 +74,20 @@ def validate():
         [
             fact("CRS, any grade", 44.0, Simulated(58.5, 53.6, 63.2), "within 12 points", "%"),
             fact(peak, 44.8, Simulated(61.3), "within 3-fold", "pg/mL", low=18.0, high=221.0),
-            fact("ORR", np.nan, Simulated(np.nan), "shown: recalled", "%", low=30.0, high=40.0),
+            fact("CRS, grade 3 or more", 2.0, Simulated(4.0), "within 3-fold odds", "%"),
+            fact("T cells in blood, of baseline", 0.2, Simulated(0.5), "within 0.25", "1"),
+            fact("ORR", 35.0, Simulated(np.nan), "shown: recalled", "%", "own-knowledge"),
+        ]
+    )
+
+
+def requirements():
+    figures = Measured("mosunetuzumab", "1.61 (1.3 to 2)", True), Measured("glofitamab", "1", False)
+    return published.acceptance_table(
+        [
+            Line("flat over step-up, grade >= 2", figures, "1.5, lower end above 1.2", "all"),
+            Line("burden", (Measured("glofitamab", "2.3", True, True),), "1.7 to 5", "2 to 4"),
+            Line("speed", (Measured("run", "a command"),), "0.6", "0.8"),
         ]
     )
 
@@ -118,6 +133,7 @@ LISTINGS = {
     "replay": replay,
     "escalate": escalate,
     "validate": validate,
+    "validate_table": requirements,
     "compare": compare,
     "molecules": tables.shipped_molecules,
     "status": status,
