@@ -6,7 +6,7 @@
     data/*.toml       regimens in which they were measured ───────┼─▶ facts ─▶ rows, misses first
     --curves DIR      digitized curves, if the user has them ─────┘
 
-    --curves DIR  observed curves with a header ─▶ curve_file ─▶ curve_bands: table and figure
+    --curves DIR      observed curves with a header ─▶ curve_file ─▶ curve_bands: table and figure
 
 Most comparisons are in-sample, because the shared parameters were fitted to rates of CRS. Values
 that were not verified in a source, and values that are held out, are shown without a verdict.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from qsp.validation.approved import approved
 from qsp.validation.curve_file import Arms, Curve, read_curves
 from qsp.validation.curves import IL6_FILES, PK_FILE
 from qsp.validation.row import number
-from qsp.validation.study import Study, conduct, prepare, studies, tables_of
+from qsp.validation.study import Study, arms_of, conduct, molecule_of, prepare, studies
 
 COLUMNS = (
     "file",
@@ -88,7 +89,7 @@ class CurveComparison:
         return (
             curve.file,
             curve.molecule,
-            curve.arm if curve.study in studies() else Path(curve.study).name,
+            _arm_of(curve),
             f"{curve.quantity} [{curve.unit}]",
             curve.statistic,
             str(count),
@@ -153,22 +154,32 @@ def curves_of(folder: Path) -> tuple[Curve, ...]:
 def simulated_arms() -> Arms:
     """Return study and arm by molecule and by the names that a header may use.
 
-    An arm of a study is named by itself or as STUDY/ARM, and an approved regimen by the name of its
-    config.
+    An arm of a study is named as STUDY/ARM, or by itself if the molecule has no other arm of this
+    name, and an approved regimen by the name of its config.
     """
     arms: dict[str, dict[str, tuple[str, str]]] = {}
+    names = Counter((molecule_of(study), arm) for study in studies() for arm in arms_of(study))
     for study in studies():
-        config = tables_of(study)
-        own = arms.setdefault(config["molecule"], {})
-        for arm in config["arms"]:
-            own.setdefault(arm, (study, arm))
+        molecule = molecule_of(study)
+        own = arms.setdefault(molecule, {})
+        for arm in arms_of(study):
             own[f"{study}/{arm}"] = (study, arm)
+            if names[molecule, arm] == 1:
+                own[arm] = (study, arm)
     for regimen in approved():
         study = f"approved/{regimen.config}"
         config = read_toml(shipped.folder("configs") / f"{study}.toml")
         own = arms.setdefault(regimen.molecule, {})
         own[regimen.config] = own[study] = (study, next(iter(config["arms"])))
     return arms
+
+
+def _arm_of(curve: Curve) -> str:
+    """Return the shortest name of the arm of a curve."""
+    if curve.study not in studies():
+        return Path(curve.study).name
+    known = simulated_arms()[curve.molecule]
+    return curve.arm if curve.arm in known else f"{curve.study}/{curve.arm}"
 
 
 def compared_curve(curve: Curve, study: Study, grid: np.ndarray) -> CurveComparison:

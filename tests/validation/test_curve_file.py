@@ -81,8 +81,8 @@ def test_interval_may_be_partly_missing(tmp_path):
         ("mosunetuzumab", "MOSU_IV_1_2_60_30", ("mosunetuzumab", "MOSU_IV_1_2_60_30")),
         (
             "mosunetuzumab",
-            "mosunetuzumab_fl/without_rescue",
-            ("mosunetuzumab_fl", "without_rescue"),
+            "mosunetuzumab_fl/approved",
+            ("mosunetuzumab_fl", "approved"),
         ),
         ("teclistamab", "teclistamab_1.5_weekly", ("approved/teclistamab_1.5_weekly", "approved")),
         ("Glofitamab", "approved/glofitamab", ("approved/glofitamab", "approved")),
