@@ -117,8 +117,9 @@ class Line:
 
 
 COLUMNS = ("row", "result", "measured", "at least", "aim")
+"""Titles of the cells of a line."""
 RECORD = ("row", "result", "measured", "at_least", "aim")
-"""Names of the cells of a line for programs."""
+"""Names of the values of a record, for programs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Runs:
         Raises:
             NotComputed: If the results do not have it.
         """
-        return measure.FUNCTIONS[row.function](self.by_name[row.config], row)
+        return measure.simulated(self.by_name[row.config], row)
 
     def value(self, name: str) -> float:
         """Return the simulated counterpart of the published value with an id."""

@@ -20,6 +20,7 @@ from qsp.validation.acceptance_facts import (
     t_cells,
 )
 from qsp.validation.selected import part
+from qsp.validation.study import ARM
 from qsp.validation.targets import target
 
 STEROID: Mapping[str, tuple[str, str]] = {"tebentafusp": ("with_steroid", "approved")}
@@ -141,7 +142,7 @@ def burden(runs: Runs) -> Line:
     """Odds ratio of CRS, upper against lower third of tumor burden."""
     figures = []
     for molecule, study in EVERY.items():
-        ds = part(runs.results(study), "approved")
+        ds = part(runs.results(study), ARM)
         value, lower, upper = events.burden_odds_ratio(ds)
         judged = molecule in ("glofitamab", "elranatamab")
         least = 1.7 <= value <= 5.0 if judged else value < 6.0

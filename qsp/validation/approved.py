@@ -19,12 +19,11 @@ from qsp import shipped
 from qsp.endpoints import crs, steps
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError, suggest
+from qsp.validation.study import APPROVED, ARM, of_arms
 from qsp.validation.targets import Target, targets
 
 ANY = "any"
 """Name of the rate over all doses."""
-ARM = "without_rescue"
-"""Arm that is compared, which has no management of CRS: the shared parameters were fitted to it."""
 LEAST_ORDERED = 2
 REGIMENS: Mapping[tuple[str, str], str] = {
     ("mosunetuzumab", "mosunetuzumab_iv"): "mosunetuzumab_iv",
@@ -127,7 +126,7 @@ def _approved(molecule: str, config: str, rows: Iterable[Target]) -> Approved:
     """Return the first published rate over all doses and at each dose."""
     found: dict[str, Target] = {}
     for row in rows:
-        if row.arm == "approved" and row.statistic in ("crs_any", "crs_period"):
+        if row.arm == APPROVED and row.statistic in ("crs_any", "crs_period"):
             # A rate at several repeats of a dose is compared at the first of them.
             found.setdefault(row.periods[0] if row.periods else ANY, row)
     shown = {dose: row for dose, row in found.items() if not dose.startswith("C")}
@@ -180,18 +179,17 @@ def _prepared(folder: Path, each: Approved, patients: int, seed: int | None) -> 
         raise ConfigError(str(folder), rule, "missing", todo)
     changes = [f"patients={patients}", *([] if seed is None else [f"seed={seed}"])]
     one = runs.prepare(runs.Request(config, changes))
-    return dataclasses.replace(without_rescue(one), trajectories=np.array([], int))
+    return dataclasses.replace(of_compared_arm(one), trajectories=np.array([], int))
 
 
-def without_rescue(prepared: runs.Prepared) -> runs.Prepared:
-    """Return a run of the arm without management of CRS only, or of the first arm.
+def of_compared_arm(prepared: runs.Prepared) -> runs.Prepared:
+    """Return a run of the arm `ARM` only, or of the first arm if there is no such arm.
 
     Args:
         prepared: Run of an approved regimen.
     """
-    arms = prepared.trial.arms
-    own = tuple(arm for arm in arms if arm.name == ARM) or arms[:1]
-    return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=own))
+    names = [arm.name for arm in prepared.trial.arms]
+    return of_arms(prepared, (ARM,) if ARM in names else names[:1])
 
 
 def compared(published: Approved, ds: xr.Dataset) -> Compared:

@@ -6,10 +6,10 @@ import functools
 import math
 from collections.abc import Mapping
 
+from qsp.validation import measure
 from qsp.validation.judge import rule
-from qsp.validation.measure import FUNCTIONS
 from qsp.validation.row import Fact, Figure
-from qsp.validation.study import HOURS_PER_DAY
+from qsp.validation.study import APPROVED, HOURS_PER_DAY
 from qsp.validation.targets import STATISTICS, Target, targets
 
 TITLES: Mapping[str, str] = {
@@ -64,7 +64,7 @@ def fact(row: Target) -> Fact:
         what=TITLES[row.statistic],
         when=_when(row),
         published=Figure(row.value, row.unit, row.low, row.high),
-        measure=functools.partial(FUNCTIONS[row.function], row=row),
+        measure=functools.partial(measure.simulated, row=row),
         rule=rule(row.judged, unit=row.unit, published=row.value, where=row.id),
         certainty=row.certainty,
         source=row.source,
@@ -85,5 +85,5 @@ def _when(row: Target) -> str:
         time = f" + {hours:g} h"
     else:
         time = f" + {hours / HOURS_PER_DAY:.3g} d"
-    arm = "" if row.arm == "approved" else "first doses pooled" if len(row.arms) > 1 else row.arm
+    arm = "" if row.arm == APPROVED else "first doses pooled" if len(row.arms) > 1 else row.arm
     return ", ".join(part for part in ((periods or "overall") + time, arm, row.population) if part)

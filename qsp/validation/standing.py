@@ -23,9 +23,8 @@ from qsp.report.standing import (
 )
 from qsp.results.record import RunRecord
 from qsp.run.record import run_record
-from qsp.validation.approved import ARM
 from qsp.validation.row import Row
-from qsp.validation.study import DATA, prepare
+from qsp.validation.study import APPROVED, ARM, DATA, prepare
 from qsp.validation.targets import EVENTS_COUNTED, Target, targets
 
 RESPONSES = ("mosunetuzumab", "mosunetuzumab_fl", "tebentafusp")
@@ -120,14 +119,12 @@ def _rates() -> Iterator[Target]:
 
 
 def _rate(row: Target, record: RunRecord) -> PublishedRate:
-    # An arm with rules has no planned doses to compare: the same doses without management of CRS.
-    names = [ARM if row.arm == "approved" else row.arm, row.arm]
-    arms = {each.name: each for each in record.arms}
-    arm = next(arms[name] for name in names if name in arms)
+    name = ARM if row.arm == APPROVED else row.arm
+    arm = next(each for each in record.arms if each.name == name)
     return PublishedRate(
         molecule=record.molecule,
         population=record.population,
-        regimen=row.config if row.arm == "approved" else f"{row.config}, {row.arm}",
+        regimen=row.config if row.arm == APPROVED else f"{row.config}, {row.arm}",
         supportive=supportive_text(arm),
         doses=regimen_text(arm),
         grade=GRADES[row.statistic],

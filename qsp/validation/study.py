@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,14 @@ from qsp.populations import nominal, read_cohort
 from qsp.run.prepared import assemble
 
 DATA = Path(__file__).parent / "data"
+ARM = "without_rescue"
+"""Arm that is compared with the published values of an approved regimen.
+
+It has no management of CRS, because the shared parameters were fitted without it. Parameters that
+are fitted with the trials' management need `APPROVED` here.
+"""
+APPROVED = "approved"
+"""Arm of an approved regimen with the management of CRS of its trial."""
 HOURS_PER_DAY = 24.0
 
 
@@ -158,6 +166,17 @@ def prepare(
     molecule = molecules.load(config.molecule_file or config.molecule)
     table = nominal(molecule, read_cohort(config.population_file), config.parameter_files)
     return assemble(config, table)
+
+
+def of_arms(prepared: runs.Prepared, names: Container[str]) -> runs.Prepared:
+    """Return a run of some of the arms, in their order.
+
+    Args:
+        prepared: Study or other run.
+        names: Names of the arms to keep.
+    """
+    arms = tuple(arm for arm in prepared.trial.arms if arm.name in names)
+    return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=arms))
 
 
 def dose_starts(prepared: runs.Prepared, arm: str) -> tuple[float, ...]:

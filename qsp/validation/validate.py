@@ -10,10 +10,11 @@ from qsp import shipped
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError, suggest
 from qsp.run import Prepared
+from qsp.validation import measure
 from qsp.validation.curves import curve_facts
 from qsp.validation.facts import fact as fact_of
 from qsp.validation.row import Fact, Row
-from qsp.validation.study import HOURS_PER_DAY, conduct, prepare, start_of
+from qsp.validation.study import HOURS_PER_DAY, conduct, of_arms, prepare, start_of
 from qsp.validation.targets import Target, targets
 
 
@@ -41,7 +42,8 @@ def validate(
         estimand, the largest deviation first.
 
     Raises:
-        ConfigError: If a file or a number is invalid; raised before the simulation starts.
+        ConfigError: If a file or a number is invalid, or the molecule has no published values;
+            raised before the simulation starts.
         SolveError: If patients could not be simulated.
     """
     # Read and check all input before simulating.
@@ -58,11 +60,18 @@ def validate(
     # Simulate one study at a time and compare.
     found = list(skipped)
     for name in names:
-        study = conduct(prepared[name], times[name], progress)
-        facts = [fact_of(row) for row in rows if row.config == name]
-        facts += [fact for fact in of_curves if fact.study == name]
+        own = [row for row in rows if row.config == name]
+        drawn = [fact for fact in of_curves if fact.study == name]
+        one = prepared[name] if drawn else of_arms(prepared[name], _compared_arms(own))
+        study = conduct(one, times[name], progress)
+        facts = [*map(fact_of, own), *drawn]
         found += [fact.compared(study) for fact in facts]
     return sorted(found, key=lambda row: row.place)
+
+
+def _compared_arms(rows: Iterable[Target]) -> set[str]:
+    """Return the arms of a study that are compared; the others need no simulation."""
+    return {arm for row in rows for arm in measure.compared(row).arms}
 
 
 def saved_times(prepared: Prepared, rows: Iterable[Target]) -> set[float]:

@@ -22,7 +22,7 @@ import pytest
 import xarray as xr
 
 from qsp.run import Prepared, Request, prepare, run
-from qsp.validation.approved import without_rescue
+from qsp.validation.approved import of_compared_arm
 
 ROOT = Path(__file__).parents[2]
 PATIENTS = 200
@@ -165,7 +165,7 @@ def simulated(name: str) -> tuple[Prepared, xr.Dataset]:
     change = f"patients={PATIENTS}"
     if name not in TEXTS:
         request = Request(ROOT / "configs" / "approved" / f"{name}.toml", [change])
-        prepared = without_rescue(prepare(request))
+        prepared = of_compared_arm(prepare(request))
     else:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "config.toml"

@@ -12,7 +12,7 @@ from qsp.model.traffic import ByRecruitment, ByRelease
 from qsp.run import Request, prepare, run
 from qsp.trial import event_table, period_table, plan_table, plan_widths
 from qsp.trial.plans import planned_doses
-from qsp.validation.approved import without_rescue
+from qsp.validation.approved import of_compared_arm
 from tests.engine.toy import programs
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -193,7 +193,7 @@ def test_an_implicit_solver_simulates_a_molecule_with_two_target_arms():
     file = ROOT / "configs" / "approved" / "glofitamab.toml"
     implicit, default = (
         run(
-            without_rescue(prepare(Request(file, [*short, f"method.solver={solver}"])))
+            of_compared_arm(prepare(Request(file, [*short, f"method.solver={solver}"])))
         ).to_dataset()
         for solver in ("Kvaerno5", "ROCK4")
     )

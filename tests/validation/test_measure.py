@@ -7,7 +7,7 @@ from qsp.endpoints import add_best_response
 from qsp.trial import KINDS
 from qsp.validation import measure
 from qsp.validation.selected import NotComputed
-from qsp.validation.study import Study
+from qsp.validation.study import APPROVED, Study
 from tests import synthetic
 from tests.validation.rows import target
 
@@ -209,3 +209,18 @@ def test_share_of_patients_who_received_a_rescue_drug(neutral):
         value("tocilizumab_share", study(rescued(ds, [1], reason=1)))  # ahead of a dose
     with pytest.raises(NotComputed, match="no rescue in the study"):
         value("tocilizumab_share", study(ds))
+
+
+def test_values_of_an_approved_regimen_are_compared_with_one_arm_but_use_of_rescue(monkeypatch):
+    monkeypatch.setattr(measure, "ARM", "other")
+    ds = synthetic.neutral((APPROVED, "other"), patients=4, labels=("SUD1",))
+    ds = synthetic.put(ds, crs_grade=np.array([[1, 2, 0, 0], [1, 2, 2, 0]], float)[..., None])
+    found = study(rescued(ds, [1]))
+    found.results["administered_drug"].values[1] = -1
+
+    def simulated(name, arm=APPROVED):
+        return measure.simulated(found, target(function=name, arms={arm: 1.0})).value
+
+    assert simulated("crs_any") == simulated("crs_any", "other") == 75.0
+    assert simulated("tocilizumab_share") == 25.0
+    assert simulated("tocilizumab_share_of_crs") == 50.0

@@ -14,7 +14,17 @@ from qsp.errors import ConfigError
 from qsp.validation.facts import published_facts
 from qsp.validation.judge import RARE, Scale
 from qsp.validation.measure import FUNCTIONS
-from qsp.validation.study import DATA, arms_of, molecule_of, prepare, start_of, studies
+from qsp.validation.study import (
+    APPROVED,
+    ARM,
+    DATA,
+    arms_of,
+    molecule_of,
+    prepare,
+    start_of,
+    studies,
+    tables_of,
+)
 from qsp.validation.targets import (
     COLUMNS,
     EVENTS_COUNTED,
@@ -247,3 +257,12 @@ def test_dose_period_that_an_arm_lacks_is_refused(prepared):
 def test_unknown_study_is_refused():
     with pytest.raises(ConfigError, match="the study must be a file of the package"):
         arms_of("glofit")
+
+
+@pytest.mark.parametrize("name", [name for name in studies() if "approved" in arms_of(name)])
+def test_added_arms_have_the_rules_of_the_approved_arm(name):
+    arms = tables_of(name)["arms"]
+    assert APPROVED in arms
+    assert ARM in arms
+    added = arms_of(name)[2:]
+    assert all(arms[each]["rules"] == arms[APPROVED]["rules"] for each in added)
