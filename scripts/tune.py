@@ -16,13 +16,13 @@ import time as clock
 from pathlib import Path
 
 import numpy as np
-from qsp.validation.targets import targets
 
 from qsp.calibration.grades import threshold_of_rate
 from qsp.calibration.least_squares import Evaluations, Fit, fit
 from qsp.calibration.residuals import UNKNOWN_N
 from qsp.calibration.tuning import STUDIES, Problem, problem
 from qsp.calibration.written import replace_file, rounded
+from qsp.validation.targets import targets
 
 SHORT = 2
 """Iterations of every start; the best one continues."""

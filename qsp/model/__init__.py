@@ -87,7 +87,7 @@ MODEL_VERSION = "1.2"
 
 * 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
 * 1.1: drug on dying cells returns to solution under time-varying clearance.
-* 1.2: only a rising signal starts an event of CRS, which keeps its thresholds at a dose.
+* 1.2: only a rising signal starts a CRS event, which keeps its thresholds at a dose.
 """
 
 

@@ -1,4 +1,4 @@
-"""Parameters that parameter files of the user make zero, or make other than zero.
+"""Parameters that the user's parameter files make zero, or make other than zero.
 
 A native program leaves out the terms of parameters that are zero in the whole population, so that
 such a change needs a program of its own; see `qsp.engine.backends`. Other values are its inputs.

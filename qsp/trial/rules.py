@@ -168,7 +168,7 @@ BACK = ("repeat", "drop_back", "restart")
 CONDITIONS = 4
 """Maximum number of conditions in a rule."""
 MOST_EVENTS = 16
-"""Number of CRS events of a patient for which a rule with a probability is drawn anew; all later
+"""Number of CRS events of a patient for which a rule with a probability draws again; all later
 events share the last draw."""
 ALL_THE_WAY = 1_000_000
 """Number of doses to go back in order to restart with the first."""
