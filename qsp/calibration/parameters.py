@@ -100,7 +100,9 @@ def read(file: Path) -> tuple[dict[str, Any], tuple[Parameter, ...]]:
     tables = read_toml(file)
     found = []
     for entry in tables.pop("parameters"):
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+        }
         parameter = Parameter(**fields)
         where = f"{file.name}: {parameter.name}"
         parameter_path(parameter.path, where=where)
