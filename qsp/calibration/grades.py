@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 
 def worst_leak(
@@ -52,4 +52,5 @@ def threshold_of_rate(
 
     highest = max(float(each.max()) for each in worst)
     lowest = min(float(each[each > 0.0].min()) for each in worst if (each > 0.0).any())
-    return float(np.exp(brentq(excess, np.log(lowest), np.log(highest) + 1e-9, xtol=1e-3)))
+    found = root_scalar(excess, bracket=(np.log(lowest), np.log(highest) + 1e-9), xtol=1e-3)
+    return float(np.exp(found.root))
