@@ -73,6 +73,21 @@ class Observed:
         names = ("value", "lloq", "p5", "median", "p95", "simulated")
         return dataclasses.replace(self, **{n: getattr(self, n) * factor for n in names})
 
+    def with_limits(self) -> Observed:
+        """Return the observations with the limit below which their simulated values are censored.
+
+        Many files give the limit only where a value is below it. The other values of the quantity
+        were measured with a limit too: without one of its own, an observation has the lowest limit
+        of its quantity, unless its value is lower.
+        """
+        lloq = self.lloq.copy()
+        for quantity in dict.fromkeys(self.quantity.tolist()):
+            own = self.quantity == quantity
+            known = self.lloq[own & np.isfinite(self.lloq)]
+            if len(known):
+                lloq[own & np.isnan(self.lloq) & (self.value >= known.min())] = known.min()
+        return dataclasses.replace(self, lloq=lloq)
+
     def of_arm(self, arm: str) -> Observed:
         """Return the observations of an arm."""
         return self.at(self.arm == arm)
@@ -138,7 +153,8 @@ class Agreement:
             limit.
         within: Share of compared observations within the 5th to 95th percentile. A value below the
             limit is, if the 5th percentile is.
-        below_simulated: Share of simulated values below the limit, of observations with one.
+        below_simulated: Share of simulated values below the limit, of observations with one; see
+            `Observed.with_limits`.
         rate: Share of CRS observations of grade 1 or higher.
         rate_simulated: The share that is simulated.
     """
@@ -161,7 +177,7 @@ def agreement(results: xr.Dataset | HasDataset) -> tuple[Agreement, ...]:
     Args:
         results: Results.
     """
-    ds, found = dataset(results), observed(results)
+    ds, found = dataset(results), observed(results).with_limits()
     pairs = [
         (str(arm), quantity)
         for arm in ds["arm"].values

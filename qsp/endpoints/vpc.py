@@ -3,16 +3,18 @@
 In each bin of time, the 5th, 50th and 95th percentile of the observations is compared with the same
 percentile of each simulated trial, whose spread over trials is the Monte Carlo interval. Values
 below the limit of quantification rank lowest; a percentile among them has no value (Bergstrand and
-Karlsson 2009). With prediction correction, values are scaled by the median prediction of their bin
-over that of the observation, which removes differences between doses and times within a bin
-(Bergstrand et al. 2011); here the prediction is the median of simulated patients with the same
-doses.
+Karlsson 2009). Simulated values are censored at the limit of their observation, also where the
+observed value is above it (`Observed.with_limits`). With prediction correction, values are scaled
+by the median prediction of their bin over that of the observation, which removes differences
+between doses and times within a bin (Bergstrand et al. 2011); here the prediction is the median of
+simulated patients with the same doses.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,6 +29,8 @@ from qsp.observations.quantities import CRS
 PERCENTILES = (0.05, 0.5, 0.95)
 INTERVAL = (0.05, 0.5, 0.95)
 """Quantiles over simulated trials: lower bound, middle and upper bound of the interval."""
+FEWEST_TRIALS = 20
+"""Simulated trials below which there is no interval, whose bounds are percentiles over them."""
 MOST_BINS = 10
 """Largest number of bins that are chosen automatically."""
 PER_BIN = 10
@@ -75,7 +79,7 @@ def visual_predictive_check(
         `below`, the share of observations below the limit, with `below_simulated`, `below_low` and
         `below_high`. Over (percentile, bin): `observed`, `simulated`, and its 90 % interval over
         simulated trials, `low` and `high`, in the unit of the quantity; NaN among values below the
-        limit.
+        limit. The bounds of intervals are NaN with fewer than `FEWEST_TRIALS` simulated trials.
 
     Raises:
         ConfigError: If there is no such observation, or the bins are not increasing.
@@ -114,7 +118,7 @@ def _chosen(results: xr.Dataset | HasDataset, quantity: str, arm: str | None) ->
         rule = "the quantity must be observed and compared with the simulation"
         todo = f"{suggest(quantity, known)} Quantities: {', '.join(known) or 'none'}".strip()
         raise ConfigError("vpc", rule, repr(quantity), todo)
-    own = observed(results, quantity)
+    own = observed(results, quantity).with_limits()
     is_chosen = np.isfinite(own.median) & np.isfinite(own.simulated).any(0)
     return own.at(is_chosen if arm is None else is_chosen & (own.arm == arm))
 
@@ -212,6 +216,9 @@ def _row(own: Observed) -> _Row:
     shares = np.nanmean(below[counted], axis=1)
     low, middle, high = _over_trials(drawn[counted])
     below_low, below_middle, below_high = np.quantile(shares, INTERVAL).tolist()
+    if counted.sum() < FEWEST_TRIALS:
+        low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
+        below_low = below_high = math.nan
     return _Row(
         observed=real[0],
         simulated=middle,

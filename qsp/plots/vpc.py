@@ -90,6 +90,8 @@ def _percentiles(ax: Axes, check: xr.Dataset) -> None:
                 # A lower bound among values below the limit has no number: the band is open.
                 bottom = low if np.isfinite(low) else 1e-30
                 ax.fill_between(edges[n], bottom, high, color=color, alpha=0.22, lw=0)
+            else:  # without an interval, as with few simulated trials
+                ax.hlines(float(own["simulated"][n]), *edges[n], color=color, alpha=0.5, lw=2.5)
         ax.plot(own["time"], own["observed"], color=color, ls=_DASHES[level], lw=1.6, marker=".")
 
 

@@ -121,6 +121,36 @@ def test_shares_below_the_limit_are_counted():
     assert last["below"] > 0.5
 
 
+def test_simulated_values_are_censored_where_the_file_has_limits_below_them_only():
+    """As in files with CENS: the limit is on the lines of censored values alone."""
+    time, value, simulated = lognormal(4)
+    whole = visual_predictive_check(checked(time, value, simulated, lloq=10.0), "il6")
+    ds = checked(time, value, simulated, lloq=10.0).to_dataset()
+    partial = ds.assign(observed_lloq=ds["observed_lloq"].where(ds["observed_blq"] == 1))
+    xr.testing.assert_allclose(visual_predictive_check(partial, "il6"), whole)
+    of_whole, of_partial = (qsp.endpoints.observed.agreement(each)[0] for each in (ds, partial))
+    assert of_partial.below_simulated == of_whole.below_simulated
+    assert of_whole.below_simulated == pytest.approx(np.mean(simulated < 10), abs=1e-9)
+
+
+def test_observation_without_limit_has_the_lowest_one_unless_its_value_is_lower():
+    ds = checked([1, 2, 3, 4], [9, 3, 50, 1.5], np.full((25, 4), 2.0)).to_dataset()
+    limits = ("observation", [np.nan, np.nan, 2.0, np.nan])
+    found = qsp.endpoints.observed.observed(ds.assign(observed_lloq=limits)).with_limits()
+    np.testing.assert_array_equal(found.lloq, [2, 2, 2, np.nan])
+
+
+def test_few_simulated_trials_have_medians_but_no_intervals():
+    time, value, simulated = lognormal(1)
+    for trials, is_known in ((19, False), (20, True)):
+        tree = checked(time, value, simulated[:trials], lloq=1e-6)
+        found = visual_predictive_check(tree, "il6")
+        assert np.isfinite(found["simulated"]).all()
+        for name in ("low", "high", "below_low", "below_high"):
+            assert np.isfinite(found[name]).all() == is_known, name
+    assert qsp.plots.vpc(checked(time, value, simulated[:19]), "il6").axes[0].collections
+
+
 def test_prediction_correction_removes_differences_between_doses():
     """Doses of 1 to 100 within each bin: corrected percentiles are those of one dose, scaled."""
     time, value, simulated = lognormal(5)
