@@ -35,7 +35,7 @@ def given(rules, signal, ids=tuple(range(PATIENTS)), seed=SEED, every=1.0):
     applies[:, :, : len(rules)] = applied_rules(np.array(ids), pairs, applies.shape[1], seed=seed)
     zero = jnp.zeros(())
     state = State(jnp.zeros(3), jnp.zeros(3), zero, zero, zero)
-    quiet = Crossing(*[zero] * 6, jnp.asarray(False), zero)
+    levels = jnp.asarray(THRESHOLDS)
 
     def one_patient(applies):
         plan = sim.plan._replace(applies=applies)
@@ -44,9 +44,11 @@ def given(rules, signal, ids=tuple(range(PATIENTS)), seed=SEED, every=1.0):
         def visit(adaptive, at):
             time, value = at
             snapshot = eqx.tree_at(lambda s: s.signal, state, value)
-            levels = jnp.asarray(THRESHOLDS)
+            signals = jnp.broadcast_to(value, levels.shape)
+            grade = (levels <= value).sum().astype(value.dtype)
+            running = Crossing(levels, grade > 0.0, grade, jnp.asarray(False), *[zero] * 4)
             return decide_at_visit(
-                *(adaptive, plan, time, snapshot, quiet, levels, value),
+                *(adaptive, plan, time, snapshot, running, signals),
                 *(Toy(), sim.parameters, jnp.asarray(False)),
             ), None
 
