@@ -3,7 +3,7 @@
 Patients of an arm share its doses: each observed patient is compared with the simulated patients of
 the arm whose time courses are saved. Where patients have their own doses, as in a dose table of up
 to `MOST_TRAJECTORIES` patients, each one is simulated again as up to `REPLICATES` virtual patients
-with the same doses and covariates.
+with the same doses and covariates, or once if the config has its random effects.
 """
 
 from __future__ import annotations
@@ -186,6 +186,8 @@ def _fill_own(
     position = np.searchsorted(ids, found.patient).clip(max=len(ids) - 1)
     is_known = ids[position] == found.patient
     total = int(np.clip(MOST_SIMULATED // (len(ids) * len(arms)), 1, len(predictions.replicates)))
+    if prepared.draws is not None:
+        total = 1  # the config has the random effects of its patients: all repeats would be alike
     at_once = max(1, AT_ONCE // len(ids))
     for first in range(0, total, at_once):
         rows = slice(first, min(first + at_once, total))

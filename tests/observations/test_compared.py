@@ -17,6 +17,8 @@ from qsp.results.zarr_store import CLOSED, Store
 from qsp.run.observed import FIRST_ID, REPLICATES
 from qsp.run.runs import run_into
 from tests import synthetic
+from tests.observations.conftest import short
+from tests.observations.files import DRUG_AND_IL6, TABLE, TRIAL, lines
 
 DRUG, IL6 = 0.146, 1.0
 
@@ -178,6 +180,25 @@ def test_virtual_patients_differ_from_those_of_the_run(own_doses):
     assert own_doses.ds["patient"].max() < FIRST_ID
     il6 = observed(own_doses, "il6")
     assert len(np.unique(il6.simulated[:, 0])) == REPLICATES
+
+
+def test_patients_with_given_random_effects_are_compared_with_themselves(tmp_path):
+    (tmp_path / "doses.csv").write_text(
+        lines(
+            "ID,TIME,AMT,RATE,EVID,CMT,DV,DVID",
+            *("7,0,1,0.25,1,2,.,.", "7,24,.,.,0,2,120,1"),
+            *("9,0,10,2.5,1,2,.,.", "9,24,.,.,0,2,1300,1"),
+        )
+    )
+    draws = '[draws]\n"disposition.CL_ss" = [0.5, -1.0]\n'
+    (tmp_path / "trial.toml").write_text(short(TRIAL) + draws + TABLE + DRUG_AND_IL6)
+    run = qsp.read(tmp_path / "trial.toml").simulate(progress=False)
+    found = observed(run)
+    own = simulated(run.ds, "dose_table", "drug_central", 1.0) * DRUG
+    np.testing.assert_allclose(found.median, own, rtol=1e-4)
+    np.testing.assert_allclose(found.simulated[0], own, rtol=1e-4)
+    assert np.isnan(found.simulated[1:]).all()
+    assert np.isnan(found.p5).all()
 
 
 # --- files, tables and figures
