@@ -120,12 +120,12 @@ class _Doses:
         pairs = zip(arm.patients, arm.regimens, strict=False) if arm.is_individual else ()
         self._own = dict(pairs)
 
-    def times(self, patient: int) -> np.ndarray:
-        """Return the times of a patient; those of a patient who is not in the run are unknown."""
+    def times(self, patient: int) -> np.ndarray | None:
+        """Return the times of a patient; None for a patient who is not in the run."""
         if self._shared is not None:
             return self._shared
         regimen = self._own.get(patient)
-        return np.array([-np.inf]) if regimen is None else _times(regimen)
+        return None if regimen is None else _times(regimen)
 
 
 def _times(regimen: Regimen) -> np.ndarray:

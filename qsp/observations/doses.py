@@ -16,8 +16,9 @@ CRS_WINDOW = 21.0
 LATEST = 365.0
 """Days after the last dose beyond which an observation is unusual [day]."""
 
-DosesOf = Callable[[str, int], np.ndarray]
-"""Function of arm and patient: times of the doses of the molecule, increasing [day]."""
+DosesOf = Callable[[str, int], np.ndarray | None]
+"""Function of arm and patient: times of the doses of the molecule, increasing [day]; None if they
+are not known."""
 
 
 def check_doses(found: Observations, doses_of: DosesOf, *, days: float) -> tuple[str, ...]:
@@ -37,6 +38,8 @@ def check_doses(found: Observations, doses_of: DosesOf, *, days: float) -> tuple
     before, since = np.full(len(found), np.nan), np.full(len(found), np.nan)
     for own in _by_patient(found):
         doses = doses_of(str(found.arm[own[0]]), int(found.patient[own[0]]))
+        if doses is None:
+            continue
         earlier = np.searchsorted(doses, found.time[own] + 1e-9, side="right")
         first = doses[0] if len(doses) else np.inf
         before[own] = first - found.time[own]

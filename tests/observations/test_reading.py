@@ -337,6 +337,17 @@ def test_unusual_observation_is_noted(tmp_path, name):
     assert any(note in each for each in config.notes), config.notes
 
 
+@pytest.mark.parametrize(("id", "is_noted"), [(2, True), (5, False)])
+def test_doses_of_a_patient_who_is_not_in_the_run_are_unknown(tmp_path, id, is_noted):
+    (tmp_path / "observed.csv").write_text(lines("ID,TIME,DV", f"{id},-1,2"))
+    doses = lines("ID,TIME,AMT,EVID,CMT", "1,0,1,1,2", "2,0,1,1,2")
+    (tmp_path / "doses.csv").write_text(doses)
+    observed = '[observations]\nfile = "observed.csv"\n'
+    observed += 'quantities.3 = { quantity = "crs", grading = "ASTCT2019" }\n'
+    config = load_text(tmp_path, TRIAL + TABLE + observed)
+    assert any("CRS without a dose" in each for each in config.notes) == is_noted
+
+
 def test_theophylline_shape_is_read_without_editing(tmp_path):
     """The layout of the best-known data set: WT, a dose, ten samples, no DVID (values made up)."""
     times = (0.25, 0.57, 1.12, 2.02, 3.82, 5.1, 7.03, 9.05, 12.12, 24.37)
