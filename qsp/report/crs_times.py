@@ -65,15 +65,26 @@ def unresolved(ds: xr.Dataset) -> tuple[int, int]:
     """Return the number of CRS events that last until the end of the trial, and of all events.
 
     Args:
-        ds: Results with the attribute `days`.
+        ds: Results.
     """
-    end, lasting, events = float(ds.attrs["days"]), 0, 0
+    lasting, events = 0, 0
     for part in blocks(ds):
         known = (crs.grades(part) >= 1) & part["crs_duration"].notnull()
-        until = part["dose_time"] + part["crs_onset"] + part["crs_duration"]
-        lasting += int((known & (until >= end - _AT_END)).sum())
+        lasting += int((known & _is_censored(part)).sum())
         events += int(known.sum())
     return lasting, events
+
+
+def _is_censored(part: xr.Dataset) -> xr.DataArray:
+    """Return whether the last event of each period lasts until the end of the trial.
+
+    Results of earlier versions have only the total duration of the events of a period, which misses
+    an event after a gap.
+    """
+    if "crs_censored" in part:
+        return part["crs_censored"] == 1
+    until = part["dose_time"] + part["crs_onset"] + part["crs_duration"]
+    return until >= float(part.attrs["days"]) - _AT_END
 
 
 def quartile_table(ds: xr.Dataset) -> Table:

@@ -337,6 +337,10 @@ def test_events_that_last_until_the_end_are_counted():
     ds["crs_grade"].values[0, :2, 1] = [1, 2]
     ds["crs_onset"].values[0, :2, 1] = [1.0, 2.0]
     ds["crs_duration"].values[0, :2, 1] = [76.0, 3.0]
+    assert report.crs_times.unresolved(ds.drop_vars("crs_censored")) == (1, 2)
+    assert report.crs_times.unresolved(ds) == (0, 2)
+    ds["crs_duration"].values[0, 0, 1] = 20.0  # two events with a gap between them
+    ds["crs_censored"].values[0, 0, 1] = 1
     assert report.crs_times.unresolved(ds) == (1, 2)
     text = report.crs_times.times_table(ds).note
     assert "1 of 2 events have not ended by the end of the trial" in text
