@@ -119,6 +119,8 @@ def chosen(as_csv: bool, as_json: bool, file: Path | None) -> Output:
         raise ConfigError("--csv", rule, "combined with --json", todo)
     if file is not None:
         _format_of(file)
+        if file.is_dir():
+            raise ConfigError(str(file), "--to must be a file", "a folder", "Name a file in it")
         if not file.resolve().parent.is_dir():
             raise ConfigError(
                 str(file), "the folder of --to must exist", "missing", "Create it first"

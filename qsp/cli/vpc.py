@@ -22,9 +22,9 @@ console = Console(highlight=False)
 Row = dict[str, Any]
 COLUMNS = (
     *("quantity", "start_day", "end_day", "time_day", "n", "statistic"),
-    *("observed", "simulated", "low", "high"),
+    *("unit", "observed", "simulated", "low", "high"),
 )
-"""Values of a row for programs."""
+"""Values of a row for programs; `unit` is that of the last four."""
 
 
 @app.command()
@@ -68,7 +68,7 @@ def vpc(  # noqa: PLR0913
     with runs.read(out) as results:
         ds = results.to_dataset()
         _check_arm(arm, ds)
-        names = tuple(quantity or quantities(ds, arm))
+        names = tuple(dict.fromkeys(quantity or quantities(ds, arm)))
         if not names:
             rule, todo = "the run must have observations", "Add [observations] to its config"
             raise ConfigError(str(out), rule, "without any that are compared", todo)
@@ -116,28 +116,35 @@ def _rows(check: xr.Dataset) -> Iterator[Row]:
         names = ("observed", "simulated", "low", "high")
         for level in check["percentile"].values.tolist():
             values = {name: float(own[name].sel(percentile=level)) for name in names}
-            yield {**where, "statistic": f"P{100 * level:g}", **values}
+            unit = check["observed"].attrs["units"]
+            yield {**where, "statistic": f"P{100 * level:g}", "unit": unit, **values}
         below = ("below", "below_simulated", "below_low", "below_high")
         shares = {name: float(own[key]) for name, key in zip(names, below, strict=True)}
-        yield {**where, "statistic": "below LLOQ", **shares}
+        yield {**where, "statistic": "below LLOQ", "unit": "1", **shares}
 
 
 def _listing(rows: Sequence[Row]) -> Listing:
-    headers = ("quantity", "time [day]", "n", "", "observed", "simulated", "90 % interval")
+    headers = ("quantity", "time [day]", "n", "", "unit", "observed", "simulated", "90 % interval")
     cells = [
         (
             row["quantity"],
             f"{row['time_day']:.4g}",
             str(row["n"]),
             row["statistic"],
+            row["unit"],
             _cell(row["observed"]),
             _cell(row["simulated"]),
-            f"{_cell(row['low'])} to {_cell(row['high'])}",
+            _interval(row["low"], row["high"]),
         )
         for row in rows
     ]
     table = TextTable("Visual predictive check", headers, cells)
     return Listing([table], lambda: rows, COLUMNS)
+
+
+def _interval(low: float, high: float) -> str:
+    """Format an interval; a lower bound among values below the limit has no number."""
+    return f"{_cell(low)} to {_cell(high)}" if math.isfinite(high) else _cell(high)
 
 
 def _cell(value: float) -> str:

@@ -115,7 +115,7 @@ def visual_predictive_check(
 def _chosen(results: xr.Dataset | HasDataset, quantity: str, arm: str | None) -> Observed:
     known = quantities(results, arm)
     if quantity not in known:
-        rule = "the quantity must be observed and compared with the simulation"
+        rule = "the quantity must be observed, compared with the simulation, and no grade"
         todo = f"{suggest(quantity, known)} Quantities: {', '.join(known) or 'none'}".strip()
         raise ConfigError("vpc", rule, repr(quantity), todo)
     own = observed(results, quantity).with_limits()

@@ -223,6 +223,14 @@ class TestCommand:
         assert message in done.err
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_folder_is_refused_before_anything_is_simulated(self, tmp_path):
+        folder = tmp_path / "table.csv"
+        folder.mkdir()
+        done = call("molecules", "--to", folder)
+        assert done.code == 2
+        assert "--to must be a file, but is a folder. Name a file in it." in done.err
+        assert done.out == ""
+
     @pytest.mark.parametrize(
         "command",
         [

@@ -263,10 +263,14 @@ def test_command_writes_figures_and_a_table(folder):
         assert name in done.out
     rows = list(csv.DictReader(io.StringIO((folder / "vpc.csv").read_text())))
     assert {row["statistic"] for row in rows} == {"P5", "P50", "P95", "below LLOQ"}
+    units = {(row["quantity"], row["unit"]) for row in rows if row["statistic"] != "below LLOQ"}
+    assert units == {("drug", "ug/mL"), ("il6", "pg/mL"), ("t_cells", "cell/uL")}
+    assert {row["unit"] for row in rows if row["statistic"] == "below LLOQ"} == {"1"}
 
 
 def test_command_prints_csv_and_json(folder):
-    options = ("vpc", folder, "--quantity", "il6", "--arm", "low", "--bins", "0,2,8", "--png")
+    il6 = ("--quantity", "il6")
+    options = ("vpc", folder, *il6, *il6, "--arm", "low", "--bins", "0,2,8", "--png")
     table = list(csv.DictReader(io.StringIO(call(*options, "--csv").out)))
     rows = json.loads(call(*options, "--json", "--prediction-corrected").out)
     assert len(table) == len(rows) == 8
@@ -281,6 +285,7 @@ def test_command_prints_csv_and_json(folder):
         (("--binning", "even"), "--binning: it must be quantile or jenks"),
         (("--arm", "lo"), "--arm: it must be an arm"),
         (("--quantity", "il2"), "the quantity must be observed"),
+        (("--quantity", "crs"), "and no grade, but is 'crs'"),
     ],
 )
 def test_command_refuses(folder, words, message):
