@@ -104,9 +104,10 @@ def _calendar(table: tables.Calendar, regimen: Regimen) -> tuple[float, ...]:
             raise ConfigError(f"{key}.every", "the value must be above 0", repr(entry.every), todo)
         begins, length = _series(entry, key, regimen)
         count = math.floor(length / every + 1e-9) + 1
-        if count > MOST_VISITS:
+        total = count * len(begins)
+        if total > MOST_VISITS:
             rule = f"the value must give at most {MOST_VISITS} visits"
-            raise ConfigError(f"{key}.every", rule, count, "Take a longer interval")
+            raise ConfigError(f"{key}.every", rule, total, "Take a longer interval")
         times += [begin + k * every for begin in begins for k in range(count)]
     return _distinct(times, set(doses))
 

@@ -64,6 +64,13 @@ def test_text_and_source_keep_visits_and_probability(tmp_path):
     assert names["trial"].config.trial(150.0) == one.config.trial(150.0)
 
 
+def test_visits_after_all_doses_are_counted_together():
+    """A visit every two minutes for a day is 721, and after two doses 1442."""
+    assert len(calendars(trial([("2 minute", "1 day", ["SUD1"])]))[0]) > 721
+    with pytest.raises(qsp.QSPError, match=r"at most 1000 visits, but is 1442"):
+        trial([("2 minute", "1 day", ["SUD1", "FD1"])])
+
+
 @pytest.mark.parametrize("entry", [("6 h", "2 day"), ("6 h", "2 day", "SUD1")])
 def test_invalid_entries_are_refused(entry):
     with pytest.raises(qsp.QSPError, match="visits_after must be"):
