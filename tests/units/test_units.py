@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsp import model
+from qsp import model, units
 from qsp.errors import ConfigError, UnitError
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import TCellFluxes
@@ -53,6 +53,18 @@ CANONICAL = sorted({item.unit for kind in DECLARING for item in declarations(kin
 )
 def test_reads_a_number_with_a_unit(text, unit, value):
     assert parse(text, unit, where="file: key") == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize(("written", "unit"), units._USUAL)
+def test_factors_of_usual_units_are_those_of_pint(written, unit):
+    found = units._factor(written, unit, where="", got="")
+    assert found == units._converted(written, unit, where="", got="")
+
+
+@pytest.mark.parametrize("unit", CANONICAL)
+def test_a_canonical_unit_has_the_factor_of_pint(unit):
+    assert units._factor(unit, unit, where="", got="") == 1.0
+    assert units._converted(unit, unit, where="", got="") == 1.0
 
 
 MESSAGES = {
