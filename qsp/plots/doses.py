@@ -1,4 +1,4 @@
-"""Doses as text: small amounts in µg or ng, doses per kg, m² or day as prescribed.
+"""Doses and units as text: small amounts in µg or ng, doses per kg, m² or day as prescribed.
 
 Results hold the amount that each patient received, in mg. Regimens that prescribe a rate, or an
 amount per kg or m², are shown as prescribed in the config.
@@ -12,8 +12,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
+from qsp.endpoints import exposure
+from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.steps import Step, steps
 from qsp.results.record import DoseRecord, record_of
 
@@ -136,6 +139,22 @@ def dose_texts(ds: xr.Dataset) -> dict[tuple[str, str], str]:
         (step.arm, step.label): written.get((step.arm, step.label), amount_text(step.amount))
         for step in steps(ds)
     }
+
+
+def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
+    """Return the unit in which the highest concentration of a run is a readable number.
+
+    Args:
+        ds: Results with `cmax` and the attribute `molecular_weight_kda`.
+
+    Returns:
+        Conversion factor from ug/mL, and the unit.
+    """
+    peaks = [float(part["cmax"].max()) for part in blocks(ds)]
+    highest = float(np.fmax.reduce(peaks)) * exposure.mass_per_molar(ds)
+    if not highest > 0 or highest >= 0.1:
+        return 1.0, "µg/mL"
+    return (1e3, "ng/mL") if highest >= 1e-4 else (1e6, "pg/mL")
 
 
 def dose_scale(ds: xr.Dataset) -> DoseScale:

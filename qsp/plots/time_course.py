@@ -9,11 +9,10 @@ from matplotlib.lines import Line2D
 
 from qsp.endpoints import bands, cytokines, exposure
 from qsp.endpoints.observed import Observed, observed
-from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step, steps
 from qsp.observations.quantities import DRUG
-from qsp.plots.doses import Supportive, dose_scale, supportive
+from qsp.plots.doses import Supportive, dose_scale, mass_unit, supportive
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
 from qsp.plots.observed import draw_points, point_handles, within
@@ -173,22 +172,6 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
     handles = [*_legend(patient, individual=False), *point_handles(points, color=INK)]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
-
-
-def mass_unit(ds: xr.Dataset) -> tuple[float, str]:
-    """Return the unit in which the highest concentration of a run is a readable number.
-
-    Args:
-        ds: Results with `cmax` and the attribute `molecular_weight_kda`.
-
-    Returns:
-        Conversion factor from ug/mL, and the unit.
-    """
-    peaks = [float(part["cmax"].max()) for part in blocks(ds)]
-    highest = float(np.fmax.reduce(peaks)) * exposure.mass_per_molar(ds)
-    if not highest > 0 or highest >= 0.1:
-        return 1.0, "µg/mL"
-    return (1e3, "ng/mL") if highest >= 1e-4 else (1e6, "pg/mL")
 
 
 def _individual(

@@ -12,9 +12,8 @@ import xarray as xr
 from qsp.endpoints import crs, cytokines, exposure, response
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.steps import Step, steps, with_steps
-from qsp.plots.doses import dose_texts
+from qsp.plots.doses import dose_texts, mass_unit
 from qsp.plots.names import arm_titles
-from qsp.plots.time_course import mass_unit
 from qsp.report.cells import (
     RANGE_NOTE,
     RANGE_TITLE,
