@@ -36,7 +36,11 @@ stage = Stopwatch()
 import json, sys
 from pathlib import Path
 import qsp.cli.app
-from qsp import report, run
+process.without("dask")
+from qsp.report.drawing import in_second_process
+second = in_second_process()
+draw = second.__enter__()
+from qsp import run
 from qsp.cli.preview import announced
 from qsp.cli import tables
 from qsp.cli.output import Output
@@ -49,7 +53,8 @@ with stage("reading"):
     own = Path(parameters) if parameters else None
     prepared = run.prepare(run.Request({config!r}, ("patients={patients}",), own))
 enable_jax_cache(default_cache_dir())
-results = run.run_into(Path({out!r}), prepared, force=True, stage=stage)
+results = run.run_into(Path({out!r}), prepared, force=True, stage=stage, draw=draw)
+second.__exit__(None, None, None)
 with stage("printing"):
     Output().show(tables.results(results), Console(file=sys.stderr))
 print(json.dumps({{**seconds, **stage.seconds}}))

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,15 @@ def start() -> None:
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     # The last garbage collection at exit takes a second or more for the objects of JAX.
     atexit.register(gc.freeze)
+
+
+def without(package: str) -> None:
+    """Let libraries find that an optional package is not installed, unless it is imported already.
+
+    Args:
+        package: Package that a library would import only to ask whether an object is one of its.
+    """
+    sys.modules.setdefault(package, None)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

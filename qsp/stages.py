@@ -1,7 +1,8 @@
 """Stages of a run, such as tracing and figures, to measure or to announce them.
 
 Functions that take long accept a `Stage` and enter it around each of their stages. Stages do not
-overlap, so that their times add up; `writing` is the wait for a file that is written meanwhile.
+overlap, so that their times add up; `writing` is the wait for a file that is written meanwhile, and
+`figures` the wait for figures that a second process draws meanwhile, if there is one.
 """
 
 from __future__ import annotations

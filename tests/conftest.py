@@ -1,5 +1,6 @@
 """Configuration of all tests: double precision, headless figures, caches, order of files."""
 
+import contextlib
 import gc
 import os
 from pathlib import Path
@@ -9,6 +10,10 @@ import jax
 import pytest
 
 pytest.register_assert_rewrite("tests.golden_messages")
+
+# The command line hides dask from xarray, which remembers that; dask is tested in this process too.
+with contextlib.suppress(ImportError):
+    import dask  # noqa: F401
 
 # Figures need no display.
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -75,10 +80,18 @@ def strict_types(double_precision):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_process():
+    """Draw the figures of reports in this process; `tests/report/test_drawing.py` uses another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qsp.report.drawing._cores", lambda: 1)
+        yield
+
+
 @pytest.fixture
 def no_figures(monkeypatch):
     """Write reports without pictures, which take most of the time, to test the rest."""
-    from qsp.report.pictures import Picture
+    from qsp.report.drawing import Picture
 
     def empty(_: object, title: str, caption: str, *, vector: bool = False) -> Picture:
         return Picture(title, caption, data="", kind="png")

@@ -89,34 +89,41 @@ def run(
     to: opt.TableFile = None,
 ) -> None:
     """Simulate a trial; write results.nc, report.html and summary.csv."""
-    from qsp import run as runs
-    from qsp.cli.preview import announced, print_notes
-    from qsp.run import folder
-    from qsp.stages import unmeasured
+    from qsp.report.drawing import in_second_process
 
     output = chosen(as_csv, as_json, to)
     notes = output.console(console)
     options = {"patients": patients, "seed": seed, "method.solver": solver, "method.rtol": rtol}
     overrides = _overrides(changes, options)
-    prepared = runs.prepare(
-        runs.Request(config, overrides, parameters, covariates, typical=typical, out=out)
-    )
-    out = out or Path("runs") / prepared.config.name
-    folder.check(out, force=force)
-    if not quiet:
-        print_notes(prepared, notes)
-    from qsp.engine.cache import jax_cache_dir
+    with in_second_process() as draw:  # it starts while this process imports the engine
+        from qsp import run as runs
+        from qsp.cli import tables
+        from qsp.cli.preview import announced, print_notes
+        from qsp.engine.cache import jax_cache_dir
+        from qsp.run import folder
+        from qsp.run.progress_bar import ProgressBar
+        from qsp.stages import unmeasured
 
-    # With --no-cache, a run still uses a cache that JAX was configured to use.
-    cache_dir = cache_compiled_programs() if cache else jax_cache_dir()
-    from qsp.cli import tables
-    from qsp.run.progress_bar import ProgressBar
-
-    stage = unmeasured if quiet else announced(prepared, notes)
-    with contextlib.nullcontext() if quiet else ProgressBar(notes) as progress:
-        results = runs.run_into(
-            out, prepared, force=force, progress=progress, cache_dir=cache_dir, stage=stage
+        prepared = runs.prepare(
+            runs.Request(config, overrides, parameters, covariates, typical=typical, out=out)
         )
+        out = out or Path("runs") / prepared.config.name
+        folder.check(out, force=force)
+        if not quiet:
+            print_notes(prepared, notes)
+        # With --no-cache, a run still uses a cache that JAX was configured to use.
+        cache_dir = cache_compiled_programs() if cache else jax_cache_dir()
+        stage = unmeasured if quiet else announced(prepared, notes)
+        with contextlib.nullcontext() if quiet else ProgressBar(notes) as progress:
+            results = runs.run_into(
+                out,
+                prepared,
+                force=force,
+                progress=progress,
+                cache_dir=cache_dir,
+                stage=stage,
+                draw=draw,
+            )
     with results:  # closes the file that holds a run of several blocks
         failed = runs.check_failures(results, allow=allow_failures)
         if not quiet or output.is_asked_for:
@@ -252,6 +259,8 @@ for commands in (escalation, new, published, diff, vpc, cluster):
 def main() -> None:
     """Run the command line; print an error or a warning as one line and set the exit code."""
     process.start()
+    if sys.argv[1:2] == ["run"]:
+        process.without("dask")  # xarray would import it, for a second, and a run needs none
     write_plainly()
     try:
         with warnings_as_lines():

@@ -27,11 +27,11 @@ from qsp.report import differences as compared
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
 from qsp.report.decisions import decision_table, dose_decision_table
+from qsp.report.drawing import Draw, Picture, in_this_process
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.glance import Glance, glance, glance_table
 from qsp.report.observed import observed_table
-from qsp.report.pictures import Picture, pictures
 from qsp.report.provenance import Provenance, provenance, ranking_table
 from qsp.report.questions import Answers, answers
 from qsp.report.references import resolve
@@ -48,13 +48,14 @@ METHODS = (
 )
 
 
-def render(
+def render(  # noqa: PLR0913
     ds: xr.Dataset,
     supplement: Supplement,
     *,
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
     stage: Stage = unmeasured,
+    draw: Draw = in_this_process,
 ) -> str:
     """Render the report of a run as an HTML page.
 
@@ -64,17 +65,19 @@ def render(
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
         stage: Entered for each stage.
+        draw: Begins to draw the figures.
 
     Returns:
         The page as text.
     """
+    ds = with_steps(ds)
+    drawn = draw(ds, trajectories, trial_size)
     with stage("tables"):
-        ds = with_steps(ds)
         patient = one_patient(ds)
         summarized = None if patient else _summarized(ds, supplement, trial_size)
         found = _tables(ds, supplement, summarized, trial_size)
     with stage("figures"):
-        figures = pictures(ds, trajectories, trial_size)
+        figures = drawn()
     with stage("page"):
         return _page(ds, supplement, summarized, found, figures)
 
@@ -135,7 +138,7 @@ def _title(ds: xr.Dataset) -> str:
     return title.replace("_", " ") if title == name else title
 
 
-def write(
+def write(  # noqa: PLR0913
     ds: xr.Dataset,
     folder: Path,
     supplement: Supplement,
@@ -143,6 +146,7 @@ def write(
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
     stage: Stage = unmeasured,
+    draw: Draw = in_this_process,
 ) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv`.
 
@@ -153,12 +157,14 @@ def write(
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
         stage: Entered for each stage.
+        draw: Begins to draw the figures.
 
     Returns:
         The two files.
     """
     ds = with_steps(ds)
-    page = render(ds, supplement, trajectories=trajectories, trial_size=trial_size, stage=stage)
+    options = {"trajectories": trajectories, "trial_size": trial_size, "stage": stage}
+    page = render(ds, supplement, **options, draw=draw)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "report.html"

@@ -6,7 +6,6 @@ import base64
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
@@ -22,6 +21,7 @@ from qsp.endpoints.decisions import has_rules
 from qsp.endpoints.steps import steps
 from qsp.plots.doses import supportive
 from qsp.plots.names import one_patient
+from qsp.report.drawing import Picture
 from qsp.report.standing import shows_response
 from qsp.results.record import record_of
 
@@ -31,23 +31,6 @@ LARGEST_SVG = 180_000
 """Size of an SVG figure above which it is embedded as PNG [byte]."""
 COLORS = 256
 """Colors of the palette of a PNG figure."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page.
-
-    Args:
-        title: Title, and alternative text.
-        caption: Caption.
-        data: File in base64.
-        kind: Subtype of the media type, "svg+xml" or "png".
-    """
-
-    title: str
-    caption: str
-    data: str
-    kind: str
 
 
 def pictures(
@@ -212,6 +195,14 @@ def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     pixels.quantize(COLORS, PIL.Image.Quantize.FASTOCTREE).save(buffer, format="png")
     return buffer.getvalue()
+
+
+def load_fonts() -> None:
+    """Draw a figure without content, so that the first figure need not wait for fonts."""
+    figure = plots.Figure()
+    figure.subplots().set_title("Fonts", fontweight="bold")
+    _svg(figure)
+    _png(figure)
 
 
 def _text(data: bytes) -> str:

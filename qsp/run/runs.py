@@ -13,6 +13,7 @@ from qsp.endpoints import add_best_response
 from qsp.engine.cache import CacheDir
 from qsp.engine.progress import JointProgress, NoProgress, Progress
 from qsp.errors import ConfigError, SolveError, suggest
+from qsp.report.drawing import Draw, in_this_process
 from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.disk import writing
 from qsp.results.zarr_store import CLOSED, Store
@@ -98,6 +99,7 @@ def run_into(  # noqa: PLR0913
     block: int = BLOCK,
     cache_dir: CacheDir = "default",
     stage: Stage = unmeasured,
+    draw: Draw = in_this_process,
 ) -> xr.DataTree:
     """Simulate block by block and write results, report and summary to a folder that appears whole.
 
@@ -109,6 +111,7 @@ def run_into(  # noqa: PLR0913
         block: Number of patients in memory at a time.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
         stage: Entered for each stage of the run.
+        draw: Begins to draw the figures of one block; those of several are drawn in this process.
 
     Returns:
         The results: one block as from `run`, several blocks as from `read`. A large file stays open
@@ -127,7 +130,7 @@ def run_into(  # noqa: PLR0913
         results = run(prepared, progress, cache_dir=cache_dir, stage=stage)
         # The file is compressed without the interpreter, which draws the report meanwhile.
         saved = thread.submit(save, results, fresh / folder.RESULTS)
-        write_report(results, fresh, stage=stage)
+        write_report(results, fresh, stage=stage, draw=draw)
         with stage("writing"):
             saved.result()
     return results
@@ -160,7 +163,11 @@ def _parts(
 
 
 def write_report(
-    results: xr.DataTree, out: Path, *, stage: Stage = unmeasured
+    results: xr.DataTree,
+    out: Path,
+    *,
+    stage: Stage = unmeasured,
+    draw: Draw = in_this_process,
 ) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv` of results.
 
@@ -168,11 +175,12 @@ def write_report(
         results: Results of a run, from this version or an earlier one.
         out: Folder of the run.
         stage: Entered for each stage of the report.
+        draw: Begins to draw the figures.
 
     Returns:
         The two files.
     """
-    from qsp import report  # figures take half a second to import, and a shard draws none
+    from qsp import report  # imported here, because a shard writes none
 
     record, sampled = record_of(results), results.children.get("parameters")
     supplement = report.Supplement(
@@ -184,7 +192,7 @@ def write_report(
         date=datetime.date.today().isoformat(),
     )
     ds, single = results.to_dataset(), trajectories(results)
-    return report.write(ds, out, supplement, trajectories=single, stage=stage)
+    return report.write(ds, out, supplement, trajectories=single, stage=stage, draw=draw)
 
 
 def read(out: Path | str) -> xr.DataTree:
