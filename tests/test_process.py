@@ -1,10 +1,13 @@
 """Settings of the process that a call changes for a time."""
 
 import gc
+import importlib.util
+import json
+import sys
 
 import pytest
 
-from qsp.process import GC_THRESHOLD, fewer_collections
+from qsp.process import GC_THRESHOLD, fewer_collections, without
 
 
 @pytest.fixture
@@ -37,3 +40,17 @@ def test_a_process_with_fewer_collections_is_left_unchanged(defaults, setting):
     with fewer_collections():
         assert gc.get_threshold() == (setting, 10, 10)
     assert gc.get_threshold() == (setting, 10, 10)
+
+
+def test_a_hidden_package_cannot_be_found_or_imported(monkeypatch):
+    monkeypatch.setitem(sys.modules, "antigravity", None)  # restored after the test
+    monkeypatch.delitem(sys.modules, "antigravity")
+    without("antigravity")
+    assert importlib.util.find_spec("antigravity") is None
+    with pytest.raises(ImportError):
+        importlib.import_module("antigravity")
+
+
+def test_a_package_that_is_imported_is_not_hidden():
+    without("json")
+    assert sys.modules["json"] is json
