@@ -53,10 +53,12 @@ with stage("reading"):
     own = Path(parameters) if parameters else None
     prepared = run.prepare(run.Request({config!r}, ("patients={patients}",), own))
 enable_jax_cache(default_cache_dir())
-results = run.run_into(Path({out!r}), prepared, force=True, stage=stage, draw=draw)
+def show(results):
+    with stage("printing"):
+        Output().show(tables.results(results), Console(file=sys.stderr))
+options = {{"force": True, "stage": stage, "draw": draw, "on_results": show}}
+run.run_into(Path({out!r}), prepared, **options)
 second.__exit__(None, None, None)
-with stage("printing"):
-    Output().show(tables.results(results), Console(file=sys.stderr))
 print(json.dumps({{**seconds, **stage.seconds}}))
 """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,9 +20,12 @@ from qsp.cli import cluster, diff, escalation, new, published, vpc
 from qsp.cli import options as opt
 from qsp.cli.compiled import cache_compiled_programs
 from qsp.cli.messages import errors, fail, warnings_as_lines, write_plainly
-from qsp.cli.output import chosen
+from qsp.cli.output import Listing, chosen
 from qsp.errors import ConfigError, QSPError
 from qsp.version import __version__
+
+if TYPE_CHECKING:
+    from xarray import DataTree
 
 app = typer.Typer(
     add_completion=False,
@@ -114,6 +117,13 @@ def run(
         # With --no-cache, a run still uses a cache that JAX was configured to use.
         cache_dir = cache_compiled_programs() if cache else jax_cache_dir()
         stage = unmeasured if quiet else announced(prepared, notes)
+        listings: list[Listing] = []
+
+        def list_results(tree: DataTree) -> None:
+            if not quiet or output.is_asked_for:
+                listing = tables.results(tree)
+                listings.append(listing.without_text() if quiet else listing)
+
         with contextlib.nullcontext() if quiet else ProgressBar(notes) as progress:
             results = runs.run_into(
                 out,
@@ -123,12 +133,12 @@ def run(
                 cache_dir=cache_dir,
                 stage=stage,
                 draw=draw,
+                on_results=list_results,
             )
     with results:  # closes the file that holds a run of several blocks
         failed = runs.check_failures(results, allow=allow_failures)
-        if not quiet or output.is_asked_for:
-            listing = tables.results(results)
-            output.show(listing.without_text() if quiet else listing, console)
+        for listing in listings:
+            output.show(listing, console)
         if not quiet:
             notes.print(f"Report: {out / folder.REPORT}", markup=False, soft_wrap=True)
         if failed:

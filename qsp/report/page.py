@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
@@ -27,7 +28,7 @@ from qsp.report import differences as compared
 from qsp.report import one_patient as single
 from qsp.report.cells import Table
 from qsp.report.decisions import decision_table, dose_decision_table
-from qsp.report.drawing import Draw, Picture, in_this_process
+from qsp.report.drawing import Pictures, in_this_process
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.glance import Glance, glance, glance_table
@@ -55,7 +56,7 @@ def render(  # noqa: PLR0913
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
     stage: Stage = unmeasured,
-    draw: Draw = in_this_process,
+    figures: Callable[[], Pictures] | None = None,
 ) -> str:
     """Render the report of a run as an HTML page.
 
@@ -65,21 +66,21 @@ def render(  # noqa: PLR0913
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
         stage: Entered for each stage.
-        draw: Begins to draw the figures.
+        figures: Returns the figures, which may be drawn meanwhile; None to draw them here.
 
     Returns:
         The page as text.
     """
     ds = with_steps(ds)
-    drawn = draw(ds, trajectories, trial_size)
+    figures = figures or in_this_process(ds, trajectories, trial_size)
     with stage("tables"):
         patient = one_patient(ds)
         summarized = None if patient else _summarized(ds, supplement, trial_size)
         found = _tables(ds, supplement, summarized, trial_size)
     with stage("figures"):
-        figures = drawn()
+        drawn = figures()
     with stage("page"):
-        return _page(ds, supplement, summarized, found, figures)
+        return _page(ds, supplement, summarized, found, drawn)
 
 
 def _page(
@@ -87,7 +88,7 @@ def _page(
     supplement: Supplement,
     summarized: Summarized | None,
     found: dict[str, Table],
-    figures: dict[str, Picture],
+    figures: Pictures,
 ) -> str:
     patient = one_patient(ds)
     return _template().render(
@@ -146,7 +147,7 @@ def write(  # noqa: PLR0913
     trajectories: xr.Dataset | None = None,
     trial_size: int = interval.TRIAL_SIZE,
     stage: Stage = unmeasured,
-    draw: Draw = in_this_process,
+    figures: Callable[[], Pictures] | None = None,
 ) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv`.
 
@@ -157,22 +158,22 @@ def write(  # noqa: PLR0913
         trajectories: Trajectories of individual patients, if stored separately.
         trial_size: Number of patients in the trial of the prediction intervals.
         stage: Entered for each stage.
-        draw: Begins to draw the figures.
+        figures: Returns the figures, which may be drawn meanwhile; None to draw them here.
 
     Returns:
         The two files.
     """
     ds = with_steps(ds)
+    with stage("tables"):  # before the page, which waits for the figures
+        rows = summary(ds, trial_size=trial_size)
+        rows = [_without_intervals(row) for row in rows] if one_patient(ds) else rows
     options = {"trajectories": trajectories, "trial_size": trial_size, "stage": stage}
-    page = render(ds, supplement, **options, draw=draw)
+    page = render(ds, supplement, **options, figures=figures)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "report.html"
     report.write_text(page, encoding="utf-8")
-    with stage("tables"):
-        rows = summary(ds, trial_size=trial_size)
-        rows = [_without_intervals(row) for row in rows] if one_patient(ds) else rows
-        return report, write_summary(rows, folder / "summary.csv")
+    return report, write_summary(rows, folder / "summary.csv")
 
 
 def _without_intervals(row: Row) -> Row:

@@ -2,18 +2,21 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from qsp.endpoints import add_best_response
+from qsp.endpoints.statistics.interval import TRIAL_SIZE
+from qsp.endpoints.steps import with_steps
 from qsp.engine.cache import CacheDir
 from qsp.engine.progress import JointProgress, NoProgress, Progress
 from qsp.errors import ConfigError, SolveError, suggest
-from qsp.report.drawing import Draw, in_this_process
+from qsp.report.drawing import Draw, Pictures, in_this_process
 from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.disk import writing
 from qsp.results.zarr_store import CLOSED, Store
@@ -27,6 +30,12 @@ from qsp.stages import Stage, unmeasured
 
 MOST_FAILED = 0.05
 """Largest share of failed patients in a run that counts as a success."""
+
+OnResults: TypeAlias = Callable[[xr.DataTree], None]
+
+
+def _ignored(results: xr.DataTree) -> None:
+    """Do nothing with results."""
 
 
 def run(
@@ -100,6 +109,7 @@ def run_into(  # noqa: PLR0913
     cache_dir: CacheDir = "default",
     stage: Stage = unmeasured,
     draw: Draw = in_this_process,
+    on_results: OnResults = _ignored,
 ) -> xr.DataTree:
     """Simulate block by block and write results, report and summary to a folder that appears whole.
 
@@ -112,6 +122,7 @@ def run_into(  # noqa: PLR0913
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
         stage: Entered for each stage of the run.
         draw: Begins to draw the figures of one block; those of several are drawn in this process.
+        on_results: Called with the results, while the figures of one block are drawn.
 
     Returns:
         The results: one block as from `run`, several blocks as from `read`. A large file stays open
@@ -125,12 +136,16 @@ def run_into(  # noqa: PLR0913
     if len(blocks) > 1:
         with folder.written(out, force=force) as fresh, writing(fresh):
             _write_blocks(blocks, fresh, progress or NoProgress(), cache_dir, stage)
-        return load(out / folder.RESULTS)
+        results = load(out / folder.RESULTS)
+        on_results(results)
+        return results
     with folder.written(out, force=force) as fresh, writing(fresh), ThreadPoolExecutor(1) as thread:
         results = run(prepared, progress, cache_dir=cache_dir, stage=stage)
         # The file is compressed without the interpreter, which draws the report meanwhile.
         saved = thread.submit(save, results, fresh / folder.RESULTS)
-        write_report(results, fresh, stage=stage, draw=draw)
+        figures = _begin_figures(results, draw)
+        on_results(results)
+        write_report(results, fresh, stage=stage, figures=figures)
         with stage("writing"):
             saved.result()
     return results
@@ -162,12 +177,17 @@ def _parts(
     check_solved(np.concatenate(outcomes, axis=-1))
 
 
+def _begin_figures(results: xr.DataTree, draw: Draw) -> Callable[[], Pictures]:
+    """Begin to draw the figures of results; the returned function waits for them."""
+    return draw(with_steps(results.to_dataset()), trajectories(results), TRIAL_SIZE)
+
+
 def write_report(
     results: xr.DataTree,
     out: Path,
     *,
     stage: Stage = unmeasured,
-    draw: Draw = in_this_process,
+    figures: Callable[[], Pictures] | None = None,
 ) -> tuple[Path, Path]:
     """Write `report.html` and `summary.csv` of results.
 
@@ -175,7 +195,7 @@ def write_report(
         results: Results of a run, from this version or an earlier one.
         out: Folder of the run.
         stage: Entered for each stage of the report.
-        draw: Begins to draw the figures.
+        figures: Returns the figures, which may be drawn meanwhile; None to draw them here.
 
     Returns:
         The two files.
@@ -192,7 +212,7 @@ def write_report(
         date=datetime.date.today().isoformat(),
     )
     ds, single = results.to_dataset(), trajectories(results)
-    return report.write(ds, out, supplement, trajectories=single, stage=stage, draw=draw)
+    return report.write(ds, out, supplement, trajectories=single, stage=stage, figures=figures)
 
 
 def read(out: Path | str) -> xr.DataTree:
