@@ -28,6 +28,7 @@ from qsp.plots.style import (
     arm_title,
     day_axis,
     empty_panel,
+    legend_below,
     legend_columns,
     plain,
     strokes,
@@ -91,7 +92,7 @@ def crs_by_dose(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Fig
     handles = _grades() if patient else [*_legend(trial_size), *_observed_legend(seen)]
     title = f"{patient[0].upper()}{patient[1:]}" if patient else None
     ncols = len(handles) if patient else 3
-    figure.legend(handles=handles, title=title, loc="outside lower center", ncols=ncols)
+    legend_below(figure, handles, ncols, title)
     return figure
 
 

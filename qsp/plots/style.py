@@ -15,6 +15,7 @@ from typing import Any, ParamSpec
 import matplotlib
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -216,6 +217,26 @@ def swatches(colors: dict[str, str]) -> list[Patch]:
 def legend_columns(names: Sequence[str]) -> int:
     """Return the number of columns of a legend below the panels: two, or one if names are long."""
     return 1 if max(map(len, names), default=0) > LEGEND_WIDTH else min(len(names), 2)
+
+
+def legend_below(
+    figure: Figure, handles: Sequence[Artist], most: int, title: str | None = None
+) -> None:
+    """Draw a legend below the panels, with as many columns as the width of the figure allows.
+
+    Args:
+        figure: Figure with constrained layout.
+        handles: Legend handles.
+        most: Largest number of columns.
+        title: Title of the legend.
+    """
+    for ncols in range(min(most, len(handles)), 0, -1):
+        legend = figure.legend(
+            handles=handles, title=title, loc="outside lower center", ncols=ncols
+        )
+        if ncols == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def strokes(colors: dict[str, str]) -> list[Line2D]:

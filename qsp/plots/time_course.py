@@ -24,6 +24,7 @@ from qsp.plots.style import (
     day_axis,
     empty_panel,
     label_outer,
+    legend_below,
     legend_columns,
     log_axis,
     panels,
@@ -90,7 +91,7 @@ def cytokine_bands(
     label_outer(axes, x="Protocol day (triangles: doses)", y=f"{cytokines.TITLES[name]} [pg/mL]")
     handles = [*_legend(patient, individual=lines is not None), *_mark_legend(drugs, start, end)]
     handles += point_handles(points, color=INK)
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    legend_below(figure, handles, 4)
     return figure
 
 
@@ -170,7 +171,7 @@ def drug_concentration(ds: xr.Dataset, *, window: Window | None = None) -> Figur
     doses = f"doses [{scale.unit}]" if scale.unit else "doses"
     label_outer(axes, x=f"Protocol day (triangles: {doses})", y=f"Free drug in blood [{unit}]")
     handles = [*_legend(patient, individual=False), *point_handles(points, color=INK)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    legend_below(figure, handles, 3)
     return figure
 
 

@@ -1,5 +1,8 @@
 """Observed CRS grades in the figure of CRS by dose."""
 
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
 import qsp
 from tests import synthetic
 
@@ -20,3 +23,21 @@ def test_figure_shows_the_observed_share_of_each_dose_period(run):
 
 def test_figure_without_observations_has_no_marks():
     assert marks(qsp.plots.crs_by_dose(synthetic.lively(8))) == [[]] * 4
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        qsp.plots.crs_by_dose,
+        qsp.plots.drug_concentration,
+        lambda run: qsp.plots.cytokine_bands(run, "il6"),
+    ],
+)
+def test_legend_of_one_arm_with_observations_fits_into_the_figure(function, run):
+    figure = function(run.ds.isel(arm=[0]))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    (legend,) = figure.legends
+    box = legend.get_window_extent(renderer)
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
