@@ -58,6 +58,7 @@ def vpc(  # noqa: PLR0913
     from qsp.endpoints.vpc import quantities, visual_predictive_check
 
     output = chosen(as_csv, as_json, to)
+    stem = "pcvpc" if corrected else "vpc"
     notes = output.console(console)
     options: dict[str, Any] = {
         "arm": arm,
@@ -75,9 +76,9 @@ def vpc(  # noqa: PLR0913
         rows, files = [], []
         for name in names:
             rows += _rows(visual_predictive_check(ds, name, **options))
-            files.append(out / f"vpc_{name}.{'png' if png else 'svg'}")
+            files.append(out / f"{stem}_{name}.{'png' if png else 'svg'}")
             plots.vpc(ds, name, **options).savefig(files[-1], dpi=130)
-    files.append(out / "vpc.csv")
+    files.append(out / f"{stem}.csv")
     Output(file=files[-1]).write(_listing(rows))
     output.show(_listing(rows), console)
     for path in files:
@@ -108,6 +109,7 @@ def _check_arm(arm: str | None, ds: xr.Dataset) -> None:
 
 def _rows(check: xr.Dataset) -> Iterator[Row]:
     """Yield a row for each bin and percentile, and one for the share below the limit."""
+    units = check["observed"].attrs["units"]
     for n in range(check.sizes["bin"]):
         own = check.isel(bin=n)
         where: Row = {"quantity": check.attrs["quantity"]}

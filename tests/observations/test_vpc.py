@@ -268,6 +268,15 @@ def test_command_writes_figures_and_a_table(folder):
     assert {row["unit"] for row in rows if row["statistic"] == "below LLOQ"} == {"1"}
 
 
+def test_prediction_corrected_files_are_next_to_the_others(folder):
+    assert call("vpc", folder, "--quantity", "il6").code == 0
+    plain = (folder / "vpc.csv").read_bytes()
+    assert call("vpc", folder, "--quantity", "il6", "--prediction-corrected").code == 0
+    assert (folder / "vpc.csv").read_bytes() == plain
+    assert (folder / "pcvpc.csv").stat().st_size > 0
+    assert (folder / "pcvpc_il6.svg").stat().st_size > 0
+
+
 def test_command_prints_csv_and_json(folder):
     il6 = ("--quantity", "il6")
     options = ("vpc", folder, *il6, *il6, "--arm", "low", "--bins", "0,2,8", "--png")
