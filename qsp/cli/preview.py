@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from qsp.cli.output import Listing, Output
 from qsp.cli.text_table import TextTable, print_indented, print_table
+from qsp.observations import OBSERVABLES, Observations
 from qsp.results.record import HOURS_PER_DAY
 from qsp.results.trial_record import arm_record
 from qsp.run import listing
@@ -20,7 +22,7 @@ from qsp.run.prepared import Prepared
 from qsp.run.reacting import reaction_lines
 from qsp.run.zeros import changed_zeros
 from qsp.stages import Name, Stage, unmeasured
-from qsp.trial import Arm, Trial
+from qsp.trial import Arm, Trial, protocol_day
 
 COLUMNS = (
     *("arm", "patients", "time_day", "protocol_day", "hour", "period", "drug", "route"),
@@ -45,6 +47,8 @@ def print_plan(prepared: Prepared, console: Console, output: Output | None = Non
         else:
             _print_rules(arm, notes)
     output.show(Listing((), lambda: list(_records(trial)), COLUMNS), console)
+    if prepared.config.observed is not None:
+        print_table(_observations(prepared.config.observed), notes)
     print_notes(prepared, notes)
     patients, arms = len(prepared.ids), len(trial.arms)
     patient_text = "1 patient" if patients == 1 else f"{patients} patients"
@@ -57,6 +61,28 @@ def print_plan(prepared: Prepared, console: Console, output: Output | None = Non
         markup=False,
         soft_wrap=True,
     )
+
+
+def _observations(found: Observations) -> TextTable:
+    """Return a row for each observed quantity, in which an error in a unit can be seen."""
+    columns = ("quantity", "n", "patients", "below LLOQ", "values", "time")
+    rows = []
+    for name in found.quantities:
+        own, observable = found.at(found.quantity == name), OBSERVABLES[name]
+        first, last = (protocol_day(float(time)) for time in (own.time.min(), own.time.max()))
+        numbers = (len(own), len(np.unique(own.patient)), int(own.is_blq.sum()))
+        cells = (*map(str, numbers), _values(own), f"{first} to {last}")
+        rows.append((observable.title, *cells))
+    return TextTable(f"Observations, from {found.file}", columns, rows)
+
+
+def _values(own: Observations) -> str:
+    """Return the lowest and the highest value above the limit, with their unit."""
+    values = own.value[~own.is_blq]
+    if not len(values):
+        return "–"
+    unit = "" if own.unit[0] == "1" else f" {own.unit[0]}"
+    return f"{values.min():.3g} to {values.max():.3g}{unit}"
 
 
 def _records(trial: Trial) -> Iterator[dict[str, Any]]:

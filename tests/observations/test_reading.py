@@ -20,10 +20,34 @@ from tests.observations.files import (
     of_file,
     of_table,
 )
+from tests.run.conftest import call
 
 
 def row(time, dv, dvid=2, lloq=".", blq=".", id=1):
     return f"{id},{time},.,.,0,2,{dv},{dvid},0,{lloq},{blq}"
+
+
+# --- preview
+
+
+def test_check_lists_observations_with_their_units_and_days(tmp_path):
+    rows = [row(4, 120, 1), row(4, 35), row(24, ".", lloq=2, blq=1), row(28, 900, 1)]
+    of_table(tmp_path, *rows, ids=(1,))
+    done = call("check", tmp_path / "trial.toml")
+    assert done.code == 0, done.err
+    assert "Observations, from doses.csv" in done.out
+    drug, il6 = (
+        " ".join(line.split()) for line in done.out.splitlines() if "day 1 to day 2" in line
+    )
+    assert drug == "Free drug in blood 2 1 0 0.12 to 0.9 ug/mL day 1 to day 2"
+    assert il6 == "IL-6 2 1 1 35 to 35 pg/mL day 1 to day 2"
+
+
+def test_check_prints_the_table_of_doses_alone_as_csv(tmp_path):
+    of_table(tmp_path, row(4, 35))
+    done = call("check", tmp_path / "trial.toml", "--csv")
+    assert "Observations" not in done.out
+    assert "Observations" in done.err
 
 
 # --- values
