@@ -67,9 +67,10 @@ def _limits(drug: Rescue) -> str:
     mg = amount_text(drug.amount.value, drug.amount.per, drug.amount.cap)
     over = f" over {drug.duration * HOURS_PER_DAY:.4g} h" if drug.duration else ""
     kind = "" if drug.kind == drug.name else f" of {drug.kind.replace('_', ' ')}"
+    window = "1 day" if drug.window == 1 else f"{drug.window:.4g} days"
     return (
         f"{mg}{kind}{over} per dose; at most {drug.per_event} per CRS event, "
-        f"{drug.per_window} within {drug.window:.4g} days and {drug.max_times} in total, "
+        f"{drug.per_window} within {window} and {drug.max_times} in total, "
         f"at least {drug.min_interval * HOURS_PER_DAY:.4g} h apart"
     )
 

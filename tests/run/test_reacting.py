@@ -92,6 +92,8 @@ def test_limits_of_rescue_drugs_are_listed():
     )
     capped = dataclasses.replace(TOCILIZUMAB, amount=Amount(8.0, "kg", cap=800.0))
     assert "8 mg/kg, at most 800 mg over 1 h per dose; " in lines(rescues=[capped])[-1]
+    daily = dataclasses.replace(TOCILIZUMAB, window=1.0)
+    assert " within 1 day and " in lines(rescues=[daily])[-1]
     renamed = dataclasses.replace(TOCILIZUMAB, name="first", duration=0.0)
     assert lines(rescues=[renamed])[-1].startswith(
         "Limits of first: 8 mg/kg of tocilizumab per dose; "
