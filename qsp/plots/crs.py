@@ -146,8 +146,12 @@ def _observed_rates(ax: Axes, own: list[Step], seen: Observed) -> None:
     starts = np.array([step.time for step in own])
     place = np.searchsorted(starts, seen.time + 1e-9, side="right") - 1
     for n in np.unique(place[place >= 0]):
-        share = 100.0 * float(np.mean(seen.value[place == n] >= 1))
-        ax.plot(n + _BAR / 4, share, clip_on=False, **_OBSERVED)
+        has_crs = seen.value[place == n] >= 1
+        at = (n + _BAR / 4, 100.0 * float(np.mean(has_crs)))
+        ax.plot(*at, clip_on=False, **_OBSERVED)
+        if len(own) <= MOST_LABELS:
+            look: dict = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+            ax.annotate(f"{has_crs.sum()}/{len(has_crs)}", at, (6, 0), color=INK, **look)
 
 
 def _observed_legend(seen: Observed) -> list[Line2D]:

@@ -8,7 +8,7 @@ import xarray as xr
 
 from qsp.endpoints import observed
 from qsp.endpoints.observed import Agreement
-from qsp.observations.quantities import OBSERVABLES
+from qsp.observations.quantities import CRS, OBSERVABLES
 from qsp.plots.names import arm_titles
 from qsp.report.cells import NONE, Column, Group, Table, percent, significant
 
@@ -18,6 +18,10 @@ _BAND = (
     "patients with the same doses, of values above the limit of quantification (LLOQ). Within "
     "P5–P95: share of observations within the 5th to 95th percentile of these patients; simulated "
     "values have no measurement error."
+)
+_GRADES = (
+    "CRS: share of the lines with a grade that have 1 or higher, and the simulated share; a dose "
+    "without CRS counts only if a line has its grade of 0."
 )
 
 
@@ -40,7 +44,8 @@ def observed_table(ds: xr.Dataset) -> Table:
         for arm in dict.fromkeys(each.arm for each in found)
     )
     missing = int(ds.attrs.get("observed_missing", 0))
-    notes = [_BAND, *observed.remarks(ds)]
+    notes = [_BAND, *([_GRADES] if any(each.quantity == CRS for each in found) else [])]
+    notes += observed.remarks(ds)
     if missing:
         notes.append(f"Lines without a value: {missing}.")
     return Table(f"{TITLE}, from {ds.attrs['observed_file']}", columns, groups, " ".join(notes))

@@ -240,7 +240,7 @@ def test_terminal_prints_the_table(run):
     console = Console(file=io.StringIO(), width=80)
     Output().show(tables.results(run.tree), console)
     text = " ".join(console.file.getvalue().split())
-    for words in ("Observed and simulated", "CRS grade ≥ 1", "is not compared"):
+    for words in ("Observed and simulated", "CRS grade ≥ 1", "grade of 0", "is not compared"):
         assert words in text
     assert max(map(len, console.file.getvalue().splitlines())) <= 80
 

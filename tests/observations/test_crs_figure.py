@@ -18,6 +18,9 @@ def marks(figure):
 def test_figure_shows_the_observed_share_of_each_dose_period(run):
     figure = qsp.plots.crs_by_dose(run)
     assert marks(figure) == [[[100.0]], [[0.0]]]  # one visit in each arm
+    upper = [part.axes[0] for part in figure.subfigs]
+    counts = [[t.get_text() for t in ax.texts if "/" in t.get_text()] for ax in upper]
+    assert counts == [["1/1"], ["0/1"]]
     assert "observed, grade ≥ 1" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
