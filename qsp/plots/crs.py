@@ -151,7 +151,8 @@ def _observed_rates(ax: Axes, own: list[Step], seen: Observed) -> None:
         ax.plot(*at, clip_on=False, **_OBSERVED)
         if len(own) <= MOST_LABELS:
             look: dict = {"textcoords": "offset points", "va": "center", "fontsize": 8}
-            ax.annotate(f"{has_crs.sum()}/{len(has_crs)}", at, (6, 0), color=INK, **look)
+            look["bbox"] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1}
+            ax.annotate(f"{has_crs.sum()}/{len(has_crs)}", at, (7, 0), color=INK, **look)
 
 
 def _observed_legend(seen: Observed) -> list[Line2D]:
