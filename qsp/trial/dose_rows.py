@@ -26,7 +26,7 @@ from qsp.problems import Problems
 REQUIRED = ("ID", "TIME", "AMT", "CMT")
 OPTIONAL = ("EVID", "RATE", "II", "ADDL", "SS", "ARM", "PERIOD", "LABEL")
 # Columns of most NONMEM data sets that do not describe a dose.
-IGNORED = ("C", "DV", "DVID", "MDV", "LLOQ", "BLQ", "BLOQ", "CENS")
+IGNORED = ("C", "DV", "DVID", "MDV", "LLOQ", "ALLOQ", "BLQ", "BLOQ", "BLQFL", "CENS")
 COVARIATES = ("WT", "BODY_WEIGHT", "HT", "HEIGHT", "BSA", "BODY_SURFACE", "AGE", "SEX")
 """Columns that describe the patients; `qsp.populations` reads them."""
 FLAG = "C"
@@ -195,6 +195,8 @@ def _chosen(
         hints = filter(None, (suggest(column, known) for column in unknown))
         listed = ", ".join(f'"{column}"' for column in (*ignore, *unknown))
         todo = " ".join([*hints, f"Or write ignore = [{listed}] in [dose_table]"])
+        if "DV" in further and "DV" not in header:
+            todo += f', or columns = {{ dv = "{unknown[0]}" }} in [observations]'
         got = ", ".join(map(repr, unknown))
         raise ConfigError(name, "a column must be a known one", got, todo)
     read = [column for column in header if column in known and column not in ignored]

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qsp.errors import ConfigError, InputErrors
+from qsp.observations.columns import NAMES
 from tests.observations.files import (
     ARM,
     DOSE,
@@ -25,6 +26,22 @@ from tests.run.conftest import call
 
 def row(time, dv, dvid=2, lloq=".", blq=".", id=1):
     return f"{id},{time},.,.,0,2,{dv},{dvid},0,{lloq},{blq}"
+
+
+# --- columns of a dose table
+
+
+@pytest.mark.parametrize("column", [*NAMES["dv"], *NAMES["mdv"], *NAMES["lloq"], *NAMES["blq"]])
+def test_columns_of_observations_are_passed_over_without_observations(column, tmp_path):
+    header = f"ID,TIME,AMT,RATE,EVID,CMT,{column}"
+    config = of_table(tmp_path, header=header, dose="{id},0,1,0.25,1,2,.", observed="")
+    assert config.observed is None
+
+
+def test_another_name_of_dv_may_be_mapped_or_ignored(tmp_path):
+    header = HEADER.replace("DV,DVID", "CONC,DVID")
+    with pytest.raises(ConfigError, match=r'or columns = { dv = "CONC" } in \[observations\]'):
+        of_table(tmp_path, row(4, 35), header=header)
 
 
 # --- preview
