@@ -20,7 +20,9 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import COLUMNS, Row
+from qsp.endpoints.observed import has_observations
 from qsp.errors import ConfigError, suggest
+from qsp.report import export_observed
 from qsp.results.disk import writing
 
 MISSING = "."
@@ -33,6 +35,8 @@ TABLES = {
     "trajectories.csv": ("patient", "time"),
     "bands.csv": ("quantile", "time"),
 }
+FILES = (*TABLES, export_observed.FILE)
+"""All files, with that of the observations."""
 _NAMES = {
     "patient": "ID",
     "patient_traj": "ID",
@@ -69,7 +73,7 @@ def export_csv(
     folder: Path,
     *,
     trajectories: xr.Dataset | None = None,
-    tables: Collection[str] = tuple(TABLES),
+    tables: Collection[str] = FILES,
 ) -> tuple[Path, ...]:
     """Write results as long tables.
 
@@ -80,8 +84,8 @@ def export_csv(
         tables: Names of the files to write; files without variables are skipped.
 
     Returns:
-        Files written: one per set of dimensions, and `units.csv` with the unit and description of
-        every column.
+        Files written: one per set of dimensions, one of the observations if there are any, and
+        `units.csv` with the unit and description of every column.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,11 @@ def export_csv(
             _write_lines(folder / name, header, _lines(source, dims, variables))
             written.append(folder / name)
             meanings += _meanings(name, source, keys, variables)
+    if export_observed.FILE in tables and has_observations(ds):
+        written.append(folder / export_observed.FILE)
+        cells = ([_text(cell, MISSING) for cell in row] for row in export_observed.rows(ds))
+        _write(written[-1], list(export_observed.COLUMNS), cells)
+        meanings += export_observed.meanings()
     _write(folder / "units.csv", ["FILE", "COLUMN", "VARIABLE", "UNITS", "LONG_NAME"], meanings)
     return (*written, folder / "units.csv")
 
@@ -111,9 +120,9 @@ def chosen_tables(names: str | None, *, trajectories: bool) -> tuple[str, ...]:
     Raises:
         ConfigError: If a table does not exist.
     """
-    known = [file.removesuffix(".csv") for file in TABLES]
+    known = [file.removesuffix(".csv") for file in FILES]
     if names is None:
-        return tuple(file for file in TABLES if trajectories or file != "trajectories.csv")
+        return tuple(file for file in FILES if trajectories or file != "trajectories.csv")
     chosen = [name.strip().removesuffix(".csv") for name in names.split(",")]
     for name in chosen:
         if name not in known:

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from rich.console import Console
@@ -11,6 +12,7 @@ import qsp
 from qsp.cli import tables
 from qsp.cli.output import Output
 from qsp.endpoints.observed import agreement, observed, remarks
+from qsp.report.export import export_csv
 from qsp.results import load
 from qsp.results.observed import at_times
 from qsp.results.zarr_store import CLOSED, Store
@@ -234,6 +236,22 @@ def test_blocks_keep_the_observations_of_the_first(run, arms_folder, tmp_path):
         assert tree["observed_value"].sizes == {"observation": 12}
         assert np.isfinite(tree["predicted_median"].values[:3]).all()
         assert tree.sizes["patient"] == 24
+
+
+def test_export_has_a_line_for_each_observation(run, tmp_path):
+    written = export_csv(run.ds, tmp_path, tables=("observations.csv",))
+    assert [path.name for path in written] == ["observations.csv", "units.csv"]
+    found = pd.read_csv(tmp_path / "observations.csv", na_values=".")
+    expected = run.observed
+    assert found["ID"].tolist() == expected["patient"].tolist()
+    assert found["ARMN"].tolist() == [1 if arm == "low" else 2 for arm in expected["arm"]]
+    assert found["BLQ"].tolist() == expected["is_blq"].astype(int).tolist()
+    pairs = {"DV": "value", "LLOQ": "lloq", "TIME": "time", "MEDIAN": "median", "P95": "p95"}
+    for column, name in pairs.items():
+        np.testing.assert_allclose(found[column], expected[name], rtol=1e-6)
+    meanings = pd.read_csv(tmp_path / "units.csv")
+    assert meanings["COLUMN"].tolist() == found.columns.tolist()
+    assert set(meanings["VARIABLE"].dropna()) <= set(map(str, run.ds.variables))
 
 
 def test_terminal_prints_the_table(run):
