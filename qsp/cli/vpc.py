@@ -109,7 +109,7 @@ def _check_arm(arm: str | None, ds: xr.Dataset) -> None:
 
 def _rows(check: xr.Dataset) -> Iterator[Row]:
     """Yield a row for each bin and percentile, and one for the share below the limit."""
-    units = check["observed"].attrs["units"]
+    unit = check["observed"].attrs["units"]
     for n in range(check.sizes["bin"]):
         own = check.isel(bin=n)
         where: Row = {"quantity": check.attrs["quantity"]}
@@ -118,7 +118,6 @@ def _rows(check: xr.Dataset) -> Iterator[Row]:
         names = ("observed", "simulated", "low", "high")
         for level in check["percentile"].values.tolist():
             values = {name: float(own[name].sel(percentile=level)) for name in names}
-            unit = check["observed"].attrs["units"]
             yield {**where, "statistic": f"P{100 * level:g}", "unit": unit, **values}
         below = ("below", "below_simulated", "below_low", "below_high")
         shares = {name: float(own[key]) for name, key in zip(names, below, strict=True)}
