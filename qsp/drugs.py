@@ -77,6 +77,9 @@ DRUGS = (
 RESCUE = "tocilizumab"
 """Supportive drug whose use is an outcome of a trial: the usual rescue from CRS."""
 
+STEROID = "dexamethasone"
+"""Supportive drug of which doses of all glucocorticoids are equivalents."""
+
 DRUG_BY_NAME: Mapping[str, SupportiveDrug] = {
     name: drug for drug in DRUGS for name in (drug.name, *drug.equivalents)
 }

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from qsp.drugs import RESCUE
 from qsp.results.schema import OK, PERIOD
 from qsp.trial import KINDS, AdministeredDoses, Trial
 from qsp.trial.plans import planned_doses
@@ -143,7 +144,7 @@ def _tocilizumab_given(administered: AdministeredDoses, dose_time: xr.DataArray)
     period before it.
     """
     start = dose_time.transpose(*PERIOD).values
-    is_given = administered.kind == KINDS.index("tocilizumab")
+    is_given = administered.kind == KINDS.index(RESCUE)
     is_given &= reasons(administered) == REASONS.index("rescue")
     begin = np.where(np.isfinite(start), start, np.inf)
     end = np.concatenate([begin[..., 1:], np.full_like(begin[..., :1], np.inf)], axis=-1)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import xarray as xr
 
+from qsp.drugs import RESCUE, STEROID
 from qsp.endpoints import crs, cytokines, exposure, response
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.patients import quantile, solved, weights
@@ -43,7 +44,6 @@ DETECTABLE = 10.0
 """Lowest IL-6 concentration that could be digitized [pg/mL]."""
 INFUSION_DAY = 16.0 / HOURS_PER_DAY
 """Rest of the day of an infusion that starts at 8 in the morning [day; assumed]."""
-RESCUE = "tocilizumab"
 SAME_TIME = 0.02
 """Largest distance of a saved time from the time of a published value [day]."""
 
@@ -296,8 +296,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "duration_median": duration_median,
     "tocilizumab_share": functools.partial(rescue_share, drug=RESCUE, of_crs=False),
     "tocilizumab_share_of_crs": functools.partial(rescue_share, drug=RESCUE, of_crs=True),
-    "steroid_share": functools.partial(rescue_share, drug="dexamethasone", of_crs=False),
-    "steroid_share_of_crs": functools.partial(rescue_share, drug="dexamethasone", of_crs=True),
+    "steroid_share": functools.partial(rescue_share, drug=STEROID, of_crs=False),
+    "steroid_share_of_crs": functools.partial(rescue_share, drug=STEROID, of_crs=True),
     "burden_odds_ratio": burden_odds_ratio,
     "il6_median_peak": il6_median_peak,
     "il6_median_peak_of_crs": il6_median_peak_of_crs,

@@ -20,7 +20,7 @@ from tests.run.conftest import CONFIGS, call
 
 OPEN = Path("/proc/self/fd")
 IN_FOUR_PARTS = 2
-CODES = ("crs_grade", "best_response")
+CODES = ("crs_grade", "crs_censored", "best_response")
 NO_PATIENT = "no patient could be simulated: all simulations failed"
 
 
