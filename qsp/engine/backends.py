@@ -159,7 +159,7 @@ def _inputs(sims: Simulation, spec: ProgramSpec) -> tuple[list[Shape], Any]:
 
 
 def _static(system: AbstractSystem, method: Method, kinds: int, structure: Any) -> tuple[Any, ...]:
-    """Return the parts of a fingerprint besides the shapes of the inputs."""
+    """Return what a fingerprint covers apart from the shapes of the inputs."""
     return system, method, kinds, str(structure)
 
 

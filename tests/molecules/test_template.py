@@ -120,7 +120,7 @@ def test_a_copy_has_the_values_of_its_model_as_assumed_ones(tmp_path, name):
 
 
 def _plain(entry):
-    """Fields of an entry besides those that a copy changes."""
+    """Fields of an entry that a copy does not change."""
     changed = ("status", "note", "file", "where")
     return {key: value for key, value in vars(entry).items() if key not in changed}
 
