@@ -2,7 +2,8 @@
 
 Rates of CRS are probabilities over the random thresholds (`event_probability`), which need arms
 without rules. The error of a rate is binomial, with a discrepancy of the model added; values that
-were not read in a source count less. Rows marked as holdout are never used.
+were not read in a source count less. Rows marked as holdout are never used. Residuals are robust
+(`Residual.robust`): a value that the model cannot reach does not move the others.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ REPEAT = 2.0
 """Factor of the error of T cells after a later dose."""
 MOST_ODDS, LEAST_ODDS = 4.0, 2.0
 """Range of the odds ratio of CRS by burden where no value is published; assumed."""
+BURDEN_ERROR = 0.25
+"""Error of the logarithm of a published odds ratio of CRS by burden; assumed."""
+ROBUST = 2.0
+"""Residual from which the cost grows with the residual instead of its square; assumed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +76,12 @@ class Residual:
     simulated: float
     published: float
     value: float
+
+    @property
+    def robust(self) -> float:
+        """Signed root of the pseudo-Huber cost, 2 c^2 (sqrt(1 + (r / c)^2) - 1) with c = `ROBUST`."""
+        cost = 2.0 * ROBUST**2 * (math.hypot(1.0, self.value / ROBUST) - 1.0)
+        return math.copysign(math.sqrt(cost), self.value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +165,11 @@ def residuals(
         rows: Published values of the study.
         molecule: Molecule of the study.
     """
+    rows = tuple(rows)
+    pooled = {(row.statistic, arm) for row in rows if len(row.arms) > 1 for arm in row.arms}
     for row in rows:
-        if _is_used(row) and row.arm in rates.labels:
+        part_of_pool = len(row.arms) == 1 and (row.statistic, row.arm) in pooled
+        if _is_used(row) and not part_of_pool and all(arm in rates.labels for arm in row.arms):
             known = _rate(row, rates) or _logarithm(row, study) or _cells(row, study)
             if known is not None:
                 yield known
@@ -164,7 +178,7 @@ def residuals(
 
 def _is_used(row: Target) -> bool:
     """Whether a value is fitted: not a holdout, and not a second comparison of the same data."""
-    return row.use == "fit" and len(row.arms) == 1 and not row.arm.endswith("_STEROID")
+    return row.use == "fit" and not any(arm.endswith("_STEROID") for arm in row.arms)
 
 
 def _rate(row: Target, rates: Rates) -> Residual | None:
@@ -178,7 +192,7 @@ def _rate(row: Target, rates: Rates) -> Residual | None:
         return None
     found = kinds[row.statistic]()
     if row.statistic == "burden_odds_ratio":
-        return _ratio(row.id, found, row.value, 0.4)
+        return _ratio(row.id, found, row.value, BURDEN_ERROR)
     share = min(max(row.value / PERCENT, 0.01), 0.99)
     binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
     error = math.hypot(binomial, DISCREPANCY) * (1.0 if row.is_read else RECALLED)

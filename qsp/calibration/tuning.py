@@ -34,7 +34,7 @@ APPROVED, UNRESCUED = "approved", "without_rescue"
 STUDIES = (
     *("mosunetuzumab_iv", "glofitamab", "epcoritamab_dlbcl", "epcoritamab_fl", "teclistamab"),
     *("elranatamab", "talquetamab_weekly", "talquetamab_every_other_week", "tarlatamab"),
-    *("tebentafusp", "blinatumomab_all", "blinatumomab_mrd", "blinatumomab"),
+    *("tebentafusp", "blinatumomab_all", "blinatumomab_mrd", "blinatumomab", "mosunetuzumab"),
 )
 """Studies with published values of CRS or cytokines that may be used."""
 
@@ -77,7 +77,7 @@ class TunedStudy:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _values(self, z: np.ndarray) -> np.ndarray:
-        return np.array([each.value for each in self.residuals(z)])
+        return np.array([each.robust for each in self.residuals(z)])
 
     def residuals(self, z: np.ndarray) -> list[Residual]:
         """Return the residuals at whitened parameters, in the order of `parameters`."""
