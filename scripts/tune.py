@@ -1,6 +1,6 @@
 """Tune the second model to published CRS by seeded least squares from several starts.
 
-    scripts/tune [--out runs/tune] [--starts 3] [--iterations 6] [--patients 128]
+    scripts/tune [--out runs/tune] [--starts 3] [--iterations 12] [--patients 128]
 
 Parameters, priors and starts are in `qsp/calibration/data/tuning.toml`, published values in
 `qsp/validation/data/targets.csv`. Each evaluation is stored below the output folder: an interrupted
@@ -24,7 +24,7 @@ from qsp.calibration.tuning import STUDIES, Problem, problem
 from qsp.calibration.written import replace_file, rounded
 from qsp.validation.targets import targets
 
-SHORT = 2
+SHORT = 3
 """Iterations of every start; the best one continues."""
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/tune"))
     parser.add_argument("--starts", type=int, default=3)
-    parser.add_argument("--iterations", type=int, default=6)
+    parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--patients", type=int, default=None)
     options = parser.parse_args()
     found = problem(patients=options.patients)
@@ -52,8 +52,9 @@ def main() -> None:
     for number, start in enumerate(list(found.starts())[: options.starts], start=1):
         print(f"Start {number}", flush=True)
         fits.append(fit(evaluations, found.names, start, iterations=SHORT, report=report))
-    best = min(fits, key=lambda each: each.cost)
-    print(f"Start {fits.index(best) + 1} continues", flush=True)
+    number = int(np.argmin([each.cost for each in fits]))
+    best = fits[number]
+    print(f"Start {number + 1} continues", flush=True)
     last = fit(
         evaluations, found.names, best.z, iterations=options.iterations - SHORT, report=report
     )

@@ -79,7 +79,7 @@ class Residual:
 
     @property
     def robust(self) -> float:
-        """Signed root of the pseudo-Huber cost, 2 c^2 (sqrt(1 + (r / c)^2) - 1) with c = `ROBUST`."""
+        """Signed root of the pseudo-Huber cost, 2 c^2 (sqrt(1 + (r/c)^2) - 1), c = `ROBUST`."""
         cost = 2.0 * ROBUST**2 * (math.hypot(1.0, self.value / ROBUST) - 1.0)
         return math.copysign(math.sqrt(cost), self.value)
 
