@@ -27,13 +27,15 @@ class Exposure:
     """Fever and leak after each dose.
 
     Args:
-        fever_peak: (..., patient, dose_period): Highest fever, NaN if the period does not exist.
-        fever_start: (..., patient, dose_period): Fever at the dose.
-        leak_peak: (..., patient, dose_period): Highest leak.
+        fever_peak: (..., patient, dose_period): Fever at the end of its largest rise, NaN if the
+            period does not exist.
+        fever_trough: (..., patient, dose_period): Fever at the start of this rise. It is that at
+            the dose unless the fever of an earlier dose still falls then.
+        leak_peak: (..., patient, dose_period): Leak at the end of its largest rise.
     """
 
     fever_peak: NDArray[np.float64]
-    fever_start: NDArray[np.float64]
+    fever_trough: NDArray[np.float64]
     leak_peak: NDArray[np.float64]
 
 
@@ -70,17 +72,17 @@ class Probability:
 def probabilities(x: Exposure, thresholds: Thresholds) -> tuple[Probability, Probability]:
     """Return the probabilities of CRS of any grade and of grade 2 or higher.
 
-    An event starts after a dose if its threshold lies between the fever at the dose and the highest
-    fever after it. It has grade 2 or higher if the highest leak also reaches its threshold.
+    An event starts after a dose if fever rises through its threshold. It has grade 2 or higher if
+    leak also reaches its threshold.
 
     Args:
         x: Fever and leak after each dose.
         thresholds: Distribution of the thresholds.
     """
     top = _log_ratio(x.fever_peak, thresholds.fever)
-    start = _log_ratio(x.fever_start, thresholds.fever)
+    trough = _log_ratio(x.fever_trough, thresholds.fever)
     severe = np.minimum(top, _log_ratio(x.leak_peak, thresholds.leak))
-    return _between(start, top, thresholds), _between(start, severe, thresholds)
+    return _between(trough, top, thresholds), _between(trough, severe, thresholds)
 
 
 def _log_ratio(value: NDArray[np.float64], level: float) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
@@ -51,12 +52,27 @@ ANY_FLAT = (1.1, 2.7)
 """Range of this ratio for other molecules: above 3 nowhere without a fact; assumed."""
 FLAT_ERROR = math.log(1.2)
 """Error of the logarithm of the ratio outside its range; assumed."""
-REPEAT = 2.0
-"""Factor of the error of T cells after a later dose."""
 MOST_ODDS, LEAST_ODDS = 4.0, 2.0
 """Range of the odds ratio of CRS by burden where no value is published; assumed."""
-BURDEN_ERROR = 0.25
+BURDEN_ERROR = 0.15
 """Error of the logarithm of a published odds ratio of CRS by burden; assumed."""
+NOT_JUDGED = 2.5
+"""Factor of the error of values that `qsp validate --table` does not judge; assumed."""
+JUDGED = (
+    "mosunetuzumab_first_doses_il6_median_peak",
+    "epcoritamab_dlbcl_il6_median_FD1_24h",
+    "talquetamab_weekly_il6_median_peak_SUD1-SUD2-FD1",
+    "blinatumomab_BLIN_NHL_60_FLAT_il6_median_detectable_FD1_6h",
+    "blinatumomab_BLIN_NHL_5_15_60_il6_median_detectable_SUD1_6h",
+    "teclistamab_il6_mean_SUD2_48.2h",
+    "teclistamab_il6_mean_FD1_47.6h",
+    "glofitamab_t_cells_relative_SUD1_6h",
+    "glofitamab_t_cells_relative_SUD1_19.9h",
+    "glofitamab_t_cells_relative_SUD1_167.8h",
+    "talquetamab_weekly_onset_median",
+    "tarlatamab_onset_median",
+)
+"""Rows of cytokines, T cells and times that the table judges; it judges all rates and ratios."""
 ROBUST = 2.0
 """Residual from which the cost grows with the residual instead of its square; assumed."""
 
@@ -124,7 +140,7 @@ def rates_of(study: Study, arms: Iterable[Arm], thresholds: Thresholds) -> Rates
     """Return the probabilities of CRS of a study.
 
     Args:
-        study: Results with `fever_peak` and `leak_peak`, and trajectories of `fever` at each dose.
+        study: Results with `fever_peak` and `leak_peak`, and trajectories of `fever` and `leak`.
         arms: Arms of the study.
         thresholds: Distribution of the thresholds.
     """
@@ -141,17 +157,42 @@ def _exposure(study: Study, arm: Arm) -> Exposure:
     """Fever and leak (patient, dose_period) of an arm."""
     own = study.results.sel(arm=arm.name)
     count = len(arm.labels)
-    peaks = [
-        own[name].transpose("patient", "dose_period").values[:, :count]
-        for name in ("fever_peak", "leak_peak")
-    ]
-    fever = study.trajectories["fever"].sel(arm=arm.name).transpose("patient", "time")
-    times = [
+    starts = [
         min(dose.time for dose in arm.administrations if dose.period == period)
         for period in range(1, count + 1)
     ]
-    start = fever.sel(time=times, method="nearest", tolerance=1e-3).values
-    return Exposure(fever_peak=peaks[0], fever_start=start, leak_peak=peaks[1])
+    found = {}
+    for name in ("fever", "leak"):
+        peaks = own[f"{name}_peak"].transpose("patient", "dose_period").values[:, :count]
+        course = study.trajectories[name].sel(arm=arm.name).transpose("patient", "time")
+        rises = [
+            _largest_rise(course, start, end, peak)
+            for start, end, peak in zip(starts, [*starts[1:], math.inf], peaks.T, strict=True)
+        ]
+        found[name] = [np.stack(each, axis=1) for each in zip(*rises, strict=True)]
+    (trough, fever), (_, leak) = found["fever"], found["leak"]
+    return Exposure(fever_peak=fever, fever_trough=trough, leak_peak=leak)
+
+
+def _largest_rise(
+    course: xr.DataArray, start: float, end: float, peak: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Start and end (patient,) of the largest rise between a dose and the next.
+
+    Args:
+        course: Values (patient, time).
+        start: Time of the dose [day].
+        end: Time of the next dose [day].
+        peak: Highest value of the period, between the times of `course` too (patient,).
+    """
+    tolerance = 1e-3
+    time = course["time"].values
+    own = course.values[:, (time >= start - tolerance) & (time < end - tolerance)]
+    lowest = np.minimum.accumulate(own, axis=1)
+    at = (own - lowest).argmax(axis=1)[:, None]
+    trough, top = (np.take_along_axis(each, at, axis=1)[:, 0] for each in (lowest, own))
+    # The course has few times: the exact peak is that of the largest rise if both are at one time.
+    return trough, np.where(own.max(axis=1) <= top, peak, top)
 
 
 def residuals(
@@ -207,7 +248,7 @@ def _logarithm(row: Target, study: Study) -> Residual | None:
     found, known = FUNCTIONS[row.function](study, row).value, row.value
     if row.statistic.startswith("il6"):
         found, known = max(found, IL6_BASELINE), max(known, IL6_BASELINE)
-    error = LOG_ERRORS[row.statistic] * (1.0 if row.is_read else RECALLED)
+    error = LOG_ERRORS[row.statistic] * (1.0 if row.is_read else RECALLED) * _not_judged(row)
     return _ratio(row.id, found, known, error)
 
 
@@ -215,9 +256,12 @@ def _cells(row: Target, study: Study) -> Residual | None:
     if row.statistic != "t_cells_relative":
         return None
     found = FUNCTIONS[row.function](study, row).value
-    first = row.periods[0] in ("SUD1", "C1")
-    error = T_CELLS * max(1.0, row.value) * (1.0 if first else REPEAT)
+    error = T_CELLS * max(1.0, row.value) * _not_judged(row)
     return Residual(row.id, found, row.value, (found - row.value) / error)
+
+
+def _not_judged(row: Target) -> float:
+    return 1.0 if row.id in JUDGED else NOT_JUDGED
 
 
 def _comparisons(rates: Rates, molecule: str) -> Iterator[Residual]:

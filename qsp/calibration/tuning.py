@@ -24,13 +24,15 @@ from qsp.calibration.residuals import Residual, rates_of, residuals
 from qsp.calibration.second_model import second_model
 from qsp.populations import Population
 from qsp.trial import Arm, Trial
-from qsp.validation.study import Study, prepare
+from qsp.validation.study import HOURS_PER_DAY, Study, prepare
 from qsp.validation.targets import Target, targets
 from qsp.validation.validate import saved_times
 
 FILE = Path(__file__).parent / "data" / "tuning.toml"
 APPROVED, UNRESCUED = "approved", "without_rescue"
 """Arms of a study with the regimen of the label; without rules, both are the same."""
+AFTER_DOSE = (*range(0, 48, 6), *range(48, 169, 12))
+"""Hours after a dose at which fever is followed, to find its trough before the peak."""
 STUDIES = (
     *("mosunetuzumab_iv", "glofitamab", "epcoritamab_dlbcl", "epcoritamab_fl", "teclistamab"),
     *("elranatamab", "talquetamab_weekly", "talquetamab_every_other_week", "tarlatamab"),
@@ -185,7 +187,7 @@ def problem(
 
 
 def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_rules: bool) -> Trial:
-    """The trial up to a day, with trajectories at the doses and published times."""
+    """The trial up to a day, with trajectories after the doses and at published times."""
     trial = prepared.trial
     kept = [arm for arm in trial.arms if arm.name == APPROVED or not with_rules]
     arms = tuple(
@@ -194,9 +196,11 @@ def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_ru
     if with_rules:
         return dataclasses.replace(trial, arms=arms, save_times=(0.0,))
     starts = {dose.time for arm in arms for dose in arm.administrations if dose.period}
+    after = {start + hours / HOURS_PER_DAY for start in starts for hours in AFTER_DOSE}
     wanted = {time for time in saved_times(prepared, rows) if time <= days}
     visits = tuple(visit for visit in trial.visits if visit <= days) or (days,)
-    times = tuple(sorted({0.0, *starts, *wanted}))
+    after = {time for time in after if time <= days}
+    times = tuple(sorted({0.0, *starts, *after, *wanted}))
     return dataclasses.replace(trial, arms=arms, days=days, visits=visits, save_times=times)
 
 

@@ -9,7 +9,7 @@ THRESHOLDS = Thresholds(fever=0.11, leak=0.17, sd_patient=0.16, sd_event=0.13)
 RNG = np.random.default_rng(1)
 X = Exposure(
     fever_peak=0.11 * np.exp(RNG.normal(0.0, 0.4, (5, 3))),
-    fever_start=0.11 * np.exp(RNG.normal(-1.0, 0.8, (5, 3))),
+    fever_trough=0.11 * np.exp(RNG.normal(-1.0, 0.8, (5, 3))),
     leak_peak=0.17 * np.exp(RNG.normal(-0.2, 0.4, (5, 3))),
 )
 
@@ -19,7 +19,7 @@ def sampled(x, t, count=200_000):
     rng = np.random.default_rng(2)
     patient = t.sd_patient * rng.standard_normal((count, 5, 1))
     xi = np.exp(patient + t.sd_event * rng.standard_normal((count, 5, 3)))
-    event = (x.fever_start < t.fever * xi) & (x.fever_peak >= t.fever * xi)
+    event = (x.fever_trough < t.fever * xi) & (x.fever_peak >= t.fever * xi)
     severe = event & (x.leak_peak >= t.leak * xi)
     return [(each.mean(0), each.any(-1).mean(0)) for each in (event, severe)]
 
@@ -33,7 +33,7 @@ def test_probabilities_are_the_frequencies_of_sampled_thresholds():
 
 
 def test_no_event_without_a_rise_and_certain_event_far_above():
-    flat = Exposure(X.fever_start, X.fever_start, X.leak_peak)
+    flat = Exposure(X.fever_trough, X.fever_trough, X.leak_peak)
     for found in probabilities(flat, THRESHOLDS):
         assert np.all(found.by_dose == 0.0)
         assert np.all(found.any_dose == pytest.approx(0.0, abs=1e-12))
