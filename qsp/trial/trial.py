@@ -152,9 +152,14 @@ def _starts(arms: Sequence[Arm], *, molecule_only: bool) -> np.ndarray:
 
 
 def _distinct(times: np.ndarray, start: float, days: float) -> np.ndarray:
-    """Return sorted times within the trial, without duplicates that differ only by rounding."""
+    """Return sorted times within the trial, without duplicates that differ only by rounding.
+
+    Of such duplicates the first remains, but at the end of the trial the end itself.
+    """
     inside = np.sort(times[(times >= start) & (times <= days)])
-    return inside[np.concatenate([[True], np.diff(inside) > 1e-6])]
+    distinct = inside[np.concatenate([[True], np.diff(inside) > 1e-6])]
+    distinct[-1] = inside[-1]
+    return distinct
 
 
 def _filled(times: np.ndarray) -> np.ndarray:
