@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from qsp.model import MODEL_VERSION
 from qsp.results.record import ATTRIBUTE, ArmRecord, RequestRecord, RunRecord, record_of
 
 TISSUES = ("blood", "lymphoid", "tumor", "skin")
@@ -67,7 +68,7 @@ _ATTRS = {
     "response_criteria": "lugano",
     "seed": 7,
     "qsp_version": "0.1.0",
-    "model_version": "1.2",
+    "model_version": MODEL_VERSION,
     "jax_version": "0.10.2",
     "git_commit": "0123abc",
     "wall_s": 12.5,

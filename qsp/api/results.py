@@ -14,6 +14,8 @@ import xarray as xr
 from qsp.api.compare import difference
 from qsp.endpoints.steps import by_label
 from qsp.errors import ConfigError
+from qsp.results.model_version import other_model
+from qsp.results.record import record_of
 from qsp.run import folder as run_folder
 from qsp.run.runs import write_report
 
@@ -180,4 +182,6 @@ class Results:
             f"  failures  {self.failures} of {outcome.size} simulations",
             f"  seconds   {seconds:.1f}, of which {attrs.get('compile_s', np.nan):.1f} to compile",
         ]
+        if (other := other_model(record_of(self._ds))) is not None:
+            lines.append(f"  {other.heading}")
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def diff(  # noqa: PLR0913
     from qsp.cli.tables import of_differences
     from qsp.endpoints import differences, utility
     from qsp.endpoints.statistics.paired import Sampling
+    from qsp.results.model_version import OtherModelWarning
 
     if reference is not None and arm is None:
         todo = "Add --arm with an arm of RUN_A"
@@ -54,8 +56,10 @@ def diff(  # noqa: PLR0913
     sampling = None if trial_size is None else Sampling(trial_size)
     with runs.read(run_a) as first, runs.read(run_b) as second:
         options = {"names": _names(run_a, run_b), "arms": arms, "sampling": sampling}
-        frame = differences.between(first, second, **options)
-        preferences = utility.between(first, second, **options)
+        with warnings.catch_warnings():  # the listing begins with it
+            warnings.simplefilter("ignore", OtherModelWarning)
+            frame = differences.between(first, second, **options)
+            preferences = utility.between(first, second, **options)
     output.show(of_differences(frame, preferences), console)
 
 

@@ -93,7 +93,9 @@ def of_differences(frame: Any, preferences: Any) -> Listing:
     if not len(frame):
         return Listing(["The arms have no outcome in common."], list, columns)
     table = compared.difference_table(frame)
-    parts: list[TextTable | str] = [f"{table.title}.", *map(_whole, table.split()), table.note]
+    models = frame.attrs.get("models", "")
+    parts: list[TextTable | str] = [f"Note: {models}."] if models else []
+    parts += [f"{table.title}.", *map(_whole, table.split()), table.note]
     if len(preferences):
         utilities = compared.preference_table(preferences)
         parts += [_whole(utilities), utilities.note]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -27,6 +28,7 @@ from qsp.endpoints.same_patients import check_same_patients, matched_arms
 from qsp.endpoints.statistics.paired import Sampling
 from qsp.endpoints.statistics.paired_estimates import cells_of, compare_means, compare_rates
 from qsp.errors import ConfigError, suggest
+from qsp.results.model_version import OtherModelWarning, compared_models
 from qsp.results.record import record_of
 
 HEADING = "Monte Carlo only: parameters fixed"
@@ -163,14 +165,24 @@ def between(
             by default that of the published trial of the first run, or 100.
 
     Returns:
-        The table, as from `table`.
+        The table, as from `table`. For runs of different major versions of the model, ``.attrs``
+        has `models`, a sentence on them, which is also an `OtherModelWarning`.
 
     Raises:
         ConfigError: If the runs have other patients, seeds, lengths or response criteria, which
             are refused and not compared unpaired; or if no arms correspond.
     """
     pairs = pairs_between(first, second, names=names, arms=arms)
-    return of_pairs(pairs, sampling or default_sampling(dataset(first)))
+    frame = of_pairs(pairs, sampling or default_sampling(dataset(first)))
+    if models := _models(first, second, names):
+        frame.attrs["models"] = models
+    return frame
+
+
+def _models(
+    first: xr.Dataset | HasDataset, second: xr.Dataset | HasDataset, names: tuple[str, str]
+) -> str:
+    return compared_models(record_of(dataset(first)), record_of(dataset(second)), names)
 
 
 def pairs_between(
@@ -190,6 +202,8 @@ def pairs_between(
     """
     one, other = dataset(first), dataset(second)
     check_same_patients(one, other, names)
+    if models := _models(one, other, names):
+        warnings.warn(models, OtherModelWarning, stacklevel=3)
     mine, theirs = patient_values(one), patient_values(other)
     return [
         (_renamed(mine[a], names[0]), _renamed(theirs[b], names[1]))

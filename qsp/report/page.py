@@ -36,6 +36,7 @@ from qsp.report.observed import observed_table
 from qsp.report.provenance import Provenance, provenance, ranking_table
 from qsp.report.questions import Answers, answers
 from qsp.report.references import resolve
+from qsp.results.model_version import other_model
 from qsp.results.record import record_of
 from qsp.stages import Stage, unmeasured
 
@@ -94,6 +95,7 @@ def _page(
     return _template().render(
         title=_title(ds),
         about=facts.about(ds, supplement),
+        other_model=other_model(record_of(ds)),
         single_patient=single.notice(patient) if patient else "",
         facts=facts.run_facts(ds),
         numerics=facts.numerics(ds),

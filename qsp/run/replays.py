@@ -13,6 +13,7 @@ import xarray as xr
 
 from qsp.errors import ConfigError, SolveError
 from qsp.results import administered_of
+from qsp.results.model_version import other_model
 from qsp.results.record import RequestRecord, RunRecord, record_of
 from qsp.run.prepared import BLOCK, Prepared, prepare
 from qsp.run.record import command, request_of, run_record
@@ -83,10 +84,11 @@ def replay(results: xr.DataTree) -> Replay:
         results: Results of a run with rules; see `qsp.run.read`.
 
     Raises:
-        ConfigError: If the run has no rules, was written by an earlier version, or if its input
-            has changed.
+        ConfigError: If the run is of another major version of the model, has no rules, was written
+            by an earlier version, or if its input has changed.
         SolveError: If no patient could be simulated.
     """
+    _check_model(record_of(results))
     ds = results.to_dataset()
     if "administered_time" not in ds:
         todo = "Give an arm of the config rules, and run it"
@@ -125,12 +127,21 @@ def _prepared(record: RunRecord, patients: np.ndarray) -> Prepared:
     return prepared
 
 
+def _check_model(record: RunRecord) -> None:
+    """Refuse a run of another major version of the model, whose values no replay can repeat."""
+    if (other := other_model(record)) is not None:
+        raise other.refusal("replay", "the run must", f"run the trial again{_again_by(record)}")
+
+
+def _again_by(record: RunRecord) -> str:
+    return "" if record.request is None else f": {command(record.request)}"
+
+
 def _request(record: RunRecord) -> RequestRecord:
     if not record.model_version:
         got = f"of qsp {record.qsp_version}" if record.qsp_version else "without a record"
         rule = "the results must record their resolved input, as those of this version do"
-        again = "" if record.request is None else f": {command(record.request)}"
-        raise ConfigError("replay", rule, got, f"Run the trial again{again}")
+        raise ConfigError("replay", rule, got, f"Run the trial again{_again_by(record)}")
     if record.request is None:
         rule, todo = "the run must come from a config", "Write the trial as a config, and run it"
         raise ConfigError("replay", rule, "a trial without a config", todo)

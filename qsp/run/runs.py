@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from qsp.errors import ConfigError, SolveError, suggest
 from qsp.report.drawing import Draw, Pictures, in_this_process
 from qsp.results import load, record_of, save, save_blocks, trajectories
 from qsp.results.disk import writing
+from qsp.results.model_version import OtherModelWarning, other_model
 from qsp.results.zarr_store import CLOSED, Store
 from qsp.run import folder, listing
 from qsp.run.observed import compared
@@ -218,13 +220,20 @@ def write_report(
 def read(out: Path | str) -> xr.DataTree:
     """Read the results in the folder of a run; `qsp.endpoints` takes `.to_dataset()` of them.
 
+    Results of another major version of the model are read with an `OtherModelWarning`.
+
     Raises:
         ConfigError: If the folder holds no run.
     """
     out = Path(out)
+    results = _read_store(out) if (out / folder.STORE).is_dir() else _read_file(out)
+    if (other := other_model(record_of(results))) is not None:
+        warnings.warn(f"{other.heading}. {other.advice}", OtherModelWarning, stacklevel=2)
+    return results
+
+
+def _read_file(out: Path) -> xr.DataTree:
     file = out / folder.RESULTS
-    if (out / folder.STORE).is_dir():
-        return _read_store(out)
     if not file.is_file():
         known = [path.parent.name for path in out.parent.glob(f"*/{folder.RESULTS}")]
         todo = f"{suggest(out.name, known)} Name the folder that qsp run wrote".strip()

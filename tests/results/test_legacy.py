@@ -88,7 +88,9 @@ def test_the_report_is_written_from_them(results, tmp_path, no_figures):
     assert "made up, to show a file" in text  # the note of a user parameter
 
 
-def test_a_replay_is_refused(results):
+def test_a_replay_is_refused(results, monkeypatch):
+    """Also by a package of the same major version: the file does not hold the whole input."""
+    monkeypatch.setattr("qsp.model.MODEL_VERSION", "1.2")
     with pytest.raises(ConfigError, match="but is of qsp 0.1.0. Run the trial again: qsp run"):
         runs.replay(results)
 
