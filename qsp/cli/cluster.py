@@ -215,6 +215,7 @@ def sbatch(
     from qsp.cluster.plan import read_plan
 
     frozen = read_plan(run)
+    frozen.check_model()
     resources = Resources(partition, minutes, cpus, gpus, memory_gb, at_once, _pairs(more))
     typer.echo(sbatch_file(frozen, receipts.missing(frozen), resources), nl=False)
 

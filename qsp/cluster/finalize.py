@@ -58,8 +58,10 @@ def finalize(plan: Plan, *, netcdf: bool = False, incomplete: bool = False) -> F
         The outcome. If shards are missing and `incomplete` is false, the store stays open.
 
     Raises:
+        ConfigError: If the plan is of another major version of the model.
         SolveError: If no shard is done, or a file of the frame and its copy are both damaged.
     """
+    plan.check_model()
     repaired = repair_frame(plan)
     checked = {shard: receipts.receipt_bytes(plan, shard) for shard in plan.shards}
     found = {shard: receipts.defect(plan, shard, plan.store) for shard in plan.shards}

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from qsp.cluster.atomic import read_json
 from qsp.cluster.host import environment
 from qsp.errors import ConfigError
+from qsp.results.model_version import other_model
+from qsp.results.record import ATTRIBUTE, RunRecord
 from qsp.run import folder
 from qsp.run.record import Request
 from qsp.version import PACKAGE
@@ -143,12 +145,33 @@ class Plan:
             rule = f"the shard must be from 0 to {self.shards[-1]}"
             raise ConfigError(str(self.run), rule, shard, "See qsp status")
 
+    def check_model(self) -> None:
+        """Check that the model of this package is of the major version that made the plan.
+
+        Raises:
+            ConfigError: If it is of another, with which no shard may be computed or combined.
+        """
+        if environment()["code"] == self.environment.get("code"):
+            return  # the same code has the same model, which need not be loaded
+        if (other := other_model(self._record)) is not None:
+            raise other.refusal(str(self.run), "the plan must", "make a new plan with qsp plan")
+
+    @property
+    def _record(self) -> RunRecord:
+        """Record of the run in the frame of its store; plans of qsp 0.1.0 have none."""
+        found = read_json(self.path(FRAME, "zarr.json")) or {}
+        text = found.get("attributes", {}).get(ATTRIBUTE)
+        if text is None:
+            return RunRecord(qsp_version=self.environment.get("qsp", ""))
+        return RunRecord.from_json(str(text))
+
     def check_unchanged(self) -> None:
         """Check that inputs, code and packages are those of the plan.
 
         Raises:
             ConfigError: If one of them changed after the plan was made.
         """
+        self.check_model()
         now = environment()
         changed = [name for name in now if now[name] != self.environment.get(name)]
         if changed:

@@ -7,7 +7,9 @@ import pytest
 
 import qsp
 from qsp.cluster.create import create_run
+from qsp.cluster.finalize import finalize
 from qsp.cluster.plan import PLAN, read_plan
+from qsp.cluster.shard import run_shard
 from qsp.config import RenamedKeyWarning
 from qsp.errors import ConfigError
 from qsp.run import Request
@@ -31,7 +33,8 @@ def test_old_plan_is_read(old_run):
     assert plan.patients == 4
 
 
-def test_old_plan_is_refused_by_the_name_of_its_code(old_run):
+def test_old_plan_is_refused_by_the_name_of_its_code(old_run, monkeypatch):
+    monkeypatch.setattr("qsp.model.MODEL_VERSION", "1.2")
     plan = read_plan(old_run)
     with pytest.raises(ConfigError) as caught:
         plan.prepared()
@@ -44,6 +47,18 @@ def test_old_plan_is_refused_by_the_name_of_its_code(old_run):
         f"This is {Path(qsp.__file__).parent}: "
         "use the version of the plan, or make a new plan" in message
     )
+
+
+def test_old_plan_of_another_model_is_refused_by_the_name_of_the_model(old_run, monkeypatch):
+    monkeypatch.setattr("qsp.model.MODEL_VERSION", "2.0")
+    plan = read_plan(old_run)
+    for refused in (plan.prepared, lambda: finalize(plan), lambda: run_shard(plan, 0)):
+        with pytest.raises(ConfigError) as caught:
+            refused()
+        assert str(caught.value) == (
+            f"{old_run}: the plan must be of model 2, the model of this version, but is of model "
+            "1.0. Install the version that made it, qsp 0.1.0, or make a new plan with qsp plan."
+        )
 
 
 def test_old_keys_are_reported_once_and_not_by_each_shard(tmp_path):
