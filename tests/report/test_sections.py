@@ -11,6 +11,7 @@ import xarray as xr
 from qsp import report
 from qsp.endpoints import add_best_response
 from qsp.endpoints.statistics.paired import Cells, newcombe
+from qsp.model import MODEL_VERSION
 from qsp.parameter_record import ParameterRecord
 from qsp.report import glance, standing
 from qsp.report.provenance import provenance
@@ -173,7 +174,8 @@ def test_sections_answer_their_questions(text):
 def test_page_begins_with_date_versions_and_size(text):
     words = Page(text).text
     assert "A. Author" not in words
-    assert "2026-01-31 · qsp 0.1.0 · model 1.2 · mosunetuzumab · population nhl · 60 pat" in words
+    model = f"model {MODEL_VERSION}"
+    assert f"2026-01-31 · qsp 0.1.0 · {model} · mosunetuzumab · population nhl · 60 pat" in words
 
 
 def test_author_of_the_config_is_named(trial):

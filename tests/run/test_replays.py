@@ -7,6 +7,7 @@ import xarray as xr
 
 from qsp import run as runs
 from qsp.errors import ConfigError
+from qsp.model import MODEL_VERSION
 from qsp.results.record import ATTRIBUTE, RunRecord
 from qsp.run import Request, prepare
 from qsp.run.record import request_of, run_record
@@ -63,7 +64,7 @@ def test_another_version_of_the_model_is_a_change():
     ("record", "message"),
     [
         (None, "must record their resolved input, .* but is without a record"),
-        (RunRecord(model_version="1.1"), "the run must come from a config"),
+        (RunRecord(model_version=MODEL_VERSION), "the run must come from a config"),
     ],
 )
 def test_results_without_a_request_are_refused(record, message):
