@@ -22,6 +22,7 @@ def run_isolated(
     case: Mapping[str, object],
     limit_s: float | None = None,
     checkout: Path | None = None,
+    python: Path | None = None,
 ) -> Row:
     """Run a script on one case in a new process and return the row that it prints.
 
@@ -32,8 +33,14 @@ def run_isolated(
         case: The case; a row of failure repeats it.
         limit_s: Seconds after which the process is ended; None for no limit.
         checkout: Root of the checkout whose package the script imports; None for the installed one.
+        python: Interpreter; None for that of this process.
     """
-    command = [sys.executable, str(Path(script).resolve()), "--one", json.dumps(case)]
+    command = [
+        str(python or sys.executable),
+        str(Path(script).resolve()),
+        "--one",
+        json.dumps(case),
+    ]
     environment = {key: value for key, value in os.environ.items() if key != CACHE}
     if checkout is not None:
         environment["PYTHONPATH"] = str(checkout)

@@ -25,7 +25,7 @@ from rows import Row, row
 HERE = Path(__file__).resolve().parent
 SCRIPTS = (
     *("throughput", "accuracy", "compile", "from_python", "scaling", "against_peers", "rules"),
-    "sharding",
+    *("sharding", "against_first_model"),
 )
 TAKES_FULL = ("scaling",)
 BEGIN, END = "<!-- results: begin (page.py) -->", "<!-- results: end -->"

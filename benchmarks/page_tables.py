@@ -49,6 +49,7 @@ def _sections(results: Results) -> Iterator[str]:
         ("Starts from Python", "from_python", _from_python),
         ("Scaling", "scaling", _sizes),
         ("Shards", "sharding", _shards),
+        ("The first model, and rescue", "against_first_model", _first_model),
     )
     for title, script, table in sections:
         if results.get(script):
@@ -204,6 +205,23 @@ def _shards(rows: Rows) -> str:
         line for line in measured(rows, "sharding") if number_of(line, "shard_s") >= MIN_SHARD_S
     ]
     return _columns(heads, lines)
+
+
+def _first_model(rows: Rows) -> str:
+    heads = {
+        "case": "case",
+        "patients": "patients",
+        "days": "days",
+        "rules": "rules",
+        "per second": "patients_per_s",
+        "simulate [s]": "simulate_s",
+        "fastest [s]": "fastest_s",
+        "slowest [s]": "slowest_s",
+        "steps": "mean_steps",
+        "failures": "failures",
+        "repeats": "repeats",
+    }
+    return _columns(heads, [line for line in rows if "case" in line])
 
 
 def _machines(results: Results) -> str:

@@ -14,6 +14,9 @@ MAX_TRIAL_S, MAX_TRIAL_MB = 240.0, 4000.0
 MIN_SPEEDUPS = {"lsoda": 2.0, "kvaerno5": 80.0, "tsit5": 3.0}
 MIN_PARALLEL_SPEEDUP, TOLERANCE = 1.8, 0.15
 MAX_RULES_RATIO = 1.5
+MIN_SPEED, AIM_SPEED = 0.6, 0.8
+"""Speed of the current model over that of the first model."""
+MAX_RESCUE_RATIO, AIM_RESCUE_RATIO = 2.0, 1.5
 MIN_SHARD_S = 110.0
 """Minimum duration of the shards for which the target of two-minute shards is evaluated."""
 LARGE, HUGE = 100_000, 1_000_000
@@ -52,6 +55,7 @@ def targets(results: Results) -> list[Target]:
         _flat(scaling),
         *(_gradient(compiling, mode) for mode in ("forward", "reverse")),
         *_rules(results.get("rules", ())),
+        *_first_model(results.get("against_first_model", ())),
         _overhead(results.get("sharding", ())),
         *(_minutes(results, script, limit) for script, limit in MAX_MINUTES.items()),
     ]
@@ -161,6 +165,23 @@ def _rules(rows: Rows) -> Iterator[Target]:
     found = _ratio(rows, "rules", "on schedule", "simulate_s")
     if found is not None:
         yield Target("time with rules against the same doses without visits", f"{found:.2f}x", None)
+
+
+def _first_model(rows: Rows) -> Iterator[Target]:
+    """Compare the current model with the first model, and rescue with the same doses alone."""
+    text = f"speed over that of the first model: at least {MIN_SPEED:g}x (aim {AIM_SPEED:g}x)"
+    found = _ratio(rows, "current model", "model-1", "patients_per_s")
+    yield _missing(text) if found is None else Target(text, f"{found:.2f}x", found >= MIN_SPEED)
+    text = (
+        "time with rescue against the same doses without: "
+        f"at most {MAX_RESCUE_RATIO:g}x (aim {AIM_RESCUE_RATIO:g}x)"
+    )
+    found = _ratio(rows, "rescue on", "rescue off", "simulate_s")
+    yield (
+        _missing(text)
+        if found is None
+        else Target(text, f"{found:.2f}x", found <= MAX_RESCUE_RATIO)
+    )
 
 
 def _overhead(rows: Rows) -> Target:

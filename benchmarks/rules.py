@@ -38,14 +38,14 @@ def main() -> None:
     arguments = parser.parse_args()
     prepared = prepare(Request(arguments.config, [f"patients={arguments.patients}"]))
     forms = _arms(prepared, arguments.arm)
-    cases = {name: _one_arm(prepared, arm) for name, arm in forms.items()}
+    cases = {name: one_arm(prepared, arm) for name, arm in forms.items()}
     last = cases.pop("other rules")
-    rows = _measure(cases, arguments.repeats)
+    rows = measure(cases, arguments.repeats)
     for figures in rows.values():
         emit(figures)
     for without in ("same visits", "calendar", "on schedule"):
         emit(ratio(rows["rules"], rows[without], "simulate_s"))
-    emit(_measure({"other rules": last}, 1)["other rules"])
+    emit(measure({"other rules": last}, 1)["other rules"])
 
 
 def _arms(prepared: Prepared, name: str) -> Mapping[str, Arm]:
@@ -73,12 +73,13 @@ def _with_visits(arm: Arm, visits: Sequence[float]) -> Arm:
     )
 
 
-def _one_arm(prepared: Prepared, arm: Arm) -> Prepared:
+def one_arm(prepared: Prepared, arm: Arm) -> Prepared:
+    """Return the trial with one of its arms only."""
     return dataclasses.replace(prepared, trial=dataclasses.replace(prepared.trial, arms=(arm,)))
 
 
-def _measure(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
-    """Return a row for each case; its first pass includes the compilation."""
+def measure(cases: Mapping[str, Prepared], repeats: int) -> dict[str, Row]:
+    """Return a row for each case, which take turns; the first pass includes the compilation."""
     passes: dict[str, list[Row]] = {name: [] for name in cases}
     for _ in range(repeats):
         for name, prepared in cases.items():
@@ -106,7 +107,7 @@ def _row(case: str, prepared: Prepared, passes: list[Row]) -> Row:
         days=prepared.trial.days,
         visits=0 if arm.reaction is None else len(arm.reaction.calendar),
         rules=0 if arm.reaction is None else len(arm.reaction.rules),
-        simulate_s=round(seconds, 2),
+        simulate_s=round(seconds, 3),
         patients_per_s=round(patients / seconds, 1),
         **per_core(patients / seconds, patients),
         compile_s=round(float(str(passes[0]["compile_s"])), 2),
