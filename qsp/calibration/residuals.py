@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
 from qsp.trial import Arm
+from qsp.validation.acceptance_facts import JUDGED_IL6
 from qsp.validation.measure import FUNCTIONS
 from qsp.validation.study import Study
 from qsp.validation.targets import Target
@@ -59,13 +60,8 @@ BURDEN_ERROR = 0.15
 NOT_JUDGED = 2.5
 """Factor of the error of values that `qsp validate --table` does not judge; assumed."""
 JUDGED = (
-    "mosunetuzumab_first_doses_il6_median_peak",
-    "epcoritamab_dlbcl_il6_median_FD1_24h",
-    "talquetamab_weekly_il6_median_peak_SUD1-SUD2-FD1",
+    *JUDGED_IL6,
     "blinatumomab_BLIN_NHL_60_FLAT_il6_median_detectable_FD1_6h",
-    "blinatumomab_BLIN_NHL_5_15_60_il6_median_detectable_SUD1_6h",
-    "teclistamab_il6_mean_SUD2_48.2h",
-    "teclistamab_il6_mean_FD1_47.6h",
     "glofitamab_t_cells_relative_SUD1_6h",
     "glofitamab_t_cells_relative_SUD1_19.9h",
     "glofitamab_t_cells_relative_SUD1_167.8h",

@@ -145,7 +145,7 @@ def t_cells(runs: Runs) -> Line:
     )
 
 
-_IL6 = (
+JUDGED_IL6 = (
     "epcoritamab_dlbcl_il6_median_FD1_24h",
     "talquetamab_weekly_il6_median_peak_SUD1-SUD2-FD1",
     "blinatumomab_BLIN_NHL_5_15_60_il6_median_detectable_SUD1_6h",
@@ -153,12 +153,13 @@ _IL6 = (
     "teclistamab_il6_mean_SUD2_48.2h",
     "teclistamab_il6_mean_FD1_47.6h",
 )
+"""Rows of IL-6 that the table judges."""
 
 
 def il6(runs: Runs) -> Line:
     """IL-6."""
     figures = []
-    for key in _IL6:
+    for key in JUDGED_IL6:
         row = target(key)
         found = runs.value(key)
         near = 1 / 3 <= fold(found, row.value) <= 3
