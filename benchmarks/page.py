@@ -25,7 +25,7 @@ from rows import Row, row
 HERE = Path(__file__).resolve().parent
 SCRIPTS = (
     *("throughput", "accuracy", "compile", "from_python", "scaling", "against_peers", "rules"),
-    *("sharding", "against_first_model"),
+    *("sharding", "against_first_model", "invariants"),
 )
 TAKES_FULL = ("scaling",)
 BEGIN, END = "<!-- results: begin (page.py) -->", "<!-- results: end -->"

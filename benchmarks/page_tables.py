@@ -50,6 +50,7 @@ def _sections(results: Results) -> Iterator[str]:
         ("Scaling", "scaling", _sizes),
         ("Shards", "sharding", _shards),
         ("The first model, and rescue", "against_first_model", _first_model),
+        ("Conservation, derivatives and states", "invariants", _invariants),
     )
     for title, script, table in sections:
         if results.get(script):
@@ -229,6 +230,21 @@ def _machines(results: Results) -> str:
     machines = sorted({f"{line['machine']}, {line['device']}" for line in _with_device(all_rows)})
     precision = "Arithmetic is in float64 unless a row gives another precision."
     return f"Machine: {'; '.join(machines)}. {precision}\n"
+
+
+def _invariants(rows: Rows) -> str:
+    heads = {
+        "disease": "case",
+        "molecule": "molecule",
+        "patients": "patients",
+        "days": "days",
+        "conservation": "conservation",
+        "lowest state [tolerance]": "lowest",
+        "state": "lowest_state",
+        "derivatives not finite": "not_finite",
+        "failures": "failures",
+    }
+    return _columns(heads, measured(rows, "invariants"))
 
 
 def _scripts(results: Results) -> Iterator[Sequence[str]]:

@@ -17,16 +17,12 @@ from qsp.engine.batch import CHUNK_SIZE, Timing
 from qsp.engine.batch import simulate as simulate_batch
 from qsp.engine.cache import CacheDir
 from qsp.engine.method import Method
-from qsp.engine.precision import double
 from qsp.engine.progress import Progress
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.engine_input import Cohort, administered_kinds, batches, saved_patients, simulations
 from qsp.errors import SolveError
-from qsp.model.cytokines import IL6
-from qsp.model.event_links import logistic
 from qsp.results import (
     OK,
-    CRSLinks,
     Labels,
     RunRecord,
     outcomes,
@@ -34,6 +30,7 @@ from qsp.results import (
     with_decisions,
     with_mass_units,
 )
+from qsp.results.before_treatment import target_baseline
 from qsp.results.record import ATTRIBUTE, MethodRecord
 from qsp.results.trial_record import trial_record
 from qsp.stages import Stage, unmeasured
@@ -112,6 +109,7 @@ def simulate(  # noqa: PLR0913
         prevalence_weight=people.prevalence_weight,
         implausible=~cohort.plausible,
         cytokine_baseline=np.stack([p.model.cytokines.baseline for p in cohort.parameters]),
+        target_baseline=target_baseline(cohort.parameters),
         saved=tuple(saveable()[path] for path in system.saved),
     )
     if whole:
@@ -122,7 +120,7 @@ def simulate(  # noqa: PLR0913
     )
     described = _attributes(record, trial, method, timing) | dict(attributes or {})
     with stage("results"):
-        tree = to_dataset(result, snapshots, labels, _links(result, cohort), described)
+        tree = to_dataset(result, snapshots, labels, described)
         tree = with_mass_units(tree, trial.molecular_weight_kda)
         if result.ledger is None:
             return tree
@@ -193,16 +191,3 @@ def _run(
 
     whole = jax.tree.map(join, *(result for _, result in parts))
     return whole, snapshots, functools.reduce(Timing.add, timings)
-
-
-def _links(result: SimulationResult, cohort: Cohort) -> CRSLinks:
-    """Return probabilities of CRS in each dose period, by the logistic and the hazard link."""
-    reductions = result.periods.reductions
-    peak = np.asarray(reductions.peak.cytokines)[:, :, 1:, IL6]
-    with double():
-        per_patient = jax.vmap(lambda il6, p: logistic(il6, p.model.severity))
-        by_peak = [
-            np.asarray(per_patient(il6, p)) for il6, p in zip(peak, cohort.parameters, strict=True)
-        ]
-    hazard = np.asarray(reductions.area.hazard)[:, :, 1:]
-    return CRSLinks(logistic=np.stack(by_peak), hazard=-np.expm1(-hazard))

@@ -25,9 +25,9 @@ from qsp.interventions import (
 )
 from qsp.model.axes import fever
 from qsp.model.cytokines import IL6, steroid_factor
-from qsp.model.event_links import NORMAL_TEMPERATURE, hazard, temperature_rise
 from qsp.model.interleukin1 import il1
 from qsp.model.targets import tumor_volume
+from qsp.model.temperature import NORMAL_TEMPERATURE, temperature_rise
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
 from qsp.typing import Scalar
@@ -59,13 +59,13 @@ class State(eqx.Module):
 class Peaks(eqx.Module):
     """Quantities whose maximum per dose period is recorded.
 
-    Fever and leak are None where `ModelStructure.severity` has none.
+    Leak is None with one axis of severity.
     """
 
     cytokines: jax.Array
     drug: Scalar
     severity: Scalar
-    fever: Scalar | None
+    fever: Scalar
     leak: Scalar | None
 
 
@@ -81,20 +81,16 @@ class Areas(eqx.Module):
     """Quantities whose integral per dose period is recorded."""
 
     drug: Scalar
-    hazard: Scalar
 
 
 class Snapshot(eqx.Module):
-    """Values of a trajectory at one time.
-
-    Fever and leak are None where `ModelStructure.severity` has none.
-    """
+    """Values of a trajectory at one time; leak is None with one axis of severity."""
 
     drug_central: Scalar
     cytokines: jax.Array
     il1: Scalar
     crs_severity: Scalar
-    fever: Scalar | None
+    fever: Scalar
     leak: Scalar | None
     t_cells_blood: Scalar
     b_cells_blood: Scalar
@@ -184,12 +180,7 @@ class System(eqx.Module):
 
     def areas(self, x: State, p: Parameters) -> Areas:
         """Return the quantities that are integrated."""
-        m = p.model
-        at_rest, _ = self.structure.severity.initial(m.cytokines.baseline, m.severity)
-        return Areas(
-            drug=x.model.drug.soluble[BLOOD],
-            hazard=hazard(x.model.severity, at_rest, m.severity),
-        )
+        return Areas(drug=x.model.drug.soluble[BLOOD])
 
     def snapshot(self, x: State, p: Parameters) -> Snapshot:
         """Return the values of a trajectory."""
@@ -239,7 +230,7 @@ class System(eqx.Module):
             p: Parameters.
         """
         blood = p.model.tissues.volume[BLOOD]
-        signal = snapshot.crs_severity if snapshot.fever is None else snapshot.fever
+        signal = snapshot.fever
         size = snapshot.tumor_volume / jnp.where(first.tumor_volume > 0.0, first.tumor_volume, 1.0)
         values = {
             "il6": snapshot.cytokines[IL6] * error[0],
@@ -251,9 +242,9 @@ class System(eqx.Module):
         return jnp.stack([values[name] for name in MEASURED])
 
 
-def _fever_and_leak(x: model.State) -> tuple[Scalar | None, Scalar | None]:
-    """Fever and leak; None where the form of severity has none."""
-    return (None, None) if x.axes is None else (fever(x.severity, x.axes), x.axes.leak)
+def _fever_and_leak(x: model.State) -> tuple[Scalar, Scalar | None]:
+    """Fever, and leak or None."""
+    return fever(x.severity, x.axes), x.axes.leak
 
 
 def saveable() -> dict[str, Description]:

@@ -1,11 +1,12 @@
-"""Tune the second model to published CRS by seeded least squares from several starts.
+"""Tune shared parameters to published CRS by seeded least squares from several starts.
 
-    scripts/tune [--out runs/tune] [--starts 3] [--iterations 12] [--patients 128]
+    scripts/tune [--out runs/tune] [--starts 3] [--iterations 12] [--patients 128] [--write]
 
 Parameters, priors and starts are in `qsp/calibration/data/tuning.toml`, published values in
 `qsp/validation/data/targets.csv`. Each evaluation is stored below the output folder: an interrupted
 fit continues there, and a second fit gives the same bits. Writes `tuned.toml`, with the values and
-the cost of each start, and `residuals.csv`, largest first.
+the cost of each start, and `residuals.csv`, largest first. With `--write`, the values replace those
+of the parameter files, with the status `tuned`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsp.calibration import written
 from qsp.calibration.grades import threshold_of_rate
 from qsp.calibration.least_squares import Evaluations, Fit, fit
 from qsp.calibration.residuals import UNKNOWN_N
@@ -24,6 +26,10 @@ from qsp.calibration.tuning import STUDIES, Problem, problem
 from qsp.calibration.written import replace_file, rounded
 from qsp.validation.targets import targets
 
+ROOT = Path(__file__).parents[1]
+DATA, RECORD = ROOT / "qsp" / "calibration" / "data", ("tuned.toml", "residuals.csv")
+GRADE_4 = 1.435
+"""Threshold of grade 4 over that of grade 3, as in the first model; assumed."""
 SHORT = 3
 """Iterations of every start; the best one continues."""
 
@@ -37,6 +43,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--patients", type=int, default=None)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     found = problem(patients=options.patients)
     evaluations = Evaluations(
@@ -59,7 +66,22 @@ def main() -> None:
         evaluations, found.names, best.z, iterations=options.iterations - SHORT, report=report
     )
     write(options.out, found, last, fits)
-    print(f"Threshold of grade 3 (severity.level.grade_3): {grade_3(last):.3g}")
+    severe = grade_3(last)
+    print(f"Threshold of grade 3 (severity.level.grade_3): {severe:.3g}")
+    if options.write:
+        write_shipped(options.out, found, last, severe)
+
+
+def write_shipped(out: Path, found: Problem, last: Fit, severe: float) -> None:
+    """Write the values into the parameter files of the repository, and the record of the fit."""
+    z = dict(zip(last.names, last.z, strict=True))
+    written.write(ROOT, written.values(found.parameters, z, found.means))
+    for name, value in (("grade_3", severe), ("grade_4", GRADE_4 * severe)):
+        path, text = f"severity.level.{name}", written.rounded(value)
+        row = written.Written("qsp/model/physiology.toml", path, text, written.TUNED)
+        written.write(ROOT, [row])
+    for name in RECORD:
+        replace_file(DATA / name, (out / name).read_text(encoding="utf-8"))
 
 
 def grade_3(last: Fit) -> float:
@@ -87,7 +109,7 @@ def write(out: Path, found: Problem, last: Fit, fits: list[Fit]) -> None:
     for parameter, z in zip(found.parameters, last.z, strict=True):
         unit = "" if parameter.unit == "1" else f" {parameter.unit}"
         text = f"{rounded(parameter.value(z))}{unit}"
-        lines.append(f'{parameter.name} = {{ value = "{text}", z = {z:.2f} }}')
+        lines.append(f'{parameter.name} = {{ value = "{text}", z = {z:.6f} }}')
     replace_file(out / "tuned.toml", "\n".join(lines) + "\n")
     rows = sorted(found.residuals(last.z), key=lambda row: -abs(row[1].value))
     draft = out / ".residuals.csv.part"

@@ -288,7 +288,7 @@ def with_idle(sims: Simulation) -> Simulation:
 def _thresholds(scenario: Scenario) -> np.ndarray:
     if scenario.thresholds is not None:
         return scenario.thresholds
-    nominal_levels = np.asarray(scenario.parameters.model.severity.threshold)
+    nominal_levels = np.asarray(scenario.parameters.model.severity.level)
     return np.broadcast_to(nominal_levels, (PERIODS, len(nominal_levels)))
 
 

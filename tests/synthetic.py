@@ -29,6 +29,8 @@ _TIME = {
     "il10": ("pg/mL", 3.0),
     "cxcl10": ("pg/mL", 150.0),
     "crs_severity": ("1", 0.06),
+    "fever": ("1", 0.05),
+    "leak": ("1", 0.02),
     "t_cells_blood": ("Mcell", 4000.0),
     "b_cells_blood": ("Mcell", 500.0),
     "tumor_volume": ("mL", 50.0),
@@ -46,12 +48,12 @@ _PERIOD = {
     "auc": ("nmol*day/L", 7.0),
     "occupancy_max": ("1", 0.5),
     "crs_severity_peak": ("1", 0.1),
+    "fever_peak": ("1", 0.09),
+    "leak_peak": ("1", 0.04),
     "crs_grade": ("1", 0),
     "crs_onset": ("day", np.nan),
     "crs_duration": ("day", np.nan),
     "crs_censored": ("1", 0),
-    "crs_probability_logistic": ("1", 0.0),
-    "crs_probability_hazard": ("1", 0.0),
 }
 _PATIENT = {
     "body_weight": ("kg", 75.0),
@@ -279,9 +281,14 @@ def _cytokines(
 
 
 def _crs(ds: xr.Dataset, place: int, release: np.ndarray, random: np.random.Generator) -> None:
-    severity = 0.25 * release**0.5 * random.lognormal(0.0, 0.35, release.shape)
-    grade = sum((severity > limit).astype(np.int8) for limit in (0.33, 0.45, 0.57, 0.66))
-    ds["crs_severity_peak"].values[place] = severity
+    fever = 0.25 * release**0.5 * random.lognormal(0.0, 0.35, release.shape)
+    leak = 0.6 * fever
+    above = [fever > 0.33, *(leak > limit for limit in (0.27, 0.34, 0.4))]
+    grade = sum(each.astype(np.int8) for each in above)
+    set_point = np.linspace(0.0, 0.1, len(fever))[:, None]
+    ds["crs_severity_peak"].values[place] = fever + set_point
+    ds["fever_peak"].values[place] = fever
+    ds["leak_peak"].values[place] = leak
     ds["crs_grade"].values[place] = grade
     ds["crs_onset"].values[place] = np.where(
         grade > 0, random.lognormal(np.log(0.5), 0.5, grade.shape), np.nan
@@ -289,8 +296,6 @@ def _crs(ds: xr.Dataset, place: int, release: np.ndarray, random: np.random.Gene
     ds["crs_duration"].values[place] = np.where(
         grade > 0, random.lognormal(np.log(1.5), 0.5, grade.shape), np.nan
     )
-    ds["crs_probability_logistic"].values[place] = 1 / (1 + np.exp(6 - 14 * severity))
-    ds["crs_probability_hazard"].values[place] = 1 - np.exp(-1.2 * severity)
 
 
 def _tumor(ds: xr.Dataset, place: int, baseline: np.ndarray, shrink: np.ndarray) -> None:

@@ -82,7 +82,7 @@ def test_endpoint_shows_its_definition():
     assert "source: Lee et al. 2019" in text
 
 
-@pytest.mark.parametrize("name", ["t_cells", "release", "severity", "dexamethasone"])
+@pytest.mark.parametrize("name", ["t_cells", "release", "cytokines", "dexamethasone"])
 def test_mechanism_shows_description_functions_and_parameters(name):
     text = explained(name)
     assert f".{name}\n" in text
@@ -91,9 +91,9 @@ def test_mechanism_shows_description_functions_and_parameters(name):
 
 
 def test_functions_are_in_the_order_of_their_file():
-    lines = explain("severity", POPULATIONS)
+    lines = explain("axes", POPULATIONS)
     functions = [line.split(":")[0].strip() for line in lines if line.startswith("  ")]
-    assert functions.index("inflammation") < functions.index("severity_rate")
+    assert functions.index("rises") < functions.index("fever_drive") < functions.index("fever")
 
 
 def test_population_shows_if_its_response_is_a_surrogate():
@@ -142,8 +142,8 @@ def test_parameters_and_states_show_the_equations_that_use_them():
 
 
 def test_equations_of_a_state_are_not_those_of_the_parameters_of_its_group():
-    assert [each.label for each in using("severity.k_F")] == ["V3"]
-    assert [each.label for each in using("severity")] == ["M6", "V3", "V12", "V13", "V14", "V5"]
+    assert [each.label for each in using("severity.k_fever")] == ["V7"]
+    assert [each.label for each in using("severity")] == ["V5", "V6", "V7"]
     assert using("traffic.k_exit.lymphoid") == using("traffic.k_exit")
     assert "R1" in [each.label for each in using("cytokines.baseline.cxcl10")]
     assert "R1" not in [each.label for each in using("cytokines.baseline.il6")]
@@ -196,7 +196,7 @@ def test_plural_and_punctuation_of_an_alias_do_not_matter():
         ("IL-6", "Parameter cytokines.p_IL6 "),
         ("CRS", "Result crs_grade "),
         ("crs grade", "Result crs_grade "),
-        ("grade", "Parameter severity.threshold "),
+        ("grade", "Parameter severity.level "),
         ("T cells", "Mechanism qsp.model.t_cells"),
         ("Steroid", "Mechanism qsp.interventions.dexamethasone"),
         ("toci", "Mechanism qsp.interventions.tocilizumab"),

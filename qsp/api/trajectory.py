@@ -34,15 +34,17 @@ from qsp.engine.precision import double, in_double
 from qsp.engine.steps import Inputs, Place, Problem
 from qsp.engine.timeline import Timeline, timeline
 from qsp.errors import ConfigError, suggest
+from qsp.model.axes import TwoAxes
 from qsp.model.cytokines import CYTOKINES
 from qsp.system import DOSE_KINDS, Parameters, System, program_kinds
 from qsp.trial.schedule import Events
 
 QUANTITIES = (
     *("drug_central", *CYTOKINES, "il1", "crs_severity"),
-    *("t_cells_blood", "b_cells_blood", "tumor_volume"),
+    *("t_cells_blood", "b_cells_blood", "tumor_volume", "fever", "leak"),
 )
-"""Quantities of a trajectory, in the units of the results of `qsp.simulate`."""
+"""Quantities of a trajectory, in the units of the results of `qsp.simulate`. With one axis of
+severity there is no leak."""
 
 MAX_STEPS = 16_384
 """Default for the maximum number of steps in a solve; a step takes about 1 kB per trajectory."""
@@ -122,7 +124,8 @@ class Trajectory(eqx.Module):
         if not isinstance(at, Tracer) and np.isnan(at).any():
             rule, todo = "times must be numbers", "Leave missing times out"
             raise ConfigError("trajectory", rule, "NaN", todo)
-        n, problem, steps = _index(name), self.problem, jax.lax.stop_gradient(self.steps)
+        problem = self.problem
+        n, steps = _index(name, problem.system), jax.lax.stop_gradient(self.steps)
 
         # An argument, not a closure: a custom rule must not close over values that JAX traces.
         def read(observed: Observed, steps: Steps, values: Any, at: Array) -> Array:
@@ -133,7 +136,7 @@ class Trajectory(eqx.Module):
 
     def _reduced(self, reduction: Any, rows: Array, name: str, period: str | int | None) -> Array:
         """Reduction of the rows of the steps in a dose period."""
-        reduction = functools.partial(reduction, _index(name))
+        reduction = functools.partial(reduction, _index(name, self.problem.system))
         return self._call(reduction, rows, self._within(period)).astype(self.dtype)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -368,20 +371,22 @@ def _value(
 
 
 def _observe(system: System, x: Any, p: Parameters) -> Array:
-    """(quantity,): Values of `QUANTITIES`."""
+    """(quantity,): Values of `QUANTITIES`, without those that the system does not have."""
     now = system.snapshot(x, p)
-    return jnp.stack(
-        [
-            *(now.drug_central, *now.cytokines, now.il1, now.crs_severity),
-            *(now.t_cells_blood, now.b_cells_blood, now.tumor_volume),
-        ]
-    )
+    values = [
+        *(now.drug_central, *now.cytokines, now.il1, now.crs_severity),
+        *(now.t_cells_blood, now.b_cells_blood, now.tumor_volume, now.fever, now.leak),
+    ]
+    return jnp.stack([value for value in values if value is not None])
 
 
-def _index(name: str) -> int:
+def _index(name: str, system: Any) -> int:
     if name not in QUANTITIES:
         todo = suggest(name.lower(), QUANTITIES) or f"Choose from {', '.join(QUANTITIES)}"
         raise ConfigError("trajectory", "name must be a known quantity", repr(name), todo)
+    if name == "leak" and not isinstance(system.structure.severity, TwoAxes):
+        rule, todo = "the system must have two axes of severity for leak", "Read fever"
+        raise ConfigError("trajectory", rule, "one axis", todo)
     return QUANTITIES.index(name)
 
 

@@ -30,6 +30,8 @@ class Parameter:
         starts: Values at which further fits start.
         molecules: Molecules to which the parameter applies; () for all.
         diseases: Diseases, as named in the population, to which it applies; () for all.
+        file: File of the value, relative to the repository; "" for the physiology, or for the file
+            of each of its molecules.
     """
 
     name: str
@@ -41,6 +43,15 @@ class Parameter:
     starts: tuple[float, ...] = ()
     molecules: tuple[str, ...] = ()
     diseases: tuple[str, ...] = ()
+    file: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the value, relative to the repository."""
+        if self.file:
+            return (self.file,)
+        own = tuple(f"qsp/molecules/{name}.toml" for name in self.molecules)
+        return own or ("qsp/model/physiology.toml",)
 
     def applies(self, molecule: str, disease: str) -> bool:
         """Whether the parameter applies to a molecule in a disease."""

@@ -45,14 +45,19 @@ IL6_BASELINE = 3.0
 """IL-6 before treatment [pg/mL]; published values below it count as it."""
 EARLY = 12.0
 """Latest hour of digitized IL-6 under blinatumomab that is used; later samples are few."""
-FLAT_OVER_STEPS = (1.7, 2.5)
-"""Range of the ratio of CRS of grade >= 2, flat over step-up dosing, of `STEPPED`; assumed."""
+FLAT_OVER_STEPS = (2.0, 2.6)
+"""Range of the ratio of CRS of grade >= 2, flat over step-up dosing, of `STEPPED`; assumed.
+
+The management of CRS, which these arms lack, lowers the ratio by up to a fifth.
+"""
 STEPPED = ("mosunetuzumab", "glofitamab", "teclistamab", "elranatamab")
 """Molecules whose steps must lower CRS of grade >= 2."""
 ANY_FLAT = (1.1, 2.7)
 """Range of this ratio for other molecules: above 3 nowhere without a fact; assumed."""
 FLAT_ERROR = math.log(1.2)
 """Error of the logarithm of the ratio outside its range; assumed."""
+BY_DOSE = 2.0
+"""Error of the largest rise of CRS by a steroid at a dose [points]; assumed."""
 MOST_ODDS, LEAST_ODDS = 4.0, 2.0
 """Range of the odds ratio of CRS by burden where no value is published; assumed."""
 BURDEN_ERROR = 0.15
@@ -123,9 +128,9 @@ class Rates:
         by_dose = self.any_grade[arm].by_dose[:, : len(chosen)][:, chosen]
         return PERCENT * float(1.0 - np.prod(1.0 - np.nan_to_num(by_dose), axis=1).mean())
 
-    def odds_by_burden(self, arm: str) -> float:
-        """Return the odds ratio of CRS after the first dose, upper over lower third of burden."""
-        p = self.any_grade[arm].by_dose[:, 0]
+    def odds_by_burden(self, arm: str, *, first_dose: bool = False) -> float:
+        """Return the odds ratio of CRS after any or the first dose, upper over lower third."""
+        p = self.any_grade[arm].by_dose[:, 0] if first_dose else self.any_grade[arm].any_dose
         low, high = np.quantile(self.burden, (1 / 3, 2 / 3))
         upper, lower = p[self.burden >= high].mean(), p[self.burden <= low].mean()
         half = 0.5 / max(1, int((self.burden <= low).sum()))  # half a patient, as in the table
@@ -223,7 +228,7 @@ def _rate(row: Target, rates: Rates) -> Residual | None:
         "crs_any": lambda: rates.over_all(row.arm),
         "crs_g2": lambda: rates.over_all(row.arm, grade_2=True),
         "crs_period": lambda: rates.after(row.arm, row.periods),
-        "burden_odds_ratio": lambda: rates.odds_by_burden(row.arm),
+        "burden_odds_ratio": lambda: rates.odds_by_burden(row.arm, first_dose=True),
     }
     if row.statistic not in kinds:
         return None
@@ -275,6 +280,10 @@ def _comparisons(rates: Rates, molecule: str) -> Iterator[Residual]:
             )
             excess = max(0.0, with_ - without + size)
             yield Residual(f"steroid, {name}", with_ - without, -size, excess / size)
+        first, second = (rates.any_grade[arm].by_dose for arm in ("approved", "without_steroid"))
+        count = min(len(arms["approved"]), len(arms["without_steroid"]))
+        rise = PERCENT * float(np.max(np.nanmean((first - second)[:, :count], axis=0)))
+        yield Residual("steroid, largest rise at a dose", rise, 0.0, max(0.0, rise) / BY_DOSE)
     if "single_44" in arms:
         for name, grade_2 in (("any grade", False), ("grade 2", True)):
             more, less = (rates.over_all(arm, grade_2=grade_2) for arm in ("single_44", "approved"))

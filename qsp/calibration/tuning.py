@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from qsp.calibration.grades import worst_leak
 from qsp.calibration.least_squares import Experiment
 from qsp.calibration.parameters import Parameter, overriding, read
 from qsp.calibration.residuals import Residual, rates_of, residuals
-from qsp.calibration.second_model import second_model
 from qsp.populations import Population
 from qsp.trial import Arm, Trial
 from qsp.validation.study import HOURS_PER_DAY, Study, prepare
@@ -131,10 +131,11 @@ class TunedStudy:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Parameters and studies of the fit."""
+    """Parameters and studies of the fit, and molecules that get a mean of parameters."""
 
     parameters: tuple[Parameter, ...]
     studies: tuple[TunedStudy, ...]
+    means: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,7 +176,7 @@ def problem(
     found = []
     for name in studies:
         count = patients or tables["patients"]
-        prepared = second_model(prepare(name, patients=count, seed=tables["seed"]))
+        prepared = prepare(name, patients=count, seed=tables["seed"])
         table = prepared.table
         own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
         rows = tuple(row for row in targets() if row.config == name)
@@ -183,7 +184,7 @@ def problem(
             prepared, trial=_short(prepared, rows, tables["days"], with_rules)
         )
         found.append(TunedStudy(name, prepared, own, rows))
-    return Problem(parameters, tuple(found))
+    return Problem(parameters, tuple(found), tuple(tables["means"]))
 
 
 def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_rules: bool) -> Trial:

@@ -342,13 +342,13 @@ class Method(Table):
         Rule("be auto, native or xla", "Leave it out for auto: native if possible"),
     ] = "auto"
     recruitment: Annotated[
-        Literal["threshold", "mass_action", "adaptation"],
-        Rule("be threshold, mass_action or adaptation", "Leave it out for threshold"),
-    ] = "threshold"
+        Literal["adaptation", "threshold", "mass_action"],
+        Rule("be adaptation, threshold or mass_action", "Leave it out for adaptation"),
+    ] = "adaptation"
     severity: Annotated[
-        Literal["inflammation", "one_axis", "two_axes"],
-        Rule("be inflammation, one_axis or two_axes", "Leave it out for inflammation"),
-    ] = "inflammation"
+        Literal["two_axes", "one_axis"],
+        Rule("be two_axes or one_axis", "Leave it out for two_axes"),
+    ] = "two_axes"
     most_patients: Annotated[
         int,
         Field(strict=True, ge=1, le=2**32),

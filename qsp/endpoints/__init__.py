@@ -13,6 +13,7 @@ To add an endpoint, decorate a function with `@endpoint` in the module of its to
 from __future__ import annotations
 
 from qsp.endpoints import (
+    covariates,
     crs,
     crs_times,
     cytokines,
@@ -34,7 +35,6 @@ from qsp.endpoints.summary import COLUMNS, Row, summary
 ENDPOINTS = (
     crs.incidence,
     crs.worst_grade,
-    crs.alternatives,
     crs.onset,
     crs.duration,
     crs.cumulative_incidence,
@@ -47,6 +47,7 @@ ENDPOINTS = (
     cytokines.source_shares,
     exposure.metrics,
     exposure_response.by_quartile,
+    covariates.explained_variance,
     response.objective_response,
     response.complete_response,
     response.best_responses,
@@ -64,6 +65,7 @@ __all__ = [
     "add_best_response",
     "bands",
     "best_response",
+    "covariates",
     "decisions",
     "differences",
     "has_trajectory",

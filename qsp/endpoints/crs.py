@@ -2,8 +2,7 @@
 
 Grades follow the ASTCT consensus of 2019 (0, no CRS, to 4). An event is attributed to the dose
 period in which it starts; the grade of a period is -1 if the period does not exist or the
-simulation failed. Three links from cytokines to CRS are reported side by side, and none is
-validated: severity thresholds (the grades), a logistic link on peak IL-6, and a hazard link.
+simulation failed.
 
 Every patient is simulated to the end of the trial. The duration of an event that is still running
 then is censored: it counts with the time until the end, and `duration` reports the number of these.
@@ -26,7 +25,6 @@ from qsp.endpoints.steps import Grouping, gather, grouped
 
 GRADES = (1, 2, 3)
 QUARTILES = (0.25, 0.5, 0.75)
-LINKS = ("severity", "logistic", "hazard")
 HOURS_PER_DAY = 24.0
 _ASTCT = "Lee et al. 2019, Biol Blood Marrow Transplant 25:625 (ASTCT consensus grading)"
 
@@ -106,52 +104,6 @@ def worst_grade(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.
         return (exact == worst).astype(float).where(worst.notnull())
 
     return rate(event, ds, trial_size=trial_size)
-
-
-@endpoint(
-    Meaning(
-        units="1",
-        long_name="Incidence of CRS of any grade, by link",
-        definition="Incidence of CRS of grade 1 or higher under each link: severity above its "
-        "threshold, mean logistic probability at the highest IL-6 peak, mean probability from the "
-        "cumulative hazard",
-        needs={"crs_grade": "1", "crs_probability_logistic": "1", "crs_probability_hazard": "1"},
-    )
-)
-def alternatives(
-    ds: xr.Dataset, *, by: Grouping = "label", trial_size: int = interval.TRIAL_SIZE
-) -> xr.Dataset:
-    """Return the incidence of CRS under the severity, logistic and hazard links.
-
-    Over several dose periods of one patient, the logistic link uses the highest peak of IL-6, as
-    within one period, and the hazards add up: ``1 - prod(1 - p_k)``. Neither depends on the number
-    of periods into which the doses are divided.
-
-    Args:
-        ds: Results.
-        by: Grouping of dose periods.
-        trial_size: Number of patients in the trial of the prediction interval.
-
-    Returns:
-        Rates (link, arm[, label or dose_period]) [1]; `link` is severity, logistic or hazard.
-    """
-    return rate(lambda part: _linked(part, by), grouped(ds, by), trial_size=trial_size)
-
-
-def _linked(part: xr.Dataset, by: Grouping) -> xr.DataArray:
-    """CRS (link, arm, patient[, label or dose_period]) [1]: 0 or 1 by grade, or a probability."""
-    grade = grades(part)
-    worst = gather(grade, part, by)
-    by_grade = (worst >= 1).astype(float).where(worst.notnull())
-    # The probability increases with the peak: its maximum is that of the highest peak.
-    logistic = gather(part["crs_probability_logistic"].where(grade.notnull()), part, by, "max")
-    # The log probability of no event, ln(1 - p), adds up over the periods of the group.
-    probability = part["crs_probability_hazard"].clip(0.0, 1.0 - 1e-15)
-    log_event_free = xr.apply_ufunc(np.log1p, -probability).where(grade.notnull())
-    hazard = -xr.apply_ufunc(np.expm1, gather(log_event_free, part, by, "sum"))
-    events = (by_grade, logistic, hazard)
-    stacked = xr.concat(events, dim="link", coords="minimal", compat="override", join="exact")
-    return stacked.assign_coords(link=list(LINKS))
 
 
 @endpoint(

@@ -107,8 +107,6 @@ def _measured(ds: xr.Dataset, group: Grouping, trial_size: int) -> dict[str, xr.
     """Return the endpoints by name of the metric, over (arm[, label])."""
     grades = crs.incidence(ds, by=group, trial_size=trial_size)
     found = {f"crs_grade_{g}_or_more": grades.sel(grade=g) for g in grades["grade"].values}
-    links = crs.alternatives(ds, by=group, trial_size=trial_size)
-    found |= {f"crs_any_grade_{link}": links.sel(link=link) for link in ("logistic", "hazard")}
     found |= {"crs_onset": crs.onset(ds, by=group), "crs_duration": crs.duration(ds, by=group)}
     peaks, folds = cytokines.peaks(ds, by=group), cytokines.fold_changes(ds, by=group)
     for name in cytokines.CYTOKINES:

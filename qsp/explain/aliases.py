@@ -57,7 +57,7 @@ _POTENCY = Alias(
 _TUMOR = Alias(("tumor.cells", "tumor_volume", "targets.viable"), see=("targets", "best_change"))
 _B_CELLS = Alias(("b_cells_blood", "targets.viable"), see=("targets",))
 _CRS = Alias(("crs_grade", "incidence", "worst_grade"), see=("severity",))
-_GRADE = Alias(("crs_grade", "severity.threshold"), see=("severity",))
+_GRADE = Alias(("crs_grade", "severity.level"), see=("severity",))
 _MYELOID = Alias(("cytokines.myeloid", "cytokines.tolerant"), see=("cytokines",))
 
 ALIASES: Mapping[str, Alias] = {
@@ -139,8 +139,7 @@ ALIASES: Mapping[str, Alias] = {
     "crsgrade": Alias(("crs_grade",), see=("severity",)),
     "grade": _GRADE,
     "astct": _GRADE,
-    "fever": Alias(("severity",)),
-    "temperature": Alias(("severity",)),
+    "fever": Alias(("severity",), see=("axes", "temperature")),
     "orr": Alias(("objective_response", "best_response")),
     "response": Alias(("objective_response", "complete_response", "best_response")),
     "cr": Alias(("complete_response", "best_response")),

@@ -18,7 +18,8 @@ from qsp.engine.trajectory import PeriodResult, SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import GRADES
 from qsp.model.tissues import TISSUES
-from qsp.results import CRSLinks, Labels, to_dataset
+from qsp.results import Labels, to_dataset
+from qsp.results.before_treatment import TARGET_BASELINE
 from qsp.system import Areas, Extremes, Peaks, Snapshot
 from qsp.trial import PeriodTable
 
@@ -40,9 +41,9 @@ def results() -> xr.Dataset:
         prevalence_weight=np.ones(1),
         implausible=np.zeros((1, 1), bool),
         cytokine_baseline=_zeros(len(CYTOKINES)),
+        target_baseline={name: _zeros() for name in TARGET_BASELINE},
     )
-    links = CRSLinks(logistic=one, hazard=one)
-    tree = to_dataset(_simulations(), _snapshot(1), labels, links, {"response_criteria": "lugano"})
+    tree = to_dataset(_simulations(), _snapshot(1), labels, {"response_criteria": "lugano"})
     return add_best_response(tree.to_dataset())
 
 
@@ -50,12 +51,12 @@ def _simulations() -> SimulationResult:
     """Output of the engine with two rows: the time before the first dose, and one dose period."""
     rows, tissues = _zeros(2), _zeros(2, len(TISSUES))
     peaks = Peaks(
-        cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows, fever=None, leak=None
+        cytokines=_zeros(2, len(CYTOKINES)), drug=rows, severity=rows, fever=rows, leak=rows
     )
     reductions = Reductions(
         peak=peaks,
         peak_time=peaks,
-        area=Areas(drug=rows, hazard=rows),
+        area=Areas(drug=rows),
         extreme=Extremes(occupancy=rows, trimers=tissues, rash=rows),
         flow=tissues,
         flow_area=tissues,
@@ -92,8 +93,8 @@ def _snapshot(*axes: int) -> Snapshot:
         cytokines=_zeros(*axes, len(CYTOKINES)),
         il1=zeros,
         crs_severity=zeros,
-        fever=None,
-        leak=None,
+        fever=zeros,
+        leak=zeros,
         t_cells_blood=zeros,
         b_cells_blood=zeros,
         tumor_volume=zeros,

@@ -44,9 +44,8 @@ MECHANISMS = (
     "release",
     "interleukin1",
     "cytokines",
-    "severity",
     "axes",
-    "event_links",
+    "temperature",
     "effects",
     "numerics",
     "tolerance",
@@ -139,8 +138,8 @@ def using(path: str) -> list[Equation]:
 def _is_of(path: str, symbol: Symbol) -> bool:
     """Whether a path is that of a symbol or of one of its elements.
 
-    The state ``severity`` does not include the parameter ``severity.k_F``, and ``c_{0,CXCL10}`` is
-    the baseline of no other cytokine.
+    The state ``severity`` does not include the parameter ``severity.k_leak``, and
+    ``c_{0,CXCL10}`` is the baseline of no other cytokine.
     """
     rest = path.removeprefix(symbol.path)
     elements = {name for names in ELEMENTS.values() for name in names}

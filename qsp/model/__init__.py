@@ -10,7 +10,7 @@
 The derivative has the type of the state, so a missing equation is an error rather than a zero. Each
 mechanism has its own module, in reading order: `tissues`, `disposition`, `binding`, `synapse`,
 `engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`, `severity`,
-`axes`, `event_links`.
+`axes`, `temperature`.
 Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
 Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,
@@ -22,6 +22,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from qsp.model.axes import Axes, TwoAxes
 from qsp.model.binding import BindingParameters, Bulk, Receptors, bulk, receptors
 from qsp.model.cytokines import (
     CXCL10,
@@ -50,13 +51,13 @@ from qsp.model.release import (
     release_rates,
     secretion,
 )
-from qsp.model.severity import AbstractSeverity, Inflammation, SeverityParameters
+from qsp.model.severity import AbstractSeverity, SeverityParameters
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Gap, SynapseParameters, contact_gap
 from qsp.model.t_cells import (
     AbstractRecruitment,
+    Adaptation,
     TCellParameters,
     TCells,
-    Threshold,
     t_cell_baseline,
     t_cell_fluxes,
     t_cell_rates,
@@ -73,8 +74,6 @@ from qsp.model.targets import (
 )
 from qsp.model.tissues import TissueParameters
 from qsp.model.traffic import (
-    AbstractMargination,
-    ByRelease,
     TrafficParameters,
     margination_rate,
     net_arrival,
@@ -82,12 +81,14 @@ from qsp.model.traffic import (
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
-MODEL_VERSION = "1.2"
+MODEL_VERSION = "2.0"
 """Version of the equations; it changes whenever the same input gives other results.
 
 * 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
 * 1.1: drug on dying cells returns to solution under time-varying clearance.
 * 1.2: only a rising signal starts a CRS event, which keeps its thresholds at a dose.
+* 2.0: recruitment adapts, margination follows it, and CRS has two axes, fever and leak, with IL-6
+  relative to the capacity of the patient; values by `scripts/tune`.
 """
 
 
@@ -114,15 +115,15 @@ class State(eqx.Module):
     drug: Drug
     bridges: Any  # state of `ModelStructure.synapse`; None for `Equilibrium`
     t_cells: TCells
-    adaptation: Any  # state of `ModelStructure.recruitment`; None for `Threshold`
+    adaptation: Any  # state of `ModelStructure.recruitment`; None unless `Adaptation`
     targets: Targets
     release: Release
     cytokines: Cytokines
+    axes: Axes
     margination: Scalar = quantity(
         "1", "Margination of T cells: activation of endothelium", symbol="M"
     )
-    severity: Scalar = quantity("1", "CRS severity index", symbol="F")
-    axes: Any = None  # further state of `ModelStructure.severity`; None for `Inflammation`
+    severity: Scalar = quantity("1", "Index of fever", symbol="F")
 
 
 class ModelStructure(eqx.Module):
@@ -131,18 +132,14 @@ class ModelStructure(eqx.Module):
     Args:
         synapse: Form of the bridges.
         recruitment: Recruitment of resting T cells by stimulation.
-        margination: Drive of margination.
         growth: Growth of the tumor.
-        memory_despite_steroid: Whether desensitization and tolerance arise under a steroid as
-            without it. If not, a steroid also prevents both, and CRS after later doses increases.
+        severity: Form of CRS severity.
     """
 
     synapse: AbstractSynapse = Equilibrium()
-    recruitment: AbstractRecruitment = Threshold()
-    margination: AbstractMargination = ByRelease()
+    recruitment: AbstractRecruitment = Adaptation()
     growth: AbstractGrowth = Logistic()
-    severity: AbstractSeverity = Inflammation()
-    memory_despite_steroid: bool = eqx.field(static=True, default=False)
+    severity: AbstractSeverity = TwoAxes()
 
 
 class Algebraic(eqx.Module):
@@ -279,8 +276,7 @@ def rates(
         ),
         died=receptors(t_deaths, target_deaths, p.binding, p.tissues),
     )
-    memory_factor = memory_correction(release_factor(effects, p.release), structure)
-    onset = structure.margination.onset(x.release.transit_2, t_flux.activation, p.traffic)
+    memory_factor = memory_correction(release_factor(effects, p.release))
     d_severity, d_axes = structure.severity.rates(
         x.severity, x.axes, x.cytokines.blood, p.cytokines.baseline, effects, p.severity
     )
@@ -299,7 +295,7 @@ def rates(
         bridges=structure.synapse.rates(x.bridges, a.gap, p.binding, p.synapse),
         t_cells=d_t_cells,
         adaptation=structure.recruitment.memory_rate(x.adaptation, a.contact, p.t_cells),
-        margination=margination_rate(x.margination, onset, p.traffic),
+        margination=margination_rate(x.margination, t_flux.activation, p.traffic),
         targets=d_targets,
         release=release_rates(
             x.release, a.secreting, rise[IL10], effects, p.release, memory_factor
@@ -312,7 +308,7 @@ def rates(
     )
 
 
-def memory_correction(release: Scalar, structure: ModelStructure) -> Scalar | float:
+def memory_correction(release: Scalar) -> Scalar:
     r"""Correction of the memories of release and of myeloid cells for a steroid.
 
     Both memories are fed by what a steroid inhibits. The correction feeds them with the signal
@@ -321,23 +317,20 @@ def memory_correction(release: Scalar, structure: ModelStructure) -> Scalar | fl
 
     Equations:
         Eq. M8: $$f_{m} = \frac{1}{\eta_{release}}$$
-        $f_{m}$ [1]: correction; 1 in a structure in which a steroid prevents the memories.
+        $f_{m}$ [1]: correction.
         $\eta_{release}$ [1]: release under a steroid, relative to that without, Eq. L6.
 
     Args:
         release: Release under a steroid, relative to that without [1].
-        structure: Structural choices.
     """
-    return 1.0 / release if structure.memory_despite_steroid else 1.0
+    return 1.0 / release
 
 
 def baseline(p: Parameters, structure: ModelStructure) -> State:
     r"""State before treatment: a steady state except for the growth of the tumor.
 
     Equations:
-        Eq. M6: $$M(0) = z_1(0) = z_2(0) = CA(0) = 0, \quad F(0) = Y$$
-        $Y$ [1]: steady-state severity index before treatment, without supportive drugs, Eq. V1; 0
-        with one or two axes, Eq. V13.
+        Eq. M6: $$M(0) = z_1(0) = z_2(0) = CA(0) = 0$$
     """
     zero = jnp.zeros_like(p.traffic.k_on)
     severity, axes = structure.severity.initial(p.cytokines.baseline, p.severity)

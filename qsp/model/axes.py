@@ -1,11 +1,17 @@
 """Fever and leak: one and two axes of severity.
 
-Fever decides whether there is an event. It is the rise of an index over a set point that adapts
-within days, so that cytokines that stay high are no fever. Leak of the endothelium, the cause of
-hypotension and hypoxia, decides grades 2 to 4; it saturates at higher cytokines than fever does.
-Both follow the rises of the cytokines over their levels before treatment, so that they are zero
-without drug. IL-6 acts relative to the capacity of the patient, because the production of IL-6
-varies by decades between patients, and its level does not rank them by grade::
+Fever decides whether there is an event. Its index F follows the cytokines within hours, and its set
+point B follows the same drive within days; fever is the difference, so that cytokines that stay
+high are no fever. Leak of the endothelium, the cause of hypotension and hypoxia, decides grades 2
+to 4; it saturates at higher cytokines than fever does. Both follow the rises of the cytokines over
+their levels before treatment, so that they are zero without drug.
+
+IL-6 acts relative to the capacity of the patient, a power (rho) of its production p_IL6 over a
+reference: 0 would compare absolute levels between patients, and 1 the activation of their myeloid
+cells. The production varies by decades between patients, and their levels of IL-6 do not rank them
+by grade.
+
+::
 
     rises of IL-6, TNF-alpha, IFN-gamma --Emax each--> Y --k_fever--> F
                                                        Y --k_set_point--> B      fever = F - B
@@ -26,13 +32,13 @@ import jax.numpy as jnp
 
 from qsp.model.cytokines import IFN_GAMMA, IL6, TNF_ALPHA
 from qsp.model.effects import Effects
-from qsp.model.severity import GRADES, AbstractSeverity, Inflammation, SeverityParameters
+from qsp.model.severity import GRADES, AbstractSeverity, SeverityParameters
 from qsp.typing import PerCytokine, Scalar
 from qsp.units import quantity
 
 
 class Axes(eqx.Module):
-    """Further states of `OneAxis` and `TwoAxes`; `leak` is None with one axis."""
+    """Set point of fever, and leak of the endothelium; `leak` is None with one axis."""
 
     set_point: Scalar = quantity("1", "Set point of fever", symbol="B")
     leak: Any = quantity("1", "Leak of the endothelium", symbol="W")
@@ -51,18 +57,19 @@ def rises(
 ) -> Rises:
     r"""Signals of the rises of cytokines, of IL-6 relative to the capacity of the patient.
 
-    Tocilizumab, siltuximab, JAK inhibition and an anti-TNF antibody act as on Eq. V2.
+    Tocilizumab, siltuximab and JAK inhibition reduce the signal of IL-6, and an anti-TNF antibody
+    that of TNF-alpha (assumed).
 
     Equations:
-        Eq. V8: $$y_{IL6} = \frac{(c_{IL6} - c_{0,IL6}) \phi_{IL6} \phi_{IL6R} (1 -
+        Eq. V1: $$y_{IL6} = \frac{(c_{IL6} - c_{0,IL6}) \phi_{IL6} \phi_{IL6R} (1 -
             e_{JAK})}{\kappa}$$
-        Eq. V9: $$y_{TNF} = (c_{TNF} - c_{0,TNF}) \phi_{TNF}, \quad y_{IFN} = c_{IFN} - c_{0,IFN}$$
+        Eq. V2: $$y_{TNF} = (c_{TNF} - c_{0,TNF}) \phi_{TNF}, \quad y_{IFN} = c_{IFN} - c_{0,IFN}$$
         $y_{IL6}$ [pg/mL]: signal of the rise of IL-6.
         $y_{TNF}$ [pg/mL]: signal of the rise of TNF-alpha.
         $y_{IFN}$ [pg/mL]: signal of the rise of IFN-gamma.
         $c$ [pg/mL]: cytokine in blood, `cytokines.blood`.
         $c_0$ [pg/mL]: cytokine before treatment, `cytokines.baseline`.
-        $\kappa$ [1]: capacity, (p_IL6/median of p_IL6)^rho, `severity.capacity`.
+        $\kappa$ [1]: capacity, (p_IL6/p_IL6_reference)^rho, `severity.capacity`.
 
     Args:
         blood: Cytokines in blood [pg/mL]; (cytokine,).
@@ -79,12 +86,12 @@ def fever_drive(rise: Rises, p: SeverityParameters) -> Scalar:
     r"""Index of fever at steady state, a weighted sum of Emax terms [1].
 
     Equations:
-        Eq. V10: $$Y = \frac{y_{IL6}}{IL6_{50,fever} + y_{IL6}} + \frac{w_{TNF} y_{TNF}}{TNF_{50} +
+        Eq. V3: $$Y = \frac{y_{IL6}}{IL6_{50,fever} + y_{IL6}} + \frac{w_{TNF} y_{TNF}}{TNF_{50} +
             y_{TNF}} + \frac{w_{IFN} y_{IFN}}{IFN_{50} + y_{IFN}}$$
         $Y$ [1]: index of fever at steady state.
-        $y_{IL6}$ [pg/mL]: signal of the rise of IL-6, Eq. V8.
-        $y_{TNF}$ [pg/mL]: signal of the rise of TNF-alpha, Eq. V9.
-        $y_{IFN}$ [pg/mL]: signal of the rise of IFN-gamma, Eq. V9.
+        $y_{IL6}$ [pg/mL]: signal of the rise of IL-6, Eq. V1.
+        $y_{TNF}$ [pg/mL]: signal of the rise of TNF-alpha, Eq. V2.
+        $y_{IFN}$ [pg/mL]: signal of the rise of IFN-gamma, Eq. V2.
     """
     return (
         rise.il6 / (p.IL6_50_fever + rise.il6)
@@ -97,11 +104,11 @@ def leak_drive(rise: Rises, p: SeverityParameters) -> Scalar:
     r"""Leak at steady state, a weighted sum of Emax terms [1].
 
     Equations:
-        Eq. V11: $$G = \frac{y_{IL6}}{IL6_{50,leak} + y_{IL6}} + \frac{w_{TNF,leak}
+        Eq. V4: $$G = \frac{y_{IL6}}{IL6_{50,leak} + y_{IL6}} + \frac{w_{TNF,leak}
             y_{TNF}}{TNF_{50,leak} + y_{TNF}}$$
         $G$ [1]: leak at steady state.
-        $y_{IL6}$ [pg/mL]: signal of the rise of IL-6, Eq. V8.
-        $y_{TNF}$ [pg/mL]: signal of the rise of TNF-alpha, Eq. V9.
+        $y_{IL6}$ [pg/mL]: signal of the rise of IL-6, Eq. V1.
+        $y_{TNF}$ [pg/mL]: signal of the rise of TNF-alpha, Eq. V2.
     """
     tnf = rise.tnf / (p.TNF_50_leak + rise.tnf)
     return rise.il6 / (p.IL6_50_leak + rise.il6) + p.weight_TNF_leak * tnf
@@ -111,7 +118,7 @@ def fever(index: Scalar, axes: Axes) -> Scalar:
     r"""Fever, the rise of its index over the set point [1].
 
     Equations:
-        Eq. V12: $$x = F - B$$
+        Eq. V5: $$x = F - B$$
         $x$ [1]: fever.
         $F$ [1]: index of fever, `severity`.
     """
@@ -125,7 +132,7 @@ class OneAxis(AbstractSeverity):
         r"""Return the index and the set point before treatment: zero.
 
         Equations:
-            Eq. V13: $$F(0) = B(0) = 0$$
+            Eq. V6: $$F(0) = B(0) = 0$$
             $F$ [1]: index of fever, `severity`.
         """
         zero = jnp.zeros_like(p.k_fever)
@@ -143,10 +150,9 @@ class OneAxis(AbstractSeverity):
         r"""Return the rates of the index and of its set point, which both follow the cytokines.
 
         Equations:
-            Eq. V14: $$J_F = k_{fever} (Y - F)$$
-            Eq. V15: $$\frac{dB}{dt} = k_{set,point} (Y - B)$$
-            $J_F$ [1/day]: rate of the index of fever, in place of Eq. V3.
-            $Y$ [1]: index of fever at steady state, Eq. V10.
+            Eq. V7: $$\frac{dF}{dt} = k_{fever} (Y - F)$$
+            Eq. V8: $$\frac{dB}{dt} = k_{set,point} (Y - B)$$
+            $Y$ [1]: index of fever at steady state, Eq. V3.
             $F$ [1]: index of fever, `severity`.
         """
         steady = fever_drive(rises(blood, baseline, effects, p), p)
@@ -160,12 +166,12 @@ class OneAxis(AbstractSeverity):
     def thresholds(
         self, xi_patient: Scalar, xi_dose: jax.Array, p: SeverityParameters
     ) -> jax.Array:
-        r"""Return the levels of an event that starts in each dose period.
+        r"""Return the thresholds of an event that starts in each dose period.
 
         Equations:
-            Eq. V16: $$\theta_{d,g} = \theta_{axes,g} \exp(\omega_{level} \xi_{patient} +
+            Eq. V9: $$\theta_{d,g} = \theta_{0,g} \exp(\omega_{level} \xi_{patient} +
                 \omega_{event} \xi_{dose,d})$$
-            $\theta$ [1]: level of grade g in an event that starts in dose period d.
+            $\theta$ [1]: threshold of grade g in an event that starts in dose period d.
             $\xi_{patient}$ [1]: random effect of the patient.
             $\xi_{dose}$ [1]: random effect of the event.
         """
@@ -180,7 +186,7 @@ class TwoAxes(OneAxis):
         r"""Return the index, the set point and leak before treatment: zero.
 
         Equations:
-            Eq. V17: $$W(0) = 0$$
+            Eq. V10: $$W(0) = 0$$
         """
         zero = jnp.zeros_like(p.k_fever)
         return zero, Axes(set_point=zero, leak=zero)
@@ -197,8 +203,8 @@ class TwoAxes(OneAxis):
         r"""Return the rates of the index, of its set point and of leak.
 
         Equations:
-            Eq. V18: $$\frac{dW}{dt} = k_{leak} (G - W)$$
-            $G$ [1]: leak at steady state, Eq. V11.
+            Eq. V11: $$\frac{dW}{dt} = k_{leak} (G - W)$$
+            $G$ [1]: leak at steady state, Eq. V4.
         """
         d_index, d_axes = super().rates(index, axes, blood, baseline, effects, p)
         leaking = leak_drive(rises(blood, baseline, effects, p), p)
@@ -210,7 +216,6 @@ class TwoAxes(OneAxis):
 
 
 SEVERITY_FORMS: Mapping[str, AbstractSeverity] = {
-    "inflammation": Inflammation(),
     "one_axis": OneAxis(),
     "two_axes": TwoAxes(),
 }

@@ -94,14 +94,15 @@ def cytokine_rates(
     release: Scalar,
     effects: Effects,
     p: CytokineParameters,
-    memory_factor: Scalar | float = 1.0,
+    memory_factor: Scalar,
 ) -> Cytokines:
     r"""Activation and tolerance of myeloid cells, and production and loss of the six cytokines.
 
-    IFN-gamma, TNF-alpha and contact activate resting myeloid cells; IL-10 and steroids inhibit
-    them; a fraction of the deactivated cells is tolerant for a time. Cytokines act by their rise
-    above baseline. The IL-6 receptor clears IL-6, so that blocking it (il6r_free < 1) raises the
-    measured IL-6.
+    IFN-gamma, TNF-alpha and contact activate resting myeloid cells; IL-10 inhibits them; a fraction
+    of the deactivated cells is tolerant for a time. Steroids inhibit the production by active cells
+    (steroid_production), and may inhibit their activation (the shipped steroid_stimulus is 0).
+    Cytokines act by their rise above baseline. The IL-6 receptor clears IL-6, so that blocking it
+    (il6r_free < 1) raises the measured IL-6.
 
     Assumed: IL-6 on an antibody is lost only as the complex; a share of the IL-6 of myeloid cells
     depends on IL-1 (`interleukin1`); steroids do not inhibit the production of IL-10 by active

@@ -5,7 +5,7 @@ of the model depend on the effects alone, not on the drug.
 
 ::
 
-    dexamethasone     steroid     inhibits activation of T cells, release and myeloid cells
+    dexamethasone     steroid     inhibits release and the cytokines of myeloid cells
     JAK inhibitor     jak         inhibits the signals of IFN-gamma and IL-6
     tocilizumab       il6r_free   lowers the signal of IL-6 and its loss by the receptor
     siltuximab        il6_free    lowers the signal of IL-6 and its loss

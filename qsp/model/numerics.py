@@ -14,7 +14,13 @@ from qsp.libm import log
 from qsp.typing import PerTissue, Scalar
 
 TINY = 1e-12
-"""Added to a concentration [nmol/L] or a number of cells [Mcell] that may be exactly zero."""
+"""Added to a number of cells [Mcell] that may be exactly zero."""
+
+LEAST_DRUG = 1e-18
+"""Added to a concentration of drug [nmol/L]: so little that activation is negligible at any slope.
+
+With a Hill coefficient near one, 1e-12 nmol/L would recruit as many T cells as a solver resolves.
+"""
 
 SMALLEST = 1e-300
 """Added to the argument of a logarithm or square root, whose derivative at zero is infinite."""
@@ -23,7 +29,7 @@ SMALLEST = 1e-300
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     r"""a / (b + tiny), so that zero over zero is zero in tissues without cells.
 
-    Used in Eq. E6, E8, R2, T10.
+    Used in Eq. E6, E8, R2, T10, T11.
 
     Equations:
         Eq. X2: $$f(x, y) = \frac{x}{y + 10^{-12}}$$
@@ -48,18 +54,18 @@ def reciprocal(denominator: jax.Array) -> jax.Array:
 
 
 def positive_concentration(free: jax.Array) -> jax.Array:
-    r"""max(c, 0) + 1e-12 nmol/L, because the closed form of the trimers divides by the drug.
+    r"""max(c, 0) + 1e-18 nmol/L, because the closed form of the trimers divides by the drug.
 
     The concentration is zero before the first dose, and a solver may try a slightly negative state.
 
     Used in Eq. S2, S3, S4, S5. The concentration in Eq. S9 and S11 to S16 has no guard.
 
     Equations:
-        Eq. X4: $$f(x) = \max(x, 0) + 10^{-12}$$
+        Eq. X4: $$f(x) = \max(x, 0) + 10^{-18}$$
         $x$ [nmol/L]: concentration.
         $f$ [nmol/L]: guarded value.
     """
-    return jnp.where(free < 0.0, 0.0, free) + TINY
+    return jnp.where(free < 0.0, 0.0, free) + LEAST_DRUG
 
 
 def geometric_mean(x: jax.Array, y: jax.Array) -> jax.Array:

@@ -82,12 +82,11 @@ def release_rates(
     il10_rise: Scalar,
     effects: Effects,
     p: ReleaseParameters,
-    memory_factor: Scalar | float = 1.0,
+    memory_factor: Scalar,
 ) -> Release:
     r"""Release drive, its two transit compartments, and the release memory.
 
-    The memory accumulates the drive itself, not the delayed one; with `memory_despite_steroid`, the
-    drive as it would be without the steroid.
+    The memory accumulates the drive itself, not the delayed one, as it would be without a steroid.
 
     Equations:
         Eq. L2: $$z_{in} = \frac{\eta_{release} (1 - e_{kinase}) \sum_{k}

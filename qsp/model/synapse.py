@@ -88,7 +88,7 @@ def trimers(
 
     One arm or two arms of a drug bind targets, and free CD3 binds either form. For n = 1, v, a and
     m do not depend on the free target t and the quadratic is exact. For n = 2 a drug bound by two
-    arms occupies two targets, and t is found by a fixed number of iterations, 6 in a simulation.
+    arms occupies two targets, and t is found by a fixed number of iterations, 7 in a simulation.
     They start at the free target without T cells,
     ``t = 2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))`` with ``b = 1 + n c/K_T``, and at
     t', which Eq. S5 gives for this t. An iteration puts ``sqrt(t t')`` into Eq. S2 to S5 for the

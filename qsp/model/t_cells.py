@@ -13,8 +13,8 @@ activated and post-activated cells are all among the targets.
 Assumed: the T cells of one state are alike, whatever the number of their earlier contacts.
 
 Differs from [Hosseini2020]: only the part of the stimulation that exceeds earlier stimulation
-recruits resting cells (`Threshold`, `Adaptation`), activated cells do not return to rest directly,
-and activation-induced cell death is left out.
+recruits resting cells (`Adaptation`, the default, and `Threshold`), activated cells do not return
+to rest directly, and activation-induced cell death is left out.
 """
 
 from abc import abstractmethod
@@ -155,7 +155,7 @@ class MassAction(AbstractRecruitment):
 
 
 class Threshold(AbstractRecruitment):
-    """Recruitment by stimulation in excess of earlier stimulation (default).
+    """Recruitment by stimulation in excess of that of the cells already recruited.
 
     Cells differ in their activation thresholds: at a stimulation h the fraction h of the pool
     responds, of which A + X (activated and post-activated cells) are already recruited, and the
@@ -196,11 +196,13 @@ class Adapted(eqx.Module):
 
 
 class Adaptation(AbstractRecruitment):
-    """Recruitment by stimulation in excess of a memory of it, which follows within hours.
+    """Recruitment by stimulation in excess of a memory of it, which follows within hours (default).
 
-    Cells respond to a rise of stimulation, as many receptors do: the memory approaches a constant
-    stimulation within hours and fades over weeks, so that a dose recruits once, and a repeat of the
-    same dose recruits little. The flux is exactly zero without drug.
+    Cells respond to a rise of stimulation, as many receptors do: the memory m approaches a constant
+    stimulation h within hours (k_adapt) and fades over weeks (k_forget). A rise by h therefore
+    recruits a share of the resting cells in contact that increases with k_act*h/k_adapt: at once if
+    the rise is sudden, little by little if it is slow. A repeat of the same dose recruits little,
+    and a larger dose by the difference. The flux is exactly zero without drug.
     """
 
     def initial(self, p: TCellParameters) -> Adapted:
@@ -242,7 +244,7 @@ class Adaptation(AbstractRecruitment):
         return rate * contact.touching * self._new_stimulation(known, contact) * x.resting
 
     def _new_stimulation(self, memory: Adapted, contact: Contact) -> PerTissue:
-        """Stimulation in excess of its memory, max(0, h - m) [1]; (tissue,)."""
+        """Return stimulation in excess of its memory, max(0, h - m) [1]; (tissue,)."""
         return jnp.maximum(contact.stimulation - memory.stimulation, 0.0)
 
 
@@ -288,8 +290,10 @@ def t_cell_fluxes(
 ) -> TCellFluxes:
     r"""Fluxes between the states of T cells, expansion, homeostasis and death.
 
-    Steroids inhibit activation. Assumed: JAK inhibition does not inhibit expansion; homeostasis
-    adds resting cells, in response to the number of T cells in the whole body.
+    Steroids may inhibit activation; the shipped value of steroid_act is 0, because their effect on
+    CRS is that on release and on myeloid cells. Assumed: JAK inhibition does not inhibit expansion;
+    homeostasis adds resting cells, in response to the number of T cells in the whole body, and
+    removes resting cells in proportion to those that are left.
 
     Equations:
         Eq. T6: $$a_{k} = k_{act} f_{act,k} (1 - \sigma_{act} e_{steroid})$$
@@ -298,11 +302,12 @@ def t_cell_fluxes(
         Eq. T9: $$J_{div,k} = (g_{A} A_{k} p_{act,k} + g_{X} X_{k} p_{kill,k}) \cdot
             \frac{y_{div,k} + \sqrt{y_{div,k}^2 + 10^{-4}}}{2}$$
         Eq. T10: $$y_{div,k} = 1 - \frac{R_{k} + A_{k} + X_{k}}{\ell_{k} T_{0,k}}$$
-        Eq. T11: $$J_{home,k} = k_{home,k} \left(\sum_{l} T_{0,l} - \sum_{l} (R_{l} + A_{l} +
-            X_{l})\right)$$
+        Eq. T11: $$J_{home,k} = k_{home,k} \left(\max(0, D) - \max(0, -D)
+            \frac{R_{k}}{T_{0,k}}\right), \quad D = \sum_{l} (T_{0,l} - R_{l} - A_{l} - X_{l})$$
         Eq. T12: $$J_{d,A,k} = d_{A} A_{k}, \quad J_{d,X,k} = d_{X} X_{k}$$
         $a$ [1/day]: activation rate at full stimulation.
         $y_{div}$ [1]: distance from the limit of expansion.
+        $D$ [Mcell]: deficit of T cells in the whole body.
 
     Args:
         x: T cells.
@@ -316,6 +321,8 @@ def t_cell_fluxes(
     below_limit = numerics.positive_part(
         1.0 - numerics.ratio(x.total, p.expansion_limit * p.baseline)
     )
+    deficit = p.baseline.sum(0) - x.total.sum(0)
+    surplus = jnp.maximum(-deficit, 0.0) * numerics.ratio(x.resting, p.baseline)
     division = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
     return TCellFluxes(
         activation=recruit(within_reach(x, p), contact, rate, p, memory),
@@ -323,7 +330,7 @@ def t_cell_fluxes(
         contraction=p.k_AX * x.activated,
         reversion=p.k_XR * x.post_activated,
         expansion=division * below_limit,
-        homeostasis=p.k_home * (p.baseline.sum(0) - x.total.sum(0)),
+        homeostasis=p.k_home * (jnp.maximum(deficit, 0.0) - surplus),
         death_activated=p.d_A * x.activated,
         death_post=p.d_X * x.post_activated,
     )

@@ -30,7 +30,8 @@ def negligible(x: State, p: Parameters) -> State:
         Eq. X11: $$t_{cells} = 10^{-6} \max(y_0, 1), \quad t_{cytokine} = 10^{-3}, \quad t_{drug} =
             10^{-6}$$
         Eq. X12: $$t_{bridges} = 10^{-5} \beta_{50,kill}, \quad t_{fraction} = 10^{-7}$$
-        $y_0$ [Mcell]: cells before treatment, or the release drive at half-maximum margination.
+        $y_0$ [Mcell]: cells before treatment, or the release drive that stimulates myeloid cells by
+        one unit.
         $\beta_{50,kill}$ [molecule/synapse]: half-maximum killing, `synapse.beta50_kill`.
         $t_{cells}$ [Mcell]: tolerance of cells and of the release drive.
         $t_{cytokine}$ [pg/mL]: tolerance of cytokines.
@@ -40,7 +41,7 @@ def negligible(x: State, p: Parameters) -> State:
     """
     t_cells = CELLS * jnp.maximum(p.t_cells.baseline, SMALLEST_POOL)
     targets = CELLS * jnp.maximum(p.targets.baseline, SMALLEST_POOL)
-    drive = CELLS * jnp.maximum(p.traffic.S50, SMALLEST_POOL)
+    drive = CELLS * jnp.maximum(p.cytokines.contact50, SMALLEST_POOL)
     unlimited, drug = jnp.full_like(drive, jnp.inf), jnp.full_like(drive, DRUG)
     fraction = jnp.full_like(drive, FRACTION)
     cytokine = jnp.full_like(p.cytokines.baseline, CYTOKINE)

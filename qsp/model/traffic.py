@@ -3,22 +3,23 @@
 T cells leave blood for tissue k at the rate k_exit, which activation of the endothelium
 (margination) increases, as does a rise of CXCL10 for tumor and skin. They return at the rate that
 balances the baseline before treatment. Activated and post-activated cells move faster by the factor
-`mobility` in both directions. Margination after [Li2022, Hosseini2020].
+`mobility` in both directions. The recruitment of T cells activates the endothelium, within hours of
+a dose that recruits, and the activation decays within a day. Margination after [Li2022,
+Hosseini2020].
 
 ::
 
+    recruitment of T cells --> margination
     blood --k_exit * (1 + margination) * (1 + chemotaxis)--> tissue
     blood <--return, slowed by margination-- tissue
 
 Assumed: cells move between blood and tissues without delay, whether or not they are in contact with
 targets, and a tissue without T cells before treatment receives none.
 
-Differs from [Hosseini2020]: margination follows the release of cytokines, not the time since an
+Differs from [Hosseini2020]: margination follows the recruitment of T cells, not the time since an
 injection; it also slows return, and CXCL10 attracts cells. Differs from [Li2022]: tissues exchange
 cells with blood, whereas there cells pass from blood through spleen, nodes and lymph in a circle.
 """
-
-from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -39,9 +40,6 @@ class TrafficParameters(eqx.Module):
     margination: Scalar = quantity("1", "Relative increase of exit at full margination", symbol="m")
     k_on: Scalar = quantity("1/day", "Maximum rate of onset of margination")
     k_off: Scalar = quantity("1/day", "Rate of decay of margination")
-    S50: Scalar = quantity(
-        "Mcell", "Release drive at half-maximum onset of margination", symbol="S_{50}"
-    )
     flux50: Scalar = quantity(
         "Mcell/day", "Recruitment of T cells at half-maximum onset of margination", symbol="e_{50}"
     )
@@ -125,67 +123,27 @@ def net_arrival(
     )
 
 
-class AbstractMargination(eqx.Module):
-    """Drive of margination."""
+def margination_rate(marginated: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
+    r"""Rate of margination M, which follows the recruitment of T cells.
 
-    @abstractmethod
-    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
-        """Onset of margination as a share of its maximum rate [1].
-
-        Args:
-            released: Delayed release drive, z_2 [Mcell].
-            recruitment: Flux from resting to activated T cells [Mcell/day]; (tissue,).
-            p: Parameters.
-        """
-
-
-class ByRelease(AbstractMargination):
-    """Margination follows the release of cytokines, which steroids inhibit."""
-
-    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
-        r"""Return the onset of margination; see `AbstractMargination`.
-
-        Equations:
-            Eq. R7: $$g_{M} = \frac{z_2}{S_{50} + z_2}$$
-            $g_{M}$ [1]: onset of margination.
-            $z_2$ [Mcell]: delayed release drive, `release.transit_2`.
-        """
-        return released / (p.S50 + released)
-
-
-class ByRecruitment(AbstractMargination):
-    """Margination follows the recruitment of T cells, which is transient.
-
-    Contacts between T cells and targets last for weeks, so that a drive by contact would keep T
-    cells out of blood, whereas they return within days.
-    """
-
-    def onset(self, released: Scalar, recruitment: PerTissue, p: TrafficParameters) -> Scalar:
-        r"""Return the onset of margination; see `AbstractMargination`.
-
-        Equations:
-            Eq. R8: $$g_{M} = \frac{e}{e_{50} + e}, \quad e = \sum_{k} w_{e,k} J_{act,k}$$
-            $g_{M}$ [1]: onset of margination.
-            $e$ [Mcell/day]: recruitment that reaches the endothelium.
-            $J_{act}$ [Mcell/day]: recruitment, Eq. T2, T3 or T19.
-        """
-        flux = (p.weight_recruitment * recruitment).sum(0)
-        return flux / (p.flux50 + flux)
-
-
-def margination_rate(marginated: Scalar, onset: Scalar, p: TrafficParameters) -> Scalar:
-    r"""Rate of margination M: k_on*g*(1 - M) - k_off*M.
+    Recruitment is transient. Contacts between T cells and targets last for weeks, so that a drive
+    by contact would keep T cells out of blood, whereas they return within days.
 
     Equations:
         Eq. R6: $$\frac{dM}{dt} = k_{on} g_{M} (1 - M) - k_{off} M$$
-        $g_{M}$ [1]: onset of margination, Eq. R7 or R8.
+        Eq. R7: $$g_{M} = \frac{e}{e_{50} + e}, \quad e = \sum_{k} w_{e,k} J_{act,k}$$
+        $g_{M}$ [1]: onset of margination as a share of its maximum rate.
+        $e$ [Mcell/day]: recruitment that reaches the endothelium.
+        $J_{act}$ [Mcell/day]: recruitment, Eq. T2, T3 or T19.
 
     Args:
         marginated: Margination, M, from 0 to 1.
-        onset: Onset as a share of its maximum, g_M [1].
+        recruitment: Flux from resting to activated T cells [Mcell/day]; (tissue,).
         p: Parameters.
 
     Returns:
         Rate [1/day].
     """
+    flux = (p.weight_recruitment * recruitment).sum(0)
+    onset = flux / (p.flux50 + flux)
     return p.k_on * onset * (1.0 - marginated) - p.k_off * marginated

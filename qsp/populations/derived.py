@@ -20,7 +20,6 @@ A parameter given in a file is never derived. Rules, in order:
 ``tissues.volume.tumor``                  0.24 * (cells / targets.density) + 1e-3 L
 ``targets.blood_ratio``                   baseline in blood / in the tissue, with exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
-``severity.p_IL6_reference``              cytokines.p_IL6 of the median patient of the population
 ``severity.capacity``                     (cytokines.p_IL6 / p_IL6_reference)^rho
 ``disposition.CL_base``, half_life_CL     with mechanistic clearance: CL_ss, constant in time
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
@@ -96,15 +95,10 @@ ABSENT: Mapping[str, float] = {
     "targets.capacity.lymphoid": 1e6,
     "targets.capacity.skin": 1e6,
     "targets.linear_growth": 1e6,
-    # The unit of a logarithm.
-    "severity.IL6_unit": 1.0,
-    # All patients have the capacity of the median patient.
+    # All patients have the reference capacity.
     "severity.capacity": 1.0,
 }
 """Value of a parameter, or of each element of a field, that no file gives."""
-
-MEDIANS: Mapping[str, str] = {"severity.p_IL6_reference": "cytokines.p_IL6"}
-"""Parameters that are the median of another parameter between patients, by path."""
 
 
 BY_SIZE: Mapping[str, str] = {

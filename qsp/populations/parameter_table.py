@@ -16,7 +16,7 @@ from qsp.molecules import Correlation, Entry, Molecule, ParameterFile
 from qsp.parameter_record import ParameterRecord
 from qsp.populations.cohort import Cohort
 from qsp.populations.covariates import CovariateLaw, CovariateModel
-from qsp.populations.derived import MEDIANS, Values, array, complete, derive
+from qsp.populations.derived import Values, array, complete, derive
 from qsp.populations.distributions import AbstractDistribution, Fixed
 from qsp.populations.paths import ELEMENTS, declared, short
 
@@ -86,28 +86,15 @@ class ParameterTable:
         """Values of the files by path, without derived parameters."""
         return {path: np.asarray(row.value) for path, row in self.rows.items()}
 
-    def medians(self, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Values of `derived.MEDIANS`; medians of rows may be changed, before their scale."""
-        new = changed or {}
-        return {
-            path: np.asarray(row.value) if of not in new else new[of] * row.entry.scale
-            for path, of in MEDIANS.items()
-            if (row := self.rows.get(of)) is not None
-        }
-
-    def complete(
-        self, values: Values, changed: Mapping[str, Any] | None = None
-    ) -> dict[str, np.ndarray]:
+    def complete(self, values: Values) -> dict[str, np.ndarray]:
         """Every parameter of the system from values of these rows, by `derived.complete`.
 
         Args:
             values: Values by path.
-            changed: Medians by path that differ from those of the rows, before their scale.
         """
         m = self.molecule
         where = f"{m.name} in {self.cohort.name}"
-        known = {**self.medians(changed), **values}
-        return complete(known, target=m.target, clearance=m.clearance, where=where)
+        return complete(values, target=m.target, clearance=m.clearance, where=where)
 
     def nominal(self) -> system.Parameters:
         """Parameters at the values of the files, without covariate effects."""
@@ -116,7 +103,7 @@ class ParameterTable:
     def report(self) -> tuple[ParameterRecord, ...]:
         """Lines of the table in a report: values of the files, then derived values."""
         m = self.molecule
-        found = derive({**self.medians(), **self.values}, target=m.target, clearance=m.clearance)
+        found = derive(self.values, target=m.target, clearance=m.clearance)
         return (
             *(_report(row) for row in self.rows.values()),
             *(

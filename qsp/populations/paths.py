@@ -91,7 +91,7 @@ _TUMOR = (
 _CAPACITY = (
     ParameterPath("severity.rho", "1", "Exponent of production in the capacity for IL-6"),
     ParameterPath(
-        "severity.p_IL6_reference", "pg/mL/day", "Production of IL-6 in the median patient"
+        "severity.p_IL6_reference", "pg/mL/day", "Production of IL-6 at which the capacity is 1"
     ),
 )
 

@@ -109,7 +109,7 @@ class Population:
             for model in row.covariates:
                 value = value * model.effect(covariates)[:1]
             values[path] = value * row.entry.scale
-        parameters = to_parameters(self.table.complete(values, medians))
+        parameters = to_parameters(self.table.complete(values))
         return jax.tree.map(lambda leaf: leaf[0], parameters)
 
     def changed(self, changes: Mapping[str, str], *, where: str) -> Population:

@@ -8,9 +8,6 @@ import numpy as np
 
 from qsp.interventions import INTERVENTIONS
 
-FREE = ("severity.logistic_intercept", "severity.logistic_slope", "severity.hazard_slope")
-"""Parameters that may be negative."""
-
 POSITIVE = (
     "tissues.volume",
     "disposition.half_life_CL",
@@ -29,7 +26,6 @@ POSITIVE = (
     "synapse.hill_act",
     "synapse.k_relax_min",
     "t_cells.expansion_limit",
-    "traffic.S50",
     "traffic.flux50",
     "traffic.EC50_CXCL10",
     "targets.capacity",
@@ -45,17 +41,14 @@ POSITIVE = (
     "cytokines.u50_myeloid",
     "cytokines.hill_myeloid",
     "cytokines.IL10_50",
-    "severity.IL6_50",
     "severity.TNF_50",
     "severity.IFN_50",
-    "severity.threshold",
     "severity.capacity",
     "severity.p_IL6_reference",
     "severity.IL6_50_fever",
     "severity.IL6_50_leak",
     "severity.TNF_50_leak",
     "severity.level",
-    "severity.IL6_unit",
     *(f"supportive.{name}.{key}" for name, drug in INTERVENTIONS.items() for key in drug.positive),
     "disposition.V_competitor",
     "targets.depletion50",
@@ -117,7 +110,7 @@ def possible(path: str, value: np.ndarray) -> np.ndarray:
         return ok & np.isin(value, CHOICES[path])
     if within(path, POSITIVE):
         ok &= value > 0.0
-    elif path not in FREE:
+    else:
         ok &= value >= 0.0
     return ok & (value <= 1.0) if within(path, FRACTIONS) else ok
 
@@ -126,8 +119,6 @@ def rule(path: str) -> str:
     """Rule for the value of a path, to follow "must" in an error message."""
     if path in CHOICES:
         return f"be {' or '.join(f'{choice:g}' for choice in CHOICES[path])}"
-    if path in FREE:
-        return "be finite"
     if within(path, FRACTIONS):
         return "lie between 0 and 1"
     return "be positive" if within(path, POSITIVE) else "be 0 or more"

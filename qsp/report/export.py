@@ -50,8 +50,6 @@ _NAMES = {
     "body_weight": "WT",
     "body_surface": "BSA",
     "prevalence_weight": "WEIGHT",
-    "crs_probability_logistic": "CRS_P_LOGISTIC",
-    "crs_probability_hazard": "CRS_P_HAZARD",
     "tumor_volume_visit": "TUMOR",
     "tumor_volume": "TUMOR",
     "tumor_volume_baseline": "TUMOR_BASELINE",

@@ -9,7 +9,7 @@ from qsp.endpoints import crs, cytokines, response, tumor
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step
 from qsp.plots.names import arm_titles
-from qsp.report.cells import NONE, Column, Group, Table, percent, significant
+from qsp.report.cells import NONE, Column, Group, Table, significant
 from qsp.report.tables import STEP, by_arm
 
 HOURS_PER_DAY = 24.0
@@ -46,34 +46,30 @@ def headline_table(ds: xr.Dataset) -> Table:
 
 
 def crs_table(ds: xr.Dataset) -> Table:
-    """Return the CRS of the patient by arm and dose period, and the probabilities of other links.
+    """Return the CRS of the patient by arm and dose period.
 
     Args:
         ds: Results of one patient.
 
     Returns:
-        Grades; onset and duration in hours; probabilities in percent.
+        Grades; onset and duration in hours.
     """
     grades, own = _grades(ds), ds.isel(patient=0)
 
     def cells(arm: str, step: Step | None) -> tuple[str, ...]:
         if step is None:
-            return (_grade(grades.sel(arm=arm).max().item()), "", "", "", "")
+            return (_grade(grades.sel(arm=arm).max().item()), "", "")
         here = own.sel(arm=arm, dose_period=step.period)
         grade = grades.sel(arm=arm, dose_period=step.period).item()
         times = [_number(here[name] * HOURS_PER_DAY) for name in ("crs_onset", "crs_duration")]
-        names = ("crs_probability_logistic", "crs_probability_hazard")
-        return (_grade(grade), *times, *(percent(float(here[name])) for name in names))
+        return (_grade(grade), *times)
 
     columns = (*STEP, Column("Grade"), Column("Onset [h]"), Column("Duration [h]"))
-    links = tuple(Column(f"{link} [%]", "Probability of CRS") for link in ("Logistic", "Hazard"))
     note = (
         "Grade of the event that starts in the dose period; onset is the time from the start of "
-        "the dose period. The probabilities of CRS are those of two alternative links from "
-        "cytokines to CRS. None of the links is validated. The logistic link uses measured IL-6, "
-        "which increases under tocilizumab."
+        "the dose period."
     )
-    return Table("CRS of the patient by dose period", (*columns, *links), by_arm(ds, cells), note)
+    return Table("CRS of the patient by dose period", columns, by_arm(ds, cells), note)
 
 
 def response_table(ds: xr.Dataset) -> Table:

@@ -29,6 +29,7 @@ from qsp.report import one_patient as single
 from qsp.report.cells import Table
 from qsp.report.decisions import decision_table, dose_decision_table
 from qsp.report.drawing import Pictures, in_this_process
+from qsp.report.explained import explained_table
 from qsp.report.export import write_summary
 from qsp.report.facts import Supplement
 from qsp.report.glance import Glance, glance, glance_table
@@ -244,8 +245,8 @@ def _population_tables(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
         "crs": tables.crs_table(ds, trial_size=trial_size),
         "times": crs_times.times_table(ds, trial_size=trial_size),
         "quartiles": crs_times.quartile_table(ds),
+        "explained": explained_table(ds),
         "worst_grade": tables.worst_grade_table(ds, trial_size=trial_size),
-        "links": tables.link_table(ds, trial_size=trial_size),
         "cytokines": tables.cytokine_table(ds),
         "ratios": tables.ratio_table(ds),
         "exposure": tables.exposure_table(ds),

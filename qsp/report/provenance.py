@@ -1,8 +1,8 @@
 """Origin of the parameter values of a run, and the ten that matter most for its CRS.
 
 Parameters are ranked by the absolute rank correlation (Spearman), over the patients of the
-reference arm, of the value of the patient with the highest severity index of the patient. Only
-parameters that vary between patients can be ranked; a fixed value may matter as much.
+reference arm, of the value of the patient with the highest fever of the patient. Only parameters
+that vary between patients can be ranked; a fixed value may matter as much.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Ranked:
-    """A parameter with its rank correlation with the severity of CRS.
+    """A parameter with its rank correlation with the highest fever.
 
     Args:
         record: Value and origin of the parameter.
@@ -56,6 +56,7 @@ class Provenance:
             NaN if parameters are not ranked.
         patients: Number of patients of the correlations.
         varying: Number of parameters with a correlation.
+        signal: Name of the signal of CRS whose highest value is correlated.
     """
 
     counts: dict[str, int]
@@ -63,6 +64,7 @@ class Provenance:
     chance: float
     patients: int
     varying: int = 0
+    signal: str = "fever"
 
     @property
     def sentence(self) -> str:
@@ -94,36 +96,43 @@ def provenance(
     """Return the origin of the values of a run.
 
     Args:
-        ds: Results with `crs_severity_peak`.
+        ds: Results with `fever_peak`; those of the first model have `crs_severity_peak`.
         arm: Name of the arm in which parameters are ranked.
         records: Value, status and source of each parameter.
         sampled: Values by patient, the group `parameters` of the results; None if not stored.
     """
     found = Counter(record.status for record in records)
     counts = {status: found[status] for status in NAMES if found[status]}
-    severity, chosen = _severity(ds.sel(arm=arm), sampled)
+    variable, signal = _signal(ds)
+    highest, chosen = _highest(ds.sel(arm=arm), variable, sampled)
     if sampled is None or chosen.sum() < LEAST_PATIENTS:
         return Provenance(counts, (), math.nan, int(chosen.sum()))
-    correlations = _correlations(sampled, arm, severity, chosen)
+    correlations = _correlations(sampled, arm, highest, chosen)
     known = [Ranked(row, correlations[row.path]) for row in records if row.path in correlations]
     known.sort(key=lambda row: -abs(row.correlation))
     chance = 1.96 / math.sqrt(int(chosen.sum()) - 1)
-    return Provenance(counts, tuple(known[:MOST]), chance, int(chosen.sum()), len(known))
+    return Provenance(counts, tuple(known[:MOST]), chance, int(chosen.sum()), len(known), signal)
 
 
-def _severity(
-    arm: xr.Dataset, sampled: xr.Dataset | None
+def _signal(ds: xr.Dataset) -> tuple[str, str]:
+    """Return the variable and the name of the signal that decides whether there is CRS."""
+    first_model = "fever_peak" not in ds
+    return ("crs_severity_peak", "severity index") if first_model else ("fever_peak", "fever")
+
+
+def _highest(
+    arm: xr.Dataset, variable: str, sampled: xr.Dataset | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the highest severity index in an arm, and which patients have one."""
-    own = arm[["crs_severity_peak", "outcome", "patient"]]
+    """Return the highest value of a variable in an arm, and which patients have one."""
+    own = arm[[variable, "outcome", "patient"]]
     if sampled is not None and "patient_traj" in sampled.dims:
         own = own.sel(patient=sampled["patient_traj"].values)
-    worst = own["crs_severity_peak"].max("dose_period").values
-    return worst, np.isfinite(worst) & solved(own).values
+    highest = own[variable].max("dose_period").values
+    return highest, np.isfinite(highest) & solved(own).values
 
 
 def _correlations(
-    sampled: xr.Dataset, arm: str, severity: NDArray[np.float64], chosen: NDArray[np.bool_]
+    sampled: xr.Dataset, arm: str, highest: NDArray[np.float64], chosen: NDArray[np.bool_]
 ) -> dict[str, float]:
     names, columns = [], []
     for name, values in sampled.data_vars.items():
@@ -133,7 +142,7 @@ def _correlations(
             columns.append(_ranks(own.values[chosen]))
     if not columns:
         return {}
-    target, table = _centered(_ranks(severity[chosen])), np.array(columns)
+    target, table = _centered(_ranks(highest[chosen])), np.array(columns)
     table = table - table.mean(axis=1, keepdims=True)
     size = np.sqrt((table**2).sum(axis=1) * (target**2).sum())
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -171,7 +180,7 @@ def ranking_table(found: Provenance, arm: str) -> Table:
     ]
     titles = ("Parameter", "Correlation", "Origin", "Path", "Source")
     note = (
-        "Rank correlation (Spearman) of the value with the highest severity index, over "
+        f"Rank correlation (Spearman) of the value with the highest {found.signal}, over "
         f"{found.patients:,} patients with {arm}. An unrelated parameter exceeds "
         f"{found.chance:.2f} in size with a probability of 5 %, so that of the {found.varying:,} "
         f"parameters that vary about {round(0.05 * found.varying):,} would exceed it by chance. "

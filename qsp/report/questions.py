@@ -47,7 +47,7 @@ def answers(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Answers:
         regimen=tuple(_regimen(ds, found)),
         sure=tuple(_sure(ds, found, provenance)),
         drivers=tuple(_drivers(ds, found)),
-        unknown=tuple(_unknown(found, provenance)),
+        unknown=tuple(_unknown(ds, found, provenance)),
     )
 
 
@@ -176,7 +176,6 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
                 f"{title}, {words}: {percent(found.rate(name, grade))} % simulated, "
                 f"{known.percent:g} % published ({known.indication}; {CERTAINTY[known.certainty]})."
             )
-    yield from _links(ds, found)
     failed, size = int((~solved(ds)).sum()), int(ds["outcome"].size)
     yield (f"{failed:,} of {size:,} simulations failed." if failed else "No simulation failed.")
     yield provenance.sentence
@@ -184,31 +183,6 @@ def _sure(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str
         "Uncertainty in the model and its parameters is in none of the intervals; the true "
         "uncertainty is larger."
     )
-
-
-def _links(ds: xr.Dataset, found: Glance) -> Iterator[str]:
-    """Yield the incidence of CRS under each link, which shows a part of the model's uncertainty."""
-    rates = crs.alternatives(ds, by="any")["value"]
-    each = {
-        title: [percent(float(rates.sel(arm=arm, link=link))) for link in crs.LINKS]
-        for arm, title in found.arms.items()
-    }
-    shown = [f"{title} {', '.join(own)} %" for title, own in each.items() if NONE not in own]
-    if shown:
-        yield (
-            "CRS of any grade under the severity thresholds, the logistic and the hazard link: "
-            f"{'; '.join(shown)}.{_order(rates)}"
-        )
-
-
-def _order(rates: xr.DataArray) -> str:
-    """Return whether the arms have the same order of rates (link, arm) under each link."""
-    known = rates.dropna("arm")
-    if known.sizes["arm"] < 2:
-        return ""
-    places = np.argsort(known.transpose("link", "arm").values, axis=1, kind="stable")
-    same = "is the same" if (places == places[0]).all() else "is not the same"
-    return f" The order of the arms {same} under each link."
 
 
 def _separation(found: Glance, arm: str) -> Iterator[str]:
@@ -280,7 +254,7 @@ def _il6(ds: xr.Dataset, found: Glance) -> Iterator[str]:
 # === unknowns ============================================================================
 
 
-def _unknown(found: Glance, provenance: Provenance) -> Iterator[str]:
+def _unknown(ds: xr.Dataset, found: Glance, provenance: Provenance) -> Iterator[str]:
     if found.sentence:
         yield found.sentence
     missing = [title for arm, title in found.arms.items() if not found.published[arm]]
@@ -289,8 +263,9 @@ def _unknown(found: Glance, provenance: Provenance) -> Iterator[str]:
             "No published incidence of CRS over all doses is on file for these doses, supportive "
             f"drugs and patients: {'; '.join(missing)}."
         )
+    indices = "indices of fever and leak" if "leak_peak" in ds else "an index of fever"
     yield (
-        "Grades are an index of three cytokines compared with fitted thresholds. The two "
-        "alternative links are not validated either."
+        f"Grades follow from {indices}, of three cytokines, against fitted "
+        "thresholds, which are not validated against individual patients."
     )
     yield provenance.gap

@@ -148,17 +148,20 @@ def response_sentence(record: RunRecord) -> str:
 def published_rates(record: RunRecord, arm: str) -> dict[int, PublishedRate]:
     """Return the published incidence of CRS of an arm, by lowest grade.
 
+    Patients of the trials received tocilizumab and steroids for CRS, which lower the grade of CRS
+    more than its incidence: an arm without rules has no published rate of grade 2 or higher.
+
     Args:
         record: Record of the run.
         arm: Name of the arm.
     """
     own = next((each for each in record.arms if each.name == arm), None)
-    if own is None or own.parameters or own.rules:
+    if own is None or own.parameters:
         return {}
     doses, drugs = regimen_text(own), supportive_text(own)
     rows = [row for row in rates() if (row.molecule, row.population) == _subject(record)]
     rows = [row for row in rows if row.supportive == drugs and same_doses(row.doses, doses)]
-    return {row.grade: row for row in reversed(rows)}
+    return {row.grade: row for row in reversed(rows) if row.grade == 1 or own.rules}
 
 
 def same_doses(one: str, other: str) -> bool:

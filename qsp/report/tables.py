@@ -73,31 +73,6 @@ def crs_table(
     return Table("Incidence and onset of CRS", tuple(columns), by_arm(ds, cells), note)
 
 
-def link_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
-    """Return the incidence of CRS of any grade under the three links from cytokines to CRS."""
-    ds = with_steps(ds)
-    each = crs.alternatives(ds, trial_size=trial_size)
-    whole = crs.alternatives(ds, by="any", trial_size=trial_size)
-
-    def cells(arm: str, step: Step | None) -> tuple[str, ...]:
-        rates = _at(each if step else whole, arm, step)
-        parts = [cell for link in crs.LINKS for cell in rate_cells(rates.sel(link=link))]
-        return (*_counts(rates.isel(link=0)), *parts)
-
-    columns = [*STEP, *_COUNT]
-    for link in ("Severity thresholds [%]", "Logistic, peak IL-6 [%]", "Hazard [%]"):
-        columns += rate_columns(link)
-    note = (
-        "CRS of grade 1 or higher from the same simulations under each link. None of the links is "
-        "validated. The logistic link uses measured IL-6, which increases under tocilizumab "
-        "because its receptor is blocked: do not compare it between arms with and without "
-        "tocilizumab. The hazard link uses the increase of the severity index above its value "
-        "without treatment. The logistic and hazard rates are mean probabilities. "
-        f"{_intervals(trial_size)}"
-    )
-    return Table("Incidence of CRS under each link", tuple(columns), by_arm(ds, cells), note)
-
-
 def worst_grade_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Table:
     """Return the distribution of the worst CRS grade over all doses, by arm."""
     rates = crs.worst_grade(ds, trial_size=trial_size)

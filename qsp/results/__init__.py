@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         IMPLAUSIBLE,
         KEPT,
         OK,
-        CRSLinks,
         Labels,
         outcomes,
         to_dataset,
@@ -32,7 +31,7 @@ _MODULES = {
     "record": ("RunRecord", "record_of"),
     "schema": (
         *("FAILED", "IMPLAUSIBLE", "KEPT", "OK"),
-        *("CRSLinks", "Labels", "outcomes", "to_dataset"),
+        *("Labels", "outcomes", "to_dataset"),
     ),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
@@ -42,7 +41,6 @@ __all__ = [
     "IMPLAUSIBLE",
     "KEPT",
     "OK",
-    "CRSLinks",
     "Labels",
     "RunRecord",
     "administered_of",

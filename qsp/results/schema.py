@@ -3,17 +3,18 @@
 Variables by dimension (each has `units` and `long_name`):
 
 * ``(arm, patient, time)``: `drug_central il6 ifn_gamma tnf_alpha il2 il10 cxcl10 il1 crs_severity
-  t_cells_blood b_cells_blood tumor_volume`, for the patients with stored trajectories; `fever leak`
-  if the form of severity has them
+  t_cells_blood b_cells_blood tumor_volume`, `fever leak`,
+  for the patients with stored trajectories
 * ``(arm, patient, time, ...)``: further states and algebraic quantities by path, on request
 * ``(arm, patient, dose_period)``: a peak and its time for each cytokine, `cmax ctrough auc
-  occupancy_max`, `crs_grade crs_onset crs_duration crs_censored` and the two alternative
-  probabilities, `crs_severity_peak`, `fever_peak leak_peak` if the form of severity has them,
-  `dose_label dose_time dose_amount rash_index`
+  occupancy_max`, `crs_grade crs_onset crs_duration crs_censored`, `crs_severity_peak
+  fever_peak leak_peak` (leak with two axes only), `dose_label dose_time dose_amount
+  rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
 * ``(arm, patient, visit)``: `tumor_volume_visit`
 * ``(arm, patient)``: `outcome`, tumor volume at the start and the end, the level of each
-  cytokine before treatment (`il6_baseline` ...)
+  cytokine before treatment (`il6_baseline` ...), `soluble_target_baseline
+  effector_to_target_baseline`
 * ``(patient)``: covariates and `prevalence_weight`
 
 The group `parameters` has the parameter values of each patient by path, such as
@@ -47,6 +48,7 @@ from qsp.engine.trajectory import SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
 from qsp.populations.paths import ELEMENTS
+from qsp.results.before_treatment import TARGET_BASELINE
 from qsp.trial.events import PeriodTable
 from qsp.units import Description
 
@@ -67,7 +69,7 @@ AXES = {
     "fever": "Fever: rise of its index over the set point",
     "leak": "Leak of the endothelium",
 }
-"""Variables of the forms of severity that have them."""
+"""Signals of the grades of CRS; `leak` with two axes only."""
 KEPT = "patient_traj"
 PERIOD = ("arm", "patient", "dose_period")
 
@@ -87,6 +89,7 @@ class Labels:
         prevalence_weight: (patient,): Weight of each patient in the population.
         implausible: (arm, patient): Whether the parameters are physiologically impossible.
         cytokine_baseline: (arm, patient, cytokine): Level before treatment [pg/mL].
+        target_baseline: (arm, patient) each: Variables of `TARGET_BASELINE`.
         saved: Further states and algebraic quantities of the trajectories, in their order.
     """
 
@@ -100,15 +103,8 @@ class Labels:
     prevalence_weight: np.ndarray
     implausible: np.ndarray
     cytokine_baseline: np.ndarray
+    target_baseline: Mapping[str, np.ndarray]
     saved: tuple[Description, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class CRSLinks:
-    """Probabilities of CRS by the two alternative links (arm, patient, dose_period) [1]."""
-
-    logistic: np.ndarray
-    hazard: np.ndarray
 
 
 def outcomes(result: SimulationResult, labels: Labels) -> np.ndarray:
@@ -121,7 +117,6 @@ def to_dataset(
     result: SimulationResult,
     trajectories: Any,
     labels: Labels,
-    links: CRSLinks,
     attributes: Mapping[str, Any],
 ) -> xr.DataTree:
     """Label the arrays of a run.
@@ -130,7 +125,6 @@ def to_dataset(
         result: Reductions with leading axes (arm, patient); its first snapshots are at the visits.
         trajectories: Snapshots (arm, stored patient, time), or None if none are stored.
         labels: Coordinates of the axes.
-        links: Probabilities of CRS by the two alternative links.
         attributes: Attributes of the results, such as the seed and the solver.
 
     Returns:
@@ -140,7 +134,6 @@ def to_dataset(
     outcome = outcomes(result, labels)
     present = labels.periods.present & (outcome == OK)[..., None]
     data = _period_variables(result, labels, present)
-    data |= _link_variables(links, present)
     data |= _patient_variables(result, labels, outcome)
     coords = _coordinates(labels)
     ds = xr.Dataset(data, coords, dict(attributes))
@@ -235,7 +228,7 @@ def _period_variables(
         "rash_index": var(
             r.extreme.rash, "Mcell/day", "Killing of normal target cells in the skin: maximum"
         ),
-        "crs_severity_peak": var(r.peak.severity, "1", "CRS severity index: peak"),
+        "crs_severity_peak": var(r.peak.severity, "1", "CRS severity, index of fever: peak"),
         "crs_grade": _variable(
             PERIOD, grade, "1", "Worst ASTCT grade of CRS that started in the period"
         ),
@@ -287,23 +280,6 @@ def _event_duration(result: SimulationResult) -> np.ndarray:
     return own
 
 
-def _link_variables(links: CRSLinks, present: np.ndarray) -> dict[str, xr.Variable]:
-    names = {
-        "crs_probability_logistic": (
-            links.logistic,
-            "Probability of CRS by the logistic link on peak IL-6",
-        ),
-        "crs_probability_hazard": (
-            links.hazard,
-            "Probability of CRS by the hazard link on severity, in excess of no treatment",
-        ),
-    }
-    return {
-        key: _variable(PERIOD, np.where(present, values, np.nan), "1", name)
-        for key, (values, name) in names.items()
-    }
-
-
 def _patient_variables(
     result: SimulationResult, labels: Labels, outcome: np.ndarray
 ) -> dict[str, xr.Variable]:
@@ -344,6 +320,8 @@ def _patient_variables(
             "pg/mL",
             f"{CYTOKINE_NAMES[cytokine]} before treatment",
         )
+    for name, values in labels.target_baseline.items():
+        data[name] = _variable(both, values, *TARGET_BASELINE[name])
     units = {"body_weight": "kg", "body_surface": "m^2", "age": "year", "sex": "1"}
     for name, values in labels.covariates.items():
         long_name = name.replace("_", " ").capitalize()
@@ -363,7 +341,7 @@ def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -
     named = {
         "drug_central": (snapshots.drug_central, "nmol/L", "Drug in plasma"),
         "il1": (snapshots.il1, "pg/mL", "Interleukin 1 in blood, by its balance (assumed)"),
-        "crs_severity": (snapshots.crs_severity, "1", "CRS severity index"),
+        "crs_severity": (snapshots.crs_severity, "1", "CRS severity, index of fever"),
         "t_cells_blood": (snapshots.t_cells_blood, "Mcell", "T cells in blood"),
         "b_cells_blood": (snapshots.b_cells_blood, "Mcell", "Normal target cells in blood"),
         "tumor_volume": (snapshots.tumor_volume * ML_PER_L, "mL", "Tumor volume"),

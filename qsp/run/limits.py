@@ -6,8 +6,8 @@ LIMITS: Sequence[str] = (
     "For research, not for clinical decisions. It says nothing about a single patient.",
     "Shared parameters were fitted in sample to published CRS rates of nine molecules, and some "
     "were tuned here; most are held by priors.",
-    "Grades follow from an index of three cytokines against thresholds. No cytokine threshold for "
-    "CRS is validated; the alternative logistic and hazard links are not validated either.",
+    "Grades follow from fever and leak, indices of three cytokines, against thresholds. No "
+    "threshold for CRS is validated.",
     "Heights of cytokine peaks are known only as the product of production and loss: published "
     "half-lives of IL-6 in humans range from 20 minutes to 17 hours.",
     "Tumor response is illustrative: T-cell entry, heterogeneity and resistance are coarse.",

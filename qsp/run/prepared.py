@@ -20,7 +20,6 @@ from qsp.model.axes import SEVERITY_FORMS
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
-from qsp.model.traffic import ByRecruitment, ByRelease
 from qsp.populations import (
     CovariateTable,
     ParameterTable,
@@ -47,7 +46,7 @@ MOST_DESCRIBED = 2000
 FIRST = 64
 """Number of patients of a large run that are sampled to check the input."""
 
-REFINEMENTS = 6
+REFINEMENTS = 7
 """Iterations for the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
 
 
@@ -319,14 +318,10 @@ def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> No
 
 
 def _structure(config: Config, method: Method, table: ParameterTable) -> ModelStructure:
-    recruitment = config.method.recruitment
-    adapts = recruitment == "adaptation"
     return ModelStructure(
         synapse=_synapse(table.molecule, method, table),
-        recruitment=_RECRUITMENT[recruitment],
-        margination=ByRecruitment() if adapts else ByRelease(),
+        recruitment=_RECRUITMENT[config.method.recruitment],
         growth=_growth(table),
-        memory_despite_steroid=adapts,
         severity=SEVERITY_FORMS[config.method.severity],
     )
 

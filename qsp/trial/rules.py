@@ -75,7 +75,7 @@ OBSERVABLES = (
     ),
     Observable("t_cells", "Mcell/L", "T cells in blood (1 Mcell/L is 1 cell/uL)", lasting=">"),
     Observable("b_cells", "Mcell/L", "Normal target cells in blood", lasting=">"),
-    Observable("temperature", "1", "Temperature by the severity index [degC]", lasting="<"),
+    Observable("temperature", "1", "Temperature by fever [degC]", lasting="<"),
     Observable("day", "day", "Time of the visit since the first dose", "day", lasting=">"),
     Observable("crs_grade", "1", "Grade of CRS at the visit", "grade", most=4.0, lasting="<"),
     Observable(

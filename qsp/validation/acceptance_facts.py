@@ -10,7 +10,7 @@ from qsp.validation import events
 from qsp.validation.acceptance import EVERY, MAIN, Figure, Line, Runs, below, fold
 from qsp.validation.row import number
 from qsp.validation.selected import part
-from qsp.validation.study import ARM
+from qsp.validation.study import APPROVED
 from qsp.validation.targets import target, targets
 
 FEWEST_EVENTS = 30
@@ -32,7 +32,7 @@ def onset(runs: Runs) -> Line:
     """Median onset with steroid at the first dose."""
     figures = []
     for molecule, (low, high) in _ONSET.items():
-        ds = part(runs.results(MAIN[molecule]), ARM, ("SUD1",))
+        ds = part(runs.results(MAIN[molecule]), APPROVED, ("SUD1",))
         hours = _median_onset(ds)
         figures.append(Figure(molecule, f"{hours:.3g} h", low <= hours <= high))
     for molecule in ("talquetamab", "tarlatamab"):
@@ -56,7 +56,7 @@ def pooled_events(runs: Runs) -> Line:
     """Events pooled: duration and IL-6."""
     figures = []
     for molecule, study in EVERY.items():
-        found = events.pooled(part(runs.results(study), ARM))
+        found = events.pooled(part(runs.results(study), APPROVED))
         text = (
             f"{found.duration:.2g} d, {100 * found.long:.1f} %, {100 * found.low_il6:.1f} % "
             f"(n = {found.number})"

@@ -19,8 +19,9 @@ from qsp.validation.acceptance_facts import (
     pooled_events,
     t_cells,
 )
+from qsp.validation.acceptance_recorded import invariants, speed
 from qsp.validation.selected import part
-from qsp.validation.study import ARM
+from qsp.validation.study import APPROVED
 from qsp.validation.targets import target
 
 STEROID: Mapping[str, tuple[str, str]] = {"tebentafusp": ("with_steroid", "approved")}
@@ -142,7 +143,7 @@ def burden(runs: Runs) -> Line:
     """Odds ratio of CRS, upper against lower third of tumor burden."""
     figures = []
     for molecule, study in EVERY.items():
-        ds = part(runs.results(study), ARM)
+        ds = part(runs.results(study), APPROVED)
         value, lower, upper = events.burden_odds_ratio(ds)
         judged = molecule in ("glofitamab", "elranatamab")
         least = 1.7 <= value <= 5.0 if judged else value < 6.0
@@ -186,14 +187,6 @@ def _by_dose(ds: xr.Dataset, *arms: str) -> Iterator[tuple[float, ...]]:
         yield tuple(100.0 * float(np.nanmean(each)) for each in found)
 
 
-def _elsewhere(name: str, command: str, least: str, aim: str) -> Row:
-    def row(runs: Runs) -> Line:
-        del runs
-        return Line(name, (Figure("run", command),), least, aim)
-
-    return row
-
-
 ROWS: tuple[Row, ...] = (
     flat_over_steps,
     counterfactuals,
@@ -207,17 +200,7 @@ ROWS: tuple[Row, ...] = (
     t_cells,
     il6,
     il6_order,
-    _elsewhere(
-        "speed relative to the first model; rescue on over off",
-        "python benchmarks/against_first_model.py",
-        "0.6; at most 2.0 times",
-        "0.8; 1.5",
-    ),
-    _elsewhere(
-        "conservation, derivatives, states of 10,000 patients, memory",
-        "scripts/check --all",
-        "1e-6; finite; none below -atol; 15 %",
-        "all",
-    ),
+    speed,
+    invariants,
 )
 """Lines of the table, in its order."""

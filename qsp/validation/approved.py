@@ -19,7 +19,7 @@ from qsp import shipped
 from qsp.endpoints import crs, steps
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError, suggest
-from qsp.validation.study import APPROVED, ARM, of_arms
+from qsp.validation.study import APPROVED, of_arms
 from qsp.validation.targets import Target, targets
 
 ANY = "any"
@@ -183,13 +183,13 @@ def _prepared(folder: Path, each: Approved, patients: int, seed: int | None) -> 
 
 
 def of_compared_arm(prepared: runs.Prepared) -> runs.Prepared:
-    """Return a run of the arm `ARM` only, or of the first arm if there is no such arm.
+    """Return a run of the arm `APPROVED` only, or of the first arm if there is no such arm.
 
     Args:
         prepared: Run of an approved regimen.
     """
     names = [arm.name for arm in prepared.trial.arms]
-    return of_arms(prepared, (ARM,) if ARM in names else names[:1])
+    return of_arms(prepared, (APPROVED,) if APPROVED in names else names[:1])
 
 
 def compared(published: Approved, ds: xr.Dataset) -> Compared:

@@ -9,7 +9,6 @@ from the start of the dose period in which the event begins. Rates have a Monte 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ from qsp.validation.selected import (
     received,
     without_rescued,
 )
-from qsp.validation.study import APPROVED, ARM, HOURS_PER_DAY, Study
+from qsp.validation.study import HOURS_PER_DAY, Study
 
 if TYPE_CHECKING:
     from qsp.validation.targets import Target
@@ -319,26 +318,10 @@ FUNCTIONS: Mapping[str, Function] = {
     "cr": cr,
 }
 """Functions by their name in the table."""
-_OF_RESCUE = (
-    *("tocilizumab_share", "tocilizumab_share_of_crs"),
-    *("steroid_share", "steroid_share_of_crs"),
-)
-"""Functions that count the patients who receive a drug by a rule."""
-
-
-def compared(row: Target) -> Target:
-    """Return a row with the arms that are compared with its value.
-
-    Values of an approved regimen are compared with the arm `ARM` of its study. Only the use of
-    rescue drugs is always that of the arm with the trial's management of CRS.
-    """
-    if row.arm == APPROVED and row.function not in _OF_RESCUE:
-        return dataclasses.replace(row, arms={ARM: 1.0})
-    return row
 
 
 def simulated(study: Study, row: Target) -> Simulated:
-    """Return the simulated counterpart of a row, in the arms of `compared`.
+    """Return the simulated counterpart of a row.
 
     Args:
         study: Results of the study of the row.
@@ -347,4 +330,4 @@ def simulated(study: Study, row: Target) -> Simulated:
     Raises:
         NotComputed: If the results do not have it.
     """
-    return FUNCTIONS[row.function](study, compared(row))
+    return FUNCTIONS[row.function](study, row)

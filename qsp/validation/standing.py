@@ -24,7 +24,7 @@ from qsp.report.standing import (
 from qsp.results.record import RunRecord
 from qsp.run.record import run_record
 from qsp.validation.row import Row
-from qsp.validation.study import APPROVED, ARM, DATA, prepare
+from qsp.validation.study import APPROVED, DATA, prepare
 from qsp.validation.targets import EVENTS_COUNTED, Target, targets
 
 RESPONSES = ("mosunetuzumab", "mosunetuzumab_fl", "tebentafusp")
@@ -119,8 +119,7 @@ def _rates() -> Iterator[Target]:
 
 
 def _rate(row: Target, record: RunRecord) -> PublishedRate:
-    name = ARM if row.arm == APPROVED else row.arm
-    arm = next(each for each in record.arms if each.name == name)
+    arm = next(each for each in record.arms if each.name == row.arm)
     return PublishedRate(
         molecule=record.molecule,
         population=record.population,

@@ -36,12 +36,6 @@ from qsp.populations import nominal, read_cohort
 from qsp.run.prepared import assemble
 
 DATA = Path(__file__).parent / "data"
-ARM = "without_rescue"
-"""Arm that is compared with the published values of an approved regimen.
-
-It has no management of CRS, because the shared parameters were fitted without it. Parameters that
-are fitted with the trials' management need `APPROVED` here.
-"""
 APPROVED = "approved"
 """Arm of an approved regimen with the management of CRS of its trial."""
 HOURS_PER_DAY = 24.0

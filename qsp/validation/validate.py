@@ -10,7 +10,6 @@ from qsp import shipped
 from qsp.engine.progress import Progress
 from qsp.errors import ConfigError, suggest
 from qsp.run import Prepared
-from qsp.validation import measure
 from qsp.validation.curves import curve_facts
 from qsp.validation.facts import fact as fact_of
 from qsp.validation.row import Fact, Row
@@ -71,7 +70,7 @@ def validate(
 
 def _compared_arms(rows: Iterable[Target]) -> set[str]:
     """Return the arms of a study that are compared; the others need no simulation."""
-    return {arm for row in rows for arm in measure.compared(row).arms}
+    return {arm for row in rows for arm in row.arms}
 
 
 def saved_times(prepared: Prepared, rows: Iterable[Target]) -> set[float]:

@@ -18,7 +18,6 @@ from types import ModuleType
 from qsp import interventions, model, system
 from qsp.explain import equations as eq
 from qsp.explain.values import Files, shipped
-from qsp.model.axes import Axes
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import Adapted
 from qsp.populations.paths import fields, short
@@ -55,7 +54,7 @@ def states() -> Iterator[tuple[Description, str]]:
     for item in declarations(system.State):
         item = Description(short(item.path), item.unit, item.meaning, item.dims, item.source)
         yield item, symbols[item.path]
-    for kind in (Bridges, Complexes, Adapted, Axes):
+    for kind in (Bridges, Complexes, Adapted):
         for item in declarations(kind):
             path = f"{eq.paths()[kind]}.{item.path}"
             yield Description(path, item.unit, item.meaning, item.dims, ""), symbols[path]
@@ -143,7 +142,6 @@ def _title(name: str) -> str:
         "t_cells": "T cells",
         "interleukin1": "IL-1",
         "axes": "Fever and leak",
-        "event_links": "Links to CRS and temperature",
         "anti_tnf": "Anti-TNF",
         "jak_inhibitor": "JAK inhibitor",
     }.get(name, name.replace("_", " ").capitalize())

@@ -10,7 +10,9 @@ from qsp.explain import equations as eq
 from qsp.report.references import bibliography
 from scripts.book.text import KEY
 
-MECHANISMS = ("tissues", *eq.MECHANISMS)
+_AXES = eq.MECHANISMS.index("axes")
+MECHANISMS = ("tissues", *eq.MECHANISMS[:_AXES], "severity", *eq.MECHANISMS[_AXES:])
+"""Pages of the model: the modules with equations, and two with parameters alone."""
 PAGE_OF_STATE = {
     "drug": "disposition",
     "bridges": "synapse",

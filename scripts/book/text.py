@@ -38,8 +38,8 @@ equations show the expression without the guard.
 The form of the bridges is that of the molecule: equilibrium (Eq. S6 with S2), relaxed (the state of
 Eq. S8) or kinetic (Eq. S6 with the state of Eq. S13, for a valency of 1 only). The law of growth
 (Eq. G1 or G2) is that of the population. Both are listed with the [inputs](inputs.md). Recruitment
-is that of Eq. T3 unless a trial chooses Eq. T2. Severity is the index of Eq. V3 unless a trial
-chooses fever, or fever and leak (Eq. V14, V15, V18).
+is that of Eq. T19 unless a trial chooses Eq. T3 (`threshold`) or T2 (`mass_action`). The grade of
+CRS follows from fever and leak (Eq. V5 and V11) unless a trial chooses fever alone (`one_axis`).
 
 Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
 and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its

@@ -1,17 +1,24 @@
-"""Page of the validation: docs/validation.md with the rows of docs/validation.csv in its tables."""
+"""Page of the validation: docs/validation.md with the rows of its two tables.
+
+Requirements that are not met come first: the row of docs/requirements.csv with the mechanism that
+fails and attempts at a cure, from docs/requirements.toml.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from scripts.book.html import table
-from scripts.validation_table import TABLE
+from scripts.validation_table import REQUIREMENTS, TABLE
 
 TEXT = TABLE.with_suffix(".md")
+REASONS = REQUIREMENTS.with_suffix(".toml")
+NOT_MET = "not met"
 RESULTS = {
     "misses": "outside the limits",
     "within": "within the limits",
@@ -43,11 +50,57 @@ def page(text: str | None = None, path: Path = TABLE) -> str:
     groups["deviations"] = [row for row in groups["shown"] if is_large(row["difference"])]
     groups["shown"] = [row for row in groups["shown"] if not is_large(row["difference"])]
     parts = {f"table: {name}": _table(group) for name, group in groups.items()}
+    listed = requirements()
+    parts["requirements"] = _table(listed)
+    parts["requirements not met"] = _not_met(listed, reasons())
     parts["counts"] = f"Of {len(rows)} values: {counts}."
     comments = re.findall(r"<!-- (.+) -->", text)
     if sorted(comments) != sorted(parts):
         raise ValueError(f"{TEXT.name} must have one comment each of {', '.join(parts)}")
     return re.sub(r"<!-- (.+) -->", lambda found: parts[found[1]], text)
+
+
+def requirements(path: Path = REQUIREMENTS) -> list[Row]:
+    """Return the rows of the table of requirements."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def reasons(path: Path = REASONS) -> Mapping[str, Row]:
+    """Return the mechanism that fails and the attempts at a cure, by row of the requirements."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def without_match(rows: Sequence[Row], known: Mapping[str, Row]) -> list[str]:
+    """Return as text the rows that are not met without a reason, and the reasons of other rows."""
+    missed = {row["row"] for row in rows if row["result"] == NOT_MET}
+    return [
+        *(f"not met, but without a reason: {name}" for name in sorted(missed - known.keys())),
+        *(f"a reason, but not among the rows not met: {name}" for name in known.keys() - missed),
+    ]
+
+
+def _not_met(rows: Sequence[Row], known: Mapping[str, Row]) -> str:
+    """Return a section for each row that is not met.
+
+    Raises:
+        ValueError: If a row has no reason, or a reason no row.
+    """
+    if wrong := without_match(rows, known):
+        raise ValueError(f"{REASONS.name}: {'; '.join(wrong)}")
+    sections = [
+        f"### {_capital(row['row'])}\n\n"
+        f"At least: {row['at_least']}. Measured: {row['measured']}.\n\n"
+        f"*Mechanism.* {known[row['row']]['mechanism'].strip()}\n\n"
+        f"*Tried.* {known[row['row']]['tried'].strip()}\n"
+        for row in rows
+        if row["result"] == NOT_MET
+    ]
+    return "\n".join(sections) or "None."
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def is_large(difference: str) -> bool:
@@ -66,6 +119,6 @@ def _table(rows: Sequence[Row]) -> str:
         return "None."
     heads = [name for name in rows[0] if name != "result"]
     return table(
-        [head.capitalize() for head in heads],
+        [head.capitalize().replace("_", " ") for head in heads],
         [[escape(row[head]) for head in heads] for row in rows],
     )

@@ -5,8 +5,11 @@ import pytest
 
 import qsp
 from qsp.version import PACKAGE
+from tests.api import shipped_values
 
 K_ACT, ALPHA = "t_cells.k_act", "synapse.alpha"
+MEDIAN = shipped_values.median(K_ACT)
+"""Median of K_ACT [1/hour]."""
 
 
 @pytest.fixture
@@ -40,14 +43,14 @@ def test_patient_depends_on_seed_and_number_only(nhl, drug, people):
 def test_typical_patient_has_the_medians(people):
     one = people.typical
     assert len(one) == 1
-    assert one.parameters.loc[0, K_ACT] == pytest.approx(0.96 * 24)
+    assert one.parameters.loc[0, K_ACT] == pytest.approx(MEDIAN * 24)
     assert one.covariates.loc[0, "body_weight"] == 78.0
 
 
 def test_patients_at_chosen_draws(people):
     three = people.at({K_ACT: [-1.0, 0.0, 1.0], "xi_patient": 0.5})
     values = three.parameters[K_ACT].to_numpy()
-    assert values[1] == pytest.approx(0.96 * 24)
+    assert values[1] == pytest.approx(MEDIAN * 24)
     np.testing.assert_allclose(values[0] * values[2], values[1] ** 2, rtol=1e-12)
     np.testing.assert_array_equal(three.virtual().xi_patient, 0.5)
     assert three.select([2]).parameters[K_ACT].to_numpy() == values[2]
@@ -63,7 +66,8 @@ def test_scale_keeps_the_draw_of_each_patient(nhl, drug, people):
 
 def test_set_keeps_the_spread_by_default(people):
     new = people.set(K_ACT, "0.48 1/hour")
-    np.testing.assert_allclose(new.parameters[K_ACT], people.parameters[K_ACT] / 2, rtol=1e-12)
+    ratio = 0.48 / MEDIAN
+    np.testing.assert_allclose(new.parameters[K_ACT], people.parameters[K_ACT] * ratio, rtol=1e-12)
     assert new.parameters.equals(people.set(K_ACT, 11.52).parameters)
     fixed = people.set(K_ACT, "0.48 1/hour", keep_spread=False).parameters
     np.testing.assert_array_equal(fixed[K_ACT], 11.52)

@@ -9,8 +9,10 @@ from qsp.api.simulate import prepare as prepared_of
 from qsp.run import Request, prepare
 from qsp.run import run as run_config
 from qsp.run.parameters import parameters
+from tests.api import shipped_values
 
 K_ACT = "t_cells.k_act"
+HALF = f"{shipped_values.median(K_ACT) / 2} 1/hour"
 
 
 def test_repr_names_arms_method_backend_failures_and_seconds(run):
@@ -108,7 +110,7 @@ def test_saved_run_is_read_again(run, people, tmp_path):
 
 
 def test_parameters_have_an_arm_where_an_arm_changes_them(arms, people):
-    half = qsp.regimen(*arms["flat"].doses, parameters={K_ACT: "0.48 1/hour"})
+    half = qsp.regimen(*arms["flat"].doses, parameters={K_ACT: HALF})
     trial = qsp.Trial.of({"flat": arms["flat"], "half": half}, people, days=28)
     values = parameters(prepared_of(trial))
     assert {name for name in values.data_vars if "arm" in values[name].dims} == {K_ACT}
@@ -143,9 +145,9 @@ def test_run_of_the_written_config_is_the_same(arms, people, run, tmp_path):
 def test_three_ways_to_halve_a_parameter_agree(arms, people, tmp_path):
     trial = qsp.Trial.of({"step": arms["step"]}, people, days=28)
     trial.to_toml(tmp_path / "trial.toml")
-    (tmp_path / "mine.toml").write_text('[t_cells]\nk_act = "0.48 1/hour"\n')
+    (tmp_path / "mine.toml").write_text(f'[t_cells]\nk_act = "{HALF}"\n')
     by_scale = qsp.Trial.of({"step": arms["step"]}, people.scale(K_ACT, 0.5), days=28)
-    by_arm = f'arms.step.parameters={{"{K_ACT}" = "0.48 1/hour"}}'
+    by_arm = f'arms.step.parameters={{"{K_ACT}" = "{HALF}"}}'
     ways = [
         prepared_of(by_scale),
         prepare(Request(tmp_path / "trial.toml", parameters=tmp_path / "mine.toml")),

@@ -17,6 +17,8 @@ from qsp.engine.solvers.rock import ROCK4
 from qsp.engine.timeline import timeline
 from qsp.engine.trajectory import Simulation, solve_simulation
 from qsp.errors import ConfigError, SolveError
+from qsp.model import ModelStructure
+from qsp.model.axes import OneAxis
 from qsp.model.cytokines import IL6
 from qsp.system import CORE_KINDS, System
 from qsp.trial.schedule import Events
@@ -36,6 +38,8 @@ SCALE = {"alpha": 2e-3, "dose": 2e-3, "time": 1e-3}
 
 OUTPUTS = ("peak of FD2", "drug peak", "area", "value")
 LOOSE = Method(rtol=1e-6)
+METHOD = Method(rtol=1e-12)
+"""Method of derivatives: for a time, their errors exceed those of values by some five decades."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def found(patient, at, **options):
 
 def outputs(patient, at, **options):
     """(output,): Logarithms of four results, one of each kind."""
-    solved = found(patient, at, **options)
+    solved = found(patient, at, **({"method": METHOD, "max_steps": 32_768} | options))
     values = (
         solved.peak("il6", "FD2"),
         solved.peak("drug_central"),
@@ -165,6 +169,7 @@ def test_vmap_of_a_gradient_equals_a_loop(patient):
 
 def test_values_are_those_of_a_simulation(patient):
     solved = found(patient, start())
+    patient = eqx.tree_at(lambda p: p.model.synapse.alpha, patient, np.asarray(AT["alpha"]))
     events = Events(*map(jnp.asarray, two_doses(jnp.asarray(3.0), jnp.asarray(3.0))))
     grid = np.array([1.0, 5.0])
     sim = Simulation(
@@ -290,4 +295,13 @@ def test_unknown_names_are_suggested(patient):
         solved.peak("il6", "SUD")
     with pytest.raises(ConfigError, match="kind must be known"):
         dose_events([0.0], [1.0], kind="oral")
-    assert len(QUANTITIES) == len(set(QUANTITIES)) == 12
+    assert len(QUANTITIES) == len(set(QUANTITIES)) == 14
+
+
+def test_leak_is_a_quantity_of_two_axes_only(patient):
+    one_axis = System(structure=ModelStructure(severity=OneAxis()))
+    two, one = (found(patient, start(), method=LOOSE, system=each) for each in (None, one_axis))
+    assert 0.0 < two.peak("leak") < 1.5
+    assert float(one.peak("fever")) == pytest.approx(float(two.peak("fever")), rel=1e-3)
+    with pytest.raises(ConfigError, match="two axes of severity for leak"):
+        one.peak("leak")

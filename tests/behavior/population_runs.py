@@ -19,7 +19,7 @@ from qsp.engine.method import Method
 from qsp.engine.trajectory import Simulation
 from qsp.model import ModelStructure
 from qsp.model.cytokines import CYTOKINES
-from qsp.model.severity import thresholds
+from qsp.model.severity import AbstractSeverity
 from qsp.populations import Population
 from qsp.system import DOSE_KINDS, System
 from tests.scenarios import Dose, events, with_idle
@@ -95,7 +95,7 @@ def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> d
         structure: Structural choices of the model; by default those of the default model.
     """
     recording = RecordsNegative(structure or ModelStructure())
-    sims = [_simulations(arm) for arm in arms.values()]
+    sims = [_simulations(arm, recording.structure.severity) for arm in arms.values()]
     together = with_idle(jax.tree.map(lambda *leaves: np.concatenate(leaves), *sims))
     result, _ = simulate(Batch(together, ()), recording, Method(), kinds=len(DOSE_KINDS))
     cuts = np.cumsum([len(arm.people) for arm in arms.values()])
@@ -115,9 +115,9 @@ def treat(arms: Mapping[str, Arm], structure: ModelStructure | None = None) -> d
     }
 
 
-def _simulations(arm: Arm) -> Simulation:
+def _simulations(arm: Arm, severity: AbstractSeverity) -> Simulation:
     people, count = arm.people, len(arm.people)
-    levels = jax.vmap(lambda xi, xi_dose, p: thresholds(xi, xi_dose, p.model.severity))
+    levels = jax.vmap(lambda xi, xi_dose, p: severity.thresholds(xi, xi_dose, p.model.severity))
     begin = min([0.0, *(dose.time for dose in arm.doses)])
     table = events([arm.doses])
     return Simulation(

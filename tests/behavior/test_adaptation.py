@@ -1,4 +1,4 @@
-"""The whole model with adaptation, margination by recruitment and memories despite a steroid."""
+"""Adaptation, margination by recruitment, and memories despite a steroid in the whole model."""
 
 import jax
 import numpy as np
@@ -6,17 +6,10 @@ import pytest
 
 from qsp.engine.method import Method
 from qsp.model import ModelStructure, algebraic
-from qsp.model.t_cells import Adaptation
 from qsp.model.tissues import LYMPHOID
 from qsp.model.tolerance import negligible
-from qsp.model.traffic import ByRecruitment
 from tests.scenarios import HOUR, Dose, Scenario, mosunetuzumab, solve
 
-STRUCTURE = ModelStructure(
-    recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
-)
-SITES = {"t_cells.steroid_act": 0.0, "cytokines.steroid_stimulus": 0.0}
-"""A steroid inhibits release and the production of cytokines, not activation."""
 NO_KILLING = {
     f"engagement.k_kill.{kind}.{tissue}": 0.0
     for kind in ("normal", "malignant", "antigen_low")
@@ -27,7 +20,7 @@ NO_KILLING = {
 @pytest.fixture(scope="module")
 def courses(double_precision):
     nhl = mosunetuzumab()
-    patient, persistent = nhl.patient(SITES), nhl.patient(SITES | NO_KILLING)
+    patient, persistent = nhl.patient(), nhl.patient(NO_KILLING)
     steroid = Dose("dexamethasone", -HOUR, 20.0, HOUR)
     bag = nhl.nmol(5.0)
     bags = (
@@ -43,7 +36,6 @@ def courses(double_precision):
             "steroid": Scenario(patient, (steroid, *nhl.iv([0], [10])), 7),
             "persistent": Scenario(persistent, nhl.iv([0], [10]), 7),
         },
-        structure=STRUCTURE,
         method=Method(),
     )
 
@@ -87,7 +79,7 @@ def test_t_cells_return_to_blood_although_contacts_persist(courses):
     """On day 2 contacts still activate, but recruitment, and with it margination, is over."""
     course = courses["persistent"]
     p, margination = course.scenario.parameters.model, course.state.model.margination
-    contact = jax.jit(jax.vmap(lambda x: algebraic(x, p, STRUCTURE).contact))
+    contact = jax.jit(jax.vmap(lambda x: algebraic(x, p, ModelStructure()).contact))
     activating = np.asarray(contact(course.state.model).activating)[:, LYMPHOID]
     assert course.at(activating, 2) > 0.5 * activating.max()
     assert course.at(margination, 2) < 0.1 * np.max(margination)

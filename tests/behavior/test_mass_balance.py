@@ -13,6 +13,12 @@ from tests.scenarios import Dose, Scenario, Subject, mosunetuzumab, solve
 
 SINKS = ("eliminated", "internalized", "died")
 ROUNDING = 1e-12
+MORE_CELL_DEATH = {
+    "targets.baseline.normal.lymphoid": 60_000.0,
+    "binding.copies_target.normal.lymphoid": 1e6,
+    "engagement.k_kill.normal.lymphoid": 2.0,
+    "engagement.k_kill.malignant.tumor": 2.0,
+}
 NO_CLEARANCE = {"disposition.CL_base": 0.0, "disposition.CL_ss": 0.0}
 
 
@@ -23,6 +29,7 @@ def courses(double_precision):
         "binding.k_int_CD3": 1.584,
         "binding.k_int_target": 0.24,
         "disposition.lost_on_death": 1.0,
+        **MORE_CELL_DEATH,
         **{f"disposition.soluble_target.{tissue}": 5.0 for tissue in ("blood", "tumor")},
         "disposition.k_soluble": 0.02,
         "binding.KD_soluble": 2.4,

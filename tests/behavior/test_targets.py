@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from qsp.model import ModelStructure
-from qsp.model.event_links import logistic
 from qsp.model.synapse import Equilibrium, Relaxed, contact_gap
 from qsp.model.tissues import KINDS, MALIGNANT, NORMAL, SKIN, TISSUES, TUMOR
 from tests.scenarios import HOUR, Scenario, Subject, mosunetuzumab, solve
@@ -94,11 +93,6 @@ def test_after_depletion_of_b_cells_the_tumor_is_the_main_source_of_cytokines(co
     assert share > 0.5, f"share of the tumor {share:.2f}"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="IL-6 saturates: the release from the tumor suffices for half of it",
-)
 def test_without_skin_targets_il6_of_tebentafusp_falls_by_80_percent(skin):
     """20 ug tebentafusp without melanocytes: IL-6 peak lower by over 80 %."""
     fall = 1.0 - skin["off"].peak("il6") / skin["on"].peak("il6")
@@ -112,12 +106,20 @@ def test_skin_is_the_main_source_of_cytokines_of_tebentafusp(skin):
     assert released(skin["off"])[SKIN] == 0.0
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason=(
+        "T cells activated in skin reach the tumor, whose own are recruited late: 7 % "
+        "fewer killed without them"
+    ),
+)
 def test_skin_targets_do_not_change_early_killing_of_the_tumor(skin):
     """Tumor cells killed in 8 h and alive on day 2 agree to 1 % with and without melanocytes."""
     targets = [skin[name].state.model.targets for name in ("on", "off")]
     killed = [skin["on"].at(x.dying, 8 * HOUR) for x in targets]
-    assert killed[0] > 0.1
-    assert killed[1] == pytest.approx(killed[0], rel=0.01)
+    assert min(killed) > 0.01
+    assert killed[1] == pytest.approx(killed[0], rel=0.01), f"killed {killed}"
     alive = [skin["on"].at(x.viable[:, MALIGNANT:, TUMOR].sum(1), 2.0) for x in targets]
     assert alive[1] == pytest.approx(alive[0], rel=0.01)
 
@@ -170,13 +172,11 @@ def test_strong_cross_linking_bridges_all_of_the_scarcer_receptor():
 
 
 def test_soluble_target_lowers_the_crs_of_the_first_dose(courses):
-    """Elranatamab-like, 12 mg SC: severity and both links fall with soluble BCMA."""
+    """Elranatamab-like, 12 mg SC: IL-6, fever and leak fall with soluble BCMA."""
     runs = [courses[f"soluble {concentration}"] for concentration in SOLUBLE]
-    severity = runs[0].scenario.parameters.model.severity
-    peaks = [run.reductions.peak.severity[0] for run in runs]
-    by_peak = [float(logistic(run.peak("il6"), severity)) for run in runs]
-    by_hazard = [run.reductions.area.hazard[0] for run in runs]
-    for crs in (peaks, by_peak, by_hazard):
+    at_peak = [run.reductions.peak for run in runs]
+    il6 = [run.peak("il6") for run in runs]
+    fever, leak = ([getattr(p, name)[0] for p in at_peak] for name in ("fever", "leak"))
+    for crs in (il6, fever, leak):
         assert np.all(np.diff(crs) < 0.0), crs
-    at_rest = float(runs[0].shown.crs_severity[0])
-    assert by_hazard[0] > 3.0 * float(severity.hazard_0 * np.exp(severity.hazard_slope * at_rest))
+    assert fever[0] > 3.0 * float(runs[0].shown.fever[0])

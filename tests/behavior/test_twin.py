@@ -2,8 +2,9 @@
 
 Together the scenarios use every process: step-up infusions, injections with lymph
 transits, boluses, tocilizumab, dexamethasone, JAK inhibitor, anti-TNF, soluble target, competitor,
-mechanistic clearance, relaxing bridges, mass-action recruitment, recruitment with adaptation,
-margination by recruitment and cooperativity of myeloid cells. Both solve at 1e-9.
+mechanistic clearance, relaxing bridges, each law of recruitment, cooperativity of myeloid cells,
+and one and two axes of severity. Both solve at 1e-9. Grades of CRS are those of the rule of events
+on the fever and leak of the twin.
 """
 
 import dataclasses
@@ -15,15 +16,16 @@ import numpy as np
 import pytest
 
 from qsp.model import ModelStructure
+from qsp.model.axes import OneAxis
 from qsp.model.synapse import Relaxed
-from qsp.model.t_cells import Adaptation, MassAction
+from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.tissues import LYMPHOID
-from qsp.model.traffic import ByRecruitment
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy, complete
 from tests.reference import twin
 from tests.reference.adapter import twin_parameters, twin_state
-from tests.scenarios import HOUR, Dose, Scenario, Subject, mosunetuzumab, solve
+from tests.reference.events import events
+from tests.scenarios import HOUR, PERIODS, Dose, Scenario, Subject, mosunetuzumab, solve
 
 RELATIVE, OF_SCALE = 1e-4, 1e-8
 TWIN_KINDS = ("iv", "sc", "toci", "dex", "jak", "anti_tnf")
@@ -31,14 +33,8 @@ TARGET = dict(zip(DOSE_KINDS[: len(TWIN_KINDS)], TWIN_KINDS, strict=True))
 """Names of the doses in the twin, which lacks the last four."""
 RELAXED_MASS_ACTION = ModelStructure(synapse=Relaxed(), recruitment=MassAction())
 TWIN_OPTIONS = {"recruitment": "mass_action", "relaxation": True}
-ADAPTATION = ModelStructure(
-    recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
-)
-ADAPTATION_IN_TWIN = {
-    "recruitment": "adaptation",
-    "margination": "recruitment",
-    "memory_despite_steroid": True,
-}
+OTHER = ModelStructure(recruitment=Threshold(), severity=OneAxis())
+OTHER_IN_TWIN = {"recruitment": "threshold", "severity": "one_axis"}
 SEPARATE_SITES = {
     "cytokines.u50_myeloid": 2.5,
     "cytokines.hill_myeloid": 1.35,
@@ -65,10 +61,27 @@ SOLUBLE_AND_COMPETITOR = {
     "targets.k_depletion.blood": 0.0,
     "targets.k_depletion.lymphoid": 0.0,
 }
+LEVELS = {"fever": (0.25,), "leak": (0.3, 0.6, 1.2)}
+"""Levels of the grades of CRS as shares of the highest fever and leak, so that grade 3 occurs, but
+not grade 4, with any values of the parameters."""
+GRADED = ("steroid and tocilizumab", "BCMA under the skin")
+MARGIN = 0.01
+"""Levels this much higher or lower must give the same grades, as half an hour is a coarse grid."""
+
+
+def steroid_and_tocilizumab():
+    """Step-up infusions with dexamethasone before each, and tocilizumab after the first."""
+    nhl = mosunetuzumab()
+    doses = (
+        *nhl.iv((0, 7, 14), (1, 2, 60)),
+        *(Dose("dexamethasone", day - HOUR, 20.0, HOUR) for day in (0, 7, 14)),
+        Dose("tocilizumab", 1.0, 560.0, HOUR),
+    )
+    return Scenario(nhl.patient(SEPARATE_SITES), doses, 21)
 
 
 def scenarios():
-    """Scenarios of the closed form with threshold recruitment."""
+    """Scenarios of the default structure."""
     nhl = mosunetuzumab()
     blinatumomab = Subject.of("blinatumomab", "nhl_blinatumomab")
     weeks, lengths = (0, 7, 14, 21, 42, 63), (4, 4, 4, 2, 2, 2)
@@ -80,10 +93,14 @@ def scenarios():
         *(Dose("jak_inhibitor", -HOUR + 0.5 * i, 15.0) for i in range(6)),
         Dose("tocilizumab", 4.0, 300.0),
     )
+    teclistamab = Subject.of("teclistamab", "myeloma")
+    injections = teclistamab.sc((0, 3, 6, 13), (4.5, 22.5, 112.5, 112.5))
     bolus = Dose("drug_iv", 10.0, nhl.nmol(10.0), 0.0, 3)
     mechanistic = SINKS_OF_LOSS | {"disposition.CL_base": 0.584}
     return {
         "step-up": Scenario(nhl.patient(), step_up),
+        "steroid and tocilizumab": steroid_and_tocilizumab(),
+        "BCMA under the skin": Scenario(teclistamab.patient(), injections, 21),
         "supportive": Scenario(nhl.patient(), (*nhl.iv([0], [30]), *supportive), 14),
         "under the skin": Scenario(
             nhl.patient(SOLUBLE_AND_COMPETITOR), (*nhl.sc([0, 3], [20, 40]), bolus), 21
@@ -106,15 +123,9 @@ def relaxed_scenarios():
     }
 
 
-def adapting_scenarios():
-    """Step-up infusions with dexamethasone and tocilizumab, for recruitment with adaptation."""
-    nhl = mosunetuzumab()
-    doses = (
-        *nhl.iv((0, 7, 14), (1, 2, 60)),
-        *(Dose("dexamethasone", day - HOUR, 20.0, HOUR) for day in (0, 7, 14)),
-        Dose("tocilizumab", 1.0, 560.0, HOUR),
-    )
-    return {"step-up": Scenario(nhl.patient(SEPARATE_SITES), doses, 21)}
+def other_scenarios():
+    """A scenario for recruitment by a threshold and one axis of severity."""
+    return {"steroid and tocilizumab": steroid_and_tocilizumab()}
 
 
 @pytest.fixture(scope="module")
@@ -128,19 +139,17 @@ def relaxed(double_precision):
 
 
 @pytest.fixture(scope="module")
-def adapting(double_precision):
-    return solve(adapting_scenarios(), structure=ADAPTATION)
+def other(double_precision):
+    return solve(other_scenarios(), structure=OTHER)
 
 
-def reference(course, **options):
+def reference(scenario, times, **options):
     """Results of the twin for the same scenario."""
-    events = [
+    doses = [
         twin.Event(dose.time, TARGET[dose.kind], dose.amount, dose.duration)
-        for dose in course.scenario.doses
+        for dose in scenario.doses
     ]
-    return twin.simulate(
-        twin_parameters(course.scenario.parameters), events, course.times, **options
-    )
+    return twin.simulate(twin_parameters(scenario.parameters), doses, times, **options)
 
 
 def assert_agrees(name, ours, theirs):
@@ -172,6 +181,9 @@ def assert_all_agree(course, other):
     shown = course.shown
     assert_agrees("drug_central", shown.drug_central, other["C"][:, 0])
     assert_agrees("crs_severity", shown.crs_severity, other["F"])
+    assert_agrees("fever", shown.fever, other["F"] - other["B"])
+    if shown.leak is not None:
+        assert_agrees("leak", shown.leak, other["W"])
     cytokines = [other[name] for name in ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")]
     assert_agrees("cytokines", shown.cytokines, np.stack(cytokines, axis=1))
     assert_agrees(
@@ -185,20 +197,56 @@ def assert_all_agree(course, other):
 
 @pytest.mark.parametrize("name", list(scenarios()))
 def test_package_and_twin_agree(name, courses):
-    """Every state and output at all times, closed form and threshold recruitment."""
-    assert_all_agree(courses[name], reference(courses[name]))
+    """Every state and output at all times, with the default structure."""
+    course = courses[name]
+    assert_all_agree(course, reference(course.scenario, course.times))
 
 
 @pytest.mark.parametrize("name", list(relaxed_scenarios()))
 def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxed):
     """Every state and output at all times, with the other forms of both."""
-    assert_all_agree(relaxed[name], reference(relaxed[name], **TWIN_OPTIONS))
+    course = relaxed[name]
+    assert_all_agree(course, reference(course.scenario, course.times, **TWIN_OPTIONS))
 
 
-@pytest.mark.parametrize("name", list(adapting_scenarios()))
-def test_package_and_twin_agree_on_adaptation(name, adapting):
-    """Every state and output at all times, with adaptation and margination by recruitment."""
-    assert_all_agree(adapting[name], reference(adapting[name], **ADAPTATION_IN_TWIN))
+@pytest.mark.parametrize("name", list(other_scenarios()))
+def test_package_and_twin_agree_on_threshold_recruitment_and_one_axis(name, other):
+    """Every state and output at all times, with the other recruitment and severity."""
+    course = other[name]
+    assert_all_agree(course, reference(course.scenario, course.times, **OTHER_IN_TWIN))
+
+
+@pytest.fixture(scope="module")
+def graded(double_precision):
+    """Courses with levels relative to the twin's peaks, and the time courses of the twin."""
+    cases, dense = {}, {}
+    for name in GRADED:
+        scenario = scenarios()[name]
+        times = np.arange(scenario.begin, scenario.days, HOUR / 2)
+        y = dense[name] = reference(scenario, times)
+        highest = {"fever": np.max(y["F"] - y["B"]), "leak": np.max(y["W"])}
+        levels = np.array([share * highest[by] for by in LEVELS for share in LEVELS[by]])
+        cases[name] = dataclasses.replace(
+            scenario, thresholds=np.linspace(1.1, 0.9, PERIODS)[:, None] * levels
+        )
+    return solve(cases), dense
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_grades_are_those_of_the_rule_on_the_twin(name, graded):
+    """Grade and onset of CRS after each dose, from the twin's fever and leak every half an hour."""
+    course, y = graded[0][name], graded[1][name]
+    signals = np.stack([y["F"] - y["B"], y["W"], y["W"], y["W"]], axis=1)
+    starts, levels = np.array(course.starts), course.scenario.thresholds
+    near = [events(y["t"], signals, starts, f * levels)[0] for f in (1 - MARGIN, 1.0, 1 + MARGIN)]
+    grades = [[one.grade for one in periods] for periods in near]
+    assert grades[0] == grades[1] == grades[2]
+    found = course.reductions.crossing
+    assert found.grade[: len(starts)].tolist() == grades[1]
+    onsets = [one.onset for one in near[1]]
+    assert found.onset[: len(starts)].tolist() == pytest.approx(onsets, abs=HOUR, nan_ok=True)
+    assert max(grades[1]) == 3
+    assert min(grades[1]) < 3
 
 
 @pytest.fixture(scope="module")
@@ -220,9 +268,9 @@ def without_other_drugs(x):
 
 
 FORMS = {
-    "closed, threshold": (ModelStructure(), {}),
+    "default": (ModelStructure(), {}),
     "relaxed, mass action": (RELAXED_MASS_ACTION, TWIN_OPTIONS),
-    "closed, adaptation": (ADAPTATION, ADAPTATION_IN_TWIN),
+    "threshold, one axis": (OTHER, OTHER_IN_TWIN),
 }
 
 

@@ -162,7 +162,7 @@ def test_endpoints_computed_with_dask_equal_those_in_memory(done, serial):
     finalize(done)
     by_dask = xr.open_dataset(done.store.path, engine="zarr", chunks={})
     assert by_dask["il6_peak"].chunks[1] == (8, 8, 6)
-    for endpoint in (crs.incidence, crs.alternatives):
+    for endpoint in (crs.incidence, crs.worst_grade):
         xr.testing.assert_identical(endpoint(by_dask), endpoint(serial))
     assert float(crs.incidence(by_dask)["value"].max()) > 0.0
 

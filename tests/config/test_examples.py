@@ -1,5 +1,6 @@
 """Shipped configs: each loads, begins with its command, and has the doses of its title."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from qsp import molecules
 from qsp.config import load
+from qsp.model import ModelStructure
+from qsp.model.axes import OneAxis, TwoAxes
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
-from qsp.model.traffic import ByRecruitment, ByRelease
 from qsp.run import Request, prepare, run
 from qsp.trial import event_table, period_table, plan_table, plan_widths
 from qsp.trial.plans import planned_doses
@@ -159,20 +161,22 @@ def test_strategies_compare():
 
 
 @pytest.mark.parametrize(
-    ("recruitment", "law", "drive"),
+    ("change", "name", "form"),
     [
-        ("threshold", Threshold, ByRelease),
-        ("mass_action", MassAction, ByRelease),
-        ("adaptation", Adaptation, ByRecruitment),
+        ("recruitment=adaptation", "recruitment", Adaptation()),
+        ("recruitment=threshold", "recruitment", Threshold()),
+        ("recruitment=mass_action", "recruitment", MassAction()),
+        ("severity=two_axes", "severity", TwoAxes()),
+        ("severity=one_axis", "severity", OneAxis()),
     ],
 )
-def test_method_selects_recruitment_margination_and_memories(recruitment, law, drive):
-    """With adaptation, memories form despite a steroid."""
-    change = [f"method.recruitment={recruitment}", "patients=1"]
-    structure = prepare(Request(FILES[0], change)).system.structure
-    assert isinstance(structure.recruitment, law)
-    assert isinstance(structure.margination, drive)
-    assert structure.memory_despite_steroid == (recruitment == "adaptation")
+def test_method_selects_one_form_and_leaves_the_others(change, name, form):
+    default = prepare(Request(FILES[0], ["patients=1"])).system.structure
+    assert (default.recruitment, default.severity) == (Adaptation(), TwoAxes())
+    changed = prepare(Request(FILES[0], [f"method.{change}", "patients=1"])).system.structure
+    fields = [field.name for field in dataclasses.fields(ModelStructure)]
+    expected = {each: getattr(default, each) for each in fields} | {name: form}
+    assert {each: getattr(changed, each) for each in fields} == expected
 
 
 @pytest.mark.slow

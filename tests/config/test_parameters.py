@@ -22,17 +22,17 @@ def sampled(overrides):
 @pytest.mark.parametrize(
     "text",
     [
-        '[parameters]\n"t_cells.k_act" = "0.48 1/hour"\n',
-        '[parameters.t_cells]\nk_act = { value = "0.48 1/hour" }\n',
-        '[parameters]\n"t_cells.k_act" = { scale = 0.5 }\n',
+        '[parameters]\n"t_cells.k_AX" = "0.075 1/hour"\n',
+        '[parameters.t_cells]\nk_AX = { value = "0.075 1/hour" }\n',
+        '[parameters]\n"t_cells.k_AX" = { scale = 0.5 }\n',
     ],
 )
 def test_values_of_a_config_are_those_of_a_file(text, write, tmp_path):
     plain = sampled(())
     halved = sampled(load(write(CONFIG + text)).parameter_files)
-    assert table_of(()).rows["t_cells.k_act"].value == pytest.approx(23.04)
-    np.testing.assert_allclose(halved["t_cells.k_act"], plain["t_cells.k_act"] / 2, rtol=1e-12)
-    (tmp_path / "mine.toml").write_text('[t_cells]\nk_act = "0.48 1/hour"\n')
+    assert table_of(()).rows["t_cells.k_AX"].value == pytest.approx(3.6)
+    np.testing.assert_allclose(halved["t_cells.k_AX"], plain["t_cells.k_AX"] / 2, rtol=1e-12)
+    (tmp_path / "mine.toml").write_text('[t_cells]\nk_AX = "0.075 1/hour"\n')
     own = sampled([user_file(tmp_path / "mine.toml")])
     for path in plain:
         np.testing.assert_allclose(own[path], halved[path], rtol=1e-12, err_msg=path)
@@ -50,19 +50,19 @@ def test_scale_multiplies_values_that_have_a_mixture_or_bounds(write):
 
 
 def test_last_value_wins_and_factors_multiply(write):
-    path = "t_cells.k_act"
+    path = "t_cells.k_AX"
     files = [
         *load(write(CONFIG + f'[parameters]\n"{path}" = {{ scale = 0.5 }}\n')).parameter_files,
         *load(write(CONFIG + f'[parameters]\n"{path}" = {{ scale = 3 }}\n')).parameter_files,
     ]
-    assert table_of(files).rows[path].value == pytest.approx(23.04 * 1.5)
+    assert table_of(files).rows[path].value == pytest.approx(3.6 * 1.5)
     files += load(write(CONFIG + f'[parameters]\n"{path}" = "1 1/day"\n')).parameter_files
     assert table_of(files).rows[path].value == 1.0
 
 
 def test_override_sets_a_parameter(write):
-    config = load(write(CONFIG), ["parameters.t_cells.k_act=0.48 1/hour"])
-    assert table_of(config.parameter_files).rows["t_cells.k_act"].value == pytest.approx(11.52)
+    config = load(write(CONFIG), ["parameters.t_cells.k_AX=0.48 1/hour"])
+    assert table_of(config.parameter_files).rows["t_cells.k_AX"].value == pytest.approx(11.52)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_override_sets_a_parameter(write):
     ],
 )
 def test_malformed_entry_is_refused(entry, message, write):
-    with pytest.raises(ConfigError, match=f"trial.toml: parameters: t_cells.k_act: .*{message}"):
-        load(write(CONFIG + f'[parameters]\n"t_cells.k_act" = {entry}\n'))
+    with pytest.raises(ConfigError, match=f"trial.toml: parameters: t_cells.k_AX: .*{message}"):
+        load(write(CONFIG + f'[parameters]\n"t_cells.k_AX" = {entry}\n'))
 
 
 def test_scale_without_a_value_to_scale_is_refused(write):

@@ -18,13 +18,12 @@ from qsp.model import (
     cytokines,
     disposition,
     engagement,
-    event_links,
     interleukin1,
     release,
-    severity,
     synapse,
     t_cells,
     targets,
+    temperature,
     traffic,
 )
 from qsp.model.synapse import Kinetic, Relaxed
@@ -41,9 +40,7 @@ NOT_EVALUATED = {
     "tolerance": "tolerances of the solver",
     "interventions": "the drugs together; tests/behavior/test_supportive.py",
     "disposition.central_after_bolus": "an implicit equation; tests/model/test_disposition.py",
-    "severity.thresholds": "random effects; tests/model/test_release_and_severity.py",
     "axes.OneAxis.thresholds": "random effects; tests/model/test_axes.py",
-    "event_links.logistic": "a logit; tests/model/test_release_and_severity.py",
 }
 INITIAL = ("baseline", "initial")
 
@@ -214,8 +211,7 @@ def test_iteration_for_two_arms_is_that_of_the_text(at):
         "2 r_target / (b + sqrt(b^2 + 8 kappa (c/K_T) r_target))",
         "1 + n c/K_T",
     )
-    assert "6 in a simulation" in words
-    assert REFINEMENTS == 6
+    assert f"{REFINEMENTS} in a simulation" in words
 
     def at_free(t):
         found = solve(of("synapse.trimers")[:3], {**known, Key("t"): t})
@@ -319,15 +315,9 @@ def test_traffic(at):
         (m.t_cells.post_activated, ours.post_activated, q.mobility),
     ):
         agree("traffic.net_arrival", {**known, **symbols(y=cells, v_y=speed)}, symbols(N_y=found))
-    z = m.release.transit_2
     flux = jnp.asarray([300.0, 2000.0, 500.0, 80.0])
-    known = symbols(q, z_2=z, J_act=flux)
-    onset = traffic.ByRelease().onset(z, flux, q)
-    agree("traffic.ByRelease.onset", known, symbols(g_M=onset))
-    onset = traffic.ByRecruitment().onset(z, flux, q)
-    agree("traffic.ByRecruitment.onset", known, symbols(g_M=onset))
-    found = traffic.margination_rate(m.margination, onset, q)
-    known = symbols(q, M=m.margination, g_M=onset)
+    found = traffic.margination_rate(m.margination, flux, q)
+    known = symbols(q, M=m.margination, J_act=flux)
     agree("traffic.margination_rate", known, {derivative(Key("M")): found})
 
 
@@ -348,9 +338,9 @@ def test_targets(at):
     agree("targets.tumor_volume", symbols(q, n), symbols(V_tumor=volume))
 
 
-def test_release_cytokines_and_severity(at):
+def test_release_and_cytokines(at):
     p, x, now, a = at
-    r, c, v, m = p.model.release, p.model.cytokines, p.model.severity, x.model
+    r, c, m = p.model.release, p.model.cytokines, x.model
     secreting = release.secretion(m.t_cells.activated, a.contact.touching, r)
     known = symbols(r, A=m.t_cells.activated, p=a.contact.touching)
     agree("release.secretion", known, symbols(S=secreting))
@@ -358,9 +348,7 @@ def test_release_cytokines_and_severity(at):
     eta_release = release.release_factor(now, r)
     known = symbols(r, now)
     agree("release.release_factor", known, {Key(r"\eta", ("release",)): eta_release})
-    keeps = model.ModelStructure(memory_despite_steroid=True)
-    f_m = model.memory_correction(eta_release, keeps)
-    assert model.memory_correction(eta_release, model.ModelStructure()) == 1.0
+    f_m = model.memory_correction(eta_release)
     known = {Key(r"\eta", ("release",)): np.asarray(eta_release)}
     agree("model.memory_correction", known, symbols(f_m=f_m))
     ours = release.release_rates(m.release, secreting, rise[4], now, r, f_m)
@@ -382,21 +370,11 @@ def test_release_cytokines_and_severity(at):
     known[Key(r"\eta")] = np.asarray(eta)
     ours = cytokines.cytokine_rates(m.cytokines, z, now, c, f_m)
     agree("cytokines.cytokine_rates", known, rates(ours))
-    y = severity.inflammation(m.cytokines.blood, now, v)
-    agree("severity.inflammation", symbols(v, now, c=m.cytokines.blood), symbols(Y=y))
-    rate = severity.severity_rate(m.severity, m.cytokines.blood, now, v)
-    agree("severity.severity_rate", symbols(v, F=m.severity, Y=y), {derivative(Key("F")): rate})
-    hazard = event_links.hazard(m.severity, jnp.asarray(0.1), v)
-    agree("event_links.hazard", symbols(v, F=m.severity, F_0=0.1), {Key(r"\lambda"): hazard})
-    rise = event_links.temperature_rise(m.severity, jnp.asarray(0.4))
-    known = symbols(y=m.severity) | {Key(r"\theta", ("1",)): np.asarray(0.4)}
-    agree("event_links.temperature_rise", known, {Key(r"\Delta", ("temp",)): rise})
 
 
 def test_fever_and_leak(at):
-    p, _, now, _ = at
-    form = axes.TwoAxes()
-    x = busy(p, System(model.ModelStructure(severity=form)), np.random.default_rng(5)).model
+    p, x, now, _ = at
+    form, x = axes.TwoAxes(), x.model
     c, v = p.model.cytokines, dataclasses.replace(p.model.severity, capacity=jnp.asarray(1.7))
     blood = {"c": x.cytokines.blood, "c_0": c.baseline}
     rise = axes.rises(x.cytokines.blood, c.baseline, now, v)
@@ -410,8 +388,11 @@ def test_fever_and_leak(at):
     d_index, d_axes = form.rates(x.severity, x.axes, x.cytokines.blood, c.baseline, now, v)
     known = symbols(v, x.axes, F=x.severity, Y=steady, G=leak)
     d_set_point = {derivative(Key("B")): d_axes.set_point}
-    agree("axes.OneAxis.rates", known, symbols(J_F=d_index) | d_set_point)
+    agree("axes.OneAxis.rates", known, {derivative(Key("F")): d_index} | d_set_point)
     agree("axes.TwoAxes.rates", known, {derivative(Key("W")): d_axes.leak})
+    rise = temperature.temperature_rise(fever, jnp.asarray(0.4))
+    known = symbols(x=fever) | {Key(r"\theta", ("1",)): np.asarray(0.4)}
+    agree("temperature.temperature_rise", known, {Key(r"\Delta", ("temp",)): rise})
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)

@@ -266,23 +266,25 @@ def test_gradients_and_sensitivity(run_notebook):
         peaks="[float(peak) for peak in peaks]",
         failures="run.failures",
         median="each.median().to_dict()",
+        low="each.quantile(0.1).to_dict()",
         spread="(each.quantile(0.9) - each.quantile(0.1)).to_dict()",
     )
     local = found["local"]
     assert 1 < found["base"] < 100
     assert len(local) == 8
-    assert local["cytokines.p_IL6"] > 0 > local["targets.baseline.normal.lymphoid"]
+    assert local["cytokines.p_IL6"] > local["targets.baseline.normal.lymphoid"] > 0
+    assert 0 < local["synapse.alpha"] < local["targets.baseline.normal.lymphoid"]
     assert found["error"] < 1e-4
-    assert found["dose"][0] > 0 > found["day"][0]
+    assert found["dose"][0] < -abs(found["day"][0]) < 0  # T cells have adapted to more
     for gradient, difference in (found["dose"], found["day"]):
         assert gradient == pytest.approx(difference, rel=1e-3)
     peaks = found["peaks"]
-    lowest = peaks.index(min(peaks))
+    highest, lowest = peaks.index(max(peaks)), peaks.index(min(peaks))
     assert len(peaks) == 32
-    assert 0 < lowest < 31  # not monotonic
+    assert 0 < highest < lowest  # not monotonic: then the priming doses take over
     assert found["failures"] == 0
     assert 0 < found["median"]["cytokines.p_IL6"] < 1.5
-    assert local["synapse.alpha"] > 0 > found["median"]["synapse.alpha"]  # typical, yet not median
+    assert found["low"]["synapse.alpha"] < 0 < found["median"]["synapse.alpha"]  # in most patients
     assert found["spread"]["synapse.alpha"] > 0.5
     assert images == 4
     assert files == set()

@@ -20,7 +20,7 @@ from qsp.validation.facts import published_facts
 from qsp.validation.row import COLUMNS
 from scripts.book import DRUGS, html, pages, states, text
 from scripts.book.links import MECHANISMS, page_of_label
-from scripts.book.validation import is_large
+from scripts.book.validation import is_large, requirements
 from scripts.book.validation import page as validation_page
 from scripts.build_docs import dead_links
 from scripts.validation_table import PATIENTS, SEED
@@ -159,7 +159,8 @@ def test_every_link_of_the_book_leads_to_an_anchor(book):
             assert anchor in anchors[there], (name, target, anchor)
 
 
-WITHOUT_PARAMETERS = ("effects", "axes", "event_links")  # of the last two, on the page of severity
+WITHOUT_PARAMETERS = ("effects", "axes", "temperature")  # of the last two, on the page of severity
+WITHOUT_EQUATIONS = ("tissues", "severity")  # of severity, on the pages of its axes and temperature
 
 
 def test_every_mechanism_has_a_diagram_tables_assumptions_differences_and_sources(book):
@@ -170,7 +171,7 @@ def test_every_mechanism_has_a_diagram_tables_assumptions_differences_and_source
         page = book[f"model/{name}.md"]
         assert text.DIAGRAM in page, name
         sections = ["Differences from publications", "Sources"]
-        sections += ["Equations"] if name != "tissues" else []
+        sections += ["Equations"] if name not in WITHOUT_EQUATIONS else []
         sections += ["Assumptions"] if name != "effects" else []
         sections += ["Parameters"] if name not in WITHOUT_PARAMETERS else []
         for section in sections:
@@ -245,7 +246,16 @@ def test_validation_page_has_every_row_once_and_misses_first():
     assert f"Of {len(rows)} values: " in page
     sections = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE))
     titles = list(sections)
-    assert titles[:2] == ["Outside the limits", "Large deviations without a limit"]
+    assert titles[:3] == [
+        "Requirements that are not met",
+        "Outside the limits",
+        "Large deviations without a limit",
+    ]
+    missed = [row for row in requirements() if row["result"] == "not met"]
+    for row in missed:
+        assert f"Measured: {row['measured']}." in sections[titles[0]]
+    assert sections[titles[0]].count("*Mechanism.*") == len(missed)
+    assert sections["Requirements"].count("<tr><td>") == len(requirements())
     assert titles.index("Counting of CRS events") < titles.index("Within the limits")
     parts = {
         "misses": "Outside the limits",

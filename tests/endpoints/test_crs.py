@@ -156,29 +156,6 @@ def test_cumulative_incidence_ends_at_the_any_dose_rate(four):
     assert last == crs.incidence(failed, by="any", at_least=(1,))["value"].item()
 
 
-def test_links_side_by_side(four):
-    ds = synthetic.put(
-        four,
-        crs_probability_logistic=[[0.2, 0.5], [0.4, 0.5], [0.0, 0.0], [0.2, 1.0]],
-        crs_probability_hazard=0.1,
-    )
-    each = crs.alternatives(ds).sel(arm="a")["value"]
-    assert each.sel(link="severity", label="SUD1").item() == 0.5
-    assert each.sel(link="logistic", label="SUD1").item() == pytest.approx(0.2)
-    assert each.sel(link="hazard", label="FD1").item() == pytest.approx(0.1)
-    whole = crs.alternatives(ds, by="any").sel(arm="a")["value"]
-    # of the highest peak: 0.5, 0.5, 0, 1
-    assert whole.sel(link="logistic").item() == pytest.approx((0.5 + 0.5 + 0.0 + 1.0) / 4)
-    assert whole.sel(link="hazard").item() == pytest.approx(1 - 0.81)
-
-
-def test_links_leave_failed_patients_out(four):
-    ds = synthetic.fail(synthetic.put(four, crs_probability_hazard=0.1), 0, 0)
-    rates = crs.alternatives(ds, by="any")
-    assert rates["evaluable"].values.ravel().tolist() == [3, 3, 3]
-    assert rates["value"].sel(link="hazard").item() == pytest.approx(0.19)
-
-
 def test_every_patient_failed_gives_no_rate_but_a_count(four):
     rates = crs.incidence(synthetic.put(four, outcome=2), by="any")
     assert np.isnan(rates["value"]).all()

@@ -13,14 +13,12 @@ from qsp import model
 from qsp.model.engagement import Contact
 from qsp.model.t_cells import Adaptation, Adapted, TCells
 from qsp.model.tissues import TUMOR
-from qsp.model.traffic import ByRecruitment, ByRelease, margination_rate
+from qsp.model.traffic import margination_rate
 from qsp.system import System
 from tests.model.patient import busy
 
 K_ADAPT, K_FORGET, HEIGHT, ACTIVATION = 5.0, 0.027, 0.4, 16.0
-STRUCTURE = model.ModelStructure(
-    recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
-)
+STRUCTURE = model.ModelStructure()
 
 
 def contact_of(stimulation):
@@ -131,20 +129,18 @@ def test_recruitment_is_exactly_zero_without_drug(typical):
     system = System(STRUCTURE)
     x = system.initial(typical)
     dx = jax.jit(system.rates)(jnp.asarray(0.0), x, typical, jnp.zeros(10))
-    # the numerical guard leaves 1e-12 nmol/L of drug
-    assert np.all(np.abs(np.asarray(dx.model.adaptation.stimulation)) < 1e-12)
-    assert abs(float(dx.model.margination)) < 1e-9
+    # the numerical guard leaves 1e-18 nmol/L of drug
+    assert np.all(np.abs(np.asarray(dx.model.adaptation.stimulation)) < 1e-18)
+    assert abs(float(dx.model.margination)) < 1e-15
 
 
 # === margination ===============================================================================
 
 
 def test_margination_starts_only_with_recruitment(complete):
-    """Release that persists without recruitment drives the form by release only."""
-    p, released, none = complete.model.traffic, jnp.asarray(700.0), jnp.zeros(4)
-    assert float(ByRecruitment().onset(released, none, p)) == 0.0
-    assert float(ByRelease().onset(released, none, p)) == pytest.approx(0.5, abs=0.2)
-    assert float(margination_rate(jnp.asarray(0.4), jnp.asarray(0.0), p)) == pytest.approx(
+    """Without recruitment, margination only decays."""
+    p = complete.model.traffic
+    assert float(margination_rate(jnp.asarray(0.4), jnp.zeros(4), p)) == pytest.approx(
         -0.4 * float(p.k_off)
     )
 
@@ -152,7 +148,7 @@ def test_margination_starts_only_with_recruitment(complete):
 def test_half_of_the_onset_is_at_its_constant_and_a_tumor_counts_a_fifth(typical):
     p = typical.model.traffic
     shares = jnp.array([0.25, 0.25, 0.0, 0.5])
-    onset = lambda flux: float(ByRecruitment().onset(jnp.asarray(0.0), flux, p))  # noqa: E731
+    onset = lambda flux: float(margination_rate(jnp.asarray(0.0), flux, p) / p.k_on)  # noqa: E731
     assert onset(p.flux50 * shares) == pytest.approx(0.5)
     in_tumor = jnp.zeros(4).at[TUMOR].set(5.0 * p.flux50)
     assert onset(in_tumor) == pytest.approx(0.5)

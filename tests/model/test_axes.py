@@ -10,8 +10,7 @@ from scipy.integrate import solve_ivp
 from qsp.model.axes import Axes, OneAxis, TwoAxes, fever, fever_drive, leak_drive, rises
 from qsp.model.cytokines import IFN_GAMMA, IL6, TNF_ALPHA
 from qsp.model.effects import no_effects
-from qsp.model.event_links import temperature_rise
-from qsp.model.severity import Inflammation
+from qsp.model.temperature import temperature_rise
 from tests.reference import axes as reference
 
 FORMS = (OneAxis(), TwoAxes())
@@ -123,7 +122,6 @@ def test_capacity_scales_il6_out(typical):
 def test_signals_of_the_forms():
     index, rise, leak = (jnp.asarray(v) for v in (0.5, 0.2, 0.3))
     for form, expected in (
-        (Inflammation(), [0.5, 0.5, 0.5, 0.5]),
         (OneAxis(), [0.2, 0.2, 0.2, 0.2]),
         (TwoAxes(), [0.2, 0.3, 0.3, 0.3]),
     ):
@@ -136,6 +134,18 @@ def test_random_effects_shift_all_levels_of_an_event_together(form, typical):
     levels = np.asarray(form.thresholds(jnp.asarray(0.5), xi_dose, p))
     exponent = float(p.sd_level) * 0.5 + float(p.sd_level_event) * np.array([0.0, 1.0, -2.0])
     assert levels == pytest.approx(np.exp(exponent)[:, None] * np.asarray(p.level))
+    assert np.all(np.diff(levels[:, 1:], axis=1) > 0.0)
+
+
+def test_fever_and_leak_saturate_at_the_sums_of_their_weights(typical):
+    p, none = typical.model.severity, jnp.zeros(len(RISE))
+    high = rises(jnp.full(len(RISE), 1e12), none, no_effects(), p)
+    fever_limit = 1.0 + float(p.weight_TNF) + float(p.weight_IFN)
+    assert float(fever_drive(high, p)) == pytest.approx(fever_limit, rel=1e-6)
+    assert float(leak_drive(high, p)) == pytest.approx(1.0 + float(p.weight_TNF_leak), rel=1e-6)
+    blocked = rises(jnp.full(len(RISE), 1e12), none, effects_with(il6r_free=0.0, tnf_free=0.0), p)
+    assert float(fever_drive(blocked, p)) == pytest.approx(float(p.weight_IFN), rel=1e-6)
+    assert float(leak_drive(blocked, p)) == 0.0
 
 
 def test_temperature_does_not_fall_below_normal():

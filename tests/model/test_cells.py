@@ -194,6 +194,21 @@ def test_number_of_t_cells_changes_by_expansion_death_and_homeostasis_only(compl
     assert all(np.all(np.asarray(value) != 0.0) for _, _, value in units(flux))
 
 
+def test_homeostasis_adds_missing_cells_and_removes_only_resting_cells_that_are_left(complete):
+    p, none = complete.model.t_cells, jnp.zeros(4)
+
+    def homeostasis(resting, activated):
+        x = TCells(resting * p.baseline, activated * p.baseline, none)
+        flux = t_cell_fluxes(x, stimulus(0.0, 0.0), no_effects(), Threshold(), p).homeostasis
+        return np.asarray(flux / p.baseline.sum())
+
+    k_home = np.asarray(p.k_home)
+    assert homeostasis(0.4, 0.0) == pytest.approx(0.6 * k_home)
+    assert homeostasis(1.0, 0.5) == pytest.approx(-0.5 * k_home)
+    assert homeostasis(0.1, 2.0) == pytest.approx(-1.1 * 0.1 * k_home)
+    assert np.all(homeostasis(0.0, 2.0) == 0.0)
+
+
 def test_expansion_stops_at_its_limit(complete):
     p = complete.model.t_cells
     limit = np.asarray(p.expansion_limit * p.baseline)
@@ -323,6 +338,10 @@ def derivative(name):
     return jax.jit(System(FORMS[name]).rates)
 
 
+GUARDS = {"model.bridges": 1e-9, "model.adaptation": 1e-14, "model.margination": 1e-14}
+"""Rates per day that 1e-18 nmol/L of drug causes, by the first letters of the path."""
+
+
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize(
     ("molecule", "cohort"),
@@ -340,8 +359,10 @@ def test_untreated_patient_is_at_steady_state_except_for_the_tumor(name, molecul
     assert np.all(growth[TUMOR_KINDS, TUMOR] > 0.0)
     resting = eqx.tree_at(lambda dx: dx.model.targets.viable, dx, growth * (np.abs(growth) < 1e-6))
     size = {path: float(np.max(np.abs(value))) for path, _, value in units(x)}
+    for path in ("model.t_cells.activated", "model.t_cells.post_activated"):
+        size[path] = size["model.t_cells.resting"]  # the pool from which they are recruited
     for path, _, rate in units(resting):
-        # the numerical guard leaves 1e-12 nmol/L of drug and a negligible number of bridges
-        guard = 1e-3 if path.startswith("model.bridges") else 0.0
+        # the numerical guard leaves 1e-18 nmol/L of drug and a negligible number of bridges
+        guard = next((bound for start, bound in GUARDS.items() if path.startswith(start)), 0.0)
         assert float(np.max(np.abs(rate))) <= 1e-10 * max(size[path], 1.0) + guard, path
     assert np.count_nonzero(np.abs(growth) >= 1e-6) == np.count_nonzero(growth[TUMOR_KINDS, TUMOR])

@@ -17,10 +17,7 @@ from jax.flatten_util import ravel_pytree
 
 from qsp import molecules
 from qsp.config import load
-from qsp.model import ModelStructure
 from qsp.model.synapse import Equilibrium, Relaxed
-from qsp.model.t_cells import Adaptation
-from qsp.model.traffic import ByRecruitment
 from qsp.run import Request, prepare
 from qsp.run.prepared import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
@@ -127,11 +124,7 @@ def test_derivatives_are_finite_with_adaptation(state, strict_types):
     """Cooperativity of myeloid cells is a power of a stimulus that is zero before treatment."""
     _, p = typical(next(pair for pair in PAIRS if pair.startswith("mosunetuzumab")))
     p = eqx.tree_at(lambda p: p.model.cytokines.hill_myeloid, p, jnp.asarray(1.35))
-    system = System(
-        ModelStructure(
-            recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
-        )
-    )
+    system = System()
     assert_finite(system, state(system, p), p)
 
 

@@ -17,13 +17,11 @@ import numpy as np
 import pytest
 
 from qsp import model
-from qsp.model.axes import OneAxis, TwoAxes
-from qsp.model.event_links import hazard, logistic
+from qsp.model.axes import OneAxis
 from qsp.model.interleukin1 import il1
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
-from qsp.model.t_cells import Adaptation, MassAction
+from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import Simeoni, tumor_volume
-from qsp.model.traffic import ByRecruitment
 from qsp.system import DOSE_KINDS, System
 from qsp.units import dimensions, rescaling
 from tests.model.patient import busy, complete, units, with_each
@@ -32,46 +30,33 @@ ALL = ("[time]", "[length]", "[substance]", "[mass]", "[cell]", "[molecule]", "[
 SYSTEMS = {
     "closed form": System(),
     "mass action": System(model.ModelStructure(recruitment=MassAction())),
-    "adaptation": System(
-        model.ModelStructure(
-            recruitment=Adaptation(), margination=ByRecruitment(), memory_despite_steroid=True
-        )
-    ),
+    "threshold": System(model.ModelStructure(recruitment=Threshold())),
     "linear growth": System(model.ModelStructure(growth=Simeoni())),
     "relaxed": System(model.ModelStructure(synapse=Relaxed())),
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
     "one axis": System(model.ModelStructure(severity=OneAxis())),
-    "two axes": System(model.ModelStructure(severity=TwoAxes())),
 }
 # Not part of the derivative in the closed form; tested below with the quantities that use them.
 UNUSED = {
     "model.interleukin1.baseline",
     "model.interleukin1.p_IL1",
     "model.interleukin1.k_IL1",
-    "model.t_cells.k_adapt",
-    "model.t_cells.k_forget",
-    "model.traffic.flux50",
     "model.synapse.k_off_CD3",
     "model.synapse.k_off_target",
     "model.synapse.k_relax_min",
     "model.synapse.k_relax_max",
-    "model.severity.hazard_0",
-    "model.severity.IL6_unit",
     "model.targets.density",
     "model.targets.linear_growth",
     "model.disposition.competitor",
 }
 UNUSED_BY_FORM = {
-    "closed form": {
-        "model.severity.IL6_50_fever",
+    "closed form": set(),
+    "one axis": {
         "model.severity.IL6_50_leak",
         "model.severity.TNF_50_leak",
-        "model.severity.k_fever",
-        "model.severity.k_set_point",
         "model.severity.k_leak",
     },
-    "two axes": {"model.severity.IL6_50", "model.severity.k_F"},
 }
 
 
@@ -211,17 +196,10 @@ def test_baseline_and_bolus_have_their_declared_units(name):
     assert max(zero_where_zero.values()) < 1e-9
 
 
-def test_links_to_crs_il1_and_tumor_volume_have_their_declared_units():
+def test_il1_and_tumor_volume_have_their_declared_units():
     p, x, _ = patient("closed form", np.random.default_rng(8))
     factors = random_factors(np.random.default_rng(9))
     q, y = rescaled(p, factors), rescaled(x, factors)
-    severity, before = q.model.severity, p.model.severity
-    peak, rest = jnp.asarray(120.0), jnp.asarray(0.0)
-
-    ratio = hazard(y.model.severity, rest, severity) / hazard(x.model.severity, rest, before)
-    assert float(ratio) == pytest.approx(rescaling("1/day", factors), rel=1e-12)
-    scaled = logistic(peak * rescaling("pg/mL", factors), severity)
-    assert float(scaled) == pytest.approx(float(logistic(peak, before)), rel=1e-12)
     il1_of = [il1(jnp.asarray(0.2), z.model.interleukin1) for z in (q, p)]
     assert float(il1_of[0] / il1_of[1]) == pytest.approx(rescaling("pg/mL", factors), rel=1e-12)
     ratio = tumor_volume(y.model.targets, q.model.targets) / tumor_volume(

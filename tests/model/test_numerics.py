@@ -45,13 +45,14 @@ def test_reciprocal_of_zero_is_finite_and_unguarded_away_from_zero():
 
 def test_a_concentration_of_zero_becomes_positive():
     value, gradients = value_and_gradients(numerics.positive_concentration, 0.0)
-    assert value == numerics.TINY > 0.0
+    assert value == numerics.LEAST_DRUG > 0.0
     assert gradients == [1.0]
 
 
 def test_a_concentration_below_zero_is_none():
     for free in (-1e-12, -1e-9, -1.0):
-        assert value_and_gradients(numerics.positive_concentration, free) == (numerics.TINY, [0.0])
+        value = (numerics.LEAST_DRUG, [0.0])
+        assert value_and_gradients(numerics.positive_concentration, free) == value
 
 
 def test_geometric_mean_of_nothing_is_negligible_with_finite_gradients_in_both_modes():

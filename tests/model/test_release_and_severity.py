@@ -1,4 +1,4 @@
-"""Release, cytokines and the three links to CRS: directions of effects, and exact limits."""
+"""Release and cytokines: directions of effects, and exact limits."""
 
 import dataclasses
 
@@ -6,12 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.model.cytokines import CYTOKINES, IL6, IL10, Cytokines, cytokine_baseline, cytokine_rates
+from qsp.model.axes import fever_drive, rises
+from qsp.model.cytokines import IL6, IL10, Cytokines, cytokine_rates
 from qsp.model.effects import no_effects
-from qsp.model.event_links import hazard, logistic
 from qsp.model.interleukin1 import il1
 from qsp.model.release import Release, release_rates
-from qsp.model.severity import inflammation, severity_rate, thresholds
+
+ONE = jnp.asarray(1.0)  # no correction of the memories for a steroid
 
 
 def effects_with(**effects):
@@ -28,19 +29,23 @@ def test_receptor_blockade_raises_il6_and_lowers_its_effect(typical):
     c, s = typical.model.cytokines, typical.model.severity
     x, blocked = excited(c), effects_with(il6r_free=0.1)
     rise = [
-        cytokine_rates(x, jnp.asarray(0.0), effects, c).blood
+        cytokine_rates(x, jnp.asarray(0.0), effects, c, ONE).blood
         for effects in (effects_with(), blocked)
     ]
     expected = 0.9 * float(c.k_IL6_receptor) * float(x.blood[IL6])
     difference = np.asarray(rise[1] - rise[0])
     assert difference[IL6] == pytest.approx(expected)
     assert np.count_nonzero(difference) == 1
-    assert inflammation(x.blood, blocked, s) < inflammation(x.blood, effects_with(), s)
+    fever = [
+        float(fever_drive(rises(x.blood, c.baseline, effects, s), s))
+        for effects in (effects_with(), blocked)
+    ]
+    assert fever[1] < fever[0]
 
 
 def il6_rate(effects, p, myeloid=0.2):
     x = excited(p, myeloid)
-    return float(cytokine_rates(x, jnp.asarray(0.0), effects, p).blood[IL6])
+    return float(cytokine_rates(x, jnp.asarray(0.0), effects, p, ONE).blood[IL6])
 
 
 @pytest.mark.parametrize("steroid", [0.0, 0.6])
@@ -83,7 +88,7 @@ def test_il6_production_follows_the_il1_signal_of_free_receptors(typical):
 def test_balance_of_resting_myeloid_cells(typical):
     c = typical.model.cytokines
     x = excited(c)
-    dx = cytokine_rates(x, jnp.asarray(100.0), effects_with(), c)
+    dx = cytokine_rates(x, jnp.asarray(100.0), effects_with(), c, ONE)
     back = float(c.k_myeloid_off * (1.0 - c.f_tolerant) * x.myeloid + c.k_recovery * x.tolerant)
     activated = float(dx.myeloid + c.k_myeloid_off * x.myeloid)
     assert float(-(dx.myeloid + dx.tolerant)) == pytest.approx(back - activated)
@@ -91,7 +96,7 @@ def test_balance_of_resting_myeloid_cells(typical):
 
 def test_no_activation_without_resting_myeloid_cells(typical):
     c = typical.model.cytokines
-    dx = cytokine_rates(excited(c, 0.2, 0.8), jnp.asarray(1e9), effects_with(), c)
+    dx = cytokine_rates(excited(c, 0.2, 0.8), jnp.asarray(1e9), effects_with(), c, ONE)
     assert float(dx.myeloid) == pytest.approx(float(-c.k_myeloid_off * 0.2))
 
 
@@ -101,7 +106,7 @@ def test_il10_at_its_constant_halves_the_stimulus_of_myeloid_cells(typical):
     x = Cytokines(c.baseline, jnp.asarray(0.0), jnp.asarray(0.0))
     inhibited = dataclasses.replace(x, blood=x.blood.at[IL10].add(c.IL10_50))
     plain, treated = (
-        float(cytokine_rates(y, jnp.asarray(1.0), effects_with(), weak).myeloid)
+        float(cytokine_rates(y, jnp.asarray(1.0), effects_with(), weak, ONE).myeloid)
         for y in (x, inhibited)
     )
     assert treated == pytest.approx(plain / 2.0, rel=1e-6)
@@ -109,7 +114,8 @@ def test_il10_at_its_constant_halves_the_stimulus_of_myeloid_cells(typical):
 
 @pytest.mark.parametrize("name", ["anti-TNF", "JAK inhibitor", "steroid"])
 def test_each_supportive_drug_lowers_myeloid_activation(name, typical):
-    c = typical.model.cytokines
+    # The shipped site of steroids at the stimulus is zero.
+    c = dataclasses.replace(typical.model.cytokines, steroid_stimulus=jnp.asarray(0.5))
     effect = {
         "anti-TNF": {"tnf_free": 0.1},
         "JAK inhibitor": {"jak": 0.9},
@@ -117,7 +123,7 @@ def test_each_supportive_drug_lowers_myeloid_activation(name, typical):
     }
     x, release = excited(c, 0.0, 0.0), jnp.asarray(0.0)
     plain, treated = (
-        float(cytokine_rates(x, release, effects, c).myeloid)
+        float(cytokine_rates(x, release, effects, c, ONE).myeloid)
         for effects in (effects_with(), effects_with(**effect[name]))
     )
     assert 0.0 < treated < plain
@@ -127,58 +133,10 @@ def test_release_memory_at_its_constant_halves_release(typical):
     r = typical.model.release
     secreting = jnp.array([100.0, 20.0, 5.0, 1.0])
     x = Release(*[jnp.asarray(0.0)] * 3)
-    naive = release_rates(x, secreting, jnp.asarray(0.0), effects_with(), r)
+    naive = release_rates(x, secreting, jnp.asarray(0.0), effects_with(), r, ONE)
     desensitized = release_rates(
-        dataclasses.replace(x, memory=r.CA50), secreting, jnp.asarray(0.0), effects_with(), r
+        dataclasses.replace(x, memory=r.CA50), secreting, jnp.asarray(0.0), effects_with(), r, ONE
     )
     assert float(naive.transit_1) == pytest.approx(126.0 * float(r.k_transit))
     assert float(desensitized.transit_1) == pytest.approx(63.0 * float(r.k_transit))
     assert float(naive.memory) == pytest.approx(126.0)
-
-
-def test_severity_follows_the_index_of_the_cytokines(typical):
-    s, c = typical.model.severity, typical.model.cytokines
-    y = inflammation(cytokine_baseline(c).blood, effects_with(), s)
-    assert float(severity_rate(y, c.baseline, effects_with(), s)) == 0.0
-    assert float(severity_rate(y + 0.1, c.baseline, effects_with(), s)) == pytest.approx(
-        -0.1 * float(s.k_F)
-    )
-
-
-def test_severity_saturates_at_the_sum_of_its_weights(typical):
-    s = typical.model.severity
-    high = inflammation(jnp.full(len(CYTOKINES), 1e12), effects_with(), s)
-    assert float(high) == pytest.approx(1.0 + float(s.weight_TNF) + float(s.weight_IFN), rel=1e-6)
-    lowest = inflammation(
-        jnp.full(len(CYTOKINES), 1e12), effects_with(il6r_free=0.0, tnf_free=0.0), s
-    )
-    assert float(lowest) == pytest.approx(float(s.weight_IFN), rel=1e-6)
-
-
-def test_random_effects_shift_all_thresholds_of_a_dose_together(typical):
-    s = typical.model.severity
-    xi_dose = jnp.array([0.0, 1.0, -2.0])
-    levels = np.asarray(thresholds(jnp.asarray(0.5), xi_dose, s))
-    plain = np.asarray(thresholds(jnp.asarray(0.0), jnp.zeros(1), s))[0]
-    assert plain == pytest.approx(np.asarray(s.threshold))
-    shift = np.exp(float(s.sd_patient) * 0.5 + float(s.sd_dose) * np.array([0.0, 1.0, -2.0]))
-    assert levels == pytest.approx(shift[:, None] * plain)
-    assert np.all(np.diff(levels, axis=1) > 0.0)
-
-
-def test_logistic_and_hazard_links(typical):
-    s = typical.model.severity
-    even = jnp.exp(-s.logistic_intercept / s.logistic_slope) * s.IL6_unit
-    assert float(logistic(even, s)) == pytest.approx(0.5)
-    odds = [float(p / (1 - p)) for p in (logistic(even, s), logistic(even * jnp.e, s))]
-    assert np.log(odds[1] / odds[0]) == pytest.approx(float(s.logistic_slope))
-    excess = [float(hazard(*map(jnp.asarray, pair), s)) for pair in ((0.3, 0.0), (0.2, 0.0))]
-    total = np.array(excess) + float(s.hazard_0)
-    assert total[0] / total[1] == pytest.approx(np.exp(0.1 * float(s.hazard_slope)))
-
-
-def test_hazard_is_zero_without_treatment(typical):
-    s, at_rest = typical.model.severity, jnp.asarray(0.06)
-    assert float(hazard(at_rest, at_rest, s)) == 0.0
-    assert float(hazard(jnp.asarray(0.05), at_rest, s)) == 0.0
-    assert float(hazard(jnp.asarray(0.061), at_rest, s)) > 0.0

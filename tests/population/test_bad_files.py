@@ -37,6 +37,10 @@ BY_SIZE = (
     '[tumor]\nreference_cells = "50000 Mcell"\nsize_exponent = "0.5"\n'
     't_cells = "5000 Mcell"\nk_exit = "0.002 1/hour"\n'
 )
+REFERENCE_CELLS = (
+    'reference_cells = { value = "50000 Mcell", status = "assumed", '
+    'note = "median of cells, at which t_cells applies" }\n'
+)
 
 CASES: dict[str, tuple[str, str, str]] = {
     # === molecule ===
@@ -109,7 +113,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     # === user files ===
     "unknown path in a user file": ("user.toml", "V1 =", "Vd ="),
     "valency of three arms": ("user.toml", "[disposition]", '[binding]\nvalency = "3"\n[disposition]'),
-    "size of a tumor without its reference": ("user.toml", "[disposition]", '[tumor]\nsize_exponent = "0.5"\n[disposition]'),
+    "size of a tumor without its reference": ("people.toml", REFERENCE_CELLS, ""),
     "T cells of a tumor given twice": ("user.toml", "[disposition]", f"{BY_SIZE}[t_cells.baseline]\ntumor = \"3 Mcell\"\n[disposition]"),
     "negative volume": ("user.toml", 'value = "5 L", cv = "20 %"', 'value = "-5 L"'),
     "wrong unit in a user file": ("user.toml", "5 L", "5 mg"),

@@ -104,12 +104,11 @@ def test_random_effects_on_thresholds_are_standard_normal(people):
 @pytest.mark.parametrize(
     ("path", "median", "cv"),
     [
-        ("cytokines.p_IL6", 1040 * 24, 1.5),
-        ("synapse.alpha", 9.0e-4, 0.8),
+        ("t_cells.k_act", 0.684 * 24, 0.88),
         ("t_cells.baseline.blood", 4000, 0.5),
         ("binding.copies_CD3", 60000, 0.35),
-        ("traffic.S50", 700, 0.4),
-        ("antigens.CD20.copies.malignant", 30000, 1.0),
+        ("traffic.k_off", 4.71, 0.4),
+        ("antigens.CD20.copies.malignant", 30000, 1.6),
     ],
 )
 def test_median_and_spread(people, path, median, cv):
@@ -120,7 +119,7 @@ def test_median_and_spread(people, path, median, cv):
 
 
 def test_fixed_values_are_the_same_in_all_patients(people):
-    for path in ("synapse.beta50_act", "binding.KD_target", "disposition.Q"):
+    for path in ("synapse.alpha", "synapse.beta50_act", "binding.KD_target", "disposition.Q"):
         assert np.ptp(people.sampled[path]) == 0
 
 

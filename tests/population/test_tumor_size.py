@@ -52,9 +52,14 @@ def test_sampled_patients_scale_with_their_own_tumor(mosunetuzumab, tmp_path):
     patients = sample(table, range(20), seed=1, periods=1)
     cells = patients.parameters.model.targets.baseline[:, 1:, TUMOR].sum(axis=1)
     assert np.ptp(np.log(cells)) > 1.0
-    np.testing.assert_allclose(
-        patients.parameters.model.traffic.k_exit[:, TUMOR], 0.048 * (cells / 5e4) ** 0.4, rtol=1e-9
-    )
+    size = (cells / 5e4) ** 0.4
+    p, sampled = patients.parameters.model, patients.sampled
+    for found, own in (
+        (p.traffic.k_exit, sampled["tumor.k_exit"]),
+        (p.t_cells.baseline, sampled["tumor.t_cells"]),
+    ):
+        assert np.ptp(np.log(own)) > 0.5
+        np.testing.assert_allclose(found[:, TUMOR], own * size, rtol=1e-9)
 
 
 def test_value_of_a_later_file_is_not_derived(mosunetuzumab, tmp_path):

@@ -7,6 +7,11 @@ import numpy as np
 from qsp.model.cytokines import CXCL10, CYTOKINES, IFN_GAMMA, IL2, IL6, IL10, TNF_ALPHA
 from qsp.system import Parameters, State
 
+SEVERITY = (
+    *("IL6_50_fever", "TNF_50", "IFN_50", "IL6_50_leak", "TNF_50_leak", "weight_TNF"),
+    *("weight_IFN", "weight_TNF_leak", "k_fever", "k_set_point", "k_leak", "capacity"),
+)
+"""Parameters of severity, which have the same names in the twin."""
 TWIN_CYTOKINES = ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")
 assert len(TWIN_CYTOKINES) == len(CYTOKINES)
 
@@ -28,14 +33,7 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
         **{"beta50_kill": y.beta50_kill, "koffT": y.k_off_target, "n3": b.copies_CD3},
         **{"A_T": b.area_t_cell, "A_syn": y.area, "nt": b.copies_target, "At": b.area_target},
         **{"T0": t.baseline, "e": f.k_exit, "m": f.margination, "k_on": f.k_on, "k_off": f.k_off},
-        **{
-            "S50": f.S50,
-            "k_act": t.k_act,
-            "f": t.f_act,
-            "excluded": t.excluded,
-            "kT": e.k_T,
-            "kK": e.k_K,
-        },
+        **{"k_act": t.k_act, "f": t.f_act, "excluded": t.excluded, "kT": e.k_T, "kK": e.k_K},
         **{"k_AX": t.k_AX, "k_XR": t.k_XR, "f_re": t.f_re, "d_A": t.d_A, "d_X": t.d_X},
         **{"g_A": t.g_A, "g_X": t.g_X, "Tmax": t.expansion_limit * t.baseline, "wX": e.weight_post},
         **{"k_h": t.k_home[1], "chem": f.chemotaxis, "chem50": f.EC50_CXCL10},
@@ -47,8 +45,8 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
         **{"k_rec": c.k_recovery, "K_I": c.IFN50, "K_N": c.TNF50, "K_z": c.contact50},
         **{"K10": c.IL10_50, "pI": c.p_IFN, "pN": c.p_TNF, "pNM": c.p_TNF_myeloid, "p2": c.p_IL2},
         **{"p6": c.p_IL6, "kr6": c.k_IL6_receptor, "p10": c.p_IL10, "p10T": c.p_IL10_T},
-        **{"pX": c.p_CXCL10, "K_X": c.IFN50_CXCL10, "E6": g.IL6_50, "E_N": g.TNF_50},
-        **{"E_I": g.IFN_50, "k_F": g.k_F, "wN": g.weight_TNF, "wI": g.weight_IFN},
+        **{"pX": c.p_CXCL10, "K_X": c.IFN50_CXCL10},
+        **{name: getattr(g, name) for name in SEVERITY},
         **{"d_Tc": r.steroid_release, "d_Ta": t.steroid_act},
         **{"d_u": c.steroid_stimulus, "d_My": c.steroid_production},
         **{"k_ad": t.k_adapt, "k_fo": t.k_forget, "e50": f.flux50, "w_e": f.weight_recruitment},
@@ -73,6 +71,7 @@ def twin_state(x: State) -> dict[str, Any]:
     m, s = x.model, x.supportive
     d, t = m.drug, m.t_cells
     bridges = np.zeros((3, 4)) if m.bridges is None else m.bridges.per_synapse
+    leak = 0.0 if m.axes.leak is None else m.axes.leak
     adapted = np.zeros(4) if m.adaptation is None else m.adaptation.stimulation
     named = {
         **{"depot": d.depot, "lymph1": d.lymph_1, "lymph2": d.lymph_2, "C": d.soluble},
@@ -81,7 +80,8 @@ def twin_state(x: State) -> dict[str, Any]:
         **{"MAR": m.margination, "mem": adapted, "N": m.targets.viable, "Md": m.targets.dying},
         **{"sT": d.soluble_target, "O": d.competitor, "z1": m.release.transit_1},
         **{"z2": m.release.transit_2, "CA": m.release.memory, "My": m.cytokines.myeloid},
-        **{"MyX": m.cytokines.tolerant, "F": m.severity, "TC1": s.tocilizumab.central},
+        **{"MyX": m.cytokines.tolerant, "F": m.severity, "B": m.axes.set_point, "W": leak},
+        **{"TC1": s.tocilizumab.central},
         **{"TC2": s.tocilizumab.peripheral, "DX": s.dexamethasone.central},
         **{"DE": s.dexamethasone.effect_site, "JG": s.jak_inhibitor.gut},
         **{"JK": s.jak_inhibitor.plasma, "NA": s.anti_tnf.central, "beta_r": bridges},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def before_treatment() -> dict[str, float]:
-    """The index of fever, its set point and leak without drug (Eq. V13, V17)."""
+    """The index of fever, its set point and leak without drug (Eq. V6, V10)."""
     return {"F": 0.0, "B": 0.0, "W": 0.0}
 
 
@@ -18,7 +18,7 @@ def derivatives(
     effects: Mapping[str, float],
     p: Mapping[str, float],
 ) -> dict[str, float]:
-    """Derivatives of the index of fever, its set point and leak (Eq. V14, V15, V18).
+    """Derivatives of the index of fever, its set point and leak (Eq. V1, V2, V3, V4, V7, V8, V11).
 
     Args:
         state: F, B and W.

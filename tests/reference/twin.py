@@ -25,6 +25,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
+from tests.reference import axes
+
 Value = float | np.ndarray
 State = dict[str, Any]  # values of type Value; Any because the type depends on the name
 Values = Mapping[str, Any]  # a state or a set of parameters
@@ -82,7 +84,7 @@ PARAMETERS: dict[str, Value] = {
     "T0": _a(4e3, 1.5e5, 5e3, 2e4),        # Mcell    resting T cells at baseline
     "e": H * _a(0, 0.15, 0.002, 0.004),    # 1/day    exit from blood; blood unused
     "m": 9.0, "k_on": 0.6 * H,             # -, 1/day margination: size, onset
-    "k_off": LN2 / 8 * H, "S50": 700.0,    # 1/day, Mcell  margination: return, half drive
+    "k_off": LN2 / 8 * H,                  # 1/day    margination: return
     "e50": 5e3 * H,                        # Mcell/day  recruitment at half onset of margination
     "w_e": _a(1, 1, 0.2, 1),               # -        weight of a tissue in that recruitment
     "k_act": 0.75 * H,                     # 1/day    activation
@@ -129,8 +131,11 @@ PARAMETERS: dict[str, Value] = {
     "pX": 900.0 * H, "K_X": 60.0, "kX": LN2 / 8 * H,  # pg/mL/day, pg/mL, 1/day  CXCL10
     "IFN0": 5.0, "TNF0": 4.0, "IL20": 1.0, "IL60": 3.0, "IL100": 3.0, "CXC0": 150.0,  # pg/mL
     # (g) severity
-    "E6": 248.0, "E_N": 54.0, "E_I": 296.0,  # pg/mL  half effects of IL-6, TNF, IFN
-    "k_F": 0.2 * H, "wN": 0.5, "wI": 0.5,  # 1/day, -, -  rate; weights of TNF and IFN
+    "IL6_50_fever": 190.0, "TNF_50": 58.0, "IFN_50": 300.0,  # pg/mL  half effects on fever
+    "IL6_50_leak": 400.0, "TNF_50_leak": 150.0,  # pg/mL  half effects on leak
+    "weight_TNF": 0.5, "weight_IFN": 0.5, "weight_TNF_leak": 0.5,  # -  relative to IL-6
+    "k_fever": 13.75, "k_set_point": 0.4, "k_leak": 12.0,  # 1/day
+    "capacity": 1.0,                       # -        of the patient for IL-6
     # supportive drugs
     "d_Tc": 0.74, "d_Ta": 0.35,            # -        steroid maximum: drive, activation,
     "d_u": 0.74, "d_My": 0.74,             # -        stimulus of and production by myeloid cells
@@ -158,7 +163,7 @@ STATES: dict[str, tuple[tuple[int, ...], float]] = {
     "My": ((), 1e-6), "MyX": ((), 1e-6),                                   # -
     "IFN": ((), 1e-3), "TNF": ((), 1e-3), "IL2": ((), 1e-3),               # pg/mL
     "IL6": ((), 1e-3), "IL10": ((), 1e-3), "CXC": ((), 1e-3),              # pg/mL
-    "F": ((), 1e-5),                                                       # -
+    "F": ((), 1e-5), "B": ((), 1e-5), "W": ((), 1e-5),                     # -
     "TC1": ((), 1e-4), "TC2": ((), 1e-4), "DX": ((), 1e-5), "DE": ((), 1e-6),  # mg, mg, mg, mg/L
     "JG": ((), 1e-4), "JK": ((), 1e-4), "NA": ((), 1e-4),                  # mg
     "beta_r": ((3, 4), 1e-4),                                              # bridges, relaxed
@@ -195,17 +200,17 @@ def complete(parameters: Values) -> dict[str, Any]:
     return {**PARAMETERS, **parameters}
 
 
-def severity_target(y: Values, p: Values) -> float:
-    """Stationary value Y of the fever index F, equation (g).
-
-    Eq. V1, V2, P4, P12.
-    """
-    receptor_free = p["Kss_toci"] / (p["Kss_toci"] + y["TC1"] / p["V1_toci"])
-    signal6 = y["IL6"] * receptor_free * (1 - jak_effect(y, p))
-    tnf_signal = y["TNF"] * p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"])
-    tnf = p["wN"] * tnf_signal / (tnf_signal + p["E_N"])
-    ifn = p["wI"] * y["IFN"] / (y["IFN"] + p["E_I"])
-    return signal6 / (signal6 + p["E6"]) + tnf + ifn
+def severity_rates(y: Values, p: Values, severity: str) -> State:
+    """Rates of fever, its set point and leak, equation (g); Eq. P4, P12."""
+    free = {
+        "IL6": 1.0,
+        "IL6R": p["Kss_toci"] / (p["Kss_toci"] + y["TC1"] / p["V1_toci"]),
+        "JAK": jak_effect(y, p),
+        "TNF": p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"]),
+    }
+    before = {name: p[f"{name}0"] for name in ("IL6", "TNF", "IFN")}
+    rates = axes.derivatives(y, y, before, free, p)
+    return rates if severity == "two_axes" else rates | {"W": 0.0}
 
 
 def jak_effect(y: Values, p: Values) -> float:
@@ -215,7 +220,7 @@ def jak_effect(y: Values, p: Values) -> float:
 
 
 def initial_state(parameters: Values) -> State:
-    """State before treatment: resting T cells only, no drug, F at its stationary value.
+    """State before treatment: resting T cells only, no drug.
 
     Eq. M6, D21, T16, T17, G11, C14, S7.
     """
@@ -225,7 +230,7 @@ def initial_state(parameters: Values) -> State:
     y["O"] = p["O0"]
     for name in ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC"):
         y[name] = p[name + "0"]
-    y["F"] = severity_target(y, p)
+    y |= axes.before_treatment()
     return y
 
 
@@ -316,9 +321,8 @@ def derivative(
     y: Values,
     p: Values,
     *,
-    recruitment: str = "threshold",
-    margination: str = "release",
-    memory_despite_steroid: bool = False,
+    recruitment: str = "adaptation",
+    severity: str = "two_axes",
     relaxation: bool = False,
     first_dose: float = 0.0,
     inputs: Mapping[str, float] | None = None,
@@ -330,9 +334,7 @@ def derivative(
         y: State, by the names of `STATES`.
         p: All parameters, by the names of `PARAMETERS`.
         recruitment: "threshold", "mass_action" or "adaptation".
-        margination: Driven by "release" or by "recruitment".
-        memory_despite_steroid: Whether the memories of release and of myeloid cells are fed by the
-            signal before its inhibition by a steroid.
+        severity: "two_axes", or "one_axis" without leak.
         relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         first_dose: Time of the first dose of the engager, for CL(t), day.
         inputs: Infusion rates by `Event.target`, nmol/day or mg/day; "sc" before bioavailability.
@@ -342,8 +344,8 @@ def derivative(
     """
     if recruitment not in ("threshold", "mass_action", "adaptation"):
         raise ValueError(f"unknown recruitment: {recruitment}")
-    if margination not in ("release", "recruitment"):
-        raise ValueError(f"unknown drive of margination: {margination}")
+    if severity not in ("two_axes", "one_axis"):
+        raise ValueError(f"unknown form of severity: {severity}")
     rate_in = dict.fromkeys(("iv", *ENTRY), 0.0) | dict(inputs or {})
     d: State = {}
     n, ifn, tnf = y["N"], y["IFN"] - p["IFN0"], y["TNF"] - p["TNF0"]
@@ -356,7 +358,7 @@ def derivative(
     anti_tnf = p["Kd_N"] / (p["Kd_N"] + y["NA"] / p["V_tnf"])
     steroid_u, steroid_my = 1 - p["d_u"] * dex, 1 - p["d_My"] * dex
     steroid_release = 1 - p["d_Tc"] * dex
-    f_memory = 1 / steroid_release if memory_despite_steroid else 1.0  # Eq. L6, M8
+    f_memory = 1 / steroid_release  # Eq. L6, M8
 
     # (b) contact, activation, killing: Eq. E6, E7, E8, T2, T3, T4, T5, T6, T7, T18, T19
     k = contacts(y, p, relaxation)
@@ -395,17 +397,18 @@ def derivative(
     below = (below + np.sqrt(below * below + 1e-4)) / 2
     growth = (p["g_A"] * y["A"] * ph_act + p["g_X"] * y["X"] * k["ph_kill"]) * below
     homeostasis = np.zeros(4)
-    homeostasis[1] = p["k_h"] * (p["T0"].sum() - t_cells.sum())
+    missing = p["T0"].sum() - t_cells.sum()
+    left = 1.0 if missing > 0 else y["R"][1] / p["T0"][1]
+    homeostasis[1] = p["k_h"] * missing * left
     t_deaths = p["d_A"] * y["A"] + p["d_X"] * y["X"]
     a_to_x, x_to_r = p["k_AX"] * y["A"], p["k_XR"] * y["X"]
-    # Eq. T13, T14, T15, then R6 with R7 or R8
+    # Eq. T13, T14, T15, then R6, R7
     d["R"] = x_to_r - r_to_a + homeostasis + traffic["R"]
     d["A"] = r_to_a + x_to_a - a_to_x - p["d_A"] * y["A"] + traffic["A"]
     d["X"] = a_to_x - x_to_a - x_to_r - p["d_X"] * y["X"] + growth + traffic["X"]
-    signal, half = (y["z2"], p["S50"])
-    if margination == "recruitment":
-        signal, half = (p["w_e"] * r_to_a).sum(), p["e50"]
-    d["MAR"] = p["k_on"] * signal / (half + signal) * (1 - y["MAR"]) - p["k_off"] * y["MAR"]
+    signal = (p["w_e"] * r_to_a).sum()
+    onset = p["k_on"] * signal / (p["e50"] + signal)
+    d["MAR"] = onset * (1 - y["MAR"]) - p["k_off"] * y["MAR"]
 
     # (e) targets: renewal, exchange with blood, growth, killing: Eq. G1, G3, G4, G5, G7
     exchange = p["k_ex"] * (n[:, :1] - p["ratio"] * n)
@@ -482,8 +485,7 @@ def derivative(
     )
 
     # (g) severity; supportive drugs
-    # Eq. V3
-    d["F"] = p["k_F"] * (severity_target(y, p) - y["F"])
+    d |= severity_rates(y, p, severity)
     swap = p["Q_toci"] * (toci - y["TC2"] / p["V2_toci"])
     saturable = p["Vmax_toci"] * toci / (p["Km_toci"] + toci)
     # Eq. P1, P2, P5, P6, P8, P9, P11
@@ -581,9 +583,8 @@ def simulate(
     events: Sequence[Event],
     times: Sequence[float] | np.ndarray,
     *,
-    recruitment: str = "threshold",
-    margination: str = "release",
-    memory_despite_steroid: bool = False,
+    recruitment: str = "adaptation",
+    severity: str = "two_axes",
     relaxation: bool = False,
     rtol: float = 1e-9,
     t_start: float | None = None,
@@ -596,8 +597,7 @@ def simulate(
         events: Doses.
         times: Times of the output, day. At the time of a bolus, the state after it.
         recruitment: As in `derivative`.
-        margination: As in `derivative`.
-        memory_despite_steroid: As in `derivative`.
+        severity: As in `derivative`.
         relaxation: Whether bridges follow their quasi-equilibrium with a delay.
         rtol: Relative tolerance; the absolute one is `rtol` times the floor in `STATES`.
         t_start: Time of the state before treatment; default the earlier of 0 and the first event.
@@ -626,8 +626,7 @@ def simulate(
                 unpack(v),
                 p,
                 recruitment=recruitment,
-                margination=margination,
-                memory_despite_steroid=memory_despite_steroid,
+                severity=severity,
                 relaxation=relaxation,
                 first_dose=first_dose,
                 inputs=inputs,

@@ -17,7 +17,6 @@ def patient():
     ds["crs_grade"].values[0, 0] = [2, 0]
     ds["crs_onset"].values[0, 0, 0] = 0.25
     ds["crs_duration"].values[0, 0, 0] = 1.0
-    ds["crs_probability_logistic"].values[0, 0, 0] = 0.303
     return add_best_response(synthetic.typical(ds))
 
 
@@ -55,7 +54,7 @@ def test_patient_sampled_from_the_population_is_not_called_typical(patient):
 
 def test_crs_table_has_grade_and_times_of_the_patient(patient):
     rows = list(single.crs_table(patient).plain_rows())
-    assert rows[0] == ("a", "SUD1", "day 1", "1 mg", "2", "6.00", "24.0", "30.3", "0.0")
+    assert rows[0] == ("a", "SUD1", "day 1", "1 mg", "2", "6.00", "24.0")
     assert rows[1][:5] == ("a", "FD1", "day 8", "2 mg", "0")
     assert rows[2][:5] == ("a", "any dose", "", "", "2")
 

@@ -94,8 +94,6 @@ def test_page_is_well_formed_with_one_title(page):
         "For research only",
         "day -1",
         "Incidence and onset of CRS",
-        "Incidence of CRS under each link",
-        "None of the links is validated",
         "Best response",
         "95 % MC",
         "95 % PI: prediction interval of the rate observed in a trial of 100 such patients",
@@ -266,7 +264,7 @@ def test_write_makes_the_folder_with_page_and_summary(trial, tmp_path, no_figure
 
 def test_tables_for_a_console_have_as_many_cells_as_columns(trial):
     makers = (
-        report.crs_table, report.link_table, report.worst_grade_table, report.response_table,
+        report.crs_table, report.worst_grade_table, report.response_table,
         report.headline_table, report.cytokine_table, report.exposure_table, report.ratio_table,
     )  # fmt: skip
     for make in makers:
@@ -323,12 +321,6 @@ def test_heading_is_the_title_of_the_trial(trial, no_figures):
     assert [row[0] for row in headline][:2] == ["step_up", "60 mg"]
     ratios = report.ratio_table(titled)
     assert [column.title for column in ratios.columns][3:5] == ["step_up", "60 mg"]
-
-
-def test_link_table_warns_of_comparisons_with_tocilizumab(trial):
-    note = report.link_table(trial).note
-    assert "do not compare it between arms with and without tocilizumab" in note
-    assert "above its value without treatment" in note
 
 
 def test_waterfall_caption_explains_confirmation_of_responses(trial, no_figures):

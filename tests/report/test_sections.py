@@ -14,7 +14,7 @@ from qsp.endpoints.statistics.paired import Cells, newcombe
 from qsp.model import MODEL_VERSION
 from qsp.parameter_record import ParameterRecord
 from qsp.report import glance, standing
-from qsp.report.provenance import provenance
+from qsp.report.provenance import provenance, ranking_table
 from qsp.results.record import DoseRecord, RegimenRecord
 from tests import synthetic
 from tests.report.test_page import Page, supplement
@@ -37,8 +37,8 @@ def trial():
 
 @pytest.fixture(scope="module")
 def sampled(trial):
-    """The first parameter follows the severity, the second is random, the third is fixed."""
-    worst = trial["crs_severity_peak"].isel(arm=0).max("dose_period").fillna(0.0).values
+    """The first parameter follows fever, the second is random, the third is fixed."""
+    worst = trial["fever_peak"].isel(arm=0).max("dose_period").fillna(0.0).values
     noise = np.random.default_rng(3).normal(size=worst.size)
     values = {"t_cells.k_act": worst**2, "body.q": noise, "body.v": np.ones(worst.size)}
     return xr.Dataset({name: ("patient", each) for name, each in values.items()})
@@ -95,10 +95,6 @@ class Numbers:
             for least in (1, 2):
                 late = ((self.grade[arm] >= least) & (self.onset[arm] > hours)).any(axis=-1)[ok]
                 self.found |= {f"{100 * late.mean():.1f}", *shown(wilson(late.sum(), late.size))}
-        logistic = self.ds["crs_probability_logistic"].values[arm][ok]
-        hazard = self.ds["crs_probability_hazard"].values[arm][ok]
-        for mean in (np.nanmax(logistic, -1).mean(), 1 - np.nanprod(1 - hazard, -1).mean()):
-            self.found.add(f"{100 * mean:.1f}")
         long = self.duration[arm][self.grade[arm] >= 1]
         self.found |= {three(np.quantile(long, q)) for q in (0.5, 0.9)}
         self._difference(arm)
@@ -166,8 +162,8 @@ def test_sections_answer_their_questions(text):
     assert "the dose period with the most CRS is" in drivers
     assert "quartile of Cmax" in drivers
     assert "No interval is adjusted for the number of comparisons." in sure
-    assert "under the severity thresholds, the logistic and the hazard link" in sure
     assert "was not compared with a trial" in unknown
+    assert "Grades follow from indices of fever and leak" in unknown
     assert "No published incidence of CRS" in unknown
 
 
@@ -185,7 +181,7 @@ def test_author_of_the_config_is_named(trial):
     )
 
 
-def test_ranking_finds_the_parameter_that_drives_the_severity(trial, sampled, text):
+def test_ranking_finds_the_parameter_that_drives_fever(trial, sampled, text):
     found = provenance(trial, "step_up", parameters(), sampled)
     first, second = found.ranked  # the third does not vary
     assert (first.record.path, second.record.path) == ("t_cells.k_act", "body.q")
@@ -193,7 +189,18 @@ def test_ranking_finds_the_parameter_that_drives_the_severity(trial, sampled, te
     assert abs(second.correlation) < 0.5
     assert found.patients == int((trial["outcome"].isel(arm=0) == 0).sum())
     assert "Of the 2 varying parameters that matter most for CRS in this run, 2 are" in found.gap
-    assert "Parameters that matter most for CRS in this run" in Page(text).text
+    words = Page(text).text
+    assert "Parameters that matter most for CRS in this run" in words
+    assert "Rank correlation (Spearman) of the value with the highest fever, over" in words
+
+
+def test_ranking_of_results_of_the_first_model_is_by_their_severity_index(trial, sampled):
+    index = trial["crs_severity_peak"].isel(arm=0).max("dose_period").fillna(0.0)
+    values = sampled.assign({"body.q": ("patient", -index.values)})
+    found = provenance(trial.drop_vars("fever_peak"), "step_up", parameters(), values)
+    of_index = {row.record.path: row.correlation for row in found.ranked}
+    assert of_index["body.q"] == pytest.approx(-1.0)
+    assert "with the highest severity index, over" in ranking_table(found, "step_up").note
 
 
 def test_ranking_needs_stored_values_and_patients(trial, sampled):
@@ -363,14 +370,3 @@ def test_relation_to_exposure_is_judged_by_the_interval_of_the_difference(events
 def test_source_is_cited_without_the_remark_on_how_it_was_read():
     assert glance._cited("US label (read)") == "US label"
     assert glance._cited("Budde 2022 (Lancet) 23:1055") == "Budde 2022 (Lancet) 23:1055"
-
-
-def test_order_of_the_arms_is_compared_between_the_links():
-    from qsp.report import questions
-
-    def order(*rows):
-        return questions._order(xr.DataArray(np.array(rows), dims=("link", "arm")))
-
-    assert order([0.4, 0.6], [0.3, 0.5], [0.1, 0.2]).endswith("is the same under each link.")
-    assert order([0.4, 0.6], [0.3, 0.5], [0.2, 0.1]).endswith("is not the same under each link.")
-    assert order([0.4, np.nan], [0.3, np.nan], [0.2, np.nan]) == ""

@@ -1,9 +1,12 @@
 """The table of requirements: bounds of a line, and every line on synthetic results."""
 
+import json
+
 import numpy as np
 import pytest
 
 from qsp.validation.acceptance import STUDIES, Figure, Line, Runs, table
+from qsp.validation.acceptance_recorded import invariants, speed
 from qsp.validation.acceptance_rows import ROWS, flat_over_steps
 from qsp.validation.study import Study, prepare
 from qsp.validation.targets import targets
@@ -74,8 +77,82 @@ def test_every_line_can_be_computed(runs):
     assert len(burden.figures) == 11
     assert {figure.text[:4] for figure in burden.figures} == {"1.00"}
     assert by_name["order only"].verdict == "not met"  # arms without events are alike
-    commands = [found.cells()[2] for found in lines if not found.verdict and found.figures]
-    assert sum(text.startswith("run ") for text in commands) == 2
+
+
+def recorded(folder, name, *rows):
+    (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def ratio(numerator, denominator, key, value):
+    keys = {"numerator": numerator, "denominator": denominator, "key": key}
+    return {"bench": "ratio", **keys, "value": value}
+
+
+def disease(name, **figures):
+    good = {"conservation": 1e-8, "lowest": -0.5, "lowest_state": "axes.leak"}
+    rest = {"patients": 10_000, "not_finite": 0, "failures": 0}
+    return {"bench": "invariants", "case": name, **good, **rest, **figures}
+
+
+def test_lines_without_a_record_name_the_command(runs, tmp_path):
+    start = "run python benchmarks/page.py --run"
+    assert speed(runs, tmp_path).cells()[2] == f"{start} --only against_first_model"
+    found = invariants(runs, tmp_path)
+    assert found.cells()[2] == f"{start} --only invariants; {start} --full --only scaling"
+    assert found.verdict == speed(runs, tmp_path).verdict == ""
+
+
+@pytest.mark.parametrize(
+    ("factor", "rescue", "verdict"),
+    [(0.9, 1.2, "aim"), (0.7, 1.2, "met"), (0.5, 1.2, "not met"), (0.9, 2.1, "not met")],
+)
+def test_speed_is_that_of_the_record(factor, rescue, verdict, runs, tmp_path):
+    rows = (
+        ratio("current model", "model-1", "patients_per_s", factor),
+        ratio("rescue on", "rescue off", "simulate_s", rescue),
+    )
+    recorded(tmp_path, "against_first_model", {"bench": "against_first_model"}, *rows)
+    found = speed(runs, tmp_path)
+    assert found.verdict == verdict
+    assert f"speed {factor:.2f}" in found.cells()[2]
+    assert f"rescue {rescue:.2f}" in found.cells()[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "aim"),
+        ({"conservation": 2e-6}, "not met"),
+        ({"lowest": -1.2}, "not met"),
+        ({"not_finite": 1}, "not met"),
+        ({"failures": 1}, "not met"),
+    ],
+)
+def test_invariants_are_those_of_the_worst_disease(changes, verdict, runs, tmp_path):
+    rows = (disease("lymphoma"), disease("myeloma", **changes))
+    recorded(tmp_path, "invariants", *rows, {"bench": "script"})
+    memory = ratio("1,000,000 patients", "10,000 patients", "peak_memory_mb", 1.1)
+    recorded(tmp_path, "scaling", memory)
+    assert invariants(runs, tmp_path).verdict == verdict
+
+
+def test_invariants_of_few_patients_have_no_verdict(runs, tmp_path):
+    recorded(tmp_path, "invariants", disease("lymphoma", patients=500))
+    assert invariants(runs, tmp_path).verdict == ""
+    recorded(tmp_path, "invariants", disease("lymphoma", patients=500, lowest=-2.0))
+    assert invariants(runs, tmp_path).verdict == "not met"
+
+
+def test_memory_alone_meets_no_line(runs, tmp_path):
+    memory = ratio("1,000,000 patients", "10,000 patients", "peak_memory_mb", 1.1)
+    recorded(tmp_path, "scaling", memory)
+    assert invariants(runs, tmp_path).verdict == ""
+
+
+def test_memory_above_the_bound_fails(runs, tmp_path):
+    memory = ratio("1,000,000 patients", "10,000 patients", "peak_memory_mb", 1.2)
+    recorded(tmp_path, "scaling", memory)
+    assert invariants(runs, tmp_path).verdict == "not met"
 
 
 def test_flat_over_steps_is_that_of_the_same_patients(runs):

@@ -27,9 +27,7 @@ def trial():
     label[:, ::3, 2] = ""
     amount = ds["dose_amount"].values * random.lognormal(0.0, 0.2, (1, PATIENTS, 1))
     time = ds["dose_time"].values + random.uniform(0.0, 0.1, ds["dose_time"].shape)
-    chance = {name: random.uniform(size=label.shape) for name in ("logistic", "hazard")}
-    links = {f"crs_probability_{name}": values for name, values in chance.items()}
-    return synthetic.put(ds, dose_label=label, dose_amount=amount, dose_time=time, **links)
+    return synthetic.put(ds, dose_label=label, dose_amount=amount, dose_time=time)
 
 
 @pytest.fixture(scope="module")
