@@ -88,7 +88,9 @@ MODEL_VERSION = "2.0"
 * 1.1: drug on dying cells returns to solution under time-varying clearance.
 * 1.2: only a rising signal starts a CRS event, which keeps its thresholds at a dose.
 * 2.0: recruitment adapts, margination follows it, and CRS has two axes, fever and leak, with IL-6
-  relative to the capacity of the patient; values by `scripts/tune`.
+  relative to the capacity of the patient; memories arise under a steroid as without it; T cells of
+  a tumor follow its size; homeostasis removes only resting T cells that are left; the least drug of
+  a synapse is 1e-18 nmol/L; bridges of two target arms take 7 iterations; values by `scripts/tune`.
 """
 
 
