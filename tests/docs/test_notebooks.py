@@ -213,8 +213,7 @@ def test_first_trial(run_notebook):
     first, *later = found["rates"]
     assert first > 40 > 15 > max(later)  # most CRS of the flat arm follows its first dose
     assert 30 < found["peaks"][0] < found["peaks"][1] < 300
-    assert found["top"][0] == "cytokines.p_IL6"
-    assert "targets.baseline.normal.blood" in found["top"]
+    assert found["top"][0] == "targets.baseline.normal.lymphoid"
     assert max(map(abs, found["ranks"])) < 1
     assert images == 6
     assert files == set()
@@ -247,7 +246,7 @@ def test_regimen_design(run_notebook):
     assert "2mg_3d_dexa+toci" in found["front"]
     assert found["difference"][1] < -2 * found["error"][1]
     assert found["difference"][3] > 0
-    assert 5 <= found["held"] <= 75
+    assert 60 <= found["held"] <= 105  # about a quarter of 300
     assert 0.5 <= found["delay"] <= 7
     assert abs(found["gap"]) < 3  # the rule hardly changes the rate of CRS
     assert images == 3
@@ -270,10 +269,10 @@ def test_gradients_and_sensitivity(run_notebook):
         spread="(each.quantile(0.9) - each.quantile(0.1)).to_dict()",
     )
     local = found["local"]
-    assert 1 < found["base"] < 100
+    assert 100 < found["base"] < 300
     assert len(local) == 8
     assert local["cytokines.p_IL6"] > local["targets.baseline.normal.lymphoid"] > 0
-    assert 0 < local["synapse.alpha"] < local["targets.baseline.normal.lymphoid"]
+    assert local["synapse.alpha"] < 0  # T cells have adapted to more of the priming doses
     assert found["error"] < 1e-4
     assert found["dose"][0] < -abs(found["day"][0]) < 0  # T cells have adapted to more
     for gradient, difference in (found["dose"], found["day"]):

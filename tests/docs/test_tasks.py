@@ -125,9 +125,9 @@ def test_halved_parameter(follow):
     )
     whole, weaker = found["alpha"]
     assert weaker == pytest.approx([value / 2 for value in whole])
-    assert len(set(weaker)) == 50
     whole, half, same = found["k_act"]
     assert half == pytest.approx([value / 2 for value in whole])
+    assert len(set(half)) == 50
     assert same == pytest.approx(half)
     assert found["il6"][1] < 0.9 * found["il6"][0]
 
@@ -174,7 +174,7 @@ def test_own_molecule(follow, tmp_path):
     assert found["v1"] == pytest.approx(4.0, rel=0.15)
     assert found["rates"] == sorted(found["rates"])
     assert found["rates"][0] < found["rates"][-1]
-    assert found["best"] in (2e-4, 1e-3, 5e-3)
+    assert found["best"] in (1e-4, 1e-3, 1e-2)
     assert "my_antibody" in (tmp_path / "runs" / "my_antibody" / "report.html").read_text()
 
 
