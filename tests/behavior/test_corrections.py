@@ -120,6 +120,29 @@ def test_resting_t_cells_of_the_stroma_are_recruited_late(courses):
     assert share[0] < 0.9 * share[1], f"recruited {share}"
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the drug enters the tumor slowly, which delays recruitment without exclusion too",
+)
+def test_t_cells_within_reach_are_recruited_early(courses):
+    """60 mg: over 5 % of the tumor T cells recruited at 12 h if all are within reach."""
+    run = courses["exclusion, prototype"]
+    share = run.at(recruited(run, TUMOR), 0.5)
+    assert share > 0.05, f"recruited {share:.3f}"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the drug enters lymphoid tissue and tumor slowly, as the new cause of late IL-6",
+)
+def test_il6_is_early_with_fast_absorption(courses):
+    """60 mg SC with fast absorption and no lymph transits: IL-6 peaks within 24 h."""
+    hours = courses["absorption, prototype"].peak_hours("il6")
+    assert hours < 24.0, f"{hours:.0f} h"
+
+
 def test_il6_after_subcutaneous_dosing_is_late(courses):
     """60 mg SC: IL-6 peaks after 24 h; hours earlier with fast absorption and no lymph transits."""
     hours = [
@@ -134,7 +157,7 @@ def test_il6_after_subcutaneous_dosing_is_late(courses):
     raises=AssertionError,
     reason=(
         "with few B cells the tumor, which the drug enters within a day, is the main "
-        "source: peak at 25 h"
+        "source: peak at 20 h"
     ),
 )
 def test_il6_of_the_first_full_dose_peaks_within_a_day(courses):
@@ -148,7 +171,7 @@ def test_il6_of_the_first_full_dose_peaks_within_a_day(courses):
     raises=AssertionError,
     reason=(
         "one production of IL-6 serves CD20 and CD19 in lymphoma, and is too high for "
-        "CD19: 1214 pg/mL"
+        "CD19: 559 pg/mL"
     ),
 )
 def test_il6_of_the_first_step_of_blinatumomab_is_half_of_the_prototype(courses):
@@ -221,6 +244,30 @@ def test_adaptation_recruits_once_under_constant_drug(relaxed, mass_action):
         ratios.append(course.at(share, 14) / course.at(share, 7))
     assert ratios[0] < 1.0, f"adaptation {ratios[0]:.2f}"
     assert ratios[1] > 1.0, f"mass action {ratios[1]:.2f}"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="few cells are recruited in either week at the tuned rates",
+)
+def test_mass_action_recruits_again_under_constant_drug(mass_action):
+    """Mass action: the recruited share rises by over 30 % in week 2."""
+    course = mass_action["steady"]
+    share = recruited(course)
+    ratio = course.at(share, 14) / course.at(share, 7)
+    assert ratio > 1.3, f"ratio {ratio:.2f}"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the release of cytokines rises with the dose under mass action too",
+)
+def test_mass_action_hardly_releases_more_after_a_step(mass_action):
+    """A threefold rate in week 2: less than 1.5 times the IL-6 of a repeat."""
+    gain = mass_action["step"].peak("il6", 2) / mass_action["repeat"].peak("il6", 2)
+    assert gain < 1.5, f"gain {gain:.2f}"
 
 
 def test_adaptation_releases_more_after_a_step_than_after_a_repeated_dose(relaxed, mass_action):

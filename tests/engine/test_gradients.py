@@ -72,13 +72,22 @@ def test_forward_mode_agrees_with_differences(endpoint, parameter, derivatives):
     assert by_mode == pytest.approx(by_difference, rel=1e-4, abs=1e-9)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="few T cells of the tumor are recruited within the time: derivative -8.4e-6",
+)
+def test_a_higher_kill_rate_shrinks_the_tumor(derivatives):
+    tumor = derivatives[0][1]
+    assert tumor[2] < -1e-5, f"derivative {tumor[2]:.2g}"
+
+
 def test_derivatives_have_the_signs_of_the_model(derivatives):
     by_mode = derivatives[0]
     peak, tumor, area = by_mode
     assert peak[0] > 0.1  # potency raises release
     assert 0.5 < peak[1] <= 1.01  # production raises IL-6 by at most its own factor
-    # The tumor changes little within the time; the modes agree to 1e-10 of these derivatives.
-    assert tumor[0] < -1e-6
-    assert tumor[2] < -1e-6
+    assert tumor[0] < -1e-5
+    assert tumor[2] < 0.0
     assert tumor[1] == pytest.approx(0.0, abs=1e-12)  # IL-6 does not act on the tumor
     assert area == pytest.approx(np.zeros(3), abs=1e-3)  # almost no drug is bound to cells
