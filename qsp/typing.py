@@ -1,14 +1,23 @@
-"""Array types by shape. Axes: tissue (4), kind of target cell (3) and cytokine (6).
+"""Array types by shape. Axes: tissue (4), kind of target cell (3), cytokine (6); visit, lesion.
 
 Equations are written for one patient. The engine evaluates them for many patients at once, with an
 additional last axis on every array. Equations therefore broadcast from the right and reduce over
 axes by their index from the left.
 """
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 Scalar = Float[Array, ""]
 PerTissue = Float[Array, "tissue"]
 PerKindTissue = Float[Array, "kind tissue"]
 PerCytokine = Float[Array, "cytokine"]
 Index = Int[Array, ""]
+Flag = Bool[Array, ""]
+
+PerVisit = Float[Array, "visit"]
+FlagPerVisit = Bool[Array, "visit"]
+IndexPerVisit = Int[Array, "visit"]
+PerVisitIfAny = Float[Array, "*visit"]
+PerLesion = Float[Array, "*visit lesion"]
+FlagPerLesion = Bool[Array, "*visit lesion"]
+PerSample = Float[Array, "sample"]
