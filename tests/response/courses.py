@@ -8,7 +8,9 @@ import numpy as np
 
 from qsp.response import BlastVisits, Disease, Events, Lesions, MyelomaVisits, Outcomes, Scans
 
-LIST = list[float] | None
+VISITS, LESIONS = 9, 4
+"""Shape to which courses are padded with missed visits and absent lesions, so that each rule is
+compiled once."""
 
 
 def exact(value):
@@ -28,19 +30,32 @@ def array(values):
     return jnp.asarray(np.asarray(values, float))
 
 
-def lesions(visits, width):
+def lesions(visits):
     """Lesions of visits, each None or a list of (long, short, viable)."""
-    missed = [(np.nan,) * 3] * width
-    filled = np.array([missed if each is None else each for each in visits], float)
+    filled = np.full((len(visits), LESIONS, 3), np.nan)
+    for n, each in enumerate(visits):
+        if each:
+            filled[n, : len(each)] = each
     return Lesions(*(array(filled[..., n]) for n in range(3)))
 
 
 def scans(times, visits, start, new=None):
     """Scans of a patient from lists; see `lesions`."""
-    at_start = lesions([start], len(start))
-    baseline = Lesions(*(each[0] for each in at_start))
-    seen = jnp.zeros(len(times), bool) if new is None else jnp.asarray(np.asarray(new, bool))
-    return Scans(array(times), lesions(visits, len(start)), baseline, seen)
+    baseline = Lesions(*(each[0] for each in lesions([start])))
+    return Scans(padded(times), lesions(longer(visits)), baseline, flags(new))
+
+
+def padded(times):
+    """Times of visits, followed by visits that are missed."""
+    return array([*times, *(max(times) + 1.0 + n for n in range(VISITS - len(times)))])
+
+
+def longer(visits):
+    return [*visits, *[None] * (VISITS - len(visits))]
+
+
+def flags(values):
+    return jnp.asarray(np.resize([*(values or []), *[False] * VISITS], VISITS))
 
 
 def by_long(times, diameters, start, new=None, viable=1.0):
@@ -55,23 +70,29 @@ def by_long(times, diameters, start, new=None, viable=1.0):
 
 def myeloma(times, visits, start, new=None, isotype=0):
     """Visits from tuples (protein, cells, share, plasmacytomas)."""
-    width = max(len(start[3]), 1)
-    none = [(np.nan,) * 3] * width
 
     def disease(rows):
         numbers = [(np.nan,) * 3 if row is None else row[:3] for row in rows]
-        extra = [none if row is None or not row[3] else row[3] for row in rows]
         columns = np.array(numbers, float).T
-        return Disease(*(array(each) for each in columns), lesions(extra, width))
+        extra = lesions([None if row is None else row[3] for row in rows])
+        return Disease(*(array(each) for each in columns), extra)
 
     first = jax.tree.map(lambda leaf: leaf[0], disease([start]))
-    seen = jnp.zeros(len(times), bool) if new is None else jnp.asarray(np.asarray(new, bool))
-    return MyelomaVisits(array(times), disease(visits), first, seen, jnp.asarray(isotype))
+    kind = jnp.asarray(int(isotype))
+    return MyelomaVisits(padded(times), disease(longer(visits)), first, flags(new), kind)
 
 
 def leukemia(times, shares, start, recovers=True):
-    filled = [np.nan if each is None else each for each in shares]
-    return BlastVisits(array(times), array(filled), array(start), jnp.asarray(recovers))
+    filled = [np.nan if each is None else each for each in longer(shares)]
+    return BlastVisits(padded(times), array(filled), array(start), jnp.asarray(recovers))
+
+
+_judge = jax.jit(lambda rule, visits, when: rule(visits, when), static_argnums=0)
+
+
+def judged(rule, visits, when=None):
+    """Outcomes of a rule as Python numbers."""
+    return plain(_judge(rule, visits, when or events()))
 
 
 def plain(outcomes):
@@ -84,9 +105,9 @@ def plain(outcomes):
     )
 
 
-def same(outcomes, result):
+def same(found, result):
     """Compare the outcomes of a rule with the result of the reference."""
-    found = plain(outcomes)
+    result.category += [0] * (VISITS - len(result.category))
     for name in Outcomes._fields:
         np.testing.assert_allclose(
             np.asarray(getattr(found, name), float),

@@ -4,7 +4,7 @@ Written from the criteria, not from `qsp.response`. Measures are fractions, so t
 limits are exact; None is a missed visit.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import inf, nan
 
@@ -13,7 +13,7 @@ NE, PD, SD, PR, VGPR, CRI, CR = range(7)
 
 @dataclass
 class Judged:
-    """Verdict of a rule on one visit: progression (and whether it must be confirmed), or a level."""
+    """Verdict of a rule on one visit: progression, progression to be confirmed, or a level."""
 
     time: float
     level: int
@@ -36,7 +36,6 @@ class Result:
     response: tuple[float, bool] = (nan, False)
     complete: tuple[float, bool] = (nan, False)
     best_change: float = nan
-    kept: list[Judged] = field(default_factory=list)
 
 
 def last_day(death, clinical):
@@ -124,7 +123,7 @@ def assessed(times, values, death, clinical):
 
 
 def lugano(times, nodes, start, new, death=inf, clinical=inf, pet=True, lyric=False):
-    """`nodes`: per visit None, or a list of (long, short, viable) in cm and mL; `start` likewise."""
+    """`nodes`: per visit None, or a list of (long, short, viable) [cm, cm, mL]; `start` alike."""
     low = [list(node[:2]) + [node[0] * node[1]] for node in start]
     base = sum(node[0] * node[1] for node in start)
     judged = []
@@ -154,7 +153,7 @@ def lugano(times, nodes, start, new, death=inf, clinical=inf, pet=True, lyric=Fa
     return summarize(times, judged, base, death, clinical, needed=None)
 
 
-def recist(times, sums, start, new, death=inf, clinical=inf, confirmed=True):
+def recist(times, sums, start, new, death=inf, clinical=inf, confirmed=True, nodal=False):
     """`sums`: per visit None, or a list of diameters in cm."""
     base = low = sum(start)
     judged = []
@@ -163,7 +162,7 @@ def recist(times, sums, start, new, death=inf, clinical=inf, confirmed=True):
         size = sum(visit)
         grows = has_new or (5 * size >= 6 * low and size - low >= Fraction(1, 2))
         low = min(low, size)
-        gone = all(each < Fraction(1, 2) for each in visit)
+        gone = all(each < (1 if nodal else Fraction(1, 2)) for each in visit)
         level = CR if gone else PR if 10 * size <= 7 * base else SD
         judged.append(Judged(time, level, size, grows))
     return summarize(times, judged, base, death, clinical, 28 if confirmed else None)

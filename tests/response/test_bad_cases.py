@@ -11,13 +11,9 @@ from qsp.response import Blasts, BlastVisits, Category, Imwg, Isotype, Lugano, R
 from qsp.response.geometry import Lesions, error_factor, measured
 from qsp.response.imwg import Disease, MyelomaVisits
 from qsp.response.m_protein import m_protein_course
-from tests.response.courses import by_long, events, leukemia, myeloma, plain, scans
+from tests.response.courses import by_long, events, judged, leukemia, myeloma, scans
 
 NE, PD, SD, PR, VGPR, CRI, CR = Category
-
-
-def judged(rule, visits, when=None):
-    return plain(rule(visits, when or events()))
 
 
 def test_small_node_that_grows_little_is_no_progression():
@@ -52,7 +48,7 @@ def test_progression_of_a_sum_requires_5_mm(nadir, later, best):
 
 def test_20_percent_without_5_mm_is_no_progression():
     found = judged(Recist(), by_long([42, 84, 126], [[0.5], [0.5], [0.9]], [5.0]))
-    assert found.category == [PR, PR, PR]
+    assert found.category[:3] == [PR, PR, PR]
 
 
 def test_partial_response_that_is_not_confirmed_is_stable_disease():
@@ -66,7 +62,7 @@ def test_missed_visit_does_not_break_a_confirmation():
     found = judged(Recist(), by_long([42, 84, 126], [[3.0], None, [3.0]], [5.0]))
     assert found.best == PR
     assert found.response_time == 42
-    assert found.category == [PR, NE, PR]
+    assert found.category[:3] == [PR, NE, PR]
 
 
 @pytest.mark.parametrize("rule", [Lugano(), Recist()])
@@ -78,7 +74,7 @@ def test_new_lesion_is_progression_although_all_others_shrink(rule):
 def test_death_before_the_first_scan_is_no_response_and_an_event():
     found = judged(Lugano(), by_long([42, 84], [[1.0], [1.0]], [5.0]), events(death=30))
     assert found.best == NE
-    assert found.category == [NE, NE]
+    assert found.category[:2] == [NE, NE]
     assert found.progression_free == (30, True)
 
 
@@ -88,7 +84,7 @@ def test_first_progression_is_final_unless_it_must_be_confirmed():
     assert (final.best, final.progression_free) == (PD, (42, True))
     lyric = judged(Lugano(confirm_first_progression=True), visits)
     assert (lyric.best, lyric.progression_free) == (PR, (84, False))
-    assert lyric.category == [SD, PR]
+    assert lyric.category[:2] == [SD, PR]
 
 
 def test_progression_at_two_visits_is_dated_at_the_first():
@@ -172,15 +168,9 @@ def test_remission_of_leukemia_is_a_share_of_blasts_not_a_decrease():
 
 def test_scar_is_complete_by_pet_and_partial_by_ct():
     """Every lesion is without tumor, and the scar has 40 % of its volume."""
-    start, after = np.full(3, 20.0), np.full(3, 8.0)
-    at_start = measured(start, start, np.ones(3), residual=0.0)
-    at_visit = measured(after, np.zeros(3), np.ones(3), residual=0.0)
-    visits = Scans(
-        jnp.asarray([42.0]),
-        Lesions(*(each[None] for each in map(jnp.asarray, at_visit))),
-        Lesions(*map(jnp.asarray, at_start)),
-        jnp.asarray([False]),
-    )
+    at_start = measured(*[jnp.full(3, 20.0)] * 2, jnp.ones(3), residual=0.0)
+    at_visit = measured(jnp.full(3, 8.0), jnp.zeros(3), jnp.ones(3), residual=0.0)
+    visits = scans([42], [list(zip(*at_visit, strict=True))], list(zip(*at_start, strict=True)))
     assert judged(Lugano(metabolic=True), visits).best == CR
     by_size = judged(Lugano(metabolic=False), visits)
     assert 0.4 ** (2 / 3) > 0.5  # 40 % of the volume is 54 % of the product
@@ -198,11 +188,10 @@ def test_response_at_the_last_visit_has_a_duration_of_zero():
 
 def test_regrowth_too_small_to_be_seen_is_no_progression():
     """From 0.01 to 0.2 mL: 20 times the volume, but a normal node."""
-    volumes = np.array([[0.01], [0.2]])
-    found = measured(jnp.asarray(volumes), jnp.asarray(volumes), jnp.ones((2, 1)))
-    start = measured(jnp.asarray([10.0]), jnp.asarray([10.0]), jnp.ones(1))
-    visits = Scans(jnp.asarray([42.0, 84.0]), found, start, jnp.zeros(2, bool))
-    assert judged(Lugano(), visits).category == [CR, PR]
+    volumes = jnp.asarray([[0.01], [0.2], [10.0]])
+    found = np.stack(measured(volumes, volumes, jnp.ones((3, 1))), axis=-1)
+    visits = scans([42, 84], found[:2].tolist(), found[2].tolist())
+    assert judged(Lugano(), visits).category[:2] == [CR, PR]
 
 
 class TestWithoutDrug:
