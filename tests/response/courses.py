@@ -3,7 +3,6 @@
 from fractions import Fraction
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from qsp.response import BlastVisits, Disease, Events, Lesions, MyelomaVisits, Outcomes, Scans
@@ -23,11 +22,11 @@ def exact(value):
 
 
 def events(death=np.inf, clinical=np.inf):
-    return Events(jnp.asarray(float(death)), jnp.asarray(float(clinical)))
+    return Events(np.asarray(float(death)), np.asarray(float(clinical)))
 
 
 def array(values):
-    return jnp.asarray(np.asarray(values, float))
+    return np.asarray(np.asarray(values, float))
 
 
 def lesions(visits):
@@ -55,7 +54,7 @@ def longer(visits):
 
 
 def flags(values):
-    return jnp.asarray(np.resize([*(values or []), *[False] * VISITS], VISITS))
+    return np.asarray(np.resize([*(values or []), *[False] * VISITS], VISITS))
 
 
 def by_long(times, diameters, start, new=None, viable=1.0):
@@ -78,21 +77,29 @@ def myeloma(times, visits, start, new=None, isotype=0):
         return Disease(*(array(each) for each in columns), extra)
 
     first = jax.tree.map(lambda leaf: leaf[0], disease([start]))
-    kind = jnp.asarray(int(isotype))
+    kind = np.asarray(int(isotype))
     return MyelomaVisits(padded(times), disease(longer(visits)), first, flags(new), kind)
 
 
 def leukemia(times, shares, start, recovers=True):
     filled = [np.nan if each is None else each for each in longer(shares)]
-    return BlastVisits(padded(times), array(filled), array(start), jnp.asarray(recovers))
+    return BlastVisits(padded(times), array(filled), array(start), np.asarray(recovers))
 
 
 _judge = jax.jit(lambda rule, visits, when: rule(visits, when), static_argnums=0)
+_judge_all = jax.jit(lambda rule, visits, when: jax.vmap(rule)(visits, when), static_argnums=0)
 
 
 def judged(rule, visits, when=None):
     """Outcomes of a rule as Python numbers."""
     return plain(_judge(rule, visits, when or events()))
+
+
+def judged_all(rule, patients):
+    """Outcomes of patients, each a pair of visits and events, as rows of numbers; see `row`."""
+    visits, when = jax.tree.map(lambda *leaves: np.stack(leaves), *patients)
+    leaves = jax.tree.leaves(_judge_all(rule, visits, when))
+    return np.column_stack([np.asarray(leaf, float) for leaf in leaves])
 
 
 def plain(outcomes):
@@ -105,14 +112,8 @@ def plain(outcomes):
     )
 
 
-def same(found, result):
-    """Compare the outcomes of a rule with the result of the reference."""
-    result.category += [0] * (VISITS - len(result.category))
-    for name in Outcomes._fields:
-        np.testing.assert_allclose(
-            np.asarray(getattr(found, name), float),
-            np.asarray(getattr(result, name), float),
-            rtol=1e-9,
-            atol=1e-9,
-            err_msg=name,
-        )
+def row(result):
+    """Result of the reference as numbers in the order of `Outcomes`."""
+    category = [*result.category, *[0] * (VISITS - len(result.category))]
+    values = (getattr(result, name) for name in Outcomes._fields[1:])
+    return [*category, *np.hstack([np.asarray(each, float) for each in values])]

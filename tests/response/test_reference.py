@@ -1,10 +1,13 @@
 """Each rule against an implementation that judges one visit at a time, on generated courses.
 
-Sizes are on a coarse grid that contains the limits, so that courses often meet a limit exactly.
+Hypothesis chooses the seed and the options. A course is a walk on a coarse grid that contains the
+limits, so that it often meets a limit exactly.
 """
 
+from dataclasses import dataclass
 from math import inf
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,105 +18,144 @@ from tests.response.courses import (
     VISITS,
     events,
     exact,
-    judged,
+    judged_all,
     leukemia,
     myeloma,
-    same,
+    row,
     scans,
 )
 
-
-def grid(*values):
-    return st.sampled_from(values)
-
-
-TIMES = st.lists(st.integers(-14, 400), min_size=1, max_size=VISITS, unique=True).map(sorted)
-REGULAR = st.integers(1, VISITS).map(lambda n: [42 * (k + 1) for k in range(n)])
-END = grid(inf, inf, inf, 30, 84, 100, 210)
-LONG = grid(0.2, 0.4, 0.8, 1.2, 1.4, 1.5, 1.6, 1.8, 2.0, 2.1, 2.4, 2.5, 3.0, 3.1, 3.6, 4.0)
-VIABLE = grid(0.0, 0.1, 0.14, 0.15, 0.2, 5.0)
-LESION = st.tuples(LONG, LONG, VIABLE).map(lambda e: (max(e[:2]), min(e[:2]), e[2]))
+PATIENTS, EXAMPLES = 100, 20
+SEEDS = st.integers(0, 2**32 - 1)
+FLAGS = st.booleans()
 
 
-def visits_of(draw, times, measure):
-    """A measure at each visit, every fourth one missed."""
-    optional = st.one_of(st.none(), measure, measure, measure)
-    return [draw(optional) for _ in times]
+@dataclass
+class Walk:
+    """Random courses of one patient."""
+
+    draws: np.random.Generator
+
+    def choice(self, *values):
+        return values[self.draws.integers(len(values))]
+
+    def times(self):
+        n = self.draws.integers(1, VISITS + 1)
+        gaps = [self.choice(14, 27, 28, 29, 42, 42) for _ in range(n)]
+        return [int(day) for day in self.choice(0, 0, 0, -28) + np.cumsum(gaps)]
+
+    def visits(self, times, measure):
+        """A measure at each visit, some missed."""
+        return [None if self.draws.uniform() < 0.2 else measure() for _ in times]
+
+    def new(self, times):
+        return [bool(self.draws.uniform() < 0.04) for _ in times]
+
+    def ends(self):
+        return [self.choice(*[inf] * 6, 30, 84, 100, 210) for _ in range(2)]
+
+    def lesions(self, width):
+        """A function that returns the lesions of the next visit; they change by a common trend."""
+        long = [self.choice(12, 16, 20, 25, 30, 50) for _ in range(width)]  # mm
+        trend = self.choice(-6, -3, -1, 0)
+
+        def step():
+            nonlocal trend
+            trend = self.choice(trend, trend, trend, 2, -6)
+            is_clear = self.draws.uniform() < 0.5
+            for n in range(width):
+                change = trend + self.choice(-1, 0, 0, 0, 1, 5, 6)
+                long[n] = max(2, long[n] + self.choice(1, 1, 1, 2) * change)
+            low = (0.0, 0.1, 0.14) if is_clear else (0.0, 0.14, 0.15, 0.2, 5.0)
+            return [(d / 10, self.short(d), self.choice(*low)) for d in long]
+
+        return step
+
+    def short(self, long):
+        return max(1, long - self.choice(0, 0, 0, 5)) / 10
 
 
-@st.composite
-def lesion_courses(draw):
-    times = draw(st.one_of(TIMES, REGULAR))
-    width = draw(st.integers(1, LESIONS))
-    each = st.lists(LESION, min_size=width, max_size=width)
-    new = draw(st.lists(grid(False, False, False, True), min_size=len(times), max_size=len(times)))
-    return times, visits_of(draw, times, each), draw(each), new, draw(END), draw(END)
+def of_lesions(walk):
+    times, width = walk.times(), walk.draws.integers(1, LESIONS + 1)
+    step = walk.lesions(width)
+    start = step()
+    return times, walk.visits(times, step), start, walk.new(times), *walk.ends()
 
 
-@given(lesion_courses(), st.booleans(), st.booleans())
-@settings(max_examples=400)
-def test_lugano(course, pet, lyric):
-    times, visits, start, new, death, clinical = course
-    found = judged(Lugano(pet, lyric), scans(times, visits, start, new), events(death, clinical))
-    same(
-        found,
-        reference.lugano(
-            times, exact(visits), exact(start), new, death, clinical, pet=pet, lyric=lyric
-        ),
-    )
+def walks(seed):
+    return [Walk(draws) for draws in np.random.default_rng(seed).spawn(PATIENTS)]
 
 
-@given(lesion_courses(), st.booleans(), st.booleans())
-@settings(max_examples=400)
-def test_recist(course, nodal, confirmed):
-    times, visits, start, new, death, clinical = course
+def compared(rule, courses, visits_of, expected):
+    """Compare a rule with the reference in all courses; their last two numbers are the events."""
+    found = judged_all(rule, [(visits_of(*each[:-2]), events(*each[-2:])) for each in courses])
+    rows = np.array([row(expected(*course)) for course in courses])
+    np.testing.assert_allclose(found, rows, rtol=1e-9, atol=1e-9)
+
+
+@given(SEEDS, FLAGS, FLAGS)
+@settings(max_examples=EXAMPLES)
+def test_lugano(seed, pet, lyric):
+    def expected(times, visits, start, *rest):
+        return reference.lugano(times, exact(visits), exact(start), *rest, pet=pet, lyric=lyric)
+
+    compared(Lugano(pet, lyric), [of_lesions(walk) for walk in walks(seed)], scans, expected)
+
+
+@given(SEEDS, FLAGS, FLAGS)
+@settings(max_examples=EXAMPLES)
+def test_recist(seed, nodal, confirmed):
+    def expected(times, visits, start, *rest):
+        sizes = [None if v is None else [exact(node[int(nodal)]) for node in v] for v in visits]
+        before = [exact(node[int(nodal)]) for node in start]
+        return reference.recist(times, sizes, before, *rest, confirmed=confirmed, nodal=nodal)
+
     rule = Recist(nodal=nodal, confirmed=confirmed)
-    found = judged(rule, scans(times, visits, start, new), events(death, clinical))
-    sizes = [None if v is None else [exact(node[int(nodal)]) for node in v] for v in visits]
-    before = [exact(node[int(nodal)]) for node in start]
-    expected = reference.recist(
-        times, sizes, before, new, death, clinical, confirmed=confirmed, nodal=nodal
-    )
-    same(found, expected)
+    compared(rule, [of_lesions(walk) for walk in walks(seed)], scans, expected)
 
 
-PROTEIN = grid(0.0, 0.01, 0.02, 0.1, 0.14, 0.15, 0.25, 1.0, 2.0, 5.0, 7.0, 8.0, 10.0, 12.5, 20.0)
-CELLS = grid(0.0, 0.1, 1.0, 1.0, 2.4, 2.5)
-SHARE = grid(0.0, 0.01, 0.04, 0.05, 0.3)
+def of_myeloma(walk):
+    times, isotype = walk.times(), walk.choice(0, 1, 2)
+    scale = 0.02 if isotype == 2 else 1.0
+    width = walk.choice(0, 0, 1, 2)
+    lesions = walk.lesions(width)
+    grid = [0, 1, 14, 15, 16, 100, 200, 250, 700, 800, 1000, 1250, 2000]
+    if isotype == 2:
+        grid = [0, 50, 99, 100, 101, 200, 500, 600, 601, 1000, 1500]
+    at = len(grid)
+
+    def step():
+        nonlocal at
+        at = int(np.clip(at + walk.choice(-4, -2, -1, -1, 0, 0, 1, 2), 0, len(grid) - 1))
+        cells = walk.choice(*[0.0, 0.1, 1.0] * 5, 2.4, 2.5)
+        share = walk.choice(0.0, 0.01, 0.04, 0.05, 0.06)
+        protein = grid[at] * scale / 100
+        return round(protein, 6), cells, share, lesions()
+
+    start = (grid[-1] * scale / 100, 1.0, 0.3, lesions())
+    return times, walk.visits(times, step), start, walk.new(times), isotype, *walk.ends()
 
 
-@st.composite
-def myeloma_courses(draw):
-    times = draw(st.one_of(TIMES, REGULAR))
-    width = draw(grid(0, 0, 1, 2))
-    extra = st.lists(LESION, min_size=width, max_size=width)
-    visit = st.tuples(PROTEIN, CELLS, SHARE, extra)
-    start = (draw(grid(0.2, 10.0, 20.0)), 1.0, draw(SHARE), draw(extra))
-    often = st.lists(grid(False, False, False, False, True), min_size=len(times))
-    new = draw(often)[: len(times)]
-    isotype = draw(st.integers(0, 2))
-    return times, visits_of(draw, times, visit), start, new, isotype, draw(END), draw(END)
+@given(SEEDS)
+@settings(max_examples=2 * EXAMPLES)
+def test_imwg(seed):
+    def expected(times, visits, start, *rest):
+        return reference.imwg(times, exact(visits), exact(start), *rest)
+
+    compared(Imwg(), [of_myeloma(walk) for walk in walks(seed)], myeloma, expected)
 
 
-@given(myeloma_courses())
-@settings(max_examples=600)
-def test_imwg(course):
-    times, visits, start, new, isotype, death, clinical = course
-    found = judged(Imwg(), myeloma(times, visits, start, new, isotype), events(death, clinical))
-    expected = reference.imwg(times, exact(visits), exact(start), new, isotype, death, clinical)
-    same(found, expected)
+def of_leukemia(walk):
+    times = walk.choice([28, 70], [28, 69, 70], walk.times(), walk.times())
+    grid = (0.0, 0.01, 0.04, 0.05, 0.06, 0.2, 0.6)
+    shares = walk.visits(times, lambda: walk.choice(*grid))
+    return times, shares, walk.choice(0.05, 0.2, 0.6), walk.choice(True, False), *walk.ends()
 
 
-@given(
-    st.one_of(TIMES, REGULAR),
-    st.data(),
-    grid(0.05, 0.2, 0.6),
-    st.booleans(),
-    END,
-    END,
-)
-@settings(max_examples=200)
-def test_blasts(times, data, start, recovers, death, clinical):
-    shares = visits_of(data.draw, times, grid(0.0, 0.01, 0.04, 0.05, 0.06, 0.2, 0.6, 0.9))
-    found = judged(Blasts(), leukemia(times, shares, start, recovers), events(death, clinical))
-    same(found, reference.blasts(times, exact(shares), exact(start), recovers, death, clinical))
+@given(SEEDS)
+@settings(max_examples=EXAMPLES)
+def test_blasts(seed):
+    def expected(times, shares, start, *rest):
+        return reference.blasts(times, exact(shares), exact(start), *rest)
+
+    compared(Blasts(), [of_leukemia(walk) for walk in walks(seed)], leukemia, expected)
