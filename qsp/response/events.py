@@ -2,7 +2,7 @@ r"""Events of a patient between visits: death, clinical progression and new lesi
 
 A visit counts only if it takes place before death and before clinical progression. The time of
 death without progression has a constant hazard, and a new lesion appears when its cumulative hazard
-reaches a threshold, which is exponentially distributed with mean 1:
+reaches a threshold. With draws E from the exponential distribution with mean 1:
 
 $$t_{death} = \frac{E_1}{h_{death}}, \quad new_v = \left[\int_0^{t_v} h_{new} dt \ge E_2\right]$$
 

@@ -7,8 +7,8 @@ residual, the normal node or scar that remains without tumor:
 $$d = \left(\frac{6 (V + V_{res})}{\pi}\right)^{1/3}, \quad LD = 1.15 d \epsilon, \quad
 SD = 0.9 d \epsilon$$
 
-with V the volume of living and dying cells, and a log-normal factor for the error of measurement
-with a coefficient of variation of 6 %. The sums over the lesions are
+with the volume V of living and dying cells, the residual volume, and the log-normal factor of the
+error of measurement, whose coefficient of variation is 6 %. The sums over the lesions l are
 
 $$SPD = \sum_l LD_l SD_l, \quad SLD = \sum_l LD_l$$
 """

@@ -11,11 +11,11 @@ and no living tumor of 0.15 mL or more in a plasmacytoma. Progression by the M-p
 
 $$P \ge 1.25 N_P, \quad P - N_P \ge \Delta$$
 
-with an increase of at least 5 g/L, or 0.1 g/L of light chain, and must be confirmed by the next
-assessed visit. Without confirmation, progression is growth of plasmacytomas, that is a sum of
-products of at least 1.5 times its nadir with a shortest diameter above 1 cm, or a new plasmacytoma;
-or 2.5 times as many plasma cells in the marrow as before treatment. Responses must be confirmed by
-the next assessed visit.
+with the nadir N and an increase of at least 5 g/L, or 0.1 g/L of light chain. It must be confirmed
+by the next assessed visit. Without confirmation, progression is growth of plasmacytomas, that is a
+sum of products of at least 1.5 times its nadir with a shortest diameter above 1 cm, or a new
+plasmacytoma; or 2.5 times as many plasma cells in the marrow as before treatment. Responses must be
+confirmed by the next assessed visit.
 
 Assumed: immunofixation is negative below 0.15 g/L, the normal range of a light chain ends at
 0.02 g/L, and the marrow is sampled at every visit.
@@ -76,7 +76,7 @@ class Disease(NamedTuple):
     Args:
         m_protein: M-protein in serum, or involved free light chain [g/L].
         marrow_cells: Living plasma cells in the marrow [Mcell].
-        marrow_share: Their share of the cells of the marrow [1]; see `marrow_share`.
+        marrow_share: Share of plasma cells in the marrow [1]; see `marrow_share`.
         plasmacytomas: Plasmacytomas (..., lesion); NaN at baseline for none.
     """
 

@@ -1,8 +1,8 @@
 r"""Lugano criteria for lymphoma, node by node [Cheson2014].
 
 A node l at a visit is progressive if its longest diameter is above 1.5 cm, the product of its
-diameters is at least 1.5 times its own nadir, and one of its diameters is more than a step above
-its nadir:
+diameters is at least 1.5 times its own nadir N, and one of its diameters is more than a step s
+above its nadir:
 
 $$LD_l > 1.5, \quad LD_l SD_l \ge 1.5 N_{LD SD,l}, \quad \max(LD_l - N_{LD,l}, SD_l - N_{SD,l}) >
 s_l$$

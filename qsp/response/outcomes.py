@@ -1,12 +1,12 @@
 r"""From the judgment of each visit to best response, times and durations: the same for all rules.
 
-A rule judges each assessed visit v: whether it is progression, and otherwise its level (stable or a
-response). With the time of progression
+A rule judges each assessed visit v, at time t: whether it is progression (PD), and otherwise its
+level (stable or a response). With the time of progression
 
 $$t_{PD} = \min(\min\{t_v: PD_v\}, t_{clinical})$$
 
 visits from it on do not count. The nadir of a measure at a visit is the lowest value of the
-baseline and of the assessed visits before it, so that it is updated after the judgment:
+baseline x and of the assessed visits u before it, so that it is updated after the judgment:
 
 $$N_v = \min(x_0, \min\{x_u: u < v\})$$
 
@@ -35,7 +35,7 @@ from qsp.response.events import Events
 from qsp.typing import Flag, FlagPerVisit, Index, IndexPerVisit, PerVisit, Scalar
 
 ROUNDING = 1e-9
-"""Relative tolerance: a measure equal to a limit up to rounding meets it [1]."""
+"""Relative tolerance: a measure equal to a limit up to rounding meets it [1]; assumed."""
 
 
 class Course(NamedTuple):

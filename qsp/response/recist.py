@@ -1,8 +1,8 @@
 r"""RECIST 1.1 for solid tumors [Eisenhauer2009].
 
 The measure is the sum of the longest diameters of the lesions (SLD), or of the shortest ones if the
-lesions are lymph nodes. Progression is an increase of at least 20 % and 5 mm over the nadir of the
-sum, or a new lesion:
+lesions are lymph nodes. Progression is an increase of at least 20 % and 5 mm over the nadir N of
+the sum, or a new lesion:
 
 $$SLD \ge 1.2 N_{SLD}, \quad SLD - N_{SLD} \ge 0.5$$
 

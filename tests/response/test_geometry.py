@@ -22,7 +22,7 @@ def test_diameters_of_a_sphere_of_1_cm_radius():
 
 
 def test_node_without_tumor_is_normal():
-    """Its residual of 0.3 mL has a longest diameter below 1 cm."""
+    """The residual of 0.3 mL has a longest diameter below 1 cm."""
     assert one(0.0) == pytest.approx((0.955, 0.748), abs=1e-3)
     assert one(0.0, residual=0.0) == (0.0, 0.0)
 
