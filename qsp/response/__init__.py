@@ -10,33 +10,6 @@ All functions are those of one patient and written in JAX: `jax.vmap` applies th
 also inside a compiled program. They know neither the equations of the tumor nor the solver. A NaN
 in a measure is a missed visit, and a NaN in the baseline of a lesion is a lesion that the patient
 does not have. Missed visits are skipped: a visit before and one after are consecutive.
+
+`category` does not import JAX, so that endpoints and figures may use the names of the categories.
 """
-
-from __future__ import annotations
-
-from qsp.response.blasts import Blasts, BlastVisits
-from qsp.response.category import Category
-from qsp.response.events import Events
-from qsp.response.geometry import Lesions, Scans
-from qsp.response.imwg import Disease, Imwg, MyelomaVisits
-from qsp.response.lugano import Lugano
-from qsp.response.m_protein import Isotype
-from qsp.response.outcomes import Outcomes, Survival
-from qsp.response.recist import Recist
-
-__all__ = [
-    "BlastVisits",
-    "Blasts",
-    "Category",
-    "Disease",
-    "Events",
-    "Imwg",
-    "Isotype",
-    "Lesions",
-    "Lugano",
-    "MyelomaVisits",
-    "Outcomes",
-    "Recist",
-    "Scans",
-    "Survival",
-]

@@ -5,7 +5,11 @@ from fractions import Fraction
 import jax
 import numpy as np
 
-from qsp.response import BlastVisits, Disease, Events, Lesions, MyelomaVisits, Outcomes, Scans
+from qsp.response.blasts import BlastVisits
+from qsp.response.events import Events
+from qsp.response.geometry import Lesions, Scans
+from qsp.response.imwg import Disease, MyelomaVisits
+from qsp.response.outcomes import Outcomes
 
 VISITS, LESIONS = 9, 4
 """Shape to which courses are padded with missed visits and absent lesions, so that each rule is

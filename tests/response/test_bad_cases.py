@@ -7,10 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.response import Blasts, BlastVisits, Category, Imwg, Isotype, Lugano, Recist, Scans
-from qsp.response.geometry import Lesions, error_factor, measured
-from qsp.response.imwg import Disease, MyelomaVisits
-from qsp.response.m_protein import m_protein_course
+from qsp.response.blasts import Blasts, BlastVisits
+from qsp.response.category import Category
+from qsp.response.geometry import Lesions, Scans, error_factor, measured
+from qsp.response.imwg import Disease, Imwg, MyelomaVisits
+from qsp.response.lugano import Lugano
+from qsp.response.m_protein import Isotype, m_protein_course
+from qsp.response.recist import Recist
 from tests.response.courses import by_long, events, judged, leukemia, myeloma, scans
 
 NE, PD, SD, PR, VGPR, CRI, CR = Category

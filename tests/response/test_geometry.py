@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.response import Lesions, geometry
+from qsp.response import geometry
+from qsp.response.geometry import Lesions
 
 
 def one(volume, error=1.0, **more):

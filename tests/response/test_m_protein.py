@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from qsp.response import Isotype
 from qsp.response.m_protein import (
     ELIMINATION,
     SHARES,
+    Isotype,
     m_protein_course,
     m_protein_rate,
     m_protein_step,

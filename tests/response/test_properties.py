@@ -1,18 +1,24 @@
 """Truths of all response rules, on random courses of many patients."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qsp.response import Category, Lugano, Recist, Scans, geometry
+from qsp.response import geometry
+from qsp.response.category import Category
 from qsp.response.events import (
     Events,
     clinical_progression_time,
     death_time,
     new_lesion_seen,
 )
-from qsp.response.geometry import Lesions
+from qsp.response.geometry import Lesions, Scans
+from qsp.response.lugano import Lugano
+from qsp.response.recist import Recist
 
 PATIENTS, VISITS, LESIONS = 1000, 6, 3
 RULES = (Lugano(), Lugano(metabolic=False), Recist(), Recist(confirmed=False))
@@ -213,3 +219,8 @@ def test_clinical_progression_is_three_times_the_burden_before_the_first_scan():
 def test_new_lesion_is_seen_from_its_hazard_on():
     seen = new_lesion_seen(jnp.asarray([0.1, 0.5, 0.9]), jnp.asarray(0.5))
     assert seen.tolist() == [False, True, True]
+
+
+def test_categories_need_no_solver():
+    code = "import sys, qsp.response.category; print('jax' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

@@ -11,7 +11,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qsp.response import Blasts, Imwg, Lugano, Recist
+from qsp.response.blasts import Blasts
+from qsp.response.imwg import Imwg
+from qsp.response.lugano import Lugano
+from qsp.response.recist import Recist
 from tests.response import reference
 from tests.response.courses import (
     LESIONS,
