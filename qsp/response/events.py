@@ -1,10 +1,10 @@
 r"""Events of a patient between visits: death, clinical progression and new lesions.
 
-A visit counts only if it takes place before death and before clinical progression. The time of
-death without progression has a constant hazard, and a new lesion appears when its cumulative hazard
-reaches a threshold. With draws E from the exponential distribution with mean 1:
+A visit counts only if it takes place before death and before clinical progression. Death without
+progression and a new lesion occur when their cumulative hazard reaches a threshold E, a draw from
+the exponential distribution with mean 1; the hazard of death without progression is constant:
 
-$$t_{death} = \frac{E_1}{h_{death}}, \quad new_v = \left[\int_0^{t_v} h_{new} dt \ge E_2\right]$$
+$$\int_0^{t_{death}} h_{death} dt = E_1, \quad \int_0^{t_{new}} h_{new} dt = E_2$$
 
 Before the first scan, progression is clinical: the burden reaches three times its baseline.
 """
@@ -36,19 +36,27 @@ def no_events() -> Events:
     return Events(jnp.asarray(jnp.inf), jnp.asarray(jnp.inf))
 
 
-def death_time(exponential: Scalar, hazard: Scalar, end: Scalar) -> Scalar:
-    """Return the time of death at a constant hazard.
+def event_time(time: PerSample, cumulative_hazard: PerSample, threshold: Scalar) -> Scalar:
+    """Return the time at which a cumulative hazard reaches a threshold, linear between samples.
+
+    With the constant hazard h of death without progression up to the end of follow-up, the times
+    are 0 and the end, and the cumulative hazards 0 and ``h*end``.
 
     Args:
-        exponential: Draw from the exponential distribution with mean 1.
-        hazard: Hazard of death without progression [1/day]; may be zero.
-        end: End of follow-up [day].
+        time: Times of the samples, ascending [day].
+        cumulative_hazard: Hazard integrated to these times, not falling [1].
+        threshold: Draw from the exponential distribution with mean 1.
 
     Returns:
-        Time of death [day]; infinite if it is after the end of follow-up.
+        Time of the event [day]; infinite if it is after the last sample.
     """
-    is_observed = exponential <= hazard * end
-    return jnp.where(is_observed, exponential / jnp.where(is_observed, hazard, 1.0), jnp.inf)
+    later = jnp.searchsorted(cumulative_hazard, threshold)
+    is_observed = later < time.shape[0]
+    later = jnp.clip(later, 1, time.shape[0] - 1)
+    low, high = cumulative_hazard[later - 1], cumulative_hazard[later]
+    share = jnp.clip((threshold - low) / jnp.where(high > low, high - low, 1.0), 0.0, 1.0)
+    at = time[later - 1] + share * (time[later] - time[later - 1])
+    return jnp.where(is_observed, at, jnp.inf)
 
 
 def clinical_progression_time(

@@ -97,8 +97,9 @@ class Outcomes(NamedTuple):
         progression_free: Progression-free survival; its event is progression or death.
         response: Duration of response, from the first response that counts to progression or death.
         complete: Duration of complete response, to progression or death.
-        best_change: Smallest change of the disease's own measure up to progression [%]; NaN without
-            an assessed visit.
+        change: Change of the disease's own measure from baseline at each visit up to progression
+            (visit,) [%]; NaN at a visit without a category.
+        best_change: Smallest change [%]; NaN without an assessed visit.
     """
 
     category: IndexPerVisit
@@ -110,6 +111,7 @@ class Outcomes(NamedTuple):
     progression_free: Survival
     response: Survival
     complete: Survival
+    change: PerVisit
     best_change: Scalar
 
 
@@ -176,6 +178,8 @@ def outcomes(course: Course, events: Events, confirmation: Confirmation) -> Outc
         int(Category.STABLE),
         jnp.where(progressive, int(Category.PROGRESSIVE), int(Category.NOT_EVALUABLE)),
     ).astype(course.level.dtype)
+    shown = seen & (time <= at_visit)
+    change = jnp.where(shown, 100.0 * (course.measure / course.baseline - 1.0), jnp.nan)
     return Outcomes(
         category=jnp.where(at_progression, int(Category.PROGRESSIVE), judged),
         best=jnp.maximum(_deepest(starts).astype(otherwise.dtype), otherwise),
@@ -186,7 +190,8 @@ def outcomes(course: Course, events: Events, confirmation: Confirmation) -> Outc
         progression_free=Survival(end, is_event),
         response=_duration(response, end, is_event),
         complete=_duration(complete, end, is_event),
-        best_change=_best_change(course, seen & (time <= at_visit)),
+        change=change,
+        best_change=_or_nan(jnp.min(change, initial=jnp.inf, where=shown)),
     )
 
 
@@ -229,8 +234,3 @@ def _or_nan(time: Scalar) -> Scalar:
 def _duration(start: Scalar, end: Scalar, is_event: Flag) -> Survival:
     applies = jnp.isfinite(start)
     return Survival(jnp.where(applies, end - start, jnp.nan), is_event & applies)
-
-
-def _best_change(course: Course, shown: FlagPerVisit) -> Scalar:
-    lowest = jnp.min(jnp.where(shown, course.measure, jnp.inf), initial=jnp.inf)
-    return _or_nan(100.0 * (lowest / course.baseline - 1.0))

@@ -118,6 +118,9 @@ def plain(outcomes):
 
 def row(result):
     """Result of the reference as numbers in the order of `Outcomes`."""
-    category = [*result.category, *[0] * (VISITS - len(result.category))]
-    values = (getattr(result, name) for name in Outcomes._fields[1:])
-    return [*category, *np.hstack([np.asarray(each, float) for each in values])]
+    missed = VISITS - len(result.category)
+    values = result.__dict__ | {
+        "category": [*result.category, *[0] * missed],
+        "change": [*result.change, *[np.nan] * missed],
+    }
+    return np.hstack([np.asarray(values[name], float) for name in Outcomes._fields])

@@ -4,7 +4,7 @@ Written from the criteria, not from `qsp.response`. Measures are fractions, so t
 limits are exact; None is a missed visit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf, nan
 
@@ -35,6 +35,7 @@ class Result:
     progression_free: tuple[float, bool] = (0.0, False)
     response: tuple[float, bool] = (nan, False)
     complete: tuple[float, bool] = (nan, False)
+    change: list[float] = field(default_factory=list)
     best_change: float = nan
 
 
@@ -55,14 +56,15 @@ def settle(judged, if_last):
 
 def summarize(times, judged, baseline, death, clinical, needed=0):
     """Best response and times; `needed` is None without confirmation, else the interval in days."""
-    out = Result([NE] * len(times))
+    out = Result([NE] * len(times), change=[nan] * len(times))
     by_time = {each.time: each for each in judged}
     before = []
     for n, time in enumerate(times):
         here = by_time.get(time)
         if here is None:
             continue
-        out.best_change = min_of(out.best_change, float(here.measure / baseline - 1) * 100)
+        out.change[n] = float(here.measure / baseline - 1) * 100
+        out.best_change = min_of(out.best_change, out.change[n])
         if here.progression:
             out.category[n] = PD
             out.progression_time = time

@@ -13,7 +13,7 @@ from qsp.response.category import Category
 from qsp.response.events import (
     Events,
     clinical_progression_time,
-    death_time,
+    event_time,
     new_lesion_seen,
 )
 from qsp.response.geometry import Lesions, Scans
@@ -118,7 +118,8 @@ def test_missed_visit_is_the_same_as_no_visit(rule, patients):
     )
     gap = judge(rule, without(scans, ~kept), events)
     assert np.all(gap.category[:, 2] == Category.NOT_EVALUABLE)
-    equal(gap._replace(category=gap.category[:, kept]), judge(rule, shorter, events))
+    shown = gap._replace(category=gap.category[:, kept], change=gap.change[:, kept])
+    equal(shown, judge(rule, shorter, events))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -200,13 +201,27 @@ def test_single_precision_gives_the_same_categories(patients):
     assert np.mean(one.best == two.best) > 0.998
 
 
-def test_death_has_its_hazard_and_its_limits():
-    at = jnp.asarray
-    draws = at(np.random.default_rng(1).exponential(size=100_000))
-    time = np.asarray(death_time(draws, at(3e-4), at(540.0)))
-    assert np.isfinite(time).mean() == pytest.approx(1 - np.exp(-3e-4 * 540), abs=0.003)
-    assert time[np.isfinite(time)].max() <= 540
-    assert np.isinf(death_time(at(0.0) + 1e-9, at(0.0), at(540.0)))
+def test_death_at_a_constant_hazard():
+    draws = jnp.asarray(np.random.default_rng(1).exponential(size=100_000))
+    end, hazard = jnp.asarray([0.0, 540.0]), 3e-4
+    time = np.asarray(jax.vmap(lambda draw: event_time(end, hazard * end, draw))(draws))
+    observed = np.isfinite(time)
+    assert observed.mean() == pytest.approx(1 - np.exp(-hazard * 540), abs=0.003)
+    np.testing.assert_allclose(time[observed], np.asarray(draws)[observed] / hazard)
+
+
+@pytest.mark.parametrize(
+    ("draw", "day"), [(0.1, 5.0), (0.2, 10.0), (0.3, 25.0), (0.5, 35.0), (0.6, 40.0), (0.7, np.inf)]
+)
+def test_event_at_a_hazard_that_changes(draw, day):
+    """Hazard 0.02 to day 10, none to day 20, then 0.02 to day 40."""
+    time, hazard = jnp.asarray([0.0, 10.0, 20.0, 40.0]), jnp.asarray([0.0, 0.2, 0.2, 0.6])
+    assert float(event_time(time, hazard, jnp.asarray(draw))) == pytest.approx(day)
+
+
+def test_no_hazard_is_no_event():
+    time = jnp.asarray([0.0, 540.0])
+    assert np.isinf(event_time(time, 0.0 * time, jnp.asarray(1e-9)))
 
 
 def test_clinical_progression_is_three_times_the_burden_before_the_first_scan():
