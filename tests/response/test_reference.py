@@ -28,7 +28,7 @@ from tests.response.courses import (
     scans,
 )
 
-PATIENTS, EXAMPLES = 100, 20
+PATIENTS, EXAMPLES = 100, 12
 SEEDS = st.integers(0, 2**32 - 1)
 FLAGS = st.booleans()
 
