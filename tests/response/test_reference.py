@@ -122,10 +122,29 @@ def of_myeloma(walk):
     scale = 0.02 if isotype == 2 else 1.0
     width = walk.choice(0, 0, 1, 2)
     lesions = walk.lesions(width)
-    grid = [0, 1, 14, 15, 16, 100, 200, 250, 700, 800, 1000, 1250, 2000]
+    grid = [
+        0,
+        1,
+        14,
+        15,
+        16,
+        100,
+        200,
+        210,
+        250,
+        700,
+        800,
+        1000,
+        1010,
+        1250,
+        2000,
+        2010,
+        2500,
+        2510,
+    ]
     if isotype == 2:
         grid = [0, 50, 99, 100, 101, 200, 500, 600, 601, 1000, 1500]
-    at = len(grid)
+    at = first = walk.choice(len(grid) - 1, len(grid) - 4)
 
     def step():
         nonlocal at
@@ -135,7 +154,7 @@ def of_myeloma(walk):
         protein = grid[at] * scale / 100
         return round(protein, 6), cells, share, lesions()
 
-    start = (grid[-1] * scale / 100, 1.0, 0.3, lesions())
+    start = (round(grid[first] * scale / 100, 6), 1.0, 0.3, lesions())
     return times, walk.visits(times, step), start, walk.new(times), isotype, *walk.ends()
 
 
