@@ -26,7 +26,8 @@ from qsp.interventions import (
 from qsp.model.axes import fever
 from qsp.model.cytokines import IL6, steroid_factor
 from qsp.model.interleukin1 import il1
-from qsp.model.targets import tumor_volume
+from qsp.model.lesions import LesionCells, lesion_volumes, loss_fractions, viable_volumes
+from qsp.model.targets import TargetParameters, tumor_volume
 from qsp.model.temperature import NORMAL_TEMPERATURE, temperature_rise
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
 from qsp.model.tolerance import DRUG, negligible
@@ -83,6 +84,24 @@ class Areas(eqx.Module):
     drug: Scalar
 
 
+class LesionSnapshot(eqx.Module):
+    """Values of lesions at one time; None where the tumor or the disease does not have them.
+
+    Args:
+        volume: (lesion,): Volume with dying cells [L].
+        viable: (lesion,): Volume of viable cells [L].
+        loss_share: (lesion,): Share of the loss clone in the viable cells [1].
+        new_lesions: Cumulative hazard of new lesions [1].
+        m_protein: M-protein in serum [g/L].
+    """
+
+    volume: jax.Array | None = None
+    viable: jax.Array | None = None
+    loss_share: jax.Array | None = None
+    new_lesions: Scalar | None = None
+    m_protein: Scalar | None = None
+
+
 class Snapshot(eqx.Module):
     """Values of a trajectory at one time; leak is None with one axis of severity."""
 
@@ -95,6 +114,7 @@ class Snapshot(eqx.Module):
     t_cells_blood: Scalar
     b_cells_blood: Scalar
     tumor_volume: Scalar
+    lesions: LesionSnapshot
 
 
 class ExtendedSnapshot(Snapshot):
@@ -197,6 +217,7 @@ class System(eqx.Module):
             t_cells_blood=m.t_cells.total[BLOOD],
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
+            lesions=_lesions(m.lesions, p.model.targets),
         )
         return self._extended(snapshot, x, p) if self.saved else snapshot
 
@@ -242,6 +263,19 @@ class System(eqx.Module):
         return jnp.stack([values[name] for name in MEASURED])
 
 
+def _lesions(x: LesionCells, p: TargetParameters) -> LesionSnapshot:
+    """Volumes of lesions, and the quantities of the whole disease."""
+    if x.positive is None:
+        return LesionSnapshot()
+    return LesionSnapshot(
+        volume=lesion_volumes(x, p),
+        viable=viable_volumes(x, p),
+        loss_share=loss_fractions(x),
+        new_lesions=x.new_lesions,
+        m_protein=x.m_protein,
+    )
+
+
 def _fever_and_leak(x: model.State) -> tuple[Scalar, Scalar | None]:
     """Fever, and leak or None."""
     return fever(x.severity, x.axes), x.axes.leak
@@ -251,6 +285,20 @@ def saveable() -> dict[str, Description]:
     """Return the states and algebraic quantities that snapshots may have, by path."""
     kinds = (model.State, model.Algebraic)
     return {item.path: item for kind in kinds for item in declarations(kind)}
+
+
+def absent(system: System, p: Parameters) -> frozenset[str]:
+    """Return the states and algebraic quantities that a structure of the model does not have."""
+    x = jax.eval_shape(system.initial, p).model
+    now = jax.eval_shape(
+        lambda p: model.algebraic(system.initial(p).model, p.model, system.structure), p
+    )
+    states = {item.path for item in declarations(model.State)}
+    return frozenset(
+        path
+        for path in saveable()
+        if operator.attrgetter(path)(x if path in states else now) is None
+    )
 
 
 def program_kinds(kind: Any) -> int:

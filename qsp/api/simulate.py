@@ -26,7 +26,7 @@ from qsp.process import fewer_collections
 from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.progress_bar import NotebookProgress, ProgressBar, is_notebook
 from qsp.run.runs import run, run_into
-from qsp.system import saveable
+from qsp.system import absent, saveable
 
 
 def simulate(
@@ -137,11 +137,20 @@ def prepare(trial: Trial, save: Sequence[str] = ()) -> Prepared:
             raise ConfigError("save", rule, "unknown", todo)
     prepared = assemble(trial.config, trial.people.table)
     if save:
+        _check_present(save, prepared)
         prepared = dataclasses.replace(
             prepared, system=dataclasses.replace(prepared.system, saved=save)
         )
     _ = prepared.some(BLOCK).cohort  # finds errors in parameters of arms; a run uses it again
     return prepared
+
+
+def _check_present(save: Sequence[str], prepared: Prepared) -> None:
+    """Refuse a quantity that the structure of the model does not have."""
+    lacking = sorted(absent(prepared.system, prepared.table.nominal()).intersection(save))
+    if lacking:
+        rule, todo = f"{lacking[0]} must be a quantity of this structure", "See [method]"
+        raise ConfigError("save", rule, "absent", todo)
 
 
 @contextlib.contextmanager

@@ -349,6 +349,10 @@ class Method(Table):
         Literal["two_axes", "one_axis"],
         Rule("be two_axes or one_axis", "Leave it out for two_axes"),
     ] = "two_axes"
+    tumor: Annotated[
+        Literal["pool", "lesions"],
+        Rule("be pool or lesions", "Leave it out for pool"),
+    ] = "pool"
     most_patients: Annotated[
         int,
         Field(strict=True, ge=1, le=2**32),

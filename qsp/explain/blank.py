@@ -17,10 +17,10 @@ from qsp.engine.observers import Crossing, Pace, Reductions
 from qsp.engine.trajectory import PeriodResult, SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import GRADES
-from qsp.model.tissues import TISSUES
+from qsp.model.tissues import LESIONS, TISSUES
 from qsp.results import Labels, to_dataset
 from qsp.results.before_treatment import TARGET_BASELINE
-from qsp.system import Areas, Extremes, Peaks, Snapshot
+from qsp.system import Areas, Extremes, LesionSnapshot, Peaks, Snapshot
 from qsp.trial import PeriodTable
 
 _COVARIATES = ("body_weight", "body_surface", "age", "sex")
@@ -87,7 +87,7 @@ def _simulations() -> SimulationResult:
 
 
 def _snapshot(*axes: int) -> Snapshot:
-    zeros = _zeros(*axes)
+    zeros, lesions = _zeros(*axes), _zeros(*axes, len(LESIONS))
     return Snapshot(
         drug_central=zeros,
         cytokines=_zeros(*axes, len(CYTOKINES)),
@@ -98,6 +98,13 @@ def _snapshot(*axes: int) -> Snapshot:
         t_cells_blood=zeros,
         b_cells_blood=zeros,
         tumor_volume=zeros,
+        lesions=LesionSnapshot(
+            volume=lesions,
+            viable=lesions,
+            loss_share=lesions,
+            new_lesions=zeros,
+            m_protein=zeros,
+        ),
     )
 
 

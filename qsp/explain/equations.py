@@ -10,7 +10,8 @@ label of its own. Below them it explains the symbols that are no declared quanti
 All other symbols are those of declared quantities (`qsp.units.quantity`), with their unit and
 meaning: of the classes in the signature of the function, then of `qsp.model.State`, then of the
 classes that its module imports. A subscript may end with indices: j for the kind of target cell,
-k or l for the tissue, i for the cytokine, g for the grade, or the name of one element.
+k or l for the tissue, i for the cytokine, g for the grade, q for the lesion, or the name of one
+element.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ MECHANISMS = (
     "t_cells",
     "traffic",
     "targets",
+    "lesions",
+    "tumors",
     "release",
     "interleukin1",
     "cytokines",

@@ -13,14 +13,14 @@ from typing import NamedTuple
 from qsp.model.tissues import KINDS, TISSUES
 
 INDICES = frozenset(
-    ("i", "j", "k", "l", "g", "d", *TISSUES, *KINDS, "clones")
+    ("i", "j", "k", "l", "g", "d", "q", *TISSUES, *KINDS, "clones")
     + ("IFN", "TNF", "IL2", "IL6", "IL10", "CXCL10")
 )
-"""Indices in subscripts: kinds, tissues, cytokines, grades or doses, and names of elements."""
+"""Indices in subscripts: kinds, tissues, cytokines, grades or doses, lesions, names of elements."""
 
 _GREEK = frozenset(
     ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "kappa", "lambda", "mu", "nu")
-    + ("xi", "rho", "sigma", "phi", "chi", "psi", "omega", "Delta", "Phi", "ell")
+    + ("xi", "zeta", "rho", "sigma", "phi", "chi", "psi", "omega", "Delta", "Phi", "ell")
 )
 _GREEK_TEXT = {"ell": "limit"}
 _SUBSCRIPT = r"_(?:\{([^{}]*)\}|(\w))"

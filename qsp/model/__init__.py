@@ -9,8 +9,8 @@
 
 The derivative has the type of the state, so a missing equation is an error rather than a zero. Each
 mechanism has its own module, in reading order: `tissues`, `disposition`, `binding`, `synapse`,
-`engagement`, `t_cells`, `traffic`, `targets`, `release`, `interleukin1`, `cytokines`, `severity`,
-`axes`, `temperature`.
+`engagement`, `t_cells`, `traffic`, `targets`, `lesions`, `tumors`, `release`, `interleukin1`,
+`cytokines`, `severity`, `axes`, `temperature`.
 Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
 Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,
@@ -42,8 +42,15 @@ from qsp.model.disposition import (
     drug_rates,
 )
 from qsp.model.effects import Effects
-from qsp.model.engagement import Contact, EngagementParameters, contact, killing
+from qsp.model.engagement import (
+    Contact,
+    EngagementParameters,
+    contact,
+    killing,
+    killing_per_contact,
+)
 from qsp.model.interleukin1 import Interleukin1Parameters
+from qsp.model.lesions import Attack, LesionCells, LesionKilling, LesionParameters
 from qsp.model.release import (
     Release,
     ReleaseParameters,
@@ -68,7 +75,6 @@ from qsp.model.targets import (
     Logistic,
     TargetParameters,
     Targets,
-    target_baseline,
     target_fluxes,
     target_rates,
 )
@@ -78,6 +84,7 @@ from qsp.model.traffic import (
     margination_rate,
     net_arrival,
 )
+from qsp.model.tumors import AbstractTumor, Pool
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
@@ -105,6 +112,7 @@ class Parameters(eqx.Module):
     t_cells: TCellParameters
     traffic: TrafficParameters
     targets: TargetParameters
+    lesions: LesionParameters
     release: ReleaseParameters
     interleukin1: Interleukin1Parameters
     cytokines: CytokineParameters
@@ -119,6 +127,7 @@ class State(eqx.Module):
     t_cells: TCells
     adaptation: Any  # state of `ModelStructure.recruitment`; None unless `Adaptation`
     targets: Targets
+    lesions: LesionCells  # leaves are None for `Pool`
     release: Release
     cytokines: Cytokines
     axes: Axes
@@ -136,12 +145,14 @@ class ModelStructure(eqx.Module):
         recruitment: Recruitment of resting T cells by stimulation.
         growth: Growth of the tumor.
         severity: Form of CRS severity.
+        tumor: Form of the tumor: one pool of cells, or lesions.
     """
 
     synapse: AbstractSynapse = Equilibrium()
     recruitment: AbstractRecruitment = Adaptation()
     growth: AbstractGrowth = Logistic()
     severity: AbstractSeverity = TwoAxes()
+    tumor: AbstractTumor = Pool()
 
 
 class Algebraic(eqx.Module):
@@ -151,6 +162,8 @@ class Algebraic(eqx.Module):
     bulk: Bulk
     gap: Gap
     contact: Contact
+    attack: Attack
+    in_lesions: LesionKilling  # leaves are None for `Pool`
     bridges: PerKindTissue = quantity(
         "molecule/synapse", "Bridges per synapse", dims=("kind", "tissue"), symbol=r"\beta"
     )
@@ -178,33 +191,44 @@ def algebraic(x: State, p: Parameters, structure: ModelStructure) -> Algebraic:
         structure: Structural choices.
     """
     t_cells, targets = x.t_cells.total, x.targets.viable
-    receptor = receptors(t_cells, targets, p.binding, p.tissues)
+    binding = structure.tumor.binding(p.binding, p.lesions)
+    receptor = receptors(t_cells, targets, binding, p.tissues)
     drug = bulk(
         x.drug.soluble,
         x.drug.soluble_target,
         x.drug.competitor,
         receptor,
-        p.binding,
+        binding,
         arms=structure.synapse.arms,
     )
-    gap = contact_gap(drug.free, x.drug.competitor, p.binding)
-    bridges = structure.synapse.bridges(x.bridges, gap, p.binding, p.synapse)
-    among_targets = within_reach(x.t_cells, p.t_cells).total
-    contacts = contact(bridges, targets, among_targets, p.engagement, p.synapse)
+    gap = contact_gap(drug.free, x.drug.competitor, binding)
+    bridges = structure.synapse.bridges(x.bridges, gap, binding, p.synapse)
+    among_targets = within_reach(x.t_cells, p.t_cells)
+    contacts = contact(bridges, targets, among_targets.total, p.engagement, p.synapse)
+    attack = Attack(
+        effectors=x.t_cells.activated + p.engagement.weight_post * x.t_cells.post_activated,
+        resting=among_targets.resting,
+        in_reach=among_targets.total,
+        h_kill=killing_per_contact(bridges, p.synapse),
+    )
+    pooled = killing(
+        bridges,
+        targets,
+        x.t_cells.activated,
+        x.t_cells.post_activated,
+        p.engagement,
+        p.synapse,
+    )
+    killed, in_lesions = structure.tumor.killing(x.lesions, attack, pooled, p.lesions, p.engagement)
     return Algebraic(
         receptors=receptor,
         bulk=drug,
         gap=gap,
         bridges=bridges,
         contact=contacts,
-        killing=killing(
-            bridges,
-            targets,
-            x.t_cells.activated,
-            x.t_cells.post_activated,
-            p.engagement,
-            p.synapse,
-        ),
+        attack=attack,
+        in_lesions=in_lesions,
+        killing=killed,
         secreting=secretion(x.t_cells.activated, contacts.touching, p.release),
     )
 
@@ -252,14 +276,33 @@ def rates(
         Derivative of each state, in its unit per day.
     """
     a = algebraic(x, p, structure)
+    tumor, binding = structure.tumor, structure.tumor.binding(p.binding, p.lesions)
     x_t, rise = x.t_cells, x.cytokines.blood - p.cytokines.baseline
 
     target_flux = target_fluxes(
         x.targets, a.killing, x.drug.competitor, p.targets, structure.growth
     )
-    d_targets = target_rates(target_flux)
+    d_targets, d_lesions = tumor.rates(
+        x.lesions,
+        a.attack,
+        a.in_lesions,
+        x.targets,
+        target_rates(target_flux),
+        structure.growth,
+        p.targets,
+        p.lesions,
+        p.engagement,
+    )
 
-    t_flux = t_cell_fluxes(x_t, a.contact, effects, structure.recruitment, p.t_cells, x.adaptation)
+    t_flux = t_cell_fluxes(
+        x_t,
+        a.contact,
+        effects,
+        structure.recruitment,
+        p.t_cells,
+        x.adaptation,
+        tumor.division(x.lesions, p.lesions),
+    )
     arrival = net_arrival(
         x_t,
         p.t_cells.baseline,
@@ -274,9 +317,9 @@ def rates(
     t_deaths = t_flux.death_activated + t_flux.death_post
     turnover = Turnover(
         gained=receptors(
-            d_t_cells.total + t_deaths, d_targets.viable + target_deaths, p.binding, p.tissues
+            d_t_cells.total + t_deaths, d_targets.viable + target_deaths, binding, p.tissues
         ),
-        died=receptors(t_deaths, target_deaths, p.binding, p.tissues),
+        died=receptors(t_deaths, target_deaths, binding, p.tissues),
     )
     memory_factor = memory_correction(release_factor(effects, p.release))
     d_severity, d_axes = structure.severity.rates(
@@ -291,14 +334,15 @@ def rates(
             a.receptors,
             turnover,
             p.disposition,
-            p.binding,
+            binding,
             p.tissues,
         ),
-        bridges=structure.synapse.rates(x.bridges, a.gap, p.binding, p.synapse),
+        bridges=structure.synapse.rates(x.bridges, a.gap, binding, p.synapse),
         t_cells=d_t_cells,
         adaptation=structure.recruitment.memory_rate(x.adaptation, a.contact, p.t_cells),
         margination=margination_rate(x.margination, t_flux.activation, p.traffic),
         targets=d_targets,
+        lesions=d_lesions,
         release=release_rates(
             x.release, a.secreting, rise[IL10], effects, p.release, memory_factor
         ),
@@ -336,13 +380,15 @@ def baseline(p: Parameters, structure: ModelStructure) -> State:
     """
     zero = jnp.zeros_like(p.traffic.k_on)
     severity, axes = structure.severity.initial(p.cytokines.baseline, p.severity)
+    targets, lesions = structure.tumor.initial(p.targets, p.lesions)
     return State(
         drug=drug_baseline(p.disposition),
         bridges=structure.synapse.initial(p.binding),
         t_cells=t_cell_baseline(p.t_cells),
         adaptation=structure.recruitment.initial(p.t_cells),
         margination=zero,
-        targets=target_baseline(p.targets),
+        targets=targets,
+        lesions=lesions,
         release=Release(zero, zero, zero),
         cytokines=cytokine_baseline(p.cytokines),
         severity=severity,
@@ -365,11 +411,12 @@ def bolus(x: State, iv: Scalar, sc: Scalar, p: Parameters, structure: ModelStruc
         p: Parameters.
         structure: Structural choices.
     """
-    receptor = receptors(x.t_cells.total, x.targets.viable, p.binding, p.tissues)
+    binding = structure.tumor.binding(p.binding, p.lesions)
+    receptor = receptors(x.t_cells.total, x.targets.viable, binding, p.tissues)
 
     def equilibrium(soluble: PerTissue) -> Bulk:
         target, competitor = x.drug.soluble_target, x.drug.competitor
-        return bulk(soluble, target, competitor, receptor, p.binding, arms=structure.synapse.arms)
+        return bulk(soluble, target, competitor, receptor, binding, arms=structure.synapse.arms)
 
     soluble = central_after_bolus(x.drug.soluble, iv, equilibrium, p.disposition, p.tissues)
     depot = x.drug.depot + p.disposition.bioavailability * sc

@@ -29,7 +29,7 @@ SMALLEST = 1e-300
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     r"""a / (b + tiny), so that zero over zero is zero in tissues without cells.
 
-    Used in Eq. E6, E8, R2, T10, T11.
+    Used in Eq. E6, E8, N1, N5, N13, N15, N21, R2, T10, T11.
 
     Equations:
         Eq. X2: $$f(x, y) = \frac{x}{y + 10^{-12}}$$
@@ -102,6 +102,20 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
     """
     power = jnp.exp(n * (log(jnp.where(x < 0.0, 0.0, x) + SMALLEST) - log(half)))
     return power / (1.0 + power)
+
+
+def power(x: jax.Array, n: jax.Array) -> jax.Array:
+    r"""(x + tiny)^n from logarithms, with a finite gradient at x = 0 for n < 1.
+
+    Used in Eq. N16.
+
+    Equations:
+        Eq. X13: $$f(x) = (x + 10^{-12})^{n}$$
+        $x$ [any]: variable, 0 or more.
+        $n$ [1]: exponent.
+        $f$ [any]: guarded value.
+    """
+    return jnp.exp(n * log(x + TINY))
 
 
 def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:

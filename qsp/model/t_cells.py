@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from qsp.model import numerics
 from qsp.model.effects import Effects
 from qsp.model.engagement import Contact
+from qsp.model.tissues import TUMOR
 from qsp.typing import PerTissue, Scalar
 from qsp.units import quantity
 
@@ -280,13 +281,14 @@ class TCellFluxes(eqx.Module):
     )
 
 
-def t_cell_fluxes(
+def t_cell_fluxes(  # noqa: PLR0913 - the forms of recruitment and tumor are options
     x: TCells,
     contact: Contact,
     effects: Effects,
     recruit: AbstractRecruitment,
     p: TCellParameters,
     memory: Any = None,
+    division_in_tumor: Scalar | None = None,
 ) -> TCellFluxes:
     r"""Fluxes between the states of T cells, expansion, homeostasis and death.
 
@@ -316,6 +318,8 @@ def t_cell_fluxes(
         recruit: Recruitment law.
         p: Parameters.
         memory: Memory of stimulation of the law; None without one.
+        division_in_tumor: Division in the tumor, relative to that without exhaustion [1]; None
+            without exhaustion.
     """
     rate = p.k_act * p.f_act * (1.0 - p.steroid_act * effects.steroid)
     below_limit = numerics.positive_part(
@@ -324,6 +328,8 @@ def t_cell_fluxes(
     deficit = p.baseline.sum(0) - x.total.sum(0)
     surplus = jnp.maximum(-deficit, 0.0) * numerics.ratio(x.resting, p.baseline)
     division = p.g_A * x.activated * contact.activating + p.g_X * x.post_activated * contact.killing
+    if division_in_tumor is not None:
+        division = division.at[TUMOR].set(division_in_tumor * division[TUMOR])
     return TCellFluxes(
         activation=recruit(within_reach(x, p), contact, rate, p, memory),
         reactivation=p.f_re * rate * contact.activating * x.post_activated,

@@ -89,6 +89,10 @@ class AbstractGrowth(eqx.Module):
     def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
         """Growth [Mcell/day] for viable cells [Mcell]; (kind, tissue)."""
 
+    @abstractmethod
+    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        """Growth per cell [1/day] for viable cells [Mcell]; (kind, tissue)."""
+
 
 class Logistic(AbstractGrowth):
     """Logistic growth of all tumor clones towards a common capacity (default)."""
@@ -101,6 +105,16 @@ class Logistic(AbstractGrowth):
                 N_{i,k}}{K_{k}}\right)$$
         """
         return p.k_growth * viable * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
+
+    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        r"""k*(1 - N_tumor/capacity) [1/day].
+
+        Equations:
+            Eq. G12: $$g_{growth,j,k} = k_{growth,j,k} \left(1 - \frac{\sum_{i \in clones}
+                N_{i,k}}{K_{k}}\right)$$
+            $g_{growth}$ [1/day]: growth per cell.
+        """
+        return p.k_growth * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
 
 
 class Simeoni(AbstractGrowth):
@@ -120,12 +134,27 @@ class Simeoni(AbstractGrowth):
                 clones} k_{growth,i,k} N_{i,k} / \lambda_{k}\right)^{\psi}\right)^{1 / \psi}}$$
             $\psi$ [1]: sharpness of the transition, 20.
         """
+        return p.k_growth * viable / self._slowing(viable, p)
+
+    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+        r"""k, limited so that the whole tumor grows by `linear_growth` [1/day].
+
+        Equations:
+            Eq. G13: $$g_{growth,j,k} = \frac{k_{growth,j,k}}{\left(1 + \left(\sum_{i \in clones}
+                k_{growth,i,k} N_{i,k} / \lambda_{k}\right)^{\psi}\right)^{1 / \psi}}$$
+            $g_{growth}$ [1/day]: growth per cell.
+            $\psi$ [1]: sharpness of the transition, 20.
+        """
+        return p.k_growth / self._slowing(viable, p)
+
+    def _slowing(self, viable: PerKindTissue, p: TargetParameters) -> PerTissue:
+        """Exponential growth of the tumor over its growth [1]; (tissue,)."""
         exponential = p.k_growth * viable
         ratio = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
         # Factor out the larger of 1 and the ratio, so that no power overflows.
         small, large = jnp.minimum(ratio, 1.0), jnp.maximum(ratio, 1.0)
         power = (small / large) ** self.psi
-        return exponential / (large * (1.0 + power) ** (1.0 / self.psi))
+        return large * (1.0 + power) ** (1.0 / self.psi)
 
 
 class TargetFluxes(eqx.Module):

@@ -1,4 +1,4 @@
-"""The two array axes of the model: tissues, and kinds of target cell.
+"""The array axes of the model: tissues, kinds of target cell, and lesions of the tumor.
 
 ::
 
@@ -10,7 +10,8 @@ A quantity that differs between tissues is an array with a tissue axis. A proces
 a tissue has a rate of zero there, so that all tissues follow the same equations. Quantities of
 target cells have an axis of kinds before the tissue axis. The order of tissues is blood, lymphoid,
 tumor, skin; that of kinds is normal, malignant, antigen_low (the malignant and the antigen-low
-cells are the two clones of the tumor).
+cells are the two clones of the tumor). Parameters of lesions are given for six, of which a form of
+the tumor simulates the first ones (`qsp.model.tumors`).
 
 Assumed: each tissue is well mixed, and tissues exchange cells and drug with blood only.
 
@@ -27,6 +28,7 @@ TISSUES = ("blood", "lymphoid", "tumor", "skin")
 BLOOD, LYMPHOID, TUMOR, SKIN = range(4)
 KINDS = ("normal", "malignant", "antigen_low")
 NORMAL, MALIGNANT, ANTIGEN_LOW = range(3)
+LESIONS = ("lesion_1", "lesion_2", "lesion_3", "lesion_4", "lesion_5", "lesion_6")
 TUMOR_KINDS = slice(MALIGNANT, ANTIGEN_LOW + 1)
 
 

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 from qsp.model import Parameters, State
 from qsp.model.cytokines import Cytokines
 from qsp.model.disposition import Drug
+from qsp.model.lesions import LesionCells
 from qsp.model.release import Release
 from qsp.model.t_cells import TCells
 from qsp.model.targets import Targets
 from qsp.model.tissues import TUMOR, TUMOR_KINDS
+from qsp.typing import Scalar
 
 CELLS = 1e-6  # fraction of the pool
 CYTOKINE = 1e-3  # pg/mL
@@ -65,8 +67,27 @@ def negligible(x: State, p: Parameters) -> State:
         adaptation=jax.tree.map(lambda leaf: jnp.full_like(leaf, FRACTION), x.adaptation),
         margination=fraction,
         targets=Targets(viable=targets, dying=targets[TUMOR_KINDS, TUMOR].sum(0)),
+        lesions=_lesions(x.lesions, targets[TUMOR_KINDS, TUMOR].sum(0), p),
         release=Release(drive, drive, drive),
         cytokines=Cytokines(blood=cytokine, myeloid=fraction, tolerant=fraction),
         severity=fraction,
         axes=jax.tree.map(lambda leaf: jnp.full_like(leaf, FRACTION), x.axes),
+    )
+
+
+def _lesions(x: LesionCells, cells: Scalar, p: Parameters) -> LesionCells:
+    """Tolerances of lesions: cells as of the tumor, fractions, and a fraction of the M-protein."""
+    if x.positive is None:
+        return x
+    of_cells = jnp.zeros_like(x.positive) + cells
+    protein = (
+        None if x.m_protein is None else CELLS * jnp.maximum(p.lesions.m_protein_baseline, 1.0)
+    )
+    return LesionCells(
+        positive=of_cells,
+        loss=of_cells,
+        dying=of_cells,
+        exhaustion=jnp.full_like(x.exhaustion, FRACTION),
+        new_lesions=None if x.new_lesions is None else jnp.full_like(x.new_lesions, FRACTION),
+        m_protein=protein,
     )

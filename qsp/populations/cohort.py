@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from qsp.errors import ConfigError
+from qsp.model.tissues import LESIONS
 from qsp.molecules.parameter_file import ParameterFile, parameter_file, read_toml
 
 CRITERIA = ("lugano", "recist")
 GROWTHS = ("logistic", "simeoni")
 _TEXTS = ("title", "disease", "response_criteria", "card")
-_HEADER = ("extends", "covariates", "growth", *_TEXTS)
+_HEADER = ("extends", "covariates", "growth", "lesion_count", *_TEXTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Cohort:
         response_criteria: ``lugano`` or ``recist``.
         card: Text on the patients represented, the data behind the values, and limits of use.
         growth: Growth law of the tumor, ``logistic`` or ``simeoni`` (exponential, then linear).
+        lesion_count: Number of lesions in the form of the tumor with lesions, 1 to 6.
         covariates: Distributions of the covariates, as in the file.
         parameters: Entries of the files, those of extended files first.
         files: Paths of the files, those of extended files first.
@@ -38,6 +40,7 @@ class Cohort:
     response_criteria: str
     card: str
     growth: str
+    lesion_count: int
     covariates: Mapping[str, Any]
     parameters: tuple[ParameterFile, ...]
     files: tuple[Path, ...]
@@ -61,11 +64,13 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
         texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
+        lesion_count = base.lesion_count
         covariates, files, before = dict(base.covariates), base.parameters, base.files
         if "mixtures" in table:  # mixtures of a file, even an empty list, replace inherited ones
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
         texts, covariates, files, before = {"growth": "logistic"}, {}, (), ()
+        lesion_count = 4
     for key in _TEXTS:
         texts[key] = table.get(key, texts.get(key))
         if not isinstance(texts[key], str) or not texts[key].strip():
@@ -80,11 +85,19 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
         raise ConfigError(where, rule, repr(texts["growth"]), "Choose one")
     return Cohort(
         name=path.stem,
+        lesion_count=_lesion_count(table.get("lesion_count", lesion_count), where),
         covariates={**covariates, **_table(table, "covariates", where)},
         parameters=(*files, parameters),
         files=(*before, path),
         **texts,
     )
+
+
+def _lesion_count(value: Any, where: str) -> int:
+    if type(value) is not int or not 1 <= value <= len(LESIONS):
+        rule = f"lesion_count must be a whole number from 1 to {len(LESIONS)}"
+        raise ConfigError(where, rule, repr(value), "Leave it out for 4")
+    return value
 
 
 def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

@@ -21,9 +21,14 @@ A parameter given in a file is never derived. Rules, in order:
 ``targets.blood_ratio``                   baseline in blood / in the tissue, with exchange
 ``release.IL10_50``                       5 * cytokines.IL10_50
 ``severity.capacity``                     (cytokines.p_IL6 / p_IL6_reference)^rho
+``lesions.k_kill``                        kill_rate * kill_factor * exp(kill_sd * deviation)
 ``disposition.CL_base``, half_life_CL     with mechanistic clearance: CL_ss, constant in time
 ``disposition.lost_on_death``             1 with mechanistic clearance, 0 with time-varying
 ========================================  =========================================================
+
+deviation is sqrt(1 - tumor.kill_within) * tumor.kill_patient + sqrt(tumor.kill_within) *
+tumor.kill_lesion of the lesion, so that lesions of a patient are more alike than those of different
+patients; the killing rate is at most tumor.kill_limit. Names without a path are of the tumor.
 
 size is (tumor.cells / tumor.reference_cells) ** tumor.size_exponent: the T cells of a tumor are a
 density times its volume, and their exchange with blood is a perfusion times its volume, both to a
@@ -48,7 +53,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qsp.errors import PopulationError
-from qsp.model.tissues import KINDS, TISSUES
+from qsp.model.tissues import KINDS, LESIONS, TISSUES
 from qsp.populations.paths import declared
 
 Values = Mapping[str, np.ndarray]
@@ -95,6 +100,13 @@ ABSENT: Mapping[str, float] = {
     "targets.capacity.lymphoid": 1e6,
     "targets.capacity.skin": 1e6,
     "targets.linear_growth": 1e6,
+    # The form of the tumor with lesions.
+    "lesions.k_kill": 0.0,
+    "lesions.growth_factor": 1.0,
+    "lesions.loss_share": 0.0,
+    "lesions.k_new": 0.0,
+    "lesions.m_protein_baseline": 0.0,
+    "lesions.k_protein": 0.0,
     # All patients have the reference capacity.
     "severity.capacity": 1.0,
 }
@@ -144,6 +156,7 @@ def _derive(v: dict[str, np.ndarray], target: str, clearance: str) -> dict[str, 
     _volumes(v)
     _exchange(v)
     _capacity(v)
+    _killing(v)
     if clearance == "mechanistic" and "disposition.CL_ss" in v:
         v.setdefault("disposition.CL_base", v["disposition.CL_ss"])
         v.setdefault("disposition.half_life_CL", np.asarray(1.0))
@@ -232,6 +245,22 @@ def _capacity(v: MutableMapping[str, np.ndarray]) -> None:
         relative = _ratio(production, median)
         numpy: Any = jnp if isinstance(relative, jax.Array) else np
         v.setdefault("severity.capacity", numpy.where(relative > 0.0, relative, 1.0) ** rho)
+
+
+def _killing(v: MutableMapping[str, np.ndarray]) -> None:
+    """Maximum killing rate of each lesion, whose variance is between and within patients."""
+    needed = ("kill_rate", "kill_sd", "kill_within", "kill_limit", "kill_patient")
+    if any(f"tumor.{name}" not in v for name in needed):
+        return
+    rate, sd, within, limit, patient = (v[f"tumor.{name}"] for name in needed)
+    for lesion in LESIONS:
+        own = v.get(f"tumor.kill_lesion.{lesion}", np.asarray(0.0))
+        factor = v.get(f"tumor.kill_factor.{lesion}", np.asarray(1.0))
+        deviation: Any = (1.0 - within) ** 0.5 * patient + within**0.5 * own
+        numpy: Any = jnp if isinstance(deviation * sd, jax.Array) else np
+        unlimited = rate * factor * numpy.exp(sd * deviation)
+        module: Any = jnp if isinstance(unlimited, jax.Array) else np
+        v.setdefault(f"lesions.k_kill.{lesion}", module.minimum(unlimited, limit))
 
 
 def array(value: Any) -> Any:

@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from qsp import system
 from qsp.errors import ConfigError, suggest
 from qsp.model.cytokines import CYTOKINES
-from qsp.model.tissues import KINDS, TISSUES
+from qsp.model.tissues import KINDS, LESIONS, TISSUES
 from qsp.populations.covariates import UNITS
 from qsp.units import declarations
 
 ELEMENTS: Mapping[str, tuple[str, ...]] = {
     "tissue": TISSUES,
     "kind": KINDS,
+    "lesion": LESIONS,
     "cytokine": CYTOKINES,
     "grade": ("grade_1", "grade_2", "grade_3", "grade_4"),
 }
@@ -88,6 +89,32 @@ _TUMOR = (
     ),
 )
 
+_KILLING = (
+    ParameterPath("tumor.kill_rate", "1/day", "Median of the maximum killing rate of lesions"),
+    ParameterPath(
+        "tumor.kill_sd",
+        "1",
+        "Standard deviation of the logarithm of the killing rate, over the lesions of all patients",
+    ),
+    ParameterPath(
+        "tumor.kill_within", "1", "Share of the variance of the killing rate within patients"
+    ),
+    ParameterPath("tumor.kill_limit", "1/day", "Upper limit of the killing rate of a lesion"),
+    ParameterPath("tumor.kill_patient", "1", "Standard normal deviation of a patient in killing"),
+    *(
+        ParameterPath(
+            f"tumor.kill_lesion.{lesion}", "1", f"Standard normal deviation in killing, {lesion}"
+        )
+        for lesion in LESIONS
+    ),
+    *(
+        ParameterPath(
+            f"tumor.kill_factor.{lesion}", "1", f"Killing rate relative to other lesions, {lesion}"
+        )
+        for lesion in LESIONS
+    ),
+)
+
 _CAPACITY = (
     ParameterPath("severity.rho", "1", "Exponent of production in the capacity for IL-6"),
     ParameterPath(
@@ -113,7 +140,7 @@ def inputs() -> Mapping[str, ParameterPath]:
         ParameterPath(f"cells.area.{kind}", "um^2/cell", f"Surface area of a target cell, {kind}")
         for kind in KINDS
     ]
-    return {item.path: item for item in (*_TUMOR, *_CAPACITY, *areas)}
+    return {item.path: item for item in (*_TUMOR, *_KILLING, *_CAPACITY, *areas)}
 
 
 def parameter_path(path: str, *, where: str) -> ParameterPath:

@@ -67,9 +67,14 @@ FRACTIONS = (
     *(f"supportive.{name}.{key}" for name, drug in INTERVENTIONS.items() for key in drug.fractions),
     "cytokines.share_IL1",
     "tumor.antigen_low",
+    "tumor.kill_within",
+    "lesions.loss_share",
 )
 """Parameters that must lie between zero and one."""
 
+
+DEVIATIONS = ("tumor.kill_patient", "tumor.kill_lesion")
+"""Deviations from a median, which may be negative."""
 
 COVARIATE_LIMITS: Mapping[str, tuple[float, float]] = {
     "body_weight": (20.0, 300.0),
@@ -108,6 +113,8 @@ def possible(path: str, value: np.ndarray) -> np.ndarray:
     ok = np.isfinite(value)
     if path in CHOICES:
         return ok & np.isin(value, CHOICES[path])
+    if within(path, DEVIATIONS):
+        return ok
     if within(path, POSITIVE):
         ok &= value > 0.0
     else:

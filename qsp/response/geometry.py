@@ -18,7 +18,14 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from qsp.typing import Flag, FlagPerLesion, FlagPerVisit, PerLesion, PerVisit, PerVisitIfAny
+from qsp.typing import (
+    Flag,
+    FlagPerVisit,
+    FlagPerVisitLesion,
+    PerVisit,
+    PerVisitIfAny,
+    PerVisitLesion,
+)
 
 LONG_PER_SPHERE = 1.15
 """Longest diameter relative to that of the sphere of the same volume [1]; assumed."""
@@ -41,9 +48,9 @@ class Lesions(NamedTuple):
         viable: Volumes of the living tumor cells, which a PET shows [mL].
     """
 
-    long: PerLesion
-    short: PerLesion
-    viable: PerLesion
+    long: PerVisitLesion
+    short: PerVisitLesion
+    viable: PerVisitLesion
 
 
 class Scans(NamedTuple):
@@ -62,7 +69,7 @@ class Scans(NamedTuple):
     new_lesion: FlagPerVisit
 
 
-def sphere_diameter(volume: PerLesion) -> PerLesion:
+def sphere_diameter(volume: PerVisitLesion) -> PerVisitLesion:
     """Return the diameter of the sphere of a volume [cm].
 
     Args:
@@ -72,7 +79,10 @@ def sphere_diameter(volume: PerLesion) -> PerLesion:
 
 
 def measured(
-    volume: PerLesion, viable: PerLesion, error: PerLesion, residual: float = RESIDUAL
+    volume: PerVisitLesion,
+    viable: PerVisitLesion,
+    error: PerVisitLesion,
+    residual: float = RESIDUAL,
 ) -> Lesions:
     """Return lesions as a scan measures them.
 
@@ -86,7 +96,7 @@ def measured(
     return Lesions(LONG_PER_SPHERE * diameter, SHORT_PER_SPHERE * diameter, viable)
 
 
-def error_factor(normal: PerLesion, cv: float = MEASURING_ERROR) -> PerLesion:
+def error_factor(normal: PerVisitLesion, cv: float = MEASURING_ERROR) -> PerVisitLesion:
     """Return log-normal factors of the error of a diameter, with median 1.
 
     Args:
@@ -96,7 +106,7 @@ def error_factor(normal: PerLesion, cv: float = MEASURING_ERROR) -> PerLesion:
     return jnp.exp(math.sqrt(math.log1p(cv * cv)) * normal)
 
 
-def present(baseline: Lesions) -> FlagPerLesion:
+def present(baseline: Lesions) -> FlagPerVisitLesion:
     """Return which lesions the patient has before treatment."""
     return jnp.isfinite(baseline.long)
 
@@ -112,12 +122,12 @@ def is_measurable(baseline: Lesions) -> Flag:
     return jnp.any(baseline.long > MEASURABLE)
 
 
-def products(lesions: Lesions) -> PerLesion:
+def products(lesions: Lesions) -> PerVisitLesion:
     """Return the product of the diameters of each lesion [cm^2]."""
     return lesions.long * lesions.short
 
 
-def sum_of_products(lesions: Lesions, has: FlagPerLesion) -> PerVisitIfAny:
+def sum_of_products(lesions: Lesions, has: FlagPerVisitLesion) -> PerVisitIfAny:
     """Return the sum of the products of the diameters (SPD) of the lesions of a patient [cm^2].
 
     Args:
@@ -127,7 +137,7 @@ def sum_of_products(lesions: Lesions, has: FlagPerLesion) -> PerVisitIfAny:
     return jnp.sum(jnp.where(has, products(lesions), 0.0), axis=-1)
 
 
-def sum_of_diameters(diameters: PerLesion, has: FlagPerLesion) -> PerVisitIfAny:
+def sum_of_diameters(diameters: PerVisitLesion, has: FlagPerVisitLesion) -> PerVisitIfAny:
     """Return the sum of the diameters (SLD) of the lesions of a patient [cm].
 
     Args:

@@ -41,7 +41,7 @@ from qsp.response.outcomes import (
     nadir,
     outcomes,
 )
-from qsp.typing import FlagPerLesion, FlagPerVisit
+from qsp.typing import FlagPerVisit, FlagPerVisitLesion
 
 ABNORMAL = 1.5
 """Longest diameter above which a node is abnormal [cm]; Cheson 2014."""
@@ -94,13 +94,13 @@ class Lugano:
         level = jnp.where(suspected, jnp.int32(Category.STABLE), level)
         return Course(scans.time, seen, progressed, level, size, start)
 
-    def _cleared(self, scans: Scans) -> FlagPerLesion:
+    def _cleared(self, scans: Scans) -> FlagPerVisitLesion:
         if self.metabolic:
             return scans.lesions.viable < PET_LIMIT
         return scans.lesions.long <= ABNORMAL * (1.0 + ROUNDING)
 
 
-def progressive_nodes(scans: Scans, seen: FlagPerVisit) -> FlagPerLesion:
+def progressive_nodes(scans: Scans, seen: FlagPerVisit) -> FlagPerVisitLesion:
     """Return which nodes are progressive relative to their own nadir.
 
     Args:

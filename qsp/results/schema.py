@@ -11,10 +11,14 @@ Variables by dimension (each has `units` and `long_name`):
   fever_peak leak_peak` (leak with two axes only), `dose_label dose_time dose_amount
   rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
-* ``(arm, patient, visit)``: `tumor_volume_visit`
+* ``(arm, patient, visit)``: `tumor_volume_visit`; with lesions `new_lesion_hazard_visit` or
+  `m_protein_visit`, where the disease has them
+* ``(arm, patient, visit, lesion)``: with lesions `lesion_volume_visit lesion_viable_visit
+  lesion_loss_share_visit`
+* ``(arm, patient, lesion)``: with lesions `lesion_volume_baseline`
 * ``(arm, patient)``: `outcome`, tumor volume at the start and the end, the level of each
   cytokine before treatment (`il6_baseline` ...), `soluble_target_baseline
-  effector_to_target_baseline`
+  effector_to_target_baseline`; with lesions `m_protein_baseline`
 * ``(patient)``: covariates and `prevalence_weight`
 
 The group `parameters` has the parameter values of each patient by path, such as
@@ -136,6 +140,8 @@ def to_dataset(
     data = _period_variables(result, labels, present)
     data |= _patient_variables(result, labels, outcome)
     coords = _coordinates(labels)
+    if "lesion_volume_visit" in data:
+        coords["lesion"] = _elements("lesion", data["lesion_volume_visit"].sizes["lesion"])
     ds = xr.Dataset(data, coords, dict(attributes))
     if trajectories is None:
         return xr.DataTree(ds)
@@ -168,6 +174,11 @@ def bands(stored: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _variable(dims: tuple[str, ...], values: Any, units: str, long_name: str) -> xr.Variable:
     return xr.Variable(dims, values, {"units": units, "long_name": long_name})
+
+
+def _elements(axis: str, count: int) -> xr.Variable:
+    """Names of the first elements of an axis of the model."""
+    return _variable((axis,), np.array(ELEMENTS[axis][:count]), "1", axis.capitalize())
 
 
 def _coordinates(labels: Labels) -> dict[str, xr.Variable]:
@@ -313,6 +324,7 @@ def _patient_variables(
             ("patient",), labels.prevalence_weight, "1", "Weight of the patient in the population"
         ),
     }
+    data |= _lesion_variables(result, outcome)
     for index, cytokine in enumerate(CYTOKINES):
         data[f"{cytokine}_baseline"] = _variable(
             both,
@@ -331,6 +343,43 @@ def _patient_variables(
                 "flag_values": np.array([0, 1], np.int8),
                 "flag_meanings": "male female",
             }
+    return data
+
+
+_LESIONS = {
+    "volume": ("lesion_volume", "mL", "Volume of the lesion with dying cells"),
+    "viable": ("lesion_viable", "mL", "Volume of the viable cells of the lesion"),
+    "loss_share": ("lesion_loss_share", "1", "Share of cells of the lesion without antigen"),
+    "new_lesions": ("new_lesion_hazard", "1", "Cumulative hazard of new lesions"),
+    "m_protein": ("m_protein", "g/L", "M-protein in serum"),
+}
+"""Name, unit and meaning of each quantity of `qsp.system.LesionSnapshot`."""
+
+_LESION_BASELINES = ("volume", "m_protein")
+
+
+def _lesion_variables(result: SimulationResult, outcome: np.ndarray) -> dict[str, xr.Variable]:
+    """Quantities of lesions at visits and before the first dose; none for a tumor as one pool."""
+    data, ok = {}, outcome == OK
+    for field, (name, units, meaning) in _LESIONS.items():
+        visits = getattr(result.saved[0].lesions, field)
+        if visits is None:
+            continue
+        factor = ML_PER_L if units == "mL" else 1.0
+        dims = ("lesion",) if np.ndim(visits) > ok.ndim + 1 else ()
+
+        def masked(values: np.ndarray, factor: float = factor) -> np.ndarray:
+            mask = ok.reshape(ok.shape + (1,) * (np.ndim(values) - ok.ndim))
+            return np.where(mask, np.asarray(values) * factor, np.nan)
+
+        data[f"{name}_visit"] = _variable(
+            ("arm", "patient", "visit", *dims), masked(visits), units, f"{meaning} at visits"
+        )
+        if field in _LESION_BASELINES:
+            before = np.asarray(getattr(result.periods.last.lesions, field))[:, :, 0]
+            data[f"{name}_baseline"] = _variable(
+                ("arm", "patient", *dims), masked(before), units, f"{meaning} at the first dose"
+            )
     return data
 
 
@@ -369,5 +418,5 @@ def _trajectory_variables(snapshots: Any, labels: Labels, outcome: np.ndarray) -
             (*dims, *item.dims), np.where(solved, values, np.nan), item.unit, item.meaning
         )
         for axis in item.dims:
-            axes[axis] = _variable((axis,), np.array(ELEMENTS[axis]), "1", axis.capitalize())
+            axes[axis] = _elements(axis, data[item.path].sizes[axis])
     return xr.Dataset(data, axes)

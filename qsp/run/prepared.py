@@ -20,6 +20,7 @@ from qsp.model.axes import SEVERITY_FORMS
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
+from qsp.model.tumors import Lesions, Pool
 from qsp.populations import (
     CovariateTable,
     ParameterTable,
@@ -323,6 +324,16 @@ def _structure(config: Config, method: Method, table: ParameterTable) -> ModelSt
         recruitment=_RECRUITMENT[config.method.recruitment],
         growth=_growth(table),
         severity=SEVERITY_FORMS[config.method.severity],
+        tumor=_tumor(table) if config.method.tumor == "lesions" else Pool(),
+    )
+
+
+def _tumor(table: ParameterTable) -> Lesions:
+    """Return the lesions of a disease, with the states for which the population has values."""
+    return Lesions(
+        number=table.cohort.lesion_count,
+        new_lesions="lesions.k_new" in table.rows,
+        m_protein="lesions.m_protein_baseline" in table.rows,
     )
 
 

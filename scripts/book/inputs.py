@@ -13,6 +13,7 @@ from qsp.explain.values import Files
 from qsp.populations import derived
 from qsp.populations.covariates import SEXES, covariate_law, covariate_models
 from qsp.populations.paths import antigen_of, inputs
+from qsp.populations.table_from_files import physiology
 from qsp.units import parse
 from scripts.book import html, text
 from scripts.book.links import code, source_links
@@ -64,7 +65,15 @@ def page(files: Files) -> str:
             "## Populations",
             "",
             html.named(
-                ("Population", "File", "Disease", "Extends", "Response criteria", "Growth"),
+                (
+                    "Population",
+                    "File",
+                    "Disease",
+                    "Extends",
+                    "Response criteria",
+                    "Growth",
+                    "Lesions",
+                ),
                 _populations(files),
             ),
             "",
@@ -141,6 +150,7 @@ def _populations(files: Files) -> Iterator[Row]:
         base = cohort.files[-2].name if len(cohort.files) > 1 else ""
         texts = (cohort.title, f"{name}.toml", cohort.disease, base)
         cells = [*map(escape, (*texts, cohort.response_criteria, cohort.growth))]
+        cells.append(str(cohort.lesion_count))
         yield f"{name}.toml growth", cells
 
 
@@ -190,7 +200,7 @@ def _correlations(files: Files) -> Iterator[Row]:
 def _mixtures(files: Files) -> Iterator[Row]:
     """Yield the values of each kind of patient, and the value of the typical patient."""
     of_molecules = [(molecule.parameters,) for molecule in files.molecules.values()]
-    of_cohorts = [cohort.parameters for cohort in files.cohorts.values()]
+    of_cohorts = [(physiology(), *cohort.parameters) for cohort in files.cohorts.values()]
     for group in (*of_molecules, *of_cohorts):
         typical = {path: entry.value for file in group for path, entry in file.entries.items()}
         for mixture in group[-1].mixtures:

@@ -22,10 +22,11 @@ READING = """\
 Every equation has a label such as Eq. D5, which the docstring of its function, the tests and
 `qsp explain` use. A subscript may end with indices: *j* for the kind of target cell (normal,
 malignant, antigen-low), *k* or *l* for the tissue (blood, lymphoid, tumor, skin), *i* for the
-cytokine, *g* for the grade of CRS and *d* for the dose or the supportive drug. The name of an
-element, such as *blood*, selects it. A symbol holds for its page: the table below an equation has
-its meaning and the path of a parameter or state, which is unique. A process that is absent in a
-tissue has a rate of zero there, so that one equation holds for all tissues; *clones* are the
+cytokine, *g* for the grade of CRS, *q* for the lesion and *d* for the dose or the supportive drug.
+The name of an element, such as *blood*, selects it. A symbol holds for its page: the table below an
+equation has its meaning and the path of a parameter or state, which is unique. A process that is
+absent in a tissue has a rate of zero there, so that one equation holds for all tissues; *clones*
+are the
 malignant and the antigen-low cells.
 
 Arrays have the order *blood*, *lymphoid*, *tumor*, *skin* for tissues; *normal*, *malignant*,
@@ -40,6 +41,8 @@ Eq. S8) or kinetic (Eq. S6 with the state of Eq. S13, for a valency of 1 only). 
 (Eq. G1 or G2) is that of the population. Both are listed with the [inputs](inputs.md). Recruitment
 is that of Eq. T19 unless a trial chooses Eq. T3 (`threshold`) or T2 (`mass_action`). The grade of
 CRS follows from fever and leak (Eq. V5 and V11) unless a trial chooses fever alone (`one_axis`).
+The tumor is one pool (Eq. G8 and G9) unless a trial chooses lesions (Eq. N9 to N17); then
+*antigen_low* is the clone without antigen.
 
 Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
 and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its

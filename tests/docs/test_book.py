@@ -31,6 +31,8 @@ OF_STRUCTURES = {
     "adaptation.stimulation",
     "axes.set_point",
     "axes.leak",
+    *(f"lesions.{name}" for name in ("positive", "loss", "dying", "exhaustion")),
+    *("lesions.new_lesions", "lesions.m_protein"),
 }
 """States of structures other than the default, which `system.State` does not declare."""
 STATES = {short(item.path) for item in declarations(system.State)} | OF_STRUCTURES
@@ -39,9 +41,11 @@ NO_EQUATION = {
     *("AbstractRecruitment.initial", "AbstractRecruitment.memory_rate"),
     *("Inflammation.signals", "OneAxis.signals", "TwoAxes.signals"),  # a state for each grade
 }
+OF_TUMOR = ("binding", "initial", "killing", "division", "rates")
 CITING = {
     *("Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"),  # `per_synapse`, or a state
     *("Inflammation.initial", "Inflammation.rates", "Inflammation.thresholds"),
+    *(f"{form}.{name}" for form in ("Pool", "Lesions") for name in OF_TUMOR),
 }
 ODES = {equation.state: equation.label for equation in collect() if equation.state}
 
@@ -137,8 +141,9 @@ def test_every_other_equation_is_cited_by_the_reference_or_evaluated_by_a_test()
         names = {module, f"{module}.{equation.function}"}
         if equation.function in ("Relaxed.rates", "Kinetic.rates"):
             names.add(f"{module}.{{type(form).__name__}}.rates")
-        if equation.function in ("Logistic.__call__", "Simeoni.__call__"):
-            names.add(f"{module}.{{type(law).__name__}}.__call__")
+        form, _, method = equation.function.partition(".")
+        if form in ("Logistic", "Simeoni"):
+            names.add(f"{module}.{{type(law).__name__}}.{method}")
         by_drug = module in INTERVENTIONS  # every drug of a parametrized test
         known = by_drug or any(f'"{name}"' in evaluated for name in names)
         assert equation.label in cited or known, (equation.label, equation.function)

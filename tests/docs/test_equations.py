@@ -19,6 +19,7 @@ from qsp.model import (
     disposition,
     engagement,
     interleukin1,
+    lesions,
     release,
     synapse,
     t_cells,
@@ -28,6 +29,7 @@ from qsp.model import (
 )
 from qsp.model.synapse import Kinetic, Relaxed
 from qsp.model.targets import Simeoni
+from qsp.model.tumors import Lesions
 from qsp.run.prepared import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
 from tests.docs.latex_value import Evaluator, derivative, solve
@@ -328,6 +330,8 @@ def test_targets(at):
         found = law(n.viable, q)
         known = symbols(q, n) | {Key(r"\psi"): np.asarray(20.0)}
         agree(f"targets.{type(law).__name__}.__call__", known, symbols(J_growth=found))
+        per_cell = law.per_cell(n.viable, q)
+        agree(f"targets.{type(law).__name__}.per_cell", known, symbols(g_growth=per_cell))
     fluxes = targets.target_fluxes(n, a.killing, o, q, targets.Logistic())
     expected = symbols(fluxes)
     known = symbols(q, n, O=o, J_depletion=np.zeros((3, 4)))
@@ -336,6 +340,55 @@ def test_targets(at):
     agree("targets.target_rates", symbols(fluxes), rates(targets.target_rates(fluxes)))
     volume = targets.tumor_volume(n, q)
     agree("targets.tumor_volume", symbols(q, n), symbols(V_tumor=volume))
+
+
+def test_lesions(at):
+    p, _, _, _ = at
+    q, e, t = p.model.lesions, p.model.engagement, p.model.targets
+    structure = model.ModelStructure(tumor=Lesions(3, m_protein=True))
+    state = busy(p, System(structure), np.random.default_rng(6)).model
+    x, a = state.lesions, model.algebraic(state, p.model, structure)
+    copies = lesions.loss_clone_copies(p.model.binding, q)
+    agree("lesions.loss_clone_copies", symbols(q, p.model.binding), symbols(n_loss=copies))
+    s, rate, factor = (lesions.share(q.weight[:3]), q.k_kill[:3], q.growth_factor[:3])
+    agree("lesions.share", symbols(w=q.weight[:3]), symbols(s=s))
+    known = symbols(x, q, e, a.attack, s=s, k_kill=rate)
+    known[Key("E")] = np.asarray(a.attack.effectors)[2]
+    killed = lesions.lesion_killing(x, s, rate, a.attack, q, e)
+    effectors, *others = of("lesions.lesion_killing")
+    fraction, own = effectors.split(r", \quad")
+    in_lesion = {Key("E"): solve([own.replace("E_{tumor}", "E")], known)[Key("E")]}
+    found = solve([fraction, *others], {**known, **in_lesion})
+    for where, value in symbols(killed).items():
+        np.testing.assert_allclose(found[where], value, rtol=1e-9)
+    growth = targets.Logistic().per_cell(state.targets.viable, t)
+    [body] = of("lesions.dividing")
+    body = body.replace(r"\left", "").replace(r"\right", "").partition("=")[2]
+    known = symbols(x, killed, q, t, g_growth=growth) | {Key(r"\gamma"): np.asarray(factor)}
+    known[Key("f")] = lambda cells: Evaluator(body, {**known, Key("x"): cells}).value()
+    found = lesions.lesion_rates(x, killed, growth, factor, t, q)
+    names = ("N_pos", "N_loss", "D_lesion")
+    expected = symbols(**dict(zip(names, found, strict=True)))
+    agree("lesions.lesion_rates", known, {derivative(k): v for k, v in expected.items()})
+    known = symbols(x, q, e, a.attack, s=s)
+    found = lesions.exhaustion_rate(x, s, a.attack, q, e)
+    agree("lesions.exhaustion_rate", known, {derivative(Key(r"\xi")): found})
+    agree("lesions.division", known, {Key(r"\zeta"): lesions.division(x, s)})
+    b = lesions.burden(state.targets, t)
+    agree("lesions.burden", symbols(state.targets, t), symbols(b=b))
+    known = symbols(x, q, b=b)
+    agree(
+        "lesions.new_lesion_rate",
+        known,
+        {derivative(Key("H", ("new",))): lesions.new_lesion_rate(b, q)},
+    )
+    found = lesions.m_protein_rate(x.m_protein, b, q)
+    agree("lesions.m_protein_rate", known, {derivative(Key("M", ("P",))): found})
+    known = symbols(x, t)
+    agree("lesions.lesion_volumes", known, symbols(V_lesion=lesions.lesion_volumes(x, t)))
+    agree("lesions.viable_volumes", known, symbols(V_viable=lesions.viable_volumes(x, t)))
+    found = {Key(r"\phi", ("loss",)): lesions.loss_fractions(x)}
+    agree("lesions.loss_fractions", known, found)
 
 
 def test_release_and_cytokines(at):
@@ -421,5 +474,5 @@ def test_every_other_function_is_evaluated_here():
         left_out = module in NOT_EVALUATED or name in NOT_EVALUATED or name.endswith(INITIAL)
         by_drug = module in INTERVENTIONS
         by_form = name in ("synapse.Relaxed.rates", "synapse.Kinetic.rates")
-        by_law = name in ("targets.Logistic.__call__", "targets.Simeoni.__call__")
+        by_law = name.startswith(("targets.Logistic.", "targets.Simeoni."))
         assert left_out or by_drug or by_form or by_law or f'"{name}"' in text, name

@@ -19,6 +19,7 @@ GUARDS = {
     "positive_concentration": "",
     "geometric_mean": "y",
     "hill": "y n",
+    "power": "n",
     "softplus_gain": "y s",
     "positive_part": "",
     "capped": "y",
@@ -30,7 +31,9 @@ GUARDS = {
 @pytest.mark.parametrize("name", GUARDS)
 def test_guards(double_precision, name):
     """The equation of each guard gives its value, at zero and below too."""
-    x = np.array([0.0, 1e-13, 1e-3, 0.4, 2.0] + ([] if name == "geometric_mean" else [-0.3]))
+    x = np.array(
+        [0.0, 1e-13, 1e-3, 0.4, 2.0] + ([] if name in ("geometric_mean", "power") else [-0.3])
+    )
     at = {"y": 0.7, "n": 3.0, "s": 0.02, "x_min": 0.1, "x_max": 1.0}
     y = np.array([0.0, 0.7]) if name in ("ratio", "reciprocal") else at["y"]
     y = np.array([-0.1, 0.1]) if name == "softplus_gain" else y

@@ -159,8 +159,17 @@ def test_every_link_of_the_book_leads_to_an_anchor(book):
             assert anchor in anchors[there], (name, target, anchor)
 
 
-WITHOUT_PARAMETERS = ("effects", "axes", "temperature")  # of the last two, on the page of severity
-WITHOUT_EQUATIONS = ("tissues", "severity")  # of severity, on the pages of its axes and temperature
+WITHOUT_PARAMETERS = (
+    "effects",
+    "axes",
+    "temperature",
+    "tumors",
+)  # of the last two, on the page of severity
+WITHOUT_EQUATIONS = (
+    "tissues",
+    "severity",
+    "tumors",
+)  # of severity, on the pages of its axes and temperature
 
 
 def test_every_mechanism_has_a_diagram_tables_assumptions_differences_and_sources(book):
@@ -181,7 +190,7 @@ def test_every_mechanism_has_a_diagram_tables_assumptions_differences_and_source
             name
         )
     with_states = {page for page, content in book.items() if "\n## States" in content}
-    assert len(with_states) == 16  # nine mechanisms and seven supportive drugs
+    assert len(with_states) == 17  # ten mechanisms and seven supportive drugs
 
 
 def test_symbols_without_a_path_lead_to_the_equations_that_define_them(book):

@@ -15,6 +15,7 @@ from qsp import molecules
 from qsp.model.axes import Axes
 from qsp.model.cytokines import Cytokines
 from qsp.model.disposition import Drug
+from qsp.model.lesions import LesionCells
 from qsp.model.release import Release
 from qsp.model.synapse import Bridges, Complexes
 from qsp.model.t_cells import Adapted, TCells
@@ -70,6 +71,16 @@ def complete() -> Parameters:
         (lambda p: p.model.targets.blood_ratio, jnp.array([0.0, 0.02, 0.1, 0.3])),
         (lambda p: p.model.targets.k_depletion, jnp.array([0.7, 0.1, 0.1, 0.05])),
         (lambda p: p.model.targets.depletion50, 2.0),
+        (lambda p: p.model.lesions.weight, jnp.array([1.0, 0.5, 2.0, 0.3, 0.8, 0.6])),
+        (lambda p: p.model.lesions.k_kill, jnp.array([0.8, 0.3, 2.0, 1.2, 0.1, 0.5])),
+        (lambda p: p.model.lesions.growth_factor, jnp.array([1.0, 2.0, 0.5, 1.5, 0.8, 1.2])),
+        (lambda p: p.model.lesions.weight_resting, 0.4),
+        (lambda p: p.model.lesions.loss_share, 0.01),
+        (lambda p: p.model.lesions.loss_copies, 0.1),
+        (lambda p: p.model.lesions.loss_kill, 0.2),
+        (lambda p: p.model.lesions.one_cell, 3.0),
+        (lambda p: p.model.lesions.m_protein_baseline, 30.0),
+        (lambda p: p.model.lesions.k_protein, 0.05),
     ):
         p = fill(p, where, value)
     return p
@@ -95,9 +106,20 @@ def busy(p: Parameters, system: System, rng: np.random.Generator) -> State:
     axes = model.axes
     if isinstance(axes, Axes):
         axes = Axes(around(0.2), None if axes.leak is None else around(0.3))
+    lesions = model.lesions
+    if lesions.positive is not None:
+        lesions = LesionCells(
+            positive=around(1e4 * np.ones_like(lesions.positive)),
+            loss=around(200.0 * np.ones_like(lesions.loss)),
+            dying=around(300.0 * np.ones_like(lesions.dying)),
+            exhaustion=around(0.3 * np.ones_like(lesions.exhaustion)),
+            new_lesions=None if lesions.new_lesions is None else around(0.2),
+            m_protein=None if lesions.m_protein is None else around(25.0),
+        )
     return State(
         model=dataclasses.replace(
             model,
+            lesions=lesions,
             drug=Drug(
                 depot=around(30.0),
                 lymph_1=around(10.0),

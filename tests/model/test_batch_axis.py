@@ -10,6 +10,7 @@ from qsp.model.axes import OneAxis, TwoAxes
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.model.targets import Simeoni
+from qsp.model.tumors import Lesions
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy, complete
 
@@ -20,6 +21,7 @@ FORMS = {
     "kinetic": model.ModelStructure(synapse=Kinetic()),
     "one axis": model.ModelStructure(severity=OneAxis()),
     "two axes": model.ModelStructure(severity=TwoAxes()),
+    "lesions": model.ModelStructure(tumor=Lesions(3, m_protein=True)),
     "mass action, Simeoni": model.ModelStructure(recruitment=MassAction(), growth=Simeoni()),
 }
 SIMULATIONS = 5

@@ -22,6 +22,7 @@ from qsp.model.interleukin1 import il1
 from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import Simeoni, tumor_volume
+from qsp.model.tumors import Lesions
 from qsp.system import DOSE_KINDS, System
 from qsp.units import dimensions, rescaling
 from tests.model.patient import busy, complete, units, with_each
@@ -36,6 +37,8 @@ SYSTEMS = {
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
     "one axis": System(model.ModelStructure(severity=OneAxis())),
+    "lesions": System(model.ModelStructure(tumor=Lesions(3, m_protein=True))),
+    "lesions, linear growth": System(model.ModelStructure(growth=Simeoni(), tumor=Lesions(2))),
 }
 # Not part of the derivative in the closed form; tested below with the quantities that use them.
 UNUSED = {
@@ -50,9 +53,23 @@ UNUSED = {
     "model.targets.linear_growth",
     "model.disposition.competitor",
 }
+OF_LESIONS = {
+    f"model.lesions.{name}"
+    for name in (
+        "k_kill",
+        "k_exhaust",
+        "k_recover",
+        "one_cell",
+        "k_new",
+        "m_protein_baseline",
+        "k_protein",
+    )
+}
 UNUSED_BY_FORM = {
-    "closed form": set(),
-    "one axis": {
+    "closed form": OF_LESIONS,
+    "lesions": set(),
+    "one axis": OF_LESIONS
+    | {
         "model.severity.IL6_50_leak",
         "model.severity.TNF_50_leak",
         "model.severity.k_leak",
@@ -184,7 +201,7 @@ def test_algebraic_quantities_have_their_declared_units(name):
     assert max(deviation(got, rescaled(algebraic(x, p), factors)).values()) < 1e-9
 
 
-@pytest.mark.parametrize("name", ["closed form", "two target arms"])
+@pytest.mark.parametrize("name", ["closed form", "two target arms", "lesions"])
 def test_baseline_and_bolus_have_their_declared_units(name):
     p, x, amount = patient(name, np.random.default_rng(6))
     factors = random_factors(np.random.default_rng(7))

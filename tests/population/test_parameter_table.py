@@ -35,7 +35,7 @@ def user_values(text: str, tmp_path):
 def test_every_leaf_is_float64_with_the_axes_of_its_field(table):
     parameters = table.nominal()
     assert isinstance(parameters, system.Parameters)
-    sizes = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4}
+    sizes = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4, "lesion": 6}
     for item in declarations(system.Parameters):
         leaf = parameters
         for name in item.path.split("."):
@@ -46,7 +46,7 @@ def test_every_leaf_is_float64_with_the_axes_of_its_field(table):
 
 
 def test_paths_are_the_declared_elements():
-    count = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4}
+    count = {"tissue": 4, "kind": 3, "cytokine": 6, "grade": 4, "lesion": 6}
     total = sum(int(np.prod([count[axis] for axis in axes])) for axes in fields().values())
     assert len(declared()) == total
     assert declared()["traffic.k_exit.lymphoid"].unit == "1/day"

@@ -1,0 +1,340 @@
+"""Lesions: the first tumor model as a limit, conservation, limits without drug, and extinction."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qsp import model
+from qsp.errors import ConfigError
+from qsp.model.disposition import total_drug
+from qsp.model.effects import no_effects
+from qsp.model.lesions import dividing
+from qsp.model.targets import Logistic
+from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR, TUMOR_KINDS
+from qsp.model.tumors import Lesions, Pool
+from qsp.system import DOSE_KINDS, System
+from tests.model.patient import busy, complete, typical, units
+from tests.reference import lesions as reference
+
+STEP = 1 / 128
+"""Step of the fixed-step method [day]: rates are up to 21 per day, and results of two structures
+with equal equations differ by rounding alone."""
+DAYS = 16
+
+
+def system(tumor):
+    return System(model.ModelStructure(tumor=tumor))
+
+
+def course(tumor, p):
+    """States at the end of each day, by the classical method of Runge and Kutta.
+
+    The molecule is infused for 6 hours on days 0, 7 and 14.
+    """
+    return _course(tumor, p, system(tumor).initial(p)).model
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _course(tumor, p, x):
+    of, none = system(tumor), jnp.zeros(len(DOSE_KINDS))
+    per_day = round(1 / STEP)
+
+    def step(x, n):
+        time = n.astype(float) * STEP
+        dosed = (jnp.mod(time, 7.0) < 0.25) & (time < 15.0)
+        infusion = none.at[0].set(jnp.where(dosed, 4 * 400.0, 0.0))
+
+        def slope(t, x):
+            return of.rates(t, x, p, infusion)
+
+        def moved(x, k, h):
+            return jax.tree.map(lambda a, b: a + h * b, x, k)
+
+        k1 = slope(time, x)
+        k2 = slope(time + STEP / 2, moved(x, k1, STEP / 2))
+        k3 = slope(time + STEP / 2, moved(x, k2, STEP / 2))
+        k4 = slope(time + STEP, moved(x, k3, STEP))
+        total = jax.tree.map(lambda a, b, c, d: (a + 2 * b + 2 * c + d) / 6, k1, k2, k3, k4)
+        return moved(x, total, STEP), None
+
+    def day(x, n):
+        x, _ = jax.lax.scan(step, x, n * per_day + jnp.arange(per_day))
+        return x, x
+
+    return jax.lax.scan(day, x, jnp.arange(DAYS))[1]
+
+
+def changed(p, **values):
+    """Parameters with other values of the lesions."""
+    of_lesions = dataclasses.replace(
+        p.model.lesions,
+        **{
+            name: jnp.broadcast_to(jnp.asarray(value, float), getattr(p.model.lesions, name).shape)
+            for name, value in values.items()
+        },
+    )
+    return eqx.tree_at(lambda p: p.model.lesions, p, of_lesions)
+
+
+def like_the_pool(p, antigen_low):
+    """A patient whose lesions are killed as one pool, with a share of antigen-low cells."""
+    b, e, t = p.model.binding, p.model.engagement, p.model.targets
+    cells = t.baseline[TUMOR_KINDS, TUMOR].sum()
+    shares = cells * jnp.array([1.0 - antigen_low, antigen_low])
+    k_kill = e.k_kill.at[MALIGNANT, TUMOR].set(3.0)
+    p = eqx.tree_at(
+        lambda p: (p.model.targets.baseline, p.model.engagement.k_kill),
+        p,
+        (t.baseline.at[TUMOR_KINDS, TUMOR].set(shares), k_kill),
+    )
+    return changed(
+        p,
+        k_kill=k_kill[MALIGNANT, TUMOR],
+        growth_factor=1.0,
+        weight_resting=0.0,
+        k_exhaust=0.0,
+        loss_share=antigen_low,
+        loss_copies=b.copies_target[ANTIGEN_LOW, TUMOR] / b.copies_target[MALIGNANT, TUMOR],
+        loss_kill=k_kill[ANTIGEN_LOW, TUMOR] / k_kill[MALIGNANT, TUMOR],
+        one_cell=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "antigen_low"), [(1, 0.0), (1, 0.03), (4, 0.03)], ids=["one", "clone", "four alike"]
+)
+def test_lesions_without_exhaustion_are_the_first_tumor_model(number, antigen_low):
+    """One lesion, or four that differ in size alone, over 16 days with three doses."""
+    p = like_the_pool(typical(), antigen_low)
+    ours, first = course(Lesions(number), p), course(Pool(), p)
+    assert float(first.targets.viable[-1, MALIGNANT, TUMOR]) < 0.5 * 50_000.0
+    found = {path: value for path, _, value in units(ours)}
+    for path, _, value in units(first):
+        scale = np.abs(np.asarray(value)).max()
+        np.testing.assert_allclose(found[path], value, rtol=1e-9, atol=1e-9 * scale, err_msg=path)
+    cells = ours.lesions.positive.sum(-1)
+    np.testing.assert_allclose(cells, first.targets.viable[:, MALIGNANT, TUMOR], rtol=1e-9)
+
+
+@pytest.fixture
+def random_state():
+    """A patient with every process active in a random state, whose sums agree with the lesions."""
+    p, of = complete(), system(Lesions(3, m_protein=True))
+    x = busy(p, of, np.random.default_rng(5))
+    lesions = x.model.lesions
+    clones = jnp.stack([lesions.positive.sum(), lesions.loss.sum()])
+    targets = dataclasses.replace(
+        x.model.targets,
+        viable=x.model.targets.viable.at[TUMOR_KINDS, TUMOR].set(clones),
+        dying=lesions.dying.sum(),
+    )
+    return p, eqx.tree_at(lambda x: x.model.targets, x, targets), of
+
+
+def test_rates_are_those_of_the_reference(random_state):
+    p, x, of = random_state
+    m, y = p.model, x.model.lesions
+    now = model.algebraic(x.model, m, of.structure)
+    dx = of.rates(jnp.asarray(3.0), x, p, jnp.zeros(len(DOSE_KINDS))).model
+    growth = Logistic().per_cell(x.model.targets.viable, m.targets)[:, TUMOR]
+    tumor = {
+        "effectors": m.lesions.weight_resting
+        * (1 - m.t_cells.excluded[TUMOR])
+        * x.model.t_cells.resting[TUMOR]
+        + x.model.t_cells.activated[TUMOR]
+        + m.engagement.weight_post * x.model.t_cells.post_activated[TUMOR],
+        "in_reach": (1 - m.t_cells.excluded[TUMOR]) * x.model.t_cells.resting[TUMOR]
+        + x.model.t_cells.activated[TUMOR]
+        + x.model.t_cells.post_activated[TUMOR],
+        "h_positive": now.attack.h_kill[MALIGNANT, TUMOR],
+        "h_loss": now.attack.h_kill[ANTIGEN_LOW, TUMOR],
+        "growth": growth[MALIGNANT],
+        "growth_loss": growth[ANTIGEN_LOW],
+        "k_K": m.engagement.k_K,
+        "k_T": m.engagement.k_T[TUMOR],
+        "k_clear": m.targets.k_clear,
+        **{name: getattr(m.lesions, name) for name in ("k_exhaust", "k_recover", "one_cell")},
+        "loss_kill": m.lesions.loss_kill,
+    }
+    shares = reference.shares([float(w) for w in m.lesions.weight[:3]])
+    for q in range(3):
+        lesion = {name: getattr(y, name)[q] for name in ("positive", "loss", "dying", "exhaustion")}
+        lesion |= {name: getattr(m.lesions, name)[q] for name in ("k_kill", "growth_factor")}
+        for name, rate in reference.change({**lesion, "share": shares[q]}, tumor).items():
+            np.testing.assert_allclose(getattr(dx.lesions, name)[q], rate, rtol=1e-9, err_msg=name)
+    cells = float((y.positive + y.loss).sum())
+    before = float(m.targets.baseline[TUMOR_KINDS, TUMOR].sum())
+    names = ("k_new", "new_exponent", "m_protein_baseline", "k_protein")
+    values = {name: float(getattr(m.lesions, name)) for name in names}
+    protein = {"m_protein": float(y.m_protein)}
+    for name, rate in reference.disease(cells, before, protein, values).items():
+        np.testing.assert_allclose(getattr(dx.lesions, name), rate, rtol=1e-9, err_msg=name)
+
+
+def test_the_start_is_that_of_the_reference():
+    p = complete()
+    cells = float(p.model.targets.baseline[TUMOR_KINDS, TUMOR].sum())
+    start = system(Lesions(4, m_protein=True)).initial(p).model.lesions
+    shares = reference.shares([float(w) for w in p.model.lesions.weight[:4]])
+    for q, share in enumerate(shares):
+        for name, value in reference.before(share, cells, 0.01, 3.0).items():
+            np.testing.assert_allclose(getattr(start, name)[q], value, rtol=1e-9, err_msg=name)
+    assert float(start.new_lesions) == 0.0
+    assert float(start.m_protein) == 30.0
+
+
+def test_cells_are_conserved(random_state):
+    """Killed cells become dying cells, and the tumor is the sum of its lesions."""
+    p, x, of = random_state
+    dx = of.rates(jnp.asarray(3.0), x, p, jnp.zeros(len(DOSE_KINDS))).model
+    y, dy = x.model.lesions, dx.lesions
+    growth = Logistic().per_cell(x.model.targets.viable, p.model.targets)[TUMOR_KINDS, TUMOR]
+    factor, one = p.model.lesions.growth_factor[:3], p.model.lesions.one_cell
+    grown = factor * sum(
+        rate * dividing(cells, one) * cells
+        for rate, cells in zip(growth, (y.positive, y.loss), strict=True)
+    )
+    cleared = p.model.targets.k_clear * y.dying
+    np.testing.assert_allclose(dy.positive + dy.loss + dy.dying, grown - cleared, rtol=1e-9)
+    sums = [dy.positive.sum(), dy.loss.sum()]
+    np.testing.assert_allclose(dx.targets.viable[TUMOR_KINDS, TUMOR], sums, rtol=1e-12)
+    np.testing.assert_allclose(dx.targets.dying, dy.dying.sum(), rtol=1e-12)
+
+
+def test_drug_is_conserved(random_state):
+    """The derivative of all drug, in the body and lost, is the infusion."""
+    p, x, of = random_state
+    infusion = jnp.zeros(len(DOSE_KINDS)).at[0].set(70.0)
+    tumor, q = of.structure.tumor, p.model
+    parameters = eqx.tree_at(
+        lambda p: p.model.binding, p, tumor.binding(q.binding, q.lesions)
+    ).model
+
+    def drug(x):
+        bulk = model.algebraic(x.model, q, of.structure).bulk
+        return total_drug(x.model.drug, bulk, parameters.disposition, parameters.tissues)
+
+    dx = of.rates(jnp.asarray(3.0), x, p, infusion)
+    rate = jax.jvp(drug, (x,), (dx,))[1]
+    assert float(rate) == pytest.approx(70.0, rel=1e-9)
+
+
+def test_without_drug_lesions_grow():
+    """No killing and no exhaustion: cells grow by their own rates, M-protein follows them."""
+    p = changed(typical(), loss_share=0.2, growth_factor=[1.0, 2.0, 0.5, 1.0, 1.0, 1.0])
+    p = changed(p, m_protein_baseline=30.0, k_protein=0.05)
+    capacity = jnp.full(4, 1e12)
+    p = eqx.tree_at(lambda p: p.model.targets.capacity, p, capacity)
+    of = system(Lesions(3, m_protein=True))
+    x = of.initial(p)
+    start = x.model.lesions
+    no_dose = jnp.zeros(len(DOSE_KINDS))
+    dx = of.rates(jnp.asarray(0.0), x, p, no_dose).model.lesions
+    k = float(p.model.targets.k_growth[MALIGNANT, TUMOR]) * np.array([1.0, 2.0, 0.5])
+    np.testing.assert_allclose(dx.positive, k * start.positive, rtol=1e-6)
+    np.testing.assert_allclose(dx.loss, k * start.loss, rtol=1e-6)
+    np.testing.assert_allclose(dx.loss / dx.positive, 0.25, rtol=1e-9)
+    assert np.abs(np.asarray(dx.dying)).max() < 1e-9 * float(start.positive.max())
+    assert np.abs(np.asarray(dx.exhaustion)).max() < 1e-9
+    assert float(dx.m_protein) == pytest.approx(0.0, abs=1e-9)
+    assert float(dx.new_lesions) == pytest.approx(float(p.model.lesions.k_new))
+    larger = eqx.tree_at(
+        lambda x: x.model.targets.viable,
+        x,
+        x.model.targets.viable.at[TUMOR_KINDS, TUMOR].multiply(4.0),
+    )
+    dx = of.rates(jnp.asarray(0.0), larger, p, no_dose).model.lesions
+    assert float(dx.new_lesions) == pytest.approx(2.0 * float(p.model.lesions.k_new))
+    assert float(dx.m_protein) == pytest.approx(0.05 * (4 - 1) * 30.0)
+
+
+def test_lesions_differ_by_their_killing_rate():
+    """Under the same drug some lesions shrink while others grow; contact exhausts, not killing."""
+    p = changed(typical(), k_kill=[12.0, 0.0, 0.3, 0.0, 0.0, 0.0], loss_share=0.0, k_exhaust=0.02)
+    end = course(Lesions(4), p).lesions
+    size = np.asarray(end.positive[-1] / system(Lesions(4)).initial(p).model.lesions.positive)
+    assert size[0] < 0.5 * size[2] < 0.5 < size[1]
+    assert size[1] == pytest.approx(size[3], rel=1e-9)
+    assert float(jnp.diff(end.positive[:, 1]).min()) > 0.0
+    assert float(end.dying[:, 1].max()) == 0.0
+    assert 0.0 < float(end.exhaustion[-1, 0]) < float(end.exhaustion[-1, 1])
+
+
+def test_exhaustion_lowers_killing_and_recovers():
+    p = changed(typical(), k_kill=3.0, loss_share=0.0, k_exhaust=0.3, k_recover=0.1)
+    end, fresh = course(Lesions(1), p), course(Lesions(1), changed(p, k_exhaust=0.0))
+    assert float(end.lesions.positive[-1, 0]) > 1.1 * float(fresh.lesions.positive[-1, 0])
+    rested = jax.tree.map(lambda leaf: leaf[-1], end)
+    none = dataclasses.replace(rested.drug, soluble=jnp.zeros(4), peripheral=jnp.zeros(()))
+    rested = dataclasses.replace(rested, drug=none)
+    of = system(Lesions(1)).structure
+    dosing = model.Dosing(jnp.zeros(()), jnp.zeros(()), jnp.zeros(()))
+    dx = model.rates(jnp.asarray(28.0), rested, dosing, p.model, no_effects(), of)
+    expected = -0.1 * float(rested.lesions.exhaustion[0])
+    assert float(dx.lesions.exhaustion[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_exhausted_t_cells_divide_less_in_the_tumor_alone(random_state):
+    p, x, of = random_state
+
+    def rates(exhaustion):
+        lesions = dataclasses.replace(x.model.lesions, exhaustion=jnp.full(3, exhaustion))
+        other = eqx.tree_at(lambda x: x.model.lesions, x, lesions)
+        return of.rates(jnp.asarray(3.0), other, p, jnp.zeros(len(DOSE_KINDS))).model.t_cells
+
+    fresh, half, spent = (np.asarray(rates(e).post_activated) for e in (0.0, 0.5, 1.0))
+    assert spent[TUMOR] < half[TUMOR] < fresh[TUMOR]
+    assert half[TUMOR] == pytest.approx(0.5 * (fresh[TUMOR] + spent[TUMOR]), rel=1e-9)
+    np.testing.assert_allclose(np.delete(spent, TUMOR), np.delete(fresh, TUMOR), rtol=1e-12)
+    np.testing.assert_allclose(rates(1.0).activated, rates(0.0).activated, rtol=1e-12)
+
+
+def test_a_lesion_below_one_cell_does_not_grow_back():
+    one = jnp.asarray(1e-6)
+    factor = np.asarray(dividing(jnp.array([-1.0, 0.0, 1e-8, 1e-6, 1e-4, 5e4]), one))
+    np.testing.assert_allclose(factor, [0.0, 0.0, 1e-4, 0.5, 0.9999, 1.0], atol=1e-4)
+    assert float(dividing(jnp.asarray(5e4), one)) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_a_loss_clone_of_less_than_one_cell_is_none():
+    p = changed(typical(), weight=[1.0, 9.0, 0.0, 0.0, 0.0, 0.0])
+    cells = float(p.model.targets.baseline[TUMOR_KINDS, TUMOR].sum())
+    p = changed(p, loss_share=5e-6 / cells)  # 0.5 and 4.5 cells
+    start = system(Lesions(2)).initial(p).model
+    np.testing.assert_allclose(start.lesions.loss, [0.0, 4.5e-6], rtol=1e-9)
+    np.testing.assert_allclose(
+        start.lesions.positive + start.lesions.loss, [0.1 * cells, 0.9 * cells]
+    )
+
+
+def test_a_patient_may_have_fewer_lesions():
+    """A lesion of size zero, such as the extramedullary one, has no cells and finite rates."""
+    p = changed(complete(), weight=[1.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    of = system(Lesions(2, m_protein=True))
+    x = of.initial(p)
+    dx = of.rates(jnp.asarray(1.0), x, p, jnp.ones(len(DOSE_KINDS)))
+    assert all(np.isfinite(np.asarray(value)).all() for _, _, value in units(dx))
+    assert float(dx.model.lesions.positive[1]) == float(x.model.lesions.positive[1]) == 0.0
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_the_number_of_lesions_is_one_to_six(number):
+    with pytest.raises(ConfigError, match="from 1 to 6"):
+        Lesions(number)
+
+
+def test_rates_of_lesions_have_finite_derivatives():
+    p, of = complete(), system(Lesions(4, m_protein=True))
+    x = of.initial(p)
+
+    def total(p):
+        dx = of.rates(jnp.asarray(1.0), x, p, jnp.ones(len(DOSE_KINDS)))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(dx))
+
+    slopes = jax.tree.leaves(jax.grad(total)(p))
+    assert all(np.isfinite(np.asarray(slope)).all() for slope in slopes)
