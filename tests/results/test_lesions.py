@@ -1,0 +1,63 @@
+"""Lesions in the results: at visits, over time on request, and only where the tumor has them."""
+
+import numpy as np
+import pytest
+
+import qsp
+from qsp.api.simulate import simulate_trial
+from qsp.errors import ConfigError
+from qsp.run.prepared import assemble
+
+
+def trial(molecule, population, patients=4, tumor="lesions", dose="30 mg"):
+    drug = qsp.molecule(molecule)
+    people = qsp.population(population).sample(patients, molecule=drug, seed=1)
+    give = qsp.sc if molecule == "teclistamab" else qsp.iv
+    flat = qsp.regimen(give(dose, day=1, period="FD1"))
+    return qsp.Trial.of({"flat": flat}, people, days=21, visits=[7, 21], method={"tumor": tumor})
+
+
+@pytest.mark.slow
+def test_lesions_at_visits_and_over_time():
+    saved = ["lesions.positive", "lesions.dying"]
+    run = simulate_trial(trial("glofitamab", "nhl_dlbcl"), save=saved, progress=False)
+    ds = run.ds
+    assert ds.sizes["lesion"] == 4
+    assert ds.lesion.values[0] == "lesion_1"
+    np.testing.assert_allclose(ds.lesion_volume_visit.sum("lesion"), ds.tumor_volume_visit)
+    np.testing.assert_allclose(ds.lesion_volume_baseline.sum("lesion"), ds.tumor_volume_baseline)
+    assert (ds.lesion_viable_visit <= ds.lesion_volume_visit).all()
+    assert ds.lesion_volume_visit.dims == ("arm", "patient", "visit", "lesion")
+    assert ds.lesion_volume_visit.attrs["units"] == "mL"
+    hazard = ds.new_lesion_hazard_visit.values
+    assert np.all(hazard[..., 1] > hazard[..., 0])
+    assert "m_protein_visit" not in ds
+    positive = ds["lesions.positive"].sel(time=21.0)
+    expected = ds.lesion_viable_visit.sel(visit=21.0) * (
+        1 - ds.lesion_loss_share_visit.sel(visit=21)
+    )
+    np.testing.assert_allclose(positive, expected * 1e3, rtol=1e-9, atol=1e-9)  # 1e3 Mcell per mL
+
+
+@pytest.mark.parametrize(
+    ("molecule", "population", "number", "new_lesions", "m_protein"),
+    [
+        ("glofitamab", "nhl_dlbcl", 4, True, False),
+        ("teclistamab", "myeloma", 2, False, True),
+        ("blinatumomab", "b_all", 1, False, False),
+        ("tarlatamab", "sclc", 4, True, False),
+    ],
+)
+def test_a_disease_has_the_states_of_its_values(
+    molecule, population, number, new_lesions, m_protein
+):
+    of = trial(molecule, population)
+    tumor = assemble(of.config, of.people.table).system.structure.tumor
+    assert (tumor.number, tumor.new_lesions, tumor.m_protein) == (number, new_lesions, m_protein)
+
+
+@pytest.mark.parametrize("tumor", ["pool", "lesions"])
+def test_quantities_that_the_structure_lacks_are_refused(tumor):
+    path = "lesions.positive" if tumor == "pool" else "lesions.m_protein"
+    with pytest.raises(ConfigError, match=f"{path} must be a quantity of this structure"):
+        simulate_trial(trial("glofitamab", "nhl_dlbcl", tumor=tumor), save=[path])
