@@ -7,24 +7,33 @@ number of cells in the tissue::
     CD3 + drug <-> CD3.drug          K_3           CD3.drug + target <-> trimer     K_T / alpha
     target + drug <-> target.drug    K_T           target.drug + CD3 <-> trimer     K_3 / alpha
 
-Three forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed form (default);
-`Relaxed`, which approaches the closed form at one rate per synapse, for slowly dissociating arms;
-and `Kinetic`, the full scheme, the reference for the other two. A molecule with two target arms
-(2:1) uses the first two with `refinements` > 0; the kinetic form is refused for it.
+Four forms share one interface (`AbstractSynapse`): `Equilibrium`, the closed form (default);
+`Plateau`, the closed form without the fall of bridges at high drug (hook effect); `Relaxed`, which
+approaches the closed form at one rate per synapse, for slowly dissociating arms; and `Kinetic`, the
+full scheme, the reference for the others. A molecule with two target arms (2:1) uses the first
+three with `refinements` > 0; the kinetic form is refused for it.
 
 Differs from [Hosseini2020]: a Hill term in the drug concentration is replaced by the number of
 bridges, so that affinities and copies per cell act on potency. Differs from [Betts2019]: trimers
 form between surface densities in a contact gap, not between concentrations in the tissue volume.
 """
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from qsp.model import numerics
-from qsp.model.binding import BindingParameters, Receptors, arm_affinity, gap_receptors
+from qsp.model.binding import (
+    BindingParameters,
+    Receptors,
+    arm_affinity,
+    avidity,
+    gap_receptors,
+)
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
@@ -214,6 +223,56 @@ class Equilibrium(AbstractSynapse):
 
     def rates(self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters) -> None:
         return None
+
+
+class Plateau(AbstractSynapse):
+    """Bridges at equilibrium that do not fall at high drug; no state.
+
+    At equilibrium, drug beyond sqrt(K_3*K_T) binds CD3 and target apart, and bridges fall. Killing
+    in vitro does not: that by teclistamab is the same from 2 to 512 nmol/L. Here drug beyond the
+    concentration of most bridges adds no more (assumed); far below it, the bridges are those of
+    `Equilibrium`.
+    """
+
+    refinements: int = eqx.field(static=True, default=0)
+
+    @property
+    def arms(self) -> int:
+        return 2 if self.refinements else 1
+
+    def initial(self, p: BindingParameters) -> None:
+        return None
+
+    def bridges(
+        self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters
+    ) -> PerKindTissue:
+        """Return the bridges at equilibrium (Eq. S2, S6) with the drug of Eq. S17."""
+        gain = avidity(gap.K_T, p) if self.refinements else p.valency
+        limited = dataclasses.replace(gap, free=limited_drug(gap.free, gap.K_T / gain, p))
+        return Equilibrium(self.refinements).bridges(None, limited, p, s)
+
+    def rates(self, state: None, gap: Gap, p: BindingParameters, s: SynapseParameters) -> None:
+        return None
+
+
+def limited_drug(free: PerTissue, K_app: jax.Array, p: BindingParameters) -> jax.Array:
+    r"""Drug that does not exceed the concentration of most bridges, smoothly [nmol/L].
+
+    For one target arm, Eq. S2 has its maximum at c = sqrt(K_3*K_T). For two arms that bind one
+    cell, bridges end within 10 % of the maximum.
+
+    Equations:
+        Eq. S17: $$c_{plateau,j,k} = \frac{c_{k}}{\sqrt{1 + c_{k}^2 / (K_{D,CD3} K_{app,j,k})}}$$
+        $c$ [nmol/L]: free drug in the contact gap, Eq. S1.
+        $K_{app}$ [nmol/L]: apparent dissociation constant of the molecule, Eq. B9.
+        $c_{plateau}$ [nmol/L]: drug that takes the place of the free drug in Eq. S2.
+
+    Args:
+        free: Free drug [nmol/L]; (tissue,).
+        K_app: Apparent dissociation constant of the target arms [nmol/L].
+        p: Affinities.
+    """
+    return free / jnp.sqrt(1.0 + free * free / (p.KD_CD3 * K_app))
 
 
 class Bridges(eqx.Module):

@@ -17,7 +17,7 @@ from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.errors import ConfigError
 from qsp.model import ModelStructure
 from qsp.model.axes import SEVERITY_FORMS
-from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Relaxed
+from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
 from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
 from qsp.model.tumors import Lesions, Pool
@@ -355,11 +355,12 @@ def _synapse(
     refinements = 0 if valency == 1.0 else REFINEMENTS
     if molecule.synapse == "kinetic":
         if valency != 1.0:
-            todo = 'Write synapse_form = "equilibrium" or "relaxed"'
+            todo = 'Write synapse_form = "equilibrium", "plateau" or "relaxed"'
             raise ConfigError(molecule.name, "the kinetic form must have valency 1", valency, todo)
         if not method.is_implicit:
             todo = 'Write [method] solver = "Kvaerno5"'
             rule = "solver must be implicit for the kinetic form"
             raise ConfigError("method", rule, repr(method.solver), todo)
         return Kinetic()
-    return Relaxed(refinements) if molecule.synapse == "relaxed" else Equilibrium(refinements)
+    forms = {"relaxed": Relaxed, "plateau": Plateau, "equilibrium": Equilibrium}
+    return forms[molecule.synapse](refinements)

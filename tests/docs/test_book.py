@@ -38,11 +38,13 @@ OF_STRUCTURES = {
 STATES = {short(item.path) for item in declarations(system.State)} | OF_STRUCTURES
 NO_EQUATION = {
     *("Equilibrium.initial", "Equilibrium.rates"),  # no state
+    *("Plateau.initial", "Plateau.rates"),
     *("AbstractRecruitment.initial", "AbstractRecruitment.memory_rate"),
     *("Inflammation.signals", "OneAxis.signals", "TwoAxes.signals"),  # a state for each grade
 }
 OF_TUMOR = ("binding", "initial", "killing", "division", "rates")
 CITING = {
+    "Plateau.bridges",
     *("Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"),  # `per_synapse`, or a state
     *("Inflammation.initial", "Inflammation.rates", "Inflammation.thresholds"),
     *(f"{form}.{name}" for form in ("Pool", "Lesions") for name in OF_TUMOR),

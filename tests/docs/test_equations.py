@@ -243,6 +243,15 @@ def test_dynamic_bridges(at):
         agree(f"synapse.{type(form).__name__}.rates", known, rates(ours))
 
 
+def test_drug_of_the_plateau(at):
+    p, x, _, a = at
+    gap = synapse.contact_gap(a.bulk.free, x.model.drug.competitor, p.model.binding)
+    K_app = gap.K_T / binding.avidity(gap.K_T, p.model.binding)
+    limited = synapse.limited_drug(gap.free, K_app, p.model.binding)
+    known = symbols(p.model.binding, c=gap.free, K_app=K_app)
+    agree("synapse.limited_drug", known, symbols(c_plateau=limited))
+
+
 def test_kinetic_bridges_start_at_zero(at):
     start = Kinetic().initial(at[0].model.binding)
     assert of("synapse.Kinetic.initial")[0].endswith("= 0")

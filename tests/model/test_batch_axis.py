@@ -7,7 +7,7 @@ import pytest
 
 from qsp import model
 from qsp.model.axes import OneAxis, TwoAxes
-from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
+from qsp.model.synapse import Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import MassAction
 from qsp.model.targets import Simeoni
 from qsp.model.tumors import Lesions
@@ -18,6 +18,7 @@ FORMS = {
     "default": model.ModelStructure(),
     "two target arms": model.ModelStructure(synapse=Equilibrium(refinements=6)),
     "relaxed": model.ModelStructure(synapse=Relaxed()),
+    "plateau": model.ModelStructure(synapse=Plateau(refinements=2)),
     "kinetic": model.ModelStructure(synapse=Kinetic()),
     "one axis": model.ModelStructure(severity=OneAxis()),
     "two axes": model.ModelStructure(severity=TwoAxes()),

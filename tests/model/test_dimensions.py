@@ -19,7 +19,7 @@ import pytest
 from qsp import model
 from qsp.model.axes import OneAxis
 from qsp.model.interleukin1 import il1
-from qsp.model.synapse import Equilibrium, Kinetic, Relaxed
+from qsp.model.synapse import Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.targets import Simeoni, tumor_volume
 from qsp.model.tumors import Lesions
@@ -35,6 +35,7 @@ SYSTEMS = {
     "linear growth": System(model.ModelStructure(growth=Simeoni())),
     "relaxed": System(model.ModelStructure(synapse=Relaxed())),
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
+    "plateau": System(model.ModelStructure(synapse=Plateau(refinements=3))),
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
     "one axis": System(model.ModelStructure(severity=OneAxis())),
     "lesions": System(model.ModelStructure(tumor=Lesions(3, m_protein=True))),
@@ -109,7 +110,7 @@ def deviation(got: Any, expected: Any) -> dict[str, float]:
 
 def patient(name: str, rng: np.random.Generator) -> tuple:
     system, p = SYSTEMS[name], complete()
-    if name == "two target arms":
+    if name in ("two target arms", "plateau"):
         p = eqx.tree_at(lambda p: p.model.binding.valency, p, jnp.asarray(2.0))
     return p, busy(p, system, rng), jnp.asarray(rng.uniform(1.0, 50.0, len(DOSE_KINDS)))
 

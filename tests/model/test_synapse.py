@@ -1,5 +1,6 @@
 """Closed form of the trimers against numerical root finding and the kinetic scheme."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,17 @@ from scipy.optimize import brentq
 
 from qsp import molecules, populations
 from qsp.model.binding import Receptors
-from qsp.model.synapse import Equilibrium, Gap, Kinetic, Relaxed, contact_gap, per_synapse, trimers
+from qsp.model.engagement import killing_per_contact
+from qsp.model.synapse import (
+    Equilibrium,
+    Gap,
+    Kinetic,
+    Plateau,
+    Relaxed,
+    contact_gap,
+    per_synapse,
+    trimers,
+)
 
 DENSITY = 9.03e-3  # molecules/um^2 equal to 1 nmol/L in the contact gap
 CD3 = 6e4 / 150.0 / DENSITY
@@ -221,3 +232,62 @@ def test_relaxed_bridges_approach_the_closed_form_at_the_bounded_off_rate(comple
     rate = form.rates(form.initial(b), in_gap, b, slow).per_synapse
     closed = Equilibrium().bridges(None, in_gap, b, slow)
     assert np.asarray(rate / closed) == pytest.approx(np.full((3, 4), float(s.k_relax_min)))
+
+
+# === plateau at high drug ======================================================================
+
+
+def bridges_at(form, p, c):
+    """Bridges per synapse of malignant cells at concentrations of free drug."""
+    copies = jnp.broadcast_to(p.binding.copies_target[1, 2], (3, c.size))
+    area = jnp.broadcast_to(p.binding.area_target[1, 2], (3, c.size))
+    b = dataclasses.replace(p.binding, copies_target=copies, area_target=area)
+    gap = contact_gap(jnp.asarray(c), jnp.zeros(()), b)
+    return np.asarray(form.bridges(None, gap, b, p.synapse))[1]
+
+
+def model_of(molecule, population):
+    file = Path(__file__).parents[2] / "populations" / f"{population}.toml"
+    table = populations.nominal(molecules.load(molecule), populations.read_cohort(file))
+    return jax.tree.map(jnp.asarray, table.nominal().model)
+
+
+@pytest.mark.parametrize(
+    ("molecule", "population"),
+    [("teclistamab", "myeloma"), ("mosunetuzumab", "nhl"), ("glofitamab", "nhl_dlbcl")],
+)
+def test_bridges_of_the_plateau_never_fall(molecule, population):
+    """They are those of the equilibrium at low drug, and close to its highest at high drug."""
+    p, c = model_of(molecule, population), np.geomspace(1e-5, 1e5, 401)
+    n = 7 if molecule == "glofitamab" else 0
+    plateau, equilibrium = (bridges_at(form(n), p, c) for form in (Plateau, Equilibrium))
+    assert np.all(np.diff(plateau) >= -1e-4 * plateau[:-1])  # the error of the iteration for 2:1
+    np.testing.assert_allclose(plateau[:40], equilibrium[:40], rtol=1e-2)
+    assert plateau[-1] == pytest.approx(equilibrium.max(), rel=0.1 if n else 0.01)
+    assert equilibrium[-1] < 0.1 * equilibrium.max()
+
+
+def test_killing_by_teclistamab_does_not_fall_from_2_to_512_nmol_per_liter():
+    """In vitro it is 89 % of all cells over this range, and half of that near 0.1 nmol/L.
+
+    Beyond the affinity of its arms the equilibrium alone falls, whatever alpha and beta50_kill.
+    """
+    p = model_of("teclistamab", "myeloma")
+    p = eqx.tree_at(lambda p: p.binding.KD_target, p, jnp.asarray(0.18))
+    p = eqx.tree_at(lambda p: p.binding.copies_target, p, jnp.full((3, 4), 12_600.0))
+    c = np.array([2.0, 8.0, 32.0, 128.0, 512.0])
+
+    def killed(form, alpha, potency):
+        """Share of cells killed, with a rate that gives 89 % at the highest killing."""
+        s = dataclasses.replace(p.synapse, alpha=jnp.asarray(alpha))
+        q = dataclasses.replace(p, synapse=s)
+        bridges, most = bridges_at(form, q, c), bridges_at(form, q, np.geomspace(0.1, 100, 200))
+        half = dataclasses.replace(s, beta50_kill=jnp.asarray(potency * most.max()))
+        effect = np.asarray(killing_per_contact(jnp.asarray(bridges), half))
+        highest = float(killing_per_contact(jnp.asarray(most.max()), half))
+        return 1.0 - 0.11 ** (effect / highest)
+
+    for alpha in (1e-4, 1e-2):
+        for potency in (3.0, 30.0):  # as steep as killing in vitro, half near 0.1 nmol/L
+            assert killed(Plateau(), alpha, potency) == pytest.approx(np.full(5, 0.89), abs=0.02)
+            assert killed(Equilibrium(), alpha, potency)[-1] < 0.89 - 0.10
