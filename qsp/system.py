@@ -4,6 +4,7 @@ It implements `qsp.engine.interface.AbstractSystem`: a state, its derivative, do
 quantities to reduce, save and measure.
 """
 
+import dataclasses
 import operator
 from collections.abc import Mapping
 from typing import Any
@@ -220,6 +221,10 @@ class System(eqx.Module):
             lesions=_lesions(m.lesions, p.model.targets),
         )
         return self._extended(snapshot, x, p) if self.saved else snapshot
+
+    def course(self, x: State, p: Parameters) -> Snapshot:
+        """Return the values of a trajectory over time: without lesions, unless `saved` has them."""
+        return dataclasses.replace(self.snapshot(x, p), lesions=LesionSnapshot())
 
     def _extended(self, snapshot: Snapshot, x: State, p: Parameters) -> ExtendedSnapshot:
         """The snapshot with further states and algebraic quantities."""

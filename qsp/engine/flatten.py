@@ -67,6 +67,10 @@ class Flattened:
         """Return the quantities that are saved."""
         return self.system.snapshot(self.unravel(x), p)
 
+    def course(self, x: Array, p: PyTree) -> PyTree:
+        """Return the quantities that are saved at the times of other grids than the first."""
+        return self.system.course(self.unravel(x), p)
+
     def peaks(self, x: Array, p: PyTree) -> PyTree:
         """Return the quantities whose maximum is taken inside steps."""
         return self.system.peaks(self.unravel(x), p)

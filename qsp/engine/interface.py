@@ -77,5 +77,12 @@ class AbstractSystem(ObservedSystem, MeasuredSystem, Protocol):
         ...
 
     def snapshot(self, x: PyTree, p: PyTree) -> PyTree:
-        """Return the quantities that are saved at the times of a grid."""
+        """Return the quantities that are saved at the times of the first grid, and by period."""
+        ...
+
+    def course(self, x: PyTree, p: PyTree) -> PyTree:
+        """Return the quantities that are saved at the times of other grids.
+
+        Each step copies those of a long grid, so that they should be few.
+        """
         ...

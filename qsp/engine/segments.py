@@ -128,14 +128,17 @@ def integrate(  # noqa: PLR0913
     """
     parameters, t0, t1 = context.parameters, segment.begin, segment.end
     windows, first_indices = [], []
-    for grid in filter(is_long, grids):
+    for number, grid in enumerate(grids):
+        if not is_long(grid):
+            continue
+        saved = system.course if number else system.snapshot
         first = jnp.searchsorted(grid, t0)
         times = jax.lax.dynamic_slice_in_dim(pad_grid(grid), first, window(grid))
         first_indices.append(first)
         windows.append(
             dfx.SubSaveAt(
                 ts=jnp.clip(times, t0, t1),
-                fn=lambda t, y, args: system.snapshot(y, args.parameters),
+                fn=lambda t, y, args, saved=saved: saved(y, args.parameters),
             )
         )
     # A step must change the time, so it is at least a tenth of the time resolution.

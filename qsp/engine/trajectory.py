@@ -201,7 +201,10 @@ def _initial_carry(problem: _Problem) -> _Carry:
             lambda leaf: jnp.zeros((periods, *leaf.shape), leaf.dtype).at[0].set(leaf),
             PeriodResult(reductions, snapshot, zero),
         ),
-        saved=tuple(empty_rows(snapshot, grid) for grid in problem.grids),
+        saved=tuple(
+            empty_rows(system.course(x, p) if number else snapshot, grid)
+            for number, grid in enumerate(problem.grids)
+        ),
         failed=jnp.asarray(False),
         adaptive=adaptive,
         stop=begin,
@@ -305,12 +308,11 @@ def _integrate(carry: _Carry, problem: _Problem) -> _Carry:
     failed = carry.failed | (reached < t1 - same_time(t1)) | jnp.isnan(reached)
 
     next_window, last = iter(windows), system.snapshot(state, sim.parameters)
-    first = system.snapshot(carry.state, sim.parameters)
     saved = tuple(
         write_window(rows, *next(next_window))
         if is_long(grid)
-        else write_snapshot(write_snapshot(rows, grid, t0, first), grid, t1, last)
-        for grid, rows in zip(grids, carry.saved, strict=True)
+        else _write_ends(rows, grid, (t0, carry.state), (t1, state), number, problem)
+        for number, (grid, rows) in enumerate(zip(grids, carry.saved, strict=True))
     )
     result = PeriodResult(reductions, last, carry.owner)
     table = jax.tree.map(lambda rows, row: rows.at[carry.period].set(row), carry.table, result)
@@ -324,6 +326,22 @@ def _integrate(carry: _Carry, problem: _Problem) -> _Carry:
         failed=failed,
     )
     return _with_stop(after, problem)
+
+
+def _write_ends(
+    rows: PyTree,
+    grid: Array,
+    start: tuple[Array, Array],
+    end: tuple[Array, Array],
+    number: int,
+    problem: _Problem,
+) -> PyTree:
+    """Write the snapshots at both ends of a segment into the rows of a short grid."""
+    system, p = problem.system, problem.sim.parameters
+    take = system.course if number else system.snapshot
+    for time, state in (start, end):
+        rows = write_snapshot(rows, grid, time, take(state, p))
+    return rows
 
 
 def _with_stop(carry: _Carry, problem: _Problem) -> _Carry:

@@ -22,7 +22,8 @@ hardly on its beta50_act.
 Assumed: T cells do not move between lesions after treatment begins; cells of a patient that have
 lost the antigen are in all lesions in the same proportion; exhaustion acts on killing and division,
 not on activation, the release of cytokines or the number of T cells; lesions grow towards one
-common capacity; the hazard of new lesions depends on the burden and not on the drug.
+common capacity; the hazard of new lesions rises with the root of the burden and does not
+depend on the drug.
 
 Differs from [Hosseini2020], which has one lesion without exhaustion or loss of the antigen. Differs
 from [Poels2025]: killed cells pass one compartment, not a chain of three.
@@ -82,9 +83,6 @@ class LesionParameters(eqx.Module):
     )
     k_new: Scalar = quantity(
         "1/day", "Hazard of new lesions at the burden before treatment", symbol="k_{new}"
-    )
-    new_exponent: Scalar = quantity(
-        "1", "Exponent of the burden in the hazard of new lesions", symbol=r"\nu_{new}"
     )
     m_protein_baseline: Scalar = quantity(
         "g/L", "M-protein in serum before treatment", symbol="M_{0}"
@@ -350,12 +348,11 @@ def new_lesion_rate(burden: Scalar, p: LesionParameters) -> Scalar:
     r"""Hazard of new lesions.
 
     Equations:
-        Eq. N16: $$\frac{dH_{new}}{dt} = k_{new} b^{\nu_{new}}$$
+        Eq. N16: $$\frac{dH_{new}}{dt} = k_{new} \sqrt{b}$$
         $b$ [1]: burden relative to that before treatment, Eq. N15.
-        $\nu_{new}$ [1]: exponent of the burden, `lesions.new_exponent`.
         $H_{new}$ [1]: cumulative hazard, `lesions.new_lesions`.
     """
-    return p.k_new * numerics.power(burden, p.new_exponent)
+    return p.k_new * numerics.root(burden)
 
 
 def m_protein_rate(m_protein: Scalar, burden: Scalar, p: LesionParameters) -> Scalar:

@@ -104,18 +104,17 @@ def hill(x: jax.Array, half: jax.Array, n: jax.Array) -> jax.Array:
     return power / (1.0 + power)
 
 
-def power(x: jax.Array, n: jax.Array) -> jax.Array:
-    r"""(x + tiny)^n from logarithms, with a finite gradient at x = 0 for n < 1.
+def root(x: jax.Array) -> jax.Array:
+    r"""sqrt(x + tiny), with a finite gradient at x = 0.
 
     Used in Eq. N16.
 
     Equations:
-        Eq. X13: $$f(x) = (x + 10^{-12})^{n}$$
+        Eq. X13: $$f(x) = \sqrt{x + 10^{-12}}$$
         $x$ [any]: variable, 0 or more.
-        $n$ [1]: exponent.
         $f$ [any]: guarded value.
     """
-    return jnp.exp(n * log(x + TINY))
+    return jnp.sqrt(x + TINY)
 
 
 def softplus_gain(x: jax.Array, low: jax.Array, scale: jax.Array) -> jax.Array:

@@ -19,7 +19,7 @@ GUARDS = {
     "positive_concentration": "",
     "geometric_mean": "y",
     "hill": "y n",
-    "power": "n",
+    "root": "",
     "softplus_gain": "y s",
     "positive_part": "",
     "capped": "y",
@@ -32,7 +32,7 @@ GUARDS = {
 def test_guards(double_precision, name):
     """The equation of each guard gives its value, at zero and below too."""
     x = np.array(
-        [0.0, 1e-13, 1e-3, 0.4, 2.0] + ([] if name in ("geometric_mean", "power") else [-0.3])
+        [0.0, 1e-13, 1e-3, 0.4, 2.0] + ([] if name in ("geometric_mean", "root") else [-0.3])
     )
     at = {"y": 0.7, "n": 3.0, "s": 0.02, "x_min": 0.1, "x_max": 1.0}
     y = np.array([0.0, 0.7]) if name in ("ratio", "reciprocal") else at["y"]

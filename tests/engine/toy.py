@@ -98,6 +98,9 @@ class Toy(eqx.Module):
     def signals(self, peaks: Seen) -> Array:
         return jnp.broadcast_to(peaks.signal, (len(THRESHOLDS),))
 
+    def course(self, x: State, p: Parameters) -> State:
+        return self.snapshot(x, p)
+
     def snapshot(self, x: State, p: Parameters) -> State:
         return x
 

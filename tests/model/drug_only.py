@@ -88,6 +88,9 @@ class DrugOnly(eqx.Module):
     def signals(self, peaks: Array) -> Array:
         return jnp.broadcast_to(0.0 * peaks, (4,))
 
+    def course(self, x: Drug, p: Parameters) -> tuple[Drug, Array]:
+        return self.snapshot(x, p)
+
     def snapshot(self, x: Drug, p: Parameters) -> tuple[Drug, Array]:
         return x, total_drug(x, self.bulk(x, p), p.disposition, p.tissues)
 

@@ -169,7 +169,7 @@ def test_rates_are_those_of_the_reference(random_state):
             np.testing.assert_allclose(getattr(dx.lesions, name)[q], rate, rtol=1e-9, err_msg=name)
     cells = float((y.positive + y.loss).sum())
     before = float(m.targets.baseline[TUMOR_KINDS, TUMOR].sum())
-    names = ("k_new", "new_exponent", "m_protein_baseline", "k_protein")
+    names = ("k_new", "m_protein_baseline", "k_protein")
     values = {name: float(getattr(m.lesions, name)) for name in names}
     protein = {"m_protein": float(y.m_protein)}
     for name, rate in reference.disease(cells, before, protein, values).items():

@@ -54,6 +54,6 @@ def disease(cells: float, before: float, y: Values, p: Values) -> dict[str, floa
     """Rates of the hazard of new lesions and of the M-protein, Eq. N15, N16, N17."""
     burden = cells / before
     return {
-        "new_lesions": p["k_new"] * burden ** p["new_exponent"],
+        "new_lesions": p["k_new"] * burden**0.5,
         "m_protein": p["k_protein"] * (burden * p["m_protein_baseline"] - y["m_protein"]),
     }

@@ -6,6 +6,7 @@ import pytest
 import qsp
 from qsp.api.simulate import simulate_trial
 from qsp.errors import ConfigError
+from qsp.model.tumors import Lesions
 from qsp.run.prepared import assemble
 
 
@@ -53,7 +54,7 @@ def test_a_disease_has_the_states_of_its_values(
 ):
     of = trial(molecule, population)
     tumor = assemble(of.config, of.people.table).system.structure.tumor
-    assert (tumor.number, tumor.new_lesions, tumor.m_protein) == (number, new_lesions, m_protein)
+    assert tumor == Lesions(number, new_lesions, m_protein)
 
 
 @pytest.mark.parametrize("tumor", ["pool", "lesions"])
