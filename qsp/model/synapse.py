@@ -288,9 +288,16 @@ class Relaxed(AbstractSynapse):
 
     The rate k = k_off_target*(1 + c/K_T) is clipped to [k_relax_min, k_relax_max]. At low drug
     concentrations, the high-affinity arms of tebentafusp and teclistamab equilibrate within hours.
+
+    Args:
+        refinements: Iterations for the free target of a molecule with two target arms.
+        by_cd3: Whether drug on CD3 binds the target too, which makes the approach faster: the rate
+            is then that of the target in the kinetic scheme, if CD3 is in excess and its arm is
+            fast (Eq. S18).
     """
 
     refinements: int = eqx.field(static=True, default=0)
+    by_cd3: bool = eqx.field(static=True, default=False)
 
     @property
     def arms(self) -> int:
@@ -319,13 +326,18 @@ class Relaxed(AbstractSynapse):
             Eq. S8: $$\frac{d\beta_{j,k}}{dt} = k_{relax,k} (\beta_{eq,j,k} - \beta_{j,k})$$
             Eq. S9: $$k_{relax,k} = \min\left(\max\left(k_{off,target} \left(1 +
                 \frac{c_{k}}{K_T}\right), k_{relax,min}\right), k_{relax,max}\right)$$
+            Eq. S18: $$b_{CD3,k} = \frac{\alpha r_{CD3} c_{k}}{K_{D,CD3} K_T}$$
             $k_{relax}$ [1/day]: relaxation rate.
             $\beta_{eq}$ [molecule/synapse]: bridges at equilibrium, Eq. S6.
+            $b_{CD3}$ [1]: binding of the target by drug on CD3, relative to its dissociation; added
+            to 1 + c/K_T in Eq. S9 if drug on CD3 binds the target too.
+            $r_{CD3}$ [nmol/L]: CD3 in the gap, Eq. B3.
         """
         equilibrium = Equilibrium(self.refinements).bridges(None, gap, p, s)
-        k = numerics.bounded(
-            s.k_off_target * (1.0 + gap.free / gap.K_T), s.k_relax_min, s.k_relax_max
-        )
+        occupied = 1.0 + gap.free / gap.K_T
+        if self.by_cd3:
+            occupied += s.alpha * gap.receptors.cd3 * gap.free / (p.KD_CD3 * gap.K_T)
+        k = numerics.bounded(s.k_off_target * occupied, s.k_relax_min, s.k_relax_max)
         return Bridges(k * (equilibrium - state.per_synapse))
 
 

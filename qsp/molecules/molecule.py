@@ -15,7 +15,7 @@ from qsp.molecules.parameter_file import Entry, ParameterFile, check_keys, param
 from qsp.units import parse
 
 CLEARANCES = ("time_varying", "mechanistic")
-SYNAPSES = ("equilibrium", "plateau", "relaxed", "kinetic")
+SYNAPSES = ("equilibrium", "plateau", "relaxed", "relaxed_by_cd3", "kinetic")
 ROUTES = ("iv", "sc")
 GROUPS = ("disposition", "binding", "synapse")
 """The groups of parameters a molecule may set."""
@@ -48,7 +48,8 @@ class Molecule:
         clearance: ``time_varying`` (empirical, falls with time, contains the loss with target
             cells) or ``mechanistic`` (linear clearance, internalization with receptors, and
             loss of the drug on dying cells).
-        synapse: Form of the bridges: ``equilibrium``, ``plateau``, ``relaxed`` or ``kinetic``.
+        synapse: Form of the bridges: ``equilibrium``, ``plateau``, ``relaxed``,
+            ``relaxed_by_cd3`` or ``kinetic``.
         parameters: Entries of the file.
         in_vitro: Measured half-effect concentrations (``activation``, ``killing``), for comparison
             only; no parameter is derived from them.

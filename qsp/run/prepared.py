@@ -362,5 +362,10 @@ def _synapse(
             rule = "solver must be implicit for the kinetic form"
             raise ConfigError("method", rule, repr(method.solver), todo)
         return Kinetic()
-    forms = {"relaxed": Relaxed, "plateau": Plateau, "equilibrium": Equilibrium}
-    return forms[molecule.synapse](refinements)
+    forms = {
+        "equilibrium": Equilibrium(refinements),
+        "plateau": Plateau(refinements),
+        "relaxed": Relaxed(refinements),
+        "relaxed_by_cd3": Relaxed(refinements, by_cd3=True),
+    }
+    return forms[molecule.synapse]

@@ -99,10 +99,10 @@ def kinetic(arm, drug, model):
     return run.y[2] / closed_form(arm, drug, model)
 
 
-def relaxed(arm, drug, model):
+def relaxed(arm, drug, model, form=Relaxed()):  # noqa: B008 - a constant
     """Bridges over `HOURS` from the relaxing form, as a fraction of its equilibrium."""
     b, s = binding_of(arm, model)
-    form, gap = Relaxed(), gap_of(arm, drug)
+    gap = gap_of(arm, drug)
     b = eqx.tree_at(lambda b: b.copies_target, b, jnp.zeros((1, 1)))
     start = form.rates(form.initial(b), gap, b, s).per_synapse[0, 0]
     top = closed_form(arm, drug, model) * b.density_per_concentration * s.area
@@ -147,6 +147,21 @@ def test_relaxing_bridges_of_tebentafusp_have_the_kinetic_half_time(drug, model_
         hours_to(0.5, form(TEBENTAFUSP, drug, model_parameters)) for form in (kinetic, relaxed)
     ]
     assert 0.25 < times[1] / times[0] < 4.0, times
+
+
+@pytest.mark.parametrize(("drug", "alpha"), [(0.03, 2.5e-3), (0.03, 8.8e-3), (0.003, 8.8e-3)])
+def test_drug_on_cd3_brings_the_bridges_of_tebentafusp_to_the_kinetic_scheme(
+    drug, alpha, model_parameters
+):
+    """At a plasma concentration of the first doses; without it they are more than 0.1 behind."""
+    arm = dataclasses.replace(TEBENTAFUSP, alpha=alpha)
+    reference = kinetic(arm, drug, model_parameters)
+    by_cd3, alone = (
+        np.abs(relaxed(arm, drug, model_parameters, form) - reference).max()
+        for form in (Relaxed(by_cd3=True), Relaxed())
+    )
+    assert by_cd3 < 0.05
+    assert alone > 0.1
 
 
 @pytest.mark.slow

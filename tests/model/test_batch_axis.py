@@ -19,6 +19,7 @@ FORMS = {
     "two target arms": model.ModelStructure(synapse=Equilibrium(refinements=6)),
     "relaxed": model.ModelStructure(synapse=Relaxed()),
     "plateau": model.ModelStructure(synapse=Plateau(refinements=2)),
+    "relaxed by CD3": model.ModelStructure(synapse=Relaxed(by_cd3=True)),
     "kinetic": model.ModelStructure(synapse=Kinetic()),
     "one axis": model.ModelStructure(severity=OneAxis()),
     "two axes": model.ModelStructure(severity=TwoAxes()),

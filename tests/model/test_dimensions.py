@@ -34,6 +34,7 @@ SYSTEMS = {
     "threshold": System(model.ModelStructure(recruitment=Threshold())),
     "linear growth": System(model.ModelStructure(growth=Simeoni())),
     "relaxed": System(model.ModelStructure(synapse=Relaxed())),
+    "relaxed by CD3": System(model.ModelStructure(synapse=Relaxed(by_cd3=True))),
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
     "plateau": System(model.ModelStructure(synapse=Plateau(refinements=3))),
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
