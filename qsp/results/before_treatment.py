@@ -20,6 +20,10 @@ TARGET_BASELINE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "1",
             "T cells per malignant cell in the tumor before treatment",
         ),
+        "m_protein_elimination": (
+            "1/day",
+            "Elimination rate of M-protein, which tells its isotype",
+        ),
     }
 )
 """Unit and name of each variable."""
@@ -32,13 +36,16 @@ def target_baseline(arms: Sequence[Parameters]) -> dict[str, np.ndarray]:
         arms: Parameters of the patients in each arm; leaves have a leading patient axis.
 
     Returns:
-        (arm, patient) each; the effector-to-target ratio is NaN without malignant cells.
+        (arm, patient) each; the effector-to-target ratio is NaN without malignant cells. The
+        elimination of M-protein is present in a disease that has it, which is myeloma.
     """
+    protein = np.stack([np.asarray(p.model.lesions.k_protein) for p in arms])
     soluble = [np.asarray(p.model.disposition.soluble_target)[..., BLOOD] for p in arms]
-    return {
+    found = {
         "soluble_target_baseline": np.stack(soluble),
         "effector_to_target_baseline": np.stack([_effector_to_target(p) for p in arms]),
     }
+    return found | ({"m_protein_elimination": protein} if np.any(protein > 0.0) else {})
 
 
 def _effector_to_target(parameters: Parameters) -> np.ndarray:

@@ -18,7 +18,8 @@ Variables by dimension (each has `units` and `long_name`):
 * ``(arm, patient, lesion)``: with lesions `lesion_volume_baseline`
 * ``(arm, patient)``: `outcome`, tumor volume at the start and the end, the level of each
   cytokine before treatment (`il6_baseline` ...), `soluble_target_baseline
-  effector_to_target_baseline`; with lesions `m_protein_baseline`
+  effector_to_target_baseline`; with lesions `m_protein_baseline`, and in
+  myeloma `m_protein_elimination`
 * ``(patient)``: covariates and `prevalence_weight`
 
 The group `parameters` has the parameter values of each patient by path, such as
@@ -53,6 +54,7 @@ from qsp.model.cytokines import CYTOKINES
 from qsp.model.tissues import TISSUES
 from qsp.populations.paths import ELEMENTS
 from qsp.results.before_treatment import TARGET_BASELINE
+from qsp.results.lesions import ML_PER_L, lesion_variables
 from qsp.trial.events import PeriodTable
 from qsp.units import Description
 
@@ -60,7 +62,6 @@ OUTCOMES = ("ok", "implausible_parameters", "solver_failed", "not_run")
 OK, IMPLAUSIBLE, FAILED, NOT_RUN = range(4)
 GRADE_FILL = -1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-ML_PER_L = 1000.0
 CYTOKINE_NAMES = {
     "ifn_gamma": "Interferon gamma",
     "tnf_alpha": "Tumor necrosis factor alpha",
@@ -324,7 +325,7 @@ def _patient_variables(
             ("patient",), labels.prevalence_weight, "1", "Weight of the patient in the population"
         ),
     }
-    data |= _lesion_variables(result, outcome)
+    data |= lesion_variables(result, outcome == OK)
     for index, cytokine in enumerate(CYTOKINES):
         data[f"{cytokine}_baseline"] = _variable(
             both,
@@ -343,43 +344,6 @@ def _patient_variables(
                 "flag_values": np.array([0, 1], np.int8),
                 "flag_meanings": "male female",
             }
-    return data
-
-
-_LESIONS = {
-    "volume": ("lesion_volume", "mL", "Volume of the lesion with dying cells"),
-    "viable": ("lesion_viable", "mL", "Volume of the viable cells of the lesion"),
-    "loss_share": ("lesion_loss_share", "1", "Share of cells of the lesion without antigen"),
-    "new_lesions": ("new_lesion_hazard", "1", "Cumulative hazard of new lesions"),
-    "m_protein": ("m_protein", "g/L", "M-protein in serum"),
-}
-"""Name, unit and meaning of each quantity of `qsp.system.LesionSnapshot`."""
-
-_LESION_BASELINES = ("volume", "m_protein")
-
-
-def _lesion_variables(result: SimulationResult, outcome: np.ndarray) -> dict[str, xr.Variable]:
-    """Quantities of lesions at visits and before the first dose; none for a tumor as one pool."""
-    data, ok = {}, outcome == OK
-    for field, (name, units, meaning) in _LESIONS.items():
-        visits = getattr(result.saved[0].lesions, field)
-        if visits is None:
-            continue
-        factor = ML_PER_L if units == "mL" else 1.0
-        dims = ("lesion",) if np.ndim(visits) > ok.ndim + 1 else ()
-
-        def masked(values: np.ndarray, factor: float = factor) -> np.ndarray:
-            mask = ok.reshape(ok.shape + (1,) * (np.ndim(values) - ok.ndim))
-            return np.where(mask, np.asarray(values) * factor, np.nan)
-
-        data[f"{name}_visit"] = _variable(
-            ("arm", "patient", "visit", *dims), masked(visits), units, f"{meaning} at visits"
-        )
-        if field in _LESION_BASELINES:
-            before = np.asarray(getattr(result.periods.last.lesions, field))[:, :, 0]
-            data[f"{name}_baseline"] = _variable(
-                ("arm", "patient", *dims), masked(before), units, f"{meaning} at the first dose"
-            )
     return data
 
 

@@ -7,6 +7,7 @@ import qsp
 from qsp.api.simulate import simulate_trial
 from qsp.errors import ConfigError
 from qsp.model.tumors import Lesions
+from qsp.results.before_treatment import target_baseline
 from qsp.run.prepared import assemble
 
 
@@ -55,6 +56,15 @@ def test_a_disease_has_the_states_of_its_values(
     of = trial(molecule, population)
     tumor = assemble(of.config, of.people.table).system.structure.tumor
     assert tumor == Lesions(number, new_lesions, m_protein)
+
+
+def test_the_elimination_of_m_protein_is_in_the_results_of_myeloma():
+    names = {}
+    for molecule, population in (("teclistamab", "myeloma"), ("glofitamab", "nhl_dlbcl")):
+        of = trial(molecule, population, patients=8)
+        names[population] = target_baseline(assemble(of.config, of.people.table).cohort.parameters)
+    assert "m_protein_elimination" not in names["nhl_dlbcl"]
+    assert np.all(names["myeloma"]["m_protein_elimination"] > 0.0)
 
 
 @pytest.mark.parametrize("tumor", ["pool", "lesions"])

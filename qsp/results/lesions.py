@@ -1,0 +1,56 @@
+"""Variables of lesions in the results, of runs whose tumor has lesions."""
+
+import numpy as np
+import xarray as xr
+
+from qsp.engine.trajectory import SimulationResult
+
+ML_PER_L = 1000.0
+_LESIONS = {
+    "volume": ("lesion_volume", "mL", "Volume of the lesion with dying cells"),
+    "viable": ("lesion_viable", "mL", "Volume of the viable cells of the lesion"),
+    "loss_share": ("lesion_loss_share", "1", "Share of cells of the lesion without antigen"),
+    "new_lesions": ("new_lesion_hazard", "1", "Cumulative hazard of new lesions"),
+    "m_protein": ("m_protein", "g/L", "M-protein in serum"),
+}
+"""Name, unit and meaning of each quantity of `qsp.system.LesionSnapshot`."""
+
+_LESION_BASELINES = ("volume", "m_protein")
+
+
+def lesion_variables(result: SimulationResult, ok: np.ndarray) -> dict[str, xr.Variable]:
+    """Return quantities of lesions at visits and before the first dose; none for one pool.
+
+    Args:
+        result: Reductions with leading axes (arm, patient); its first snapshots are at the visits.
+        ok: (arm, patient): Whether the simulation succeeded; the others have NaN.
+    """
+    data = {}
+    for field, (name, units, meaning) in _LESIONS.items():
+        visits = getattr(result.saved[0].lesions, field)
+        if visits is None:
+            continue
+        factor = ML_PER_L if units == "mL" else 1.0
+        dims = ("lesion",) if np.ndim(visits) > ok.ndim + 1 else ()
+
+        def masked(values: np.ndarray, factor: float = factor) -> np.ndarray:
+            mask = ok.reshape(ok.shape + (1,) * (np.ndim(values) - ok.ndim))
+            return np.where(mask, np.asarray(values) * factor, np.nan)
+
+        data[f"{name}_visit"] = xr.Variable(
+            ("arm", "patient", "visit", *dims),
+            masked(visits),
+            _attributes(units, f"{meaning} at visits"),
+        )
+        if field in _LESION_BASELINES:
+            before = np.asarray(getattr(result.periods.last.lesions, field))[:, :, 0]
+            data[f"{name}_baseline"] = xr.Variable(
+                ("arm", "patient", *dims),
+                masked(before),
+                _attributes(units, f"{meaning} at the first dose"),
+            )
+    return data
+
+
+def _attributes(units: str, long_name: str) -> dict[str, str]:
+    return {"units": units, "long_name": long_name}
