@@ -32,6 +32,7 @@ TABLES = {
     "periods.csv": ("patient", "dose_period"),
     "tissues.csv": ("patient", "dose_period", "tissue"),
     "visits.csv": ("patient", "visit"),
+    "lesions.csv": ("patient", "visit", "lesion"),
     "trajectories.csv": ("patient", "time"),
     "bands.csv": ("quantile", "time"),
 }
@@ -54,6 +55,12 @@ _NAMES = {
     "tumor_volume": "TUMOR",
     "tumor_volume_baseline": "TUMOR_BASELINE",
     "tumor_volume_end": "TUMOR_END",
+    "lesion_volume_visit": "LESION_VOLUME",
+    "lesion_viable_visit": "LESION_VIABLE",
+    "lesion_loss_share_visit": "LESION_LOSS_SHARE",
+    "new_lesion_hazard_visit": "NEW_LESION_HAZARD",
+    "m_protein_visit": "M_PROTEIN",
+    "m_protein_elimination": "M_PROTEIN_LOSS",
 }
 _COORDINATES = {
     "ARM": ("", "Arm"),
@@ -62,6 +69,7 @@ _COORDINATES = {
     "TIME": ("day", "Time since the first dose"),
     "PERIOD": ("1", "Ordinal of the dose period"),
     "TISSUE": ("", "Tissue"),
+    "LESION": ("", "Lesion"),
     "QUANTILE": ("1", "Quantile over patients"),
 }
 

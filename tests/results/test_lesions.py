@@ -7,6 +7,7 @@ import qsp
 from qsp.api.simulate import simulate_trial
 from qsp.errors import ConfigError
 from qsp.model.tumors import Lesions
+from qsp.report.export import export_csv
 from qsp.results.before_treatment import target_baseline
 from qsp.run.prepared import assemble
 
@@ -20,10 +21,11 @@ def trial(molecule, population, patients=4, tumor="lesions", dose="30 mg"):
 
 
 @pytest.mark.slow
-def test_lesions_at_visits_and_over_time():
+def test_lesions_at_visits_and_over_time(tmp_path):
     saved = ["lesions.positive", "lesions.dying"]
     run = simulate_trial(trial("glofitamab", "nhl_dlbcl"), save=saved, progress=False)
     ds = run.ds
+    assert ds.attrs["backend"] == "native"
     assert ds.sizes["lesion"] == 4
     assert ds.lesion.values[0] == "lesion_1"
     np.testing.assert_allclose(ds.lesion_volume_visit.sum("lesion"), ds.tumor_volume_visit)
@@ -34,6 +36,11 @@ def test_lesions_at_visits_and_over_time():
     hazard = ds.new_lesion_hazard_visit.values
     assert np.all(hazard[..., 1] > hazard[..., 0])
     assert "m_protein_visit" not in ds
+    export_csv(ds.drop_vars(saved), tmp_path)
+    header, *rows = (tmp_path / "lesions.csv").read_text().splitlines()
+    assert header == "ARM,ARMN,ID,TIME,LESION,LESION_VOLUME,LESION_VIABLE,LESION_LOSS_SHARE"
+    assert len(rows) == ds.lesion_volume_visit.size
+    assert rows[0].startswith("flat,1,0,7,lesion_1,")
     positive = ds["lesions.positive"].sel(time=21.0)
     expected = ds.lesion_viable_visit.sel(visit=21.0) * (
         1 - ds.lesion_loss_share_visit.sel(visit=21)
