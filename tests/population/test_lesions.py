@@ -43,7 +43,7 @@ def test_no_lesion_is_killed_faster_than_the_limit():
     assert 0.02 < (rate == 12.0).mean() < 0.3
 
 
-def test_a_patient_is_the_same_whoever_else_is_sampled():
+def test_a_patient_does_not_depend_on_other_patients():
     alone, others = (lesions(table("nhl_dlbcl"), ids) for ids in ([7], range(20)))
     for name in ("k_kill", "weight", "loss_share"):
         np.testing.assert_array_equal(getattr(alone, name)[0], getattr(others, name)[7])
