@@ -116,7 +116,7 @@ class Pool(AbstractTumor):
     """The tumor as one pool of cells with two clones (default)."""
 
     def binding(self, b: BindingParameters, p: LesionParameters) -> BindingParameters:
-        """Return the binding parameters as they are in the files."""
+        """Return the binding parameters unchanged."""
         return b
 
     def initial(self, t: TargetParameters, p: LesionParameters) -> tuple[Targets, LesionCells]:
