@@ -149,7 +149,7 @@ def _block(
     answer, used, duration, start = map(Column, OTHERS)
     if "best_response" in part:
         best = response.best_codes(part)
-        responded = best.isin([response.COMPLETE, response.PARTIAL])
+        responded = best.isin(list(response.RESPONSES))
         yield answer, _event(responded, best.notnull())
     if _SCHEDULED in part:
         yield used, _rescued(part)

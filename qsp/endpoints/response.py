@@ -13,6 +13,9 @@ A tumor below 0.5 mL is a complete response [assumed: about a node of 1 cm]. A n
 counts as 0.5 mL; otherwise, regrowth too small to be measured would count as progression. Not
 modeled: new lesions, metabolic response (PET), the absolute increase of 5 mm in RECIST, and the
 minimum duration of stable disease.
+
+Runs with lesions have the response by the rule of the disease (`qsp.results.lesion_response`), and
+rates of these runs are over all treated patients: one who is not evaluable has no response.
 """
 
 from __future__ import annotations
@@ -29,21 +32,20 @@ from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.statistics.rates import rate
 from qsp.errors import ConfigError, suggest
+from qsp.response import category
+from qsp.response.rules import RULES, RuleTitle
 
-NOT_EVALUABLE, COMPLETE, PARTIAL, STABLE, PROGRESSIVE = range(5)
-MEANINGS = (
-    "not_evaluable",
-    "complete_response",
-    "partial_response",
-    "stable_disease",
-    "progressive_disease",
-)
+NOT_EVALUABLE, COMPLETE, PARTIAL, STABLE, PROGRESSIVE, VERY_GOOD, INCOMPLETE_RECOVERY = range(7)
+MEANINGS = category.MEANINGS[:5]
+"""Meanings of the codes of a tumor that is one pool of cells."""
+RESPONSES = tuple(category.CODES[each] for each in category.RESPONSES)
+"""Codes that are an objective response."""
 COMPLETE_VOLUME = 0.5  # mL [assumed]
 # Relative tolerance: a volume equal to the limit up to rounding meets it.
 _ROUNDING = 1e-9
 RANGE = (0.05, 0.25, 0.5, 0.75, 0.95)
-_LUGANO = "Cheson et al. 2014, J Clin Oncol 32:3059 (Lugano)"
-_RECIST = "Eisenhauer et al. 2009, Eur J Cancer 45:228 (RECIST 1.1)"
+_LUGANO, _RECIST = RULES["lugano"].source, RULES["recist"].source
+_SOURCES = "; ".join(rule.source for rule in RULES.values())
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,30 @@ def surrogate_of(ds: xr.Dataset) -> str:
     Args:
         ds: Results.
     """
+    if has_lesions(ds):
+        return ""
     named = (str(ds.attrs.get(name, "")) for name in ("disease", "response_criteria"))
     return surrogate(*named)
+
+
+def has_lesions(ds: xr.Dataset) -> bool:
+    """Return whether the response of results is that of lesions, by the rule of the disease."""
+    return "best_response_unconfirmed" in ds
+
+
+def rule_of(ds: xr.Dataset) -> RuleTitle:
+    """Return the rule of response of a run; for one pool of cells, that of its criteria.
+
+    Args:
+        ds: Results.
+
+    Raises:
+        ConfigError: If the attribute `response_criteria` is missing or not a key of `RULES`.
+    """
+    name = str(ds.attrs.get("response_criteria", "missing"))
+    if name not in RULES or not has_lesions(ds):
+        criteria_of(ds)  # refuses names of other rules
+    return RULES[name]
 
 
 def criteria_of(ds: xr.Dataset) -> Criteria:
@@ -210,9 +234,13 @@ def _after_first_dose(ds: xr.Dataset) -> xr.DataArray:
 
 
 def best_codes(ds: xr.Dataset) -> xr.DataArray:
-    """Best response (arm, patient), NaN if not evaluable."""
+    """Return the best response (arm, patient), NaN if the patient is not in the denominator.
+
+    With lesions, patients who are not evaluable are in the denominator, as all treated patients.
+    """
     best = ds["best_response"].astype(float).fillna(-1.0)
-    return best.where((best > NOT_EVALUABLE) & solved(ds))
+    lowest = NOT_EVALUABLE if has_lesions(ds) else COMPLETE
+    return best.where((best >= lowest) & solved(ds))
 
 
 def _share(ds: xr.Dataset, codes: Sequence[int], trial_size: int) -> xr.Dataset:
@@ -227,14 +255,16 @@ def _share(ds: xr.Dataset, codes: Sequence[int], trial_size: int) -> xr.Dataset:
     Meaning(
         units="1",
         long_name="Objective response rate",
-        definition="Proportion of the evaluable patients with a complete or partial response as "
-        "best response",
+        definition="Proportion of the evaluable patients, or with lesions of all treated patients, "
+        "with a complete or partial response as best response",
         needs={"best_response": "1", "outcome": "1"},
-        source=f"{_LUGANO}; {_RECIST}",
+        source=_SOURCES,
     )
 )
 def objective_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
     """Return the objective response rate (ORR): ``sum(w [CR or PR]) / sum(w)``.
+
+    Very good partial responses, and complete remissions with incomplete recovery, are responses.
 
     Args:
         ds: Results with `best_response`.
@@ -245,16 +275,17 @@ def objective_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE)
 
     Source: as `best_response`.
     """
-    return _share(ds, (COMPLETE, PARTIAL), trial_size)
+    return _share(ds, RESPONSES, trial_size)
 
 
 @endpoint(
     Meaning(
         units="1",
         long_name="Complete response rate",
-        definition="Proportion of the evaluable patients with a complete response as best response",
+        definition="Proportion of the evaluable patients, or with lesions of all treated patients, "
+        "with a complete response as best response",
         needs={"best_response": "1", "outcome": "1"},
-        source=f"{_LUGANO}; {_RECIST}",
+        source=_SOURCES,
     )
 )
 def complete_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
@@ -276,9 +307,10 @@ def complete_response(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) 
     Meaning(
         units="1",
         long_name="Patients by best response",
-        definition="Proportion of the evaluable patients with the stated best response",
+        definition="Proportion of the evaluable patients, or with lesions of all treated patients, "
+        "with the stated best response",
         needs={"best_response": "1", "outcome": "1"},
-        source=f"{_LUGANO}; {_RECIST}",
+        source=_SOURCES,
     )
 )
 def best_responses(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> xr.Dataset:
@@ -289,12 +321,14 @@ def best_responses(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         trial_size: Number of patients in the trial of the prediction interval.
 
     Returns:
-        Rates (response, arm) [1]; `response` is complete, partial, stable or progressive, and the
-        values add up to 1.
+        Rates (response, arm) [1]; `response` is complete, partial, stable or progressive, with
+        lesions any of `qsp.response.category.MEANINGS`, and the values add up to 1.
 
     Source: as `best_response`.
     """
-    code = xr.DataArray(np.arange(1, 5), dims="response", coords={"response": list(MEANINGS[1:])})
+    names = list(category.MEANINGS) if has_lesions(ds) else list(MEANINGS[1:])
+    codes = [category.MEANINGS.index(name) for name in names]
+    code = xr.DataArray(codes, dims="response", coords={"response": names})
 
     def event(part: xr.Dataset) -> xr.DataArray:
         best = best_codes(part)

@@ -58,7 +58,7 @@ def waterfall(ds: xr.Dataset) -> Figure:
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         _bars(ax, best.sel(arm=arm).values, weights(ds).values, _codes(ds, arm))
-        _limits(ax, response.criteria_of(ds))
+        _limits(ax, ds)
         arm_title(ax, titles[arm], color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
         ax.set_xlim(0, 100)
         ax.set_ylim(-104, HIGHEST + 4)
@@ -84,7 +84,7 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         change, codes = _first(ds.sel(arm=[arm]), patients)
         _lines(ax, visits, change, codes)
-        _limits(ax, response.criteria_of(ds))
+        _limits(ax, ds)
         arm_title(ax, titles[arm], color, "" if patient else f"{codes.size} patients")
         day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
         ax.set_ylim(-104, HIGHEST + 4)
@@ -151,8 +151,14 @@ def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) 
     ax.axhline(0, color=GRAY, lw=0.8)
 
 
-def _limits(ax: Axes, criteria: response.Criteria) -> None:
-    """Draw dashed lines at partial response and at progression relative to baseline."""
+def _limits(ax: Axes, ds: xr.Dataset) -> None:
+    """Draw dashed lines at partial response and at progression relative to baseline.
+
+    With lesions, response does not follow from the volume of the tumor, which has no limits.
+    """
+    if response.has_lesions(ds):
+        return
+    criteria = response.criteria_of(ds)
     for limit in (criteria.partial, criteria.progression):
         ax.axhline(100 * (limit - 1), color=GRAY, lw=0.9, ls=_DASHED)
 

@@ -8,7 +8,7 @@
     user files      --+
 """
 
-from qsp.populations.adherence import Adherence, adherence, applied_rules
+from qsp.populations.adherence import Adherence, adherence, applied_rules, visit_names
 from qsp.populations.cohort import Cohort, read_cohort
 from qsp.populations.covariate_file import (
     CovariateTable,
@@ -40,4 +40,5 @@ __all__ = [
     "to_parameters",
     "typical",
     "user_file",
+    "visit_names",
 ]

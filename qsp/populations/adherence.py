@@ -56,7 +56,7 @@ def adherence(  # noqa: PLR0913
     count = len(visits)
     attended = np.ones((len(ids), count), bool)
     if missed > 0.0:
-        z = normals(seed, ids, [f"{name}.missed" for name in _names(visits)])
+        z = normals(seed, ids, [f"{name}.missed" for name in visit_names(visits)])
         attended = missed <= _CUMULATIVE(z)
     if dropout > 0.0:
         stayed = 1.0 - _CUMULATIVE(normals(seed, ids, ["dropout"]))
@@ -91,8 +91,12 @@ def applied_rules(
     return applies
 
 
-def _names(visits: np.ndarray) -> list[str]:
-    """Name of each visit, by its time in seconds; visits in the padding share one."""
+def visit_names(visits: np.ndarray) -> list[str]:
+    """Return the name of each visit, by its time in seconds; visits in the padding share one.
+
+    Args:
+        visits: (visit,): Times of the visits [day]; inf in padding.
+    """
     seconds = np.where(np.isfinite(visits), np.round(visits * SECONDS_PER_DAY), -1.0)
     return [f"visit.{int(second)}" for second in seconds]
 
@@ -101,6 +105,6 @@ def _errors(ids: np.ndarray, visits: np.ndarray, seed: int, errors: np.ndarray) 
     """(patient, visit, measured): Log-normal factors with a median of 1."""
     factors = np.ones((len(ids), len(visits), len(errors)))
     for n in np.flatnonzero(errors):
-        z = normals(seed, ids, [f"{name}.error.{n}" for name in _names(visits)])
+        z = normals(seed, ids, [f"{name}.error.{n}" for name in visit_names(visits)])
         factors[:, :, n] = np.exp(np.sqrt(np.log1p(errors[n] ** 2)) * z)
     return factors

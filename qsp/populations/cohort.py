@@ -10,11 +10,13 @@ from typing import Any
 from qsp.errors import ConfigError
 from qsp.model.tissues import LESIONS
 from qsp.molecules.parameter_file import ParameterFile, parameter_file, read_toml
+from qsp.response.rules import RULES
 
-CRITERIA = ("lugano", "recist")
+VOLUME_CRITERIA = ("lugano", "recist")
+"""Criteria of response for a tumor that is one pool of cells."""
 GROWTHS = ("logistic", "simeoni")
 _TEXTS = ("title", "disease", "response_criteria", "card")
-_HEADER = ("extends", "covariates", "growth", "lesion_count", *_TEXTS)
+_HEADER = ("extends", "covariates", "growth", "lesion_count", "lesion_criteria", *_TEXTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Cohort:
         name: Name of the file without suffix.
         title: Title for reports.
         disease: Short name of the disease.
-        response_criteria: ``lugano`` or ``recist``.
+        response_criteria: ``lugano`` or ``recist``, for a tumor that is one pool of cells.
+        lesion_criteria: Rule of the disease for a tumor with lesions: ``lugano``, ``recist``,
+            ``imwg`` or ``blasts``; empty for that of the config.
         card: Text on the patients represented, the data behind the values, and limits of use.
         growth: Growth law of the tumor, ``logistic`` or ``simeoni`` (exponential, then linear).
         lesion_count: Number of lesions in the form of the tumor with lesions, 1 to 6.
@@ -41,6 +45,7 @@ class Cohort:
     card: str
     growth: str
     lesion_count: int
+    lesion_criteria: str
     covariates: Mapping[str, Any]
     parameters: tuple[ParameterFile, ...]
     files: tuple[Path, ...]
@@ -64,21 +69,22 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
         texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
-        lesion_count = base.lesion_count
+        lesion_count, lesion_criteria = base.lesion_count, base.lesion_criteria
         covariates, files, before = dict(base.covariates), base.parameters, base.files
         if "mixtures" in table:  # mixtures of a file, even an empty list, replace inherited ones
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
         texts, covariates, files, before = {"growth": "logistic"}, {}, (), ()
-        lesion_count = 4
+        lesion_count, lesion_criteria = 4, ""
     for key in _TEXTS:
         texts[key] = table.get(key, texts.get(key))
         if not isinstance(texts[key], str) or not texts[key].strip():
             todo = f'Write {key} = "..."'
             raise ConfigError(where, f"{key} must be given", "missing", todo)
-    if texts["response_criteria"] not in CRITERIA:
-        rule = f"response_criteria must be one of {', '.join(CRITERIA)}"
-        raise ConfigError(where, rule, repr(texts["response_criteria"]), "Choose one")
+    if texts["response_criteria"] not in VOLUME_CRITERIA:
+        rule = f"response_criteria must be one of {', '.join(VOLUME_CRITERIA)}"
+        todo = "Choose one; lesion_criteria has the rule of the disease for lesions"
+        raise ConfigError(where, rule, repr(texts["response_criteria"]), todo)
     texts["growth"] = table.get("growth", texts["growth"])
     if texts["growth"] not in GROWTHS:
         rule = f"growth must be one of {', '.join(GROWTHS)}"
@@ -86,6 +92,7 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
     return Cohort(
         name=path.stem,
         lesion_count=_lesion_count(table.get("lesion_count", lesion_count), where),
+        lesion_criteria=_lesion_criteria(table.get("lesion_criteria", lesion_criteria), where),
         covariates={**covariates, **_table(table, "covariates", where)},
         parameters=(*files, parameters),
         files=(*before, path),
@@ -97,6 +104,13 @@ def _lesion_count(value: Any, where: str) -> int:
     if type(value) is not int or not 1 <= value <= len(LESIONS):
         rule = f"lesion_count must be a whole number from 1 to {len(LESIONS)}"
         raise ConfigError(where, rule, repr(value), "Leave it out for 4")
+    return value
+
+
+def _lesion_criteria(value: Any, where: str) -> str:
+    if value not in ("", *RULES):
+        rule = f"lesion_criteria must be one of {', '.join(RULES)}"
+        raise ConfigError(where, rule, repr(value), "Leave it out for the criteria of the config")
     return value
 
 

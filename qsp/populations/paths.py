@@ -89,6 +89,11 @@ _TUMOR = (
     ),
 )
 
+_ASSESSMENT = (
+    ParameterPath("tumor.k_death", "1/day", "Hazard of death without progression"),
+    ParameterPath("tumor.other_marrow", "Mcell", "Other cells of the marrow than malignant ones"),
+)
+
 _KILLING = (
     ParameterPath("tumor.kill_rate", "1/day", "Median of the maximum killing rate of lesions"),
     ParameterPath(
@@ -140,7 +145,7 @@ def inputs() -> Mapping[str, ParameterPath]:
         ParameterPath(f"cells.area.{kind}", "um^2/cell", f"Surface area of a target cell, {kind}")
         for kind in KINDS
     ]
-    return {item.path: item for item in (*_TUMOR, *_KILLING, *_CAPACITY, *areas)}
+    return {item.path: item for item in (*_TUMOR, *_KILLING, *_ASSESSMENT, *_CAPACITY, *areas)}
 
 
 def parameter_path(path: str, *, where: str) -> ParameterPath:

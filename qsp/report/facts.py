@@ -22,6 +22,7 @@ from qsp.report.cells import (
     percent,
     significant,
 )
+from qsp.response.rules import RULES
 from qsp.results.record import record_of
 
 UNKNOWN = "not recorded"
@@ -104,10 +105,10 @@ def _dosing(ds: xr.Dataset) -> str:
 
 def _response_criteria(ds: xr.Dataset) -> str:
     name = str(ds.attrs.get("response_criteria"))
-    known = response.CRITERIA.get(name)
-    if known is None:
+    if name not in (RULES if response.has_lesions(ds) else response.CRITERIA):
         return UNKNOWN
-    return f"{known.title} (surrogate)" if response.surrogate_of(ds) else known.title
+    title = response.rule_of(ds).title
+    return f"{title} (surrogate)" if response.surrogate_of(ds) else title
 
 
 def numerics(ds: xr.Dataset) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from qsp.endpoints.steps import Step
 from qsp.plots.names import arm_titles
 from qsp.report.cells import NONE, Column, Group, Table, significant
 from qsp.report.tables import STEP, by_arm
+from qsp.response import category
 
 HOURS_PER_DAY = 24.0
 _LEFT_OUT = ("n", "failed")
@@ -86,7 +87,10 @@ def response_table(ds: xr.Dataset) -> Table:
         "Baseline volume [mL]",
         "Final volume [mL]",
     )
-    note = f"{response.criteria_of(ds).title} criteria applied to the tumor volume."
+    rule = response.rule_of(ds)
+    note = f"{rule.title} criteria applied to the tumor volume."
+    if response.has_lesions(ds):
+        note = f"{rule.title} criteria applied to the {rule.measure}."
     note = f"{note} {response.surrogate_of(ds)}".rstrip()
     return Table("Best response", tuple(map(Column, columns)), (Group("", tuple(rows)),), note)
 
@@ -133,4 +137,4 @@ def _number(value: xr.DataArray) -> str:
 
 def _responses(ds: xr.Dataset) -> list[str]:
     codes = ds["best_response"].where(solved(ds)).isel(patient=0).fillna(-1).values.astype(int)
-    return [response.MEANINGS[c].replace("_", " ") if c >= 0 else NONE for c in codes]
+    return [category.MEANINGS[c].replace("_", " ") if c >= 0 else NONE for c in codes]

@@ -257,4 +257,4 @@ def _population_tables(ds: xr.Dataset, trial_size: int) -> dict[str, Table]:
 def _references(ds: xr.Dataset, supplement: Supplement) -> list[str]:
     """Return the references of the methods and of the keys cited in the table of parameters."""
     cited = resolve(str(row.get("source", "")) for row in supplement.parameters)
-    return [*METHODS, response.criteria_of(ds).source, *cited]
+    return [*METHODS, response.rule_of(ds).source, *cited]

@@ -118,7 +118,7 @@ def _bars(ds: xr.Dataset) -> str:
 
 def _confirmation(ds: xr.Dataset) -> str:
     """Explain why a bar below the limit of partial response may not be a response."""
-    if response.criteria_of(ds).confirmed:
+    if response.rule_of(ds).confirmed:
         return (
             "A response must be confirmed at the next visit: gray bars below the lower limit are "
             "unconfirmed responses, which count as stable disease."

@@ -120,13 +120,7 @@ def response_table(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> 
         *rate_columns("Complete response [%]"),
         *(Column(title, "Best response [%]") for title in ("partial", "stable", "progressive")),
     ]
-    criteria = response.criteria_of(ds)
-    note = (
-        f"{criteria.title} criteria converted to tumor volume: partial response at "
-        f"{criteria.partial:g} times the baseline volume or less, complete response below "
-        f"{response.COMPLETE_VOLUME:g} mL [assumed], progression at {criteria.progression:.3g} "
-        f"times the nadir or more. {_surrogate(ds)}{_intervals(trial_size)}"
-    )
+    note = f"{_criteria(ds)} {_surrogate(ds)}{_intervals(trial_size)}"
     return Table("Best response", tuple(columns), (Group("", tuple(rows)),), note)
 
 
@@ -220,6 +214,23 @@ def exposure_table(ds: xr.Dataset) -> Table:
         "total AUC."
     )
     return Table("Exposure", columns, by_arm(ds, cells), note)
+
+
+def _criteria(ds: xr.Dataset) -> str:
+    """Return the limits of the criteria of response, or the rule of the disease with lesions."""
+    if response.has_lesions(ds):
+        rule = response.rule_of(ds)
+        return (
+            f"{rule.title} criteria, by the {rule.measure}. Rates are of all treated patients: a "
+            "patient who is not evaluable has no response."
+        )
+    criteria = response.criteria_of(ds)
+    return (
+        f"{criteria.title} criteria converted to tumor volume: partial response at "
+        f"{criteria.partial:g} times the baseline volume or less, complete response below "
+        f"{response.COMPLETE_VOLUME:g} mL [assumed], progression at {criteria.progression:.3g} "
+        "times the nadir or more."
+    )
 
 
 def _surrogate(ds: xr.Dataset) -> str:

@@ -22,6 +22,8 @@ Variables by dimension (each has `units` and `long_name`):
   myeloma `m_protein_elimination`
 * ``(patient)``: covariates and `prevalence_weight`
 
+`best_response`, and with lesions the variables of `qsp.results.lesion_response`, follow from these.
+
 The group `parameters` has the parameter values of each patient by path, such as
 ``t_cells.k_act``, in canonical units: of all patients of a run of up to 2,000, else of those with
 stored trajectories, whose dimension is then `patient_traj`. A parameter that `arms.X.parameters` of

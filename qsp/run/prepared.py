@@ -108,6 +108,17 @@ class Prepared:
         return self.of(self.ids[:FIRST])
 
     @property
+    def has_lesions(self) -> bool:
+        """Whether the tumor has lesions, each with its own cells."""
+        return isinstance(self.system.structure.tumor, Lesions)
+
+    @property
+    def criteria(self) -> str:
+        """Criteria of response: with lesions those of the disease, else those of the config."""
+        own = self.table.cohort.lesion_criteria if self.has_lesions else ""
+        return own or self.config.response
+
+    @property
     def is_individual(self) -> bool:
         """Whether patients have individual doses."""
         return any(arm.is_individual for arm in self.trial.arms)

@@ -117,7 +117,7 @@ def run_record(prepared: Prepared) -> RunRecord:
         molecule=table.molecule.name,
         population=table.cohort.name,
         disease=table.cohort.disease,
-        response_criteria=config.response,
+        response_criteria=prepared.criteria,
         notes=tuple(config.notes),
         parameters=table.report(),
         limits=tuple(limits(table.cohort.card)),

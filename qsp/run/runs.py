@@ -11,7 +11,6 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import add_best_response
 from qsp.endpoints.statistics.interval import TRIAL_SIZE
 from qsp.endpoints.steps import with_steps
 from qsp.engine.cache import CacheDir
@@ -27,6 +26,7 @@ from qsp.run.observed import compared
 from qsp.run.parameters import with_parameters
 from qsp.run.prepared import BLOCK, Prepared
 from qsp.run.record import attributes, run_record
+from qsp.run.response import with_response
 from qsp.simulation import check_solved, simulate
 from qsp.stages import Stage, unmeasured
 
@@ -58,7 +58,7 @@ def run(
         stage: Entered for each stage of the simulation.
 
     Returns:
-        Results with `best_response` and the group `parameters`; see `qsp.results.schema`.
+        Results with the tumor response and the group `parameters`; see `qsp.results.schema`.
 
     Raises:
         SolveError: If no patient of a whole run could be simulated.
@@ -77,7 +77,7 @@ def run(
         cache_dir=cache_dir,
         stage=stage,
     )
-    ds = add_best_response(results.to_dataset())
+    ds = with_response(results.to_dataset(), prepared)
     results = with_parameters(xr.DataTree(ds, children=dict(results.children)), prepared)
     return compared(results, prepared, cache_dir=cache_dir)
 

@@ -11,11 +11,12 @@ from qsp.endpoints import crs, cytokines
 from qsp.errors import ConfigError
 from qsp.units import is_unit
 from tests import synthetic
+from tests.synthetic_lesions import with_lesions
 
 
 @pytest.fixture(scope="module")
 def trial():
-    return endpoints.add_best_response(synthetic.lively(40))
+    return with_lesions(synthetic.lively(40))
 
 
 def call(function, ds):
@@ -77,7 +78,7 @@ counted = pytest.mark.parametrize(
 
 @counted
 def test_failed_patients_are_counted(function):
-    ds = endpoints.add_best_response(synthetic.neutral(arms=("flat", "b"), patients=5))
+    ds = with_lesions(synthetic.neutral(arms=("flat", "b"), patients=5))
     before, after = call(function, ds), call(function, synthetic.fail(ds, 0, 2))
     assert int(before["failed"].max()) == 0
     assert (after["failed"].sel(arm="flat") == 1).all()

@@ -13,6 +13,7 @@ from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.steps import gather, labels, steps, with_steps
 from qsp.results import load, save_blocks
 from tests import synthetic
+from tests.synthetic_lesions import with_lesions
 
 PATIENTS = 20
 
@@ -20,14 +21,15 @@ PATIENTS = 20
 @pytest.fixture(scope="module")
 def trial():
     """Two arms with a failed patient each; doses by weight; a held dose in every third patient."""
-    ds = endpoints.add_best_response(synthetic.lively(PATIENTS, arms=("step_up", "flat")))
+    ds = synthetic.lively(PATIENTS, arms=("step_up", "flat"))
     random = np.random.default_rng(3)
     label = ds["dose_label"].values.copy()
     label[:, ::3, 3:] = label[:, ::3, 2:-1]
     label[:, ::3, 2] = ""
     amount = ds["dose_amount"].values * random.lognormal(0.0, 0.2, (1, PATIENTS, 1))
     time = ds["dose_time"].values + random.uniform(0.0, 0.1, ds["dose_time"].shape)
-    return synthetic.put(ds, dose_label=label, dose_amount=amount, dose_time=time)
+    ds = synthetic.put(ds, dose_label=label, dose_amount=amount, dose_time=time)
+    return with_lesions(ds)
 
 
 @pytest.fixture(scope="module")
