@@ -36,6 +36,9 @@ def test_lesions_at_visits_and_over_time(tmp_path):
     hazard = ds.new_lesion_hazard_visit.values
     assert np.all(hazard[..., 1] > hazard[..., 0])
     assert "m_protein_visit" not in ds
+    assert ds.attrs["response_criteria"] == "lugano"
+    assert ds.sum_of_products_visit.dims == ("arm", "patient", "visit")
+    assert np.isfinite(ds.progression_free_time).all()
     export_csv(ds.drop_vars(saved), tmp_path)
     header, *rows = (tmp_path / "lesions.csv").read_text().splitlines()
     assert header == "ARM,ARMN,ID,TIME,LESION,LESION_VOLUME,LESION_VIABLE,LESION_LOSS_SHARE"
