@@ -75,7 +75,7 @@ _STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
 }
 # Characters that fit above a panel (title and note), and in one of two legend columns.
-TITLE_WIDTH, LEGEND_WIDTH = 46, 50
+TITLE_WIDTH, LEGEND_WIDTH = 43, 50
 _DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
 
 
