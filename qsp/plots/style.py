@@ -37,12 +37,21 @@ ARM_COLORS = (
     "#B8A800",
 )
 GRADE_COLORS = {1: "#F7D58A", 2: "#EE8E3C", 3: "#B5331B", 4: "#5A0A14"}
-RESPONSE_COLORS = {1: "#08457E", 2: "#6BAED6", 3: "#C4C4C4", 4: "#E07B39"}
+RESPONSE_COLORS = {
+    1: "#08457E",
+    2: "#6BAED6",
+    3: "#C4C4C4",
+    4: "#E07B39",
+    5: "#2E7EBC",
+    6: "#3A9C8C",
+}
 RESPONSE_TITLES = {
     1: "complete response",
     2: "partial response",
     3: "stable disease",
     4: "progressive disease",
+    5: "very good partial response",
+    6: "complete remission, incomplete recovery",
 }
 INK, GRAY, RULE = "#222222", "#6B6B6B", "#D9D9D9"
 PANEL_WIDTH, COLUMNS = 4.3, 2
@@ -77,6 +86,9 @@ _STYLE: dict[Any, Any] = {
 # Characters that fit above a panel (title and note), and in one of two legend columns.
 TITLE_WIDTH, LEGEND_WIDTH = 43, 50
 _DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
+MONTH = 30.4375
+"""Length of a month: a twelfth of 365.25 days [day]."""
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
 def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -179,6 +191,32 @@ def day_axis(ax: Axes, start: float, end: float, *, most: int = 8) -> None:
     ax.set_xlim(start - margin, end + margin)
     ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda time, _: protocol_day(time)[len("day ") :]))
+
+
+def last_visit(ds: xr.Dataset) -> float:
+    """Return the time of the last visit, 1 month without a visit after the first dose [month]."""
+    return float(ds["visit"].values.max(initial=0.0)) / MONTH or 1.0
+
+
+def month_axis(ax: Axes, end: float, *, most: int = 12) -> tuple[float, ...]:
+    """Set ticks at whole months, or at quarters if the time is less than two months.
+
+    Args:
+        ax: Panel whose horizontal axis is time [month].
+        end: Last time shown, positive [month].
+        most: Largest number of ticks after 0.
+
+    Returns:
+        The ticks [month].
+    """
+    steps = (0.25, *_MONTH_STEPS) if end < 2 else _MONTH_STEPS
+    step = next((step for step in steps if end / step <= most), steps[-1])
+    ticks = np.arange(0, end + 1e-6, step).tolist()
+    margin = 0.025 * end
+    ax.set_xlim(-margin, end + margin)
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time:g}"))
+    return tuple(ticks)
 
 
 def log_axis(ax: Axes, low: float, high: float) -> None:

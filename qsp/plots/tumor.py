@@ -12,11 +12,18 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from qsp.endpoints import response, tumor
 from qsp.endpoints.statistics.blocks import blocks
 from qsp.endpoints.statistics.patients import solved, weights
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles, one_patient
+from qsp.plots.response_measure import (
+    AT_VISITS,
+    BEST,
+    ResponseMeasure,
+    best_change,
+    change_at_visits,
+    measure_of,
+)
 from qsp.plots.style import (
     GRAY,
     RESPONSE_COLORS,
@@ -42,11 +49,13 @@ _DASHED = (0, (4, 3))
 
 @styled
 def waterfall(ds: xr.Dataset) -> Figure:
-    """Draw a waterfall plot of the best change in tumor volume.
+    """Draw a waterfall plot of the best change in the measure of the disease.
 
-    Colors show the best response, dashed lines the limits of response and progression. The width of
-    a bar is the prevalence weight of the patient. Of more than `MOST_BARS` patients, `MOST_BARS` at
-    evenly spaced positions are drawn, with bars of equal width.
+    The measure is that of the rule of response, such as the sum of the products of the diameters,
+    or the tumor volume in results without it. Colors show the best response, dashed lines the
+    limits of the rule that are changes from baseline. The width of a bar is the prevalence weight
+    of the patient. Of more than `MOST_BARS` patients, `MOST_BARS` at evenly spaced positions are
+    drawn, with bars of equal width.
 
     Args:
         ds: Results with `best_response`.
@@ -54,22 +63,27 @@ def waterfall(ds: xr.Dataset) -> Figure:
     Returns:
         One panel per arm, patients in descending order of the change.
     """
-    best, colors, titles = tumor.best_change(ds), arm_colors(ds), arm_titles(ds)
+    measure, best = measure_of(ds, BEST), best_change(ds)
+    colors, titles = arm_colors(ds), arm_titles(ds)
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         _bars(ax, best.sel(arm=arm).values, weights(ds).values, _codes(ds, arm))
-        _limits(ax, ds)
+        _limits(ax, measure)
         arm_title(ax, titles[arm], color, f"n = {int(best.sel(arm=arm).notnull().sum()):,}")
         ax.set_xlim(0, 100)
         ax.set_ylim(-104, HIGHEST + 4)
-    label_outer(axes, x="Patients in order of change [%]", y="Best change in\ntumor volume [%]")
-    figure.legend(handles=_legend(swatches(_colors())), loc="outside lower center", ncols=3)
+    label_outer(axes, x="Patients in order of change [%]", y=measure.axis_title("Best change in"))
+    handles = _legend(swatches(_colors(measure)), measure)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
 @styled
 def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
-    """Draw a spider plot of the change in tumor volume of individual patients over the visits.
+    """Draw a spider plot of the change in the measure of the disease over the visits.
+
+    The measure is as in `waterfall`; the change of a disease's own measure is shown up to
+    progression, over missed visits.
 
     Args:
         ds: Results with `best_response`.
@@ -78,18 +92,20 @@ def spider(ds: xr.Dataset, *, patients: int = SPIDER) -> Figure:
     Returns:
         One panel per arm; lines in the color of the best response.
     """
-    colors, titles, patient = arm_colors(ds), arm_titles(ds), one_patient(ds)
+    measure, patient = measure_of(ds, AT_VISITS), one_patient(ds)
+    colors, titles = arm_colors(ds), arm_titles(ds)
     visits = np.append(0.0, ds["visit"].values[ds["visit"].values > 0])
     figure, axes = panels(len(colors), height=2.7)
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         change, codes = _first(ds.sel(arm=[arm]), patients)
         _lines(ax, visits, change, codes)
-        _limits(ax, ds)
+        _limits(ax, measure)
         arm_title(ax, titles[arm], color, "" if patient else f"{codes.size} patients")
         day_axis(ax, 0.0, float(visits[-1]) if visits.size > 1 else 1.0)
         ax.set_ylim(-104, HIGHEST + 4)
-    label_outer(axes, x="Protocol day", y="Change in\ntumor volume [%]")
-    figure.legend(handles=_legend(strokes(_colors())), loc="outside lower center", ncols=3)
+    label_outer(axes, x="Protocol day", y=measure.axis_title("Change in"))
+    handles = _legend(strokes(_colors(measure)), measure)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -99,7 +115,7 @@ def _first(ds: xr.Dataset, patients: int) -> tuple[np.ndarray, np.ndarray]:
     changes, codes = [np.empty((0, after.size))], [np.empty(0, int)]
     missing = patients
     for part in blocks(ds):
-        own = tumor.change(part).isel(arm=0, visit=after).transpose("patient", "visit")
+        own = change_at_visits(part).isel(arm=0, visit=after).transpose("patient", "visit")
         chosen = np.flatnonzero(own.notnull().any("visit").values)[:missing]
         changes.append(own.values[chosen])
         codes.append(_codes(part, arm)[chosen])
@@ -145,29 +161,25 @@ def _lines(ax: Axes, visits: np.ndarray, change: np.ndarray, codes: np.ndarray) 
         empty_panel(ax)
         return
     heights = np.concatenate([np.zeros((codes.size, 1)), change], axis=1)
-    paths = np.stack([np.broadcast_to(visits, heights.shape), heights], axis=-1)
+    known = np.isfinite(heights)
+    paths = [np.stack([visits[k], own[k]], axis=-1) for k, own in zip(known, heights, strict=True)]
     colors = [RESPONSE_COLORS.get(code, "#000000") for code in codes]
-    ax.add_collection(LineCollection(list(paths), colors=colors, lw=1.1, alpha=0.75))
+    ax.add_collection(LineCollection(paths, colors=colors, lw=1.1, alpha=0.75))
     ax.axhline(0, color=GRAY, lw=0.8)
 
 
-def _limits(ax: Axes, ds: xr.Dataset) -> None:
-    """Draw dashed lines at partial response and at progression relative to baseline.
-
-    With lesions, response does not follow from the volume of the tumor, which has no limits.
-    """
-    if response.has_lesions(ds):
-        return
-    criteria = response.criteria_of(ds)
-    for limit in (criteria.partial, criteria.progression):
-        ax.axhline(100 * (limit - 1), color=GRAY, lw=0.9, ls=_DASHED)
+def _limits(ax: Axes, measure: ResponseMeasure) -> None:
+    """Draw dashed lines at the limits of the rule relative to baseline."""
+    for limit in measure.limits:
+        ax.axhline(limit, color=GRAY, lw=0.9, ls=_DASHED)
 
 
-def _colors() -> dict[str, str]:
-    return {RESPONSE_TITLES[code]: color for code, color in RESPONSE_COLORS.items()}
+def _colors(measure: ResponseMeasure) -> dict[str, str]:
+    return {RESPONSE_TITLES[code]: RESPONSE_COLORS[code] for code in measure.responses}
 
 
-def _legend(handles: Sequence[Artist]) -> list[Artist]:
-    words = "partial response, progression\n(relative to baseline)"
-    limits = Line2D([], [], color=GRAY, lw=0.9, ls=_DASHED, label=words)
-    return [*handles, limits]
+def _legend(handles: Sequence[Artist], measure: ResponseMeasure) -> list[Artist]:
+    if not measure.limits:
+        return list(handles)
+    title = measure.limits_title
+    return [*handles, Line2D([], [], color=GRAY, lw=0.9, ls=_DASHED, label=title)]
