@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qsp.plots.all_figures import FIGURES
+    from qsp.plots.all_figures import FIGURES, LESION_FIGURES
     from qsp.plots.approved import crs_of_molecules
     from qsp.plots.benefit import benefit_risk
     from qsp.plots.crs import crs_by_dose, cumulative_crs
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from qsp.plots.figure import Figure
     from qsp.plots.predictive_check import vpc
     from qsp.plots.published import Pair, agreement
+    from qsp.plots.responders import MOST_RESPONDERS, response_swimmer
+    from qsp.plots.survival import duration_of_response, progression_free
     from qsp.plots.time_course import cytokine_bands, cytokine_overview, drug_concentration
     from qsp.plots.tumor import HIGHEST, MOST_BARS, spider, waterfall
 
 _MODULES = {
-    "all_figures": ("FIGURES",),
+    "all_figures": ("FIGURES", "LESION_FIGURES"),
     "approved": ("crs_of_molecules",),
     "benefit": ("benefit_risk",),
     "crs": ("crs_by_dose", "cumulative_crs"),
@@ -33,6 +35,8 @@ _MODULES = {
     "figure": ("Figure",),
     "predictive_check": ("vpc",),
     "published": ("Pair", "agreement"),
+    "responders": ("MOST_RESPONDERS", "response_swimmer"),
+    "survival": ("duration_of_response", "progression_free"),
     "time_course": ("cytokine_bands", "cytokine_overview", "drug_concentration"),
     "tumor": ("HIGHEST", "MOST_BARS", "spider", "waterfall"),
 }
@@ -41,7 +45,9 @@ _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "FIGURES",
     "HIGHEST",
+    "LESION_FIGURES",
     "MOST_BARS",
+    "MOST_RESPONDERS",
     "MOST_ROWS",
     "Figure",
     "Pair",
@@ -54,7 +60,10 @@ __all__ = [
     "cytokine_overview",
     "decision_flow",
     "drug_concentration",
+    "duration_of_response",
     "observed_curves",
+    "progression_free",
+    "response_swimmer",
     "spider",
     "swimmer",
     "vpc",

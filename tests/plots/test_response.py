@@ -16,7 +16,7 @@ from qsp.plots.response_measure import measure_of
 from qsp.plots.style import RESPONSE_COLORS, RESPONSE_TITLES
 from tests import synthetic, synthetic_response
 
-ALL = (plots.waterfall, plots.spider)
+ALL = (plots.waterfall, plots.spider, *plots.LESION_FIGURES)
 every = pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
 RULES = {
     rule.measure: rule
@@ -94,7 +94,25 @@ def test_arm_in_which_all_simulations_failed_has_a_note(function, trial):
 @every
 def test_results_without_response_are_drawn_without_a_warning(function):
     ds = synthetic_response.responding(patients=30, hardest=True)
-    assert png(function(ds))
+    figure = function(ds)
+    assert png(figure)
+    texts = [text.get_text() for ax in panels(figure) for text in ax.texts]
+    if function in (plots.duration_of_response, plots.response_swimmer):
+        assert "no response" in texts
+
+
+@pytest.mark.parametrize("function", plots.LESION_FIGURES, ids=lambda f: f.__name__)
+def test_results_without_times_of_response_are_refused(function):
+    with pytest.raises(ConfigError, match="must be present"):
+        function(add_best_response(synthetic.neutral()))
+
+
+@pytest.mark.parametrize("function", plots.LESION_FIGURES, ids=lambda f: f.__name__)
+def test_times_in_another_unit_are_refused(function, trial):
+    names = ("progression_free_time", "response_duration")
+    hours = {name: trial[name].assign_attrs(units="hour") for name in names}
+    with pytest.raises(ConfigError, match="the unit must be day"):
+        function(trial.assign(hours))
 
 
 def test_waterfall_bars_are_the_best_changes_in_order_and_color(trial):
