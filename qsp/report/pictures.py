@@ -21,6 +21,9 @@ from qsp.endpoints.decisions import has_rules
 from qsp.endpoints.steps import steps
 from qsp.plots.doses import supportive
 from qsp.plots.names import one_patient
+from qsp.plots.responders import has_responders
+from qsp.plots.response_measure import AT_VISITS, BEST, ResponseMeasure, measure_of
+from qsp.plots.survival import has_progression_free, has_response_duration
 from qsp.report.drawing import Picture
 from qsp.report.standing import shows_response
 from qsp.results.record import record_of
@@ -31,6 +34,10 @@ LARGEST_SVG = 180_000
 """Size of an SVG figure above which it is embedded as PNG [byte]."""
 COLORS = 256
 """Colors of the palette of a PNG figure."""
+_AS_ESTIMATED = (
+    "weighted by prevalence. Bands, and parentheses after medians: 95 % Monte Carlo intervals. "
+    "Small vertical marks: censored at the last visit. Numbers at risk are virtual patients."
+)
 
 
 def pictures(
@@ -61,20 +68,63 @@ def pictures(
             f"Monte Carlo intervals. The upper left corner is best. {_illustrative(ds)}",
             vector=True,
         ),
+    }
+    decided = _decision_pictures(ds) if has_rules(ds) else {}
+    return found | _response_pictures(ds) | decided | _over_time(ds, trajectories)
+
+
+def _response_pictures(ds: xr.Dataset) -> dict[str, Picture]:
+    """Return the figures of tumor response; those of survival only if the results have times."""
+    best, over_time = measure_of(ds, BEST), measure_of(ds, AT_VISITS)
+    found = {
         "waterfall": _picture(
             lambda: plots.waterfall(ds),
-            "Best change in tumor volume from baseline",
-            f"{_bars(ds)}; growth above {plots.HIGHEST:g} % is cut off. Dashed lines: limits of "
-            f"partial response and of progression relative to baseline. {_confirmation(ds)}",
+            f"Best change in {best.name} from baseline",
+            f"{_bars(ds)}; growth above {plots.HIGHEST:g} % is cut off. {_limits(best)}"
+            f"{_confirmation(ds, best)}",
         ),
         "spider": _picture(
             lambda: plots.spider(ds),
-            "Change in tumor volume of individual patients",
-            "The first patients of the run, at the scheduled visits, colored by best response.",
+            f"Change in {over_time.name} of individual patients",
+            "The first patients of the run, at the scheduled visits"
+            f"{'' if over_time.is_volume else ' up to progression'}, colored by best response.",
         ),
     }
-    decided = _decision_pictures(ds) if has_rules(ds) else {}
-    return found | decided | _over_time(ds, trajectories)
+    if has_progression_free(ds):
+        found["progression_free"] = _picture(
+            lambda: plots.progression_free(ds),
+            "Progression-free survival",
+            "Kaplan-Meier estimate of the time from the first dose to progression or death, of all "
+            f"treated patients, {_AS_ESTIMATED}",
+            vector=True,
+        )
+    if has_response_duration(ds):
+        found["duration_of_response"] = _picture(
+            lambda: plots.duration_of_response(ds),
+            "Duration of response",
+            "Kaplan-Meier estimate of the time from the first response to progression or death, of "
+            f"the responders, {_AS_ESTIMATED}",
+            vector=True,
+        )
+    if has_responders(ds):
+        found["response_swimmer"] = _picture(
+            lambda: plots.response_swimmer(ds),
+            "Response of individual patients",
+            f"Responders, the longest bar first; of more than {plots.MOST_RESPONDERS}, those at "
+            "evenly spaced ranks. A complete response that is the first response has only its own "
+            "mark. A thin line leads from progression to death.",
+        )
+    return found
+
+
+def _limits(measure: ResponseMeasure) -> str:
+    if not measure.limits:
+        return ""
+    if measure.is_volume:
+        return "Dashed lines: limits of partial response and of progression relative to baseline. "
+    title = measure.limits_title.replace("\n", " ")
+    values = " and ".join(f"{limit:+g} %" for limit in measure.limits)
+    return f"Dashed lines: {title}, at {values}. "
 
 
 def _decision_pictures(ds: xr.Dataset) -> dict[str, Picture]:
@@ -104,7 +154,7 @@ def _single_patient_pictures(ds: xr.Dataset) -> dict[str, Picture]:
         ),
         "spider": _picture(
             lambda: plots.spider(ds),
-            "Change in tumor volume",
+            f"Change in {measure_of(ds, AT_VISITS).name}",
             "At the scheduled visits, colored by best response.",
         ),
     }
@@ -116,9 +166,14 @@ def _bars(ds: xr.Dataset) -> str:
     return f"{plots.MOST_BARS:,} bars, for patients at evenly spaced ranks"
 
 
-def _confirmation(ds: xr.Dataset) -> str:
+def _confirmation(ds: xr.Dataset, measure: ResponseMeasure) -> str:
     """Explain why a bar below the limit of partial response may not be a response."""
-    if response.rule_of(ds).confirmed:
+    if not measure.is_volume:
+        return (
+            "Colors follow all criteria of the disease, also those that are not a change of this "
+            "measure, and only responses before the first progression count."
+        )
+    if response.criteria_of(ds).confirmed:
         return (
             "A response must be confirmed at the next visit: gray bars below the lower limit are "
             "unconfirmed responses, which count as stable disease."
