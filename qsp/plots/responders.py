@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import require
 from qsp.endpoints.statistics.patients import solved, weights
+from qsp.endpoints.survival import DAYS_PER_MONTH
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles
 from qsp.plots.response_measure import measure_of
 from qsp.plots.style import (
     GRAY,
     INK,
-    MONTH,
     RESPONSE_COLORS,
     RESPONSE_TITLES,
     RULE,
@@ -154,7 +154,7 @@ def _rows(ds: xr.Dataset, arm: str) -> _Rows:
         patient=ds["patient"].values[shown],
         best=best[shown],
         ongoing=~(own["progression_free_event"].fillna(0).values[shown] > 0),
-        times={name: values[shown] / MONTH for name, values in days.items()},
+        times={name: values[shown] / DAYS_PER_MONTH for name, values in days.items()},
         responders=order.size,
     )
 

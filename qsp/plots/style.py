@@ -22,6 +22,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from qsp.endpoints.endpoint import HasDataset
+from qsp.endpoints.survival import DAYS_PER_MONTH
 from qsp.plots.figure import Figure
 from qsp.trial import protocol_day
 
@@ -86,8 +87,6 @@ _STYLE: dict[Any, Any] = {
 # Characters that fit above a panel (title and note), and in one of two legend columns.
 TITLE_WIDTH, LEGEND_WIDTH = 43, 50
 _DAY_STEPS = (1, 2, 3, 7, 14, 21, 28, 56, 84, 168, 364)
-MONTH = 30.4375
-"""Length of a month: a twelfth of 365.25 days [day]."""
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
@@ -195,7 +194,7 @@ def day_axis(ax: Axes, start: float, end: float, *, most: int = 8) -> None:
 
 def last_visit(ds: xr.Dataset) -> float:
     """Return the time of the last visit, 1 month without a visit after the first dose [month]."""
-    return float(ds["visit"].values.max(initial=0.0)) / MONTH or 1.0
+    return float(ds["visit"].values.max(initial=0.0)) / DAYS_PER_MONTH or 1.0
 
 
 def month_axis(ax: Axes, end: float, *, most: int = 12) -> tuple[float, ...]:

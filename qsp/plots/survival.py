@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from qsp.endpoints.endpoint import require
 from qsp.endpoints.statistics.kaplan_meier import KaplanMeier, kaplan_meier, numbers_at_risk
 from qsp.endpoints.statistics.patients import solved, weights
+from qsp.endpoints.survival import DAYS_PER_MONTH
 from qsp.plots.figure import Figure
 from qsp.plots.names import arm_titles
 from qsp.plots.style import (
     GRAY,
-    MONTH,
     PANEL_WIDTH,
     arm_colors,
     empty_panel,
@@ -173,7 +173,7 @@ def _arms(ds: xr.Dataset, endpoint: _Endpoint) -> dict[str, _Arm]:
         days = ds[endpoint.name].where(ok).sel(arm=name).values.astype(float)
         event = ds[endpoint.event].fillna(0).sel(arm=name).values > 0
         applies = np.isfinite(days) & (weight > 0)
-        time, event = days[applies] / MONTH, event[applies]
+        time, event = days[applies] / DAYS_PER_MONTH, event[applies]
         evaluable = bool((ok.sel(arm=name).values & (weight > 0)).any())
         none = "" if time.size else (endpoint.none if evaluable else _NONE)
         found[name] = _Arm(time, event, kaplan_meier(time, event, weight[applies]), none)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from qsp import plots
-from qsp.plots.style import MONTH, RESPONSE_COLORS
+from qsp.endpoints.survival import DAYS_PER_MONTH
+from qsp.plots.style import RESPONSE_COLORS
 from tests import synthetic, synthetic_response
 
 
@@ -50,9 +51,9 @@ def test_swimmer_bars_run_from_first_dose_over_response_to_the_end(trial):
         own = responders(few, arm)
         before, within, faces = bars(ax)
         assert (before[:, 0] == 0).all()
-        np.testing.assert_allclose(before[:, 1], own["response_time"] / MONTH)
-        np.testing.assert_allclose(within[:, 0], own["response_time"] / MONTH)
-        np.testing.assert_allclose(within[:, 1], own["progression_free_time"] / MONTH)
+        np.testing.assert_allclose(before[:, 1], own["response_time"] / DAYS_PER_MONTH)
+        np.testing.assert_allclose(within[:, 0], own["response_time"] / DAYS_PER_MONTH)
+        np.testing.assert_allclose(within[:, 1], own["progression_free_time"] / DAYS_PER_MONTH)
         assert (np.diff(within[:, 1]) <= 1e-12).all()
         assert faces == [color(code) for code in own["best_response"].values]
         assert ax.get_title(loc="right") == f"{own.sizes['patient']} responders"
@@ -72,7 +73,9 @@ def test_swimmer_marks_are_at_the_events_of_their_row(trial):
     for name, days in times.items():
         rows = np.flatnonzero(np.isfinite(days))
         assert rows.size, name
-        np.testing.assert_allclose(marks(ax, name), np.stack([days[rows] / MONTH, rows], axis=1))
+        np.testing.assert_allclose(
+            marks(ax, name), np.stack([days[rows] / DAYS_PER_MONTH, rows], axis=1)
+        )
     ongoing = np.flatnonzero(own["progression_free_event"].values == 0)
     np.testing.assert_array_equal(marks(ax, "ongoing")[:, 1], ongoing)
 
@@ -86,7 +89,9 @@ def test_swimmer_of_many_responders_draws_some_at_even_ranks(trial, monkeypatch)
     assert ax.get_title(loc="right") == f"5 of {count} responders"
     ranks = np.ceil((np.arange(5) + 0.5) / 5 * count).astype(int) - 1
     _, within, _ = bars(ax)
-    np.testing.assert_allclose(within[:, 1], own["progression_free_time"].values[ranks] / MONTH)
+    np.testing.assert_allclose(
+        within[:, 1], own["progression_free_time"].values[ranks] / DAYS_PER_MONTH
+    )
 
 
 def test_swimmer_names_a_few_patients_and_leaves_out_those_without_weight(trial):

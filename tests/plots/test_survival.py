@@ -5,7 +5,8 @@ import pytest
 
 from qsp import plots
 from qsp.endpoints.statistics.kaplan_meier import kaplan_meier, numbers_at_risk
-from qsp.plots.style import MONTH, arm_colors
+from qsp.endpoints.survival import DAYS_PER_MONTH
+from qsp.plots.style import arm_colors
 from tests import synthetic, synthetic_response
 
 survival = pytest.mark.parametrize(
@@ -50,10 +51,10 @@ def test_curve_and_band_are_the_estimate_of_each_arm(trial, function, time, even
     for line, area, (arm, own) in zip(curves, ax.collections, arm_colors(ds).items(), strict=True):
         expected, days = estimate(ds, arm, time, event)
         x, y = line.get_data()
-        np.testing.assert_allclose(x[1:-1], expected.time / MONTH)
+        np.testing.assert_allclose(x[1:-1], expected.time / DAYS_PER_MONTH)
         np.testing.assert_allclose(y[1:-1], 100 * expected.survival)
         assert (x[0], y[0]) == (0.0, 100.0)
-        assert x[-1] == pytest.approx(np.nanmax(days) / MONTH)
+        assert x[-1] == pytest.approx(np.nanmax(days) / DAYS_PER_MONTH)
         assert line.get_color() == own
         band = area.get_paths()[0].vertices[:, 1]
         assert band.min() == pytest.approx(100 * expected.lower.min())
@@ -68,7 +69,7 @@ def test_censored_patients_are_marked_on_the_curve(trial, function, time, event)
         happened = trial[event].sel(arm=arm).values > 0
         censored = np.unique(days[np.isfinite(days) & ~happened])
         assert censored.size
-        np.testing.assert_allclose(line.get_xdata(), censored / MONTH)
+        np.testing.assert_allclose(line.get_xdata(), censored / DAYS_PER_MONTH)
         np.testing.assert_allclose(line.get_ydata(), 100 * expected.at(censored))
 
 
@@ -81,7 +82,7 @@ def test_numbers_at_risk_are_those_of_the_ticks(trial, function, time, event):
     expected = []
     for arm in trial["arm"].values:
         _, days = estimate(trial, arm, time, event)
-        expected += [f"{count:,}" for count in numbers_at_risk(days, ticks * MONTH)]
+        expected += [f"{count:,}" for count in numbers_at_risk(days, ticks * DAYS_PER_MONTH)]
     assert written == expected
     assert [label.get_text() for label in table.get_yticklabels()] == ["step up", "flat"]
 
@@ -89,7 +90,7 @@ def test_numbers_at_risk_are_those_of_the_ticks(trial, function, time, event):
 @survival
 def test_legend_has_the_median_and_its_interval(trial, function, time, event):
     expected, _ = estimate(trial, "flat", time, event)
-    middle, low, high = (f"{each / MONTH:.1f}" for each in expected.quantile())
+    middle, low, high = (f"{each / DAYS_PER_MONTH:.1f}" for each in expected.quantile())
     assert legend(function(trial))[1] == f"flat: median {middle} months ({low} to {high})"
     none = trial.assign({event: trial[event] * 0})
     assert legend(function(none))[1] == "flat: median not reached"
@@ -97,7 +98,7 @@ def test_legend_has_the_median_and_its_interval(trial, function, time, event):
 
 def test_quarters_of_a_month_are_ticks_of_a_short_time_only(trial):
     def ticks(months):
-        days = trial["progression_free_time"].clip(max=months * MONTH, keep_attrs=True)
+        days = trial["progression_free_time"].clip(max=months * DAYS_PER_MONTH, keep_attrs=True)
         return panels(plots.progression_free(trial.assign(progression_free_time=days)))[
             0
         ].get_xticks()
