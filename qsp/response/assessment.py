@@ -12,7 +12,7 @@ the events between visits, and applies the rule of the disease:
 
 Each lesion and visit has its own error of measurement; the baseline has one, too. A lesion without
 volume before treatment does not exist. Thresholds of events follow from standard normal draws z by
-the exponential distribution with mean 1, with the normal distribution function \Phi:
+the exponential distribution with mean 1, with the standard normal distribution function:
 
 $$E = -\ln(1 - \Phi(z))$$
 

@@ -14,9 +14,20 @@ from qsp import response
 from qsp.report.references import bibliography
 from scripts.book import html, text
 
-MODULES = ("outcomes", "events", "geometry", "lugano", "recist", "imwg", "m_protein", "blasts")
-"""Modules of `qsp.response` in reading order; `category` has names only."""
+MODULES = (
+    "assessment",
+    "outcomes",
+    "events",
+    "geometry",
+    "lugano",
+    "recist",
+    "imwg",
+    "m_protein",
+    "blasts",
+)
+"""Modules of `qsp.response` in reading order; `category` and `rules` have names only."""
 _TITLES = {
+    "assessment": "From simulated lesions to measures",
     "outcomes": "From visits to times",
     "events": "Events between visits",
     "geometry": "Lesions on a scan",
