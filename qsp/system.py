@@ -27,7 +27,7 @@ from qsp.interventions import (
 from qsp.model.axes import fever
 from qsp.model.cytokines import IL6, steroid_factor
 from qsp.model.interleukin1 import il1
-from qsp.model.lesions import LesionCells, lesion_volumes, loss_fractions, viable_volumes
+from qsp.model.lesions import Attack, LesionCells, lesion_volumes, loss_fractions, viable_volumes
 from qsp.model.targets import TargetParameters, tumor_volume
 from qsp.model.temperature import NORMAL_TEMPERATURE, temperature_rise
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
@@ -85,6 +85,18 @@ class Areas(eqx.Module):
     drug: Scalar
 
 
+class Flows(eqx.Module):
+    """Quantities that are integrated by the trapezoidal rule between the ends of steps.
+
+    Args:
+        secreting: (tissue,): Secreting cells seen from blood [Mcell].
+        attack: Attack on target cells; None unless `System.integrates_attack`.
+    """
+
+    secreting: jax.Array
+    attack: Attack | None = None
+
+
 class LesionSnapshot(eqx.Module):
     """Values of lesions at one time; None where the tumor or the disease does not have them.
 
@@ -130,10 +142,13 @@ class System(eqx.Module):
     Args:
         structure: Structure of the model.
         saved: Paths of further states and algebraic quantities in snapshots; see `saveable`.
+        integrates_attack: Whether the attack on target cells is integrated in each dose period, for
+            lesions alone after the last one (`Trial.lesions_alone_after`).
     """
 
     structure: model.ModelStructure = model.ModelStructure()
     saved: tuple[str, ...] = eqx.field(static=True, default=())
+    integrates_attack: bool = eqx.field(static=True, default=False)
 
     def initial(self, p: Parameters) -> State:
         """Return the state before the first dose of any drug."""
@@ -184,16 +199,15 @@ class System(eqx.Module):
             leak=leak,
         )
 
-    def ends(self, x: State, p: Parameters) -> tuple[Extremes, jax.Array]:
-        """Return the quantities maximized over the ends of steps, and secretion by tissue [Mcell].
-
-        Secretion is integrated between the ends by the trapezoidal rule.
-        """
+    def ends(self, x: State, p: Parameters) -> tuple[Extremes, Flows]:
+        """Return the quantities maximized over the ends of steps, and those integrated between."""
         now = model.algebraic(x.model, p.model, self.structure)
         occupancy = now.bulk.occupancy_target[NORMAL, BLOOD]
         rash = now.killing[NORMAL, SKIN]
         trimers = now.bridges.max(0)
-        return Extremes(occupancy=occupancy, trimers=trimers, rash=rash), now.secreting
+        return Extremes(occupancy=occupancy, trimers=trimers, rash=rash), Flows(
+            now.secreting, now.attack if self.integrates_attack else None
+        )
 
     def signals(self, peaks: Peaks) -> jax.Array:
         """Return the quantity (grade,) that is compared with the threshold of each grade."""
@@ -218,7 +232,7 @@ class System(eqx.Module):
             t_cells_blood=m.t_cells.total[BLOOD],
             b_cells_blood=m.targets.viable[NORMAL, BLOOD],
             tumor_volume=tumor_volume(m.targets, p.model.targets),
-            lesions=_lesions(m.lesions, p.model.targets),
+            lesions=lesion_snapshot(m.lesions, p.model.targets),
         )
         return self._extended(snapshot, x, p) if self.saved else snapshot
 
@@ -268,8 +282,13 @@ class System(eqx.Module):
         return jnp.stack([values[name] for name in MEASURED])
 
 
-def _lesions(x: LesionCells, p: TargetParameters) -> LesionSnapshot:
-    """Volumes of lesions, and the quantities of the whole disease."""
+def lesion_snapshot(x: LesionCells, p: TargetParameters) -> LesionSnapshot:
+    """Return volumes of lesions, and the quantities of the whole disease.
+
+    Args:
+        x: Lesions at one time.
+        p: Density of cells.
+    """
     if x.positive is None:
         return LesionSnapshot()
     return LesionSnapshot(

@@ -147,7 +147,7 @@ class Recording(System):
         return ravel_pytree(self.record(x, p))[0]
 
     def record(self, x: system.State, p: system.Parameters) -> Record:
-        return Record(System.snapshot(self, x, p), x, self.ends(x, p)[1])
+        return Record(System.snapshot(self, x, p), x, self.ends(x, p)[1].secreting)
 
     def records(self, vectors: np.ndarray, p: system.Parameters) -> Record:
         """Snapshots (time, ...) as records with a leading time axis."""

@@ -20,7 +20,7 @@ from qsp.model.severity import GRADES
 from qsp.model.tissues import LESIONS, TISSUES
 from qsp.results import Labels, to_dataset
 from qsp.results.before_treatment import TARGET_BASELINE
-from qsp.system import Areas, Extremes, LesionSnapshot, Peaks, Snapshot
+from qsp.system import Areas, Extremes, Flows, LesionSnapshot, Peaks, Snapshot
 from qsp.trial import PeriodTable
 
 _COVARIATES = ("body_weight", "body_surface", "age", "sex")
@@ -58,8 +58,8 @@ def _simulations() -> SimulationResult:
         peak_time=peaks,
         area=Areas(drug=rows),
         extreme=Extremes(occupancy=rows, trimers=tissues, rash=rows),
-        flow=tissues,
-        flow_area=tissues,
+        flow=Flows(tissues),
+        flow_area=Flows(tissues),
         crossing=Crossing(
             levels=_zeros(2, GRADES),
             on=rows > 0,

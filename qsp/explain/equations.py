@@ -44,6 +44,7 @@ MECHANISMS = (
     "targets",
     "lesions",
     "tumors",
+    "lesion_map",
     "release",
     "interleukin1",
     "cytokines",

@@ -9,8 +9,8 @@
 
 The derivative has the type of the state, so a missing equation is an error rather than a zero. Each
 mechanism has its own module, in reading order: `tissues`, `disposition`, `binding`, `synapse`,
-`engagement`, `t_cells`, `traffic`, `targets`, `lesions`, `tumors`, `release`, `interleukin1`,
-`cytokines`, `severity`, `axes`, `temperature`.
+`engagement`, `t_cells`, `traffic`, `targets`, `lesions`, `tumors`, `lesion_map`, `release`,
+`interleukin1`, `cytokines`, `severity`, `axes`, `temperature`.
 Internal units are day, L, nmol, million cells (Mcell) and pg/mL.
 
 Sources: the model combines published mechanisms [Hosseini2020, Li2022, Chen2019, Poels2025,

@@ -29,7 +29,7 @@ SMALLEST = 1e-300
 def ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     r"""a / (b + tiny), so that zero over zero is zero in tissues without cells.
 
-    Used in Eq. E6, E8, N1, N5, N13, N15, N21, R2, T10, T11.
+    Used in Eq. E6, E8, N1, N5, N13, N15, N21, N24, R2, T10, T11.
 
     Equations:
         Eq. X2: $$f(x, y) = \frac{x}{y + 10^{-12}}$$

@@ -38,6 +38,9 @@ differ between arms and patients. To select by name, take `run.by_label` in Pyth
 Runs with observations of patients have variables over ``(observation)``, which
 `qsp.results.observed` describes.
 
+With `lesions_alone_after` in `[method]`, dose periods and time courses end at that time, and later
+visits have the tumor and its lesions.
+
 A patient whose simulation failed stays in the results, with NaN and the reason as `outcome`. Times
 are days since the first dose. Concentrations of the molecule are in nmol/L; their attributes
 `mass_units` and `mass_per_molar` give the mass unit and the conversion factor.
@@ -261,7 +264,10 @@ def _period_variables(
             "Whether CRS that started in the period lasts beyond the end of the trial (1) or not",
         ),
         "cytokine_source": var(
-            r.flow_area, "Mcell*day", "Secreting cells seen from blood, integrated", "tissue"
+            r.flow_area.secreting,
+            "Mcell*day",
+            "Secreting cells seen from blood, integrated",
+            "tissue",
         ),
         "trimers_peak": var(
             r.extreme.trimers, "molecule/synapse", "Trimers per synapse: peak", "tissue"

@@ -48,6 +48,7 @@ CITING = {
     *("Equilibrium.bridges", "Kinetic.bridges", "Relaxed.bridges"),  # `per_synapse`, or a state
     *("Inflammation.initial", "Inflammation.rates", "Inflammation.thresholds"),
     *(f"{form}.{name}" for form in ("Pool", "Lesions") for name in OF_TUMOR),
+    *("lesion_step", "lesion_course"),
 }
 ODES = {equation.state: equation.label for equation in collect() if equation.state}
 

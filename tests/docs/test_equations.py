@@ -19,6 +19,7 @@ from qsp.model import (
     disposition,
     engagement,
     interleukin1,
+    lesion_map,
     lesions,
     release,
     synapse,
@@ -398,6 +399,25 @@ def test_lesions(at):
     agree("lesions.viable_volumes", known, symbols(V_viable=lesions.viable_volumes(x, t)))
     found = {Key(r"\phi", ("loss",)): lesions.loss_fractions(x)}
     agree("lesions.loss_fractions", known, found)
+
+
+def test_lesion_map(at):
+    p, _, _, _ = at
+    structure = model.ModelStructure(tumor=Lesions(3))
+    state = busy(p, System(structure), np.random.default_rng(7)).model
+    x, q, t = state.lesions, p.model.lesions, p.model.targets
+    attack, days, step = model.algebraic(state, p.model, structure).attack, 7.0, jnp.asarray(0.6)
+    held = lesion_map.held_attack(attack, jnp.asarray(days))
+    known = symbols(Y=attack.effectors, I=days)
+    agree("lesion_map.held_attack", known, symbols(y_mean=held.effectors))
+    rate = jnp.asarray([-0.4, 0.0, 0.02])
+    found = lesion_map.grown(x.positive, rate, step)
+    agree("lesion_map.grown", symbols(N=x.positive, r=rate, h=step), symbols(N_after=found))
+    found = lesion_map.exhausted(x.exhaustion, -0.3 * rate, q.k_recover, step)
+    known = symbols(x, q, e=-0.3 * rate, h=step)
+    agree("lesion_map.exhausted", known, {Key(r"\xi", ("after",)): found})
+    found = lesion_map.cleared(x.dying, 5.0 - rate, t.k_clear, step)
+    agree("lesion_map.cleared", symbols(x, t, J=5.0 - rate, h=step), symbols(D_after=found))
 
 
 def test_release_and_cytokines(at):
