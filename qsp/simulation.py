@@ -21,6 +21,7 @@ from qsp.engine.progress import Progress
 from qsp.engine.trajectory import Simulation, SimulationResult
 from qsp.engine_input import Cohort, administered_kinds, batches, saved_patients, simulations
 from qsp.errors import SolveError
+from qsp.lesions_alone import with_lesions_alone
 from qsp.results import (
     OK,
     Labels,
@@ -80,10 +81,11 @@ def simulate(  # noqa: PLR0913
 
     Raises:
         SolveError: If no patient of a whole run could be simulated.
+        ConfigError: If lesions shall be alone after a time, but the system is not one for it.
     """
     system, method = system or System(), method or Method()
-    people = cohort.people
-    sims, periods = simulations(trial, cohort, system.structure.severity, administered)
+    people, solved = cohort.people, trial.solved
+    sims, periods = simulations(solved, cohort, system.structure.severity, administered)
     is_saved = saved_patients(people.ids, trajectories)
 
     solve = functools.partial(
@@ -94,14 +96,17 @@ def simulate(  # noqa: PLR0913
         cache_dir=cache_dir,
         stage=stage,
     )
-    result, snapshots, timing = _run(sims, is_saved, trial, solve)
+    result, snapshots, timing = _run(sims, is_saved, solved, solve)
     del sims  # its memory is needed for the dataset
     if result.ledger is not None:
-        periods = administered_periods(periods, result.ledger, trial)
+        periods = administered_periods(periods, result.ledger, solved)
+    if trial.lesions_alone_after is not None:
+        with stage("lesions"):
+            result = with_lesions_alone(result, periods, trial, cohort, system)
     labels = Labels(
         arms=tuple(arm.name for arm in trial.arms),
         patients=people.ids,
-        time=np.asarray(trial.save_times, float),
+        time=np.asarray(solved.save_times, float),
         kept=is_saved,
         visits=np.asarray(trial.visits, float),
         periods=periods,
@@ -124,7 +129,7 @@ def simulate(  # noqa: PLR0913
         tree = with_mass_units(tree, trial.molecular_weight_kda)
         if result.ledger is None:
             return tree
-        return with_decisions(tree, result.ledger, result.log, trial)
+        return with_decisions(tree, result.ledger, result.log, solved)
 
 
 def _attributes(record: RunRecord, trial: Trial, method: Method, timing: Timing) -> dict[str, Any]:

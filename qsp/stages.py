@@ -21,6 +21,7 @@ Name: TypeAlias = Literal[
     "lowering",
     "LLVM",
     "simulation",
+    "lesions",
     "results",
     "writing",
     "tables",
@@ -29,7 +30,8 @@ Name: TypeAlias = Literal[
     "printing",
 ]
 """Stages in the order of a run. `program` finds and loads a compiled program; `tracing`, `lowering`
-to instructions and `LLVM` compile one, and are entered only if no cached program fits."""
+to instructions and `LLVM` compile one, and are entered only if no cached program fits. `lesions` is
+entered only if lesions are alone after a time."""
 
 Stage: TypeAlias = Callable[[Name], AbstractContextManager[None]]
 """Returns a context that is entered for the duration of a stage."""

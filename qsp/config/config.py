@@ -201,6 +201,25 @@ class Config(tables.Table):
         )
 
     @property
+    def lesions_alone_after(self) -> float | None:
+        """Time from which only lesions are computed [day]; None for none.
+
+        Raises:
+            ConfigError: If the tumor has no lesions, or the config has observations, which need the
+                whole trial.
+        """
+        text, key = self.method.lesions_alone_after, "method.lesions_alone_after"
+        if text is None:
+            return None
+        if self.method.tumor != "lesions":
+            rule, todo = "the value must be given with lesions", 'Write tumor = "lesions" too'
+            raise ConfigError(key, rule, f"tumor = {self.method.tumor!r}", todo)
+        if self.observations is not None:
+            rule, todo = "the value must not be given with observations", "Leave it out"
+            raise ConfigError(key, rule, "given", todo)
+        return parse(text, "day", where=key)
+
+    @property
     def population_file(self) -> Path:
         """The file of the population.
 
@@ -249,6 +268,7 @@ class Config(tables.Table):
             patients=len(self.patient_ids),
             molecule=Path(self.molecule).stem if self.molecule_file else self.molecule,
             molecular_weight_kda=molecular_weight_kda,
+            lesions_alone_after=self.lesions_alone_after,
         )
 
     def _trial_arms(self, molecular_weight_kda: float) -> tuple[Arm, ...]:

@@ -22,7 +22,7 @@ from qsp.errors import ConfigError, LengthError, QSPError, suggest
 from qsp.molecules import load as load_molecule
 from qsp.molecules.molecule import check_name
 from qsp.observations import Observations
-from qsp.trial import Arm, Trial, most_periods
+from qsp.trial import Arm, Trial, most_periods, steady
 from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
 
@@ -85,6 +85,7 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
             *notes(asked, config.patient_ids, table, patients),
             *(() if rows is None else _notes_of(rows, trial.arms, config.patient_ids)),
             *_notes_of_observations(config),
+            *steady.notes(trial.lesions_alone_after),
         )
     except ValidationError as error:
         raise first_error(error, Config, source) from None

@@ -353,6 +353,10 @@ class Method(Table):
         Literal["pool", "lesions"],
         Rule("be pool or lesions", "Leave it out for pool"),
     ] = "pool"
+    lesions_alone_after: Annotated[
+        Text | None,
+        Rule("be the time of a dose in quotes", 'Write KEY = "84 day", or leave it out'),
+    ] = None
     most_patients: Annotated[
         int,
         Field(strict=True, ge=1, le=2**32),

@@ -57,7 +57,7 @@ def estimate(prepared: Prepared, cache_dir: CacheDir = "default") -> Estimate:
         prepared: The run.
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
     """
-    trial = prepared.trial
+    trial = prepared.trial.solved
     simulated_days = len(prepared.ids) * len(trial.arms) * trial.days
     compile_s = 0.0 if is_cached(prepared, cache_dir) else compile_seconds(trial)
     return Estimate(compile_s, START_SECONDS + simulated_days / SIMULATED_DAYS_PER_SECOND)
@@ -79,12 +79,13 @@ def is_cached(prepared: Prepared, cache_dir: CacheDir = "default") -> bool:
         return False
     # The last patient of a large run has no saved trajectory, so that both programs are found.
     part = prepared.of(prepared.ids[[*range(FIRST), -1]]) if is_large else prepared
-    sims, _ = simulations(part.trial, part.cohort, part.system.structure.severity)
+    trial = part.trial.solved
+    sims, _ = simulations(trial, part.cohort, part.system.structure.severity)
     is_saved = saved_patients(part.ids, prepared.trajectories)
     kinds = program_kinds(administered_kinds(sims))
     return all(
         is_compiled(batch, prepared.system, prepared.method, kinds=kinds, cache_dir=folder)
-        for _, _, batch in batches(sims, is_saved, part.trial)
+        for _, _, batch in batches(sims, is_saved, trial)
     )
 
 

@@ -206,7 +206,10 @@ def assemble(
         ids=ids,
         trajectories=trajectories,
         described=ids if len(ids) <= MOST_DESCRIBED else trajectories,
-        system=System(_structure(config, method, table)),
+        system=System(
+            _structure(config, method, table),
+            integrates_attack=trial.lesions_alone_after is not None,
+        ),
         method=method,
         typical=typical,
         draws=None if typical else _draws(config, table, len(ids)),

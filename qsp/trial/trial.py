@@ -15,6 +15,7 @@ import numpy as np
 
 from qsp.errors import ConfigError, LengthError
 from qsp.trial.regimen import MOLECULE_KINDS, Arm
+from qsp.trial.steady import arms_before, check_steady
 
 HOUR = 1.0 / 24.0
 # Cytokines rise and fall within two days of a dose; afterwards changes are slow.
@@ -38,6 +39,8 @@ class Trial:
         molecular_weight_kda: Molecular weight of the molecule [kDa].
         save_times: Times at which trajectories are saved [day]; if empty, those of
             `trajectory_times`.
+        lesions_alone_after: Time of a dose from which only lesions are computed, by a map
+            (`qsp.trial.steady`) [day]; None if everything is computed to the end.
 
     Raises:
         ConfigError: If a value breaks one of these rules.
@@ -51,6 +54,7 @@ class Trial:
     molecule: str
     molecular_weight_kda: float
     save_times: tuple[float, ...] = ()
+    lesions_alone_after: float | None = None
 
     def __post_init__(self) -> None:
         check_schedule(self.days, self.visits)
@@ -62,8 +66,10 @@ class Trial:
                 regimens = f"regimens in arm {arm.name!r} ({len(arm.regimens)})"
                 rule = f"patients must be the number of {regimens}"
                 raise ConfigError("trial", rule, self.patients, "Give one regimen to each patient")
+        if self.lesions_alone_after is not None:
+            check_steady(self.arms, self.days, self.lesions_alone_after)
         if not self.save_times:
-            times = trajectory_times(self.arms, self.days, self.visits)
+            times = trajectory_times(self.arms, self.solved_days, self.visits)
             object.__setattr__(self, "save_times", tuple(times.tolist()))
 
     @property
@@ -75,6 +81,26 @@ class Trial:
         """
         decided = [-arm.lead for arm in self.arms if arm.reaction is not None]
         return min([*_starts(self.arms, molecule_only=False).tolist(), *decided, 0.0])
+
+    @property
+    def solved_days(self) -> float:
+        """Time up to which the equations are solved [day]."""
+        return self.days if self.lesions_alone_after is None else self.lesions_alone_after
+
+    @property
+    def solved(self) -> Trial:
+        """The part of the trial for which the equations are solved."""
+        time = self.lesions_alone_after
+        if time is None:
+            return self
+        return dataclasses.replace(
+            self,
+            arms=arms_before(self.arms, time),
+            days=time,
+            visits=tuple(visit for visit in self.visits if visit <= time),
+            save_times=tuple(at for at in self.save_times if at <= time),
+            lesions_alone_after=None,
+        )
 
     @property
     def longest_regimen(self) -> int:
