@@ -135,14 +135,17 @@ def response_sentence(record: RunRecord) -> str:
     found = response_standing(record)
     if found is not None and found.agrees:
         return ""
-    begin = "Tumor response is not shown here, because the simulated objective response rate"
+    begin = "Tumor response is not shown here, because"
+    missing = f"{begin} no comparison of the objective response rate with a trial is stored"
     if any((row.molecule, row.population) == _subject(record) for row in standings()):
         if found is None:
-            return f"{begin} was not compared with a trial at the parameter values of this run."
+            return f"{missing} at the parameter values of this run."
         if not found.same_patients:
-            return f"{begin} was not compared with a trial in the patients of this population."
-        return f"{begin} is {found.miss:+.0f} points from the published one ({found.indication})."
-    return f"{begin} of this molecule in this population was not compared with a trial."
+            return f"{missing} for the patients of this population."
+        rate = "the simulated objective response rate"
+        miss = f"{found.miss:+.0f} points from the published one ({found.indication})"
+        return f"{begin} {rate} is {miss}."
+    return f"{missing} for this molecule in this population."
 
 
 def published_rates(record: RunRecord, arm: str) -> dict[int, PublishedRate]:

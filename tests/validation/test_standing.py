@@ -59,7 +59,7 @@ def test_response_is_shown_only_at_the_parameters_of_the_validation(study):
     changed = dataclasses.replace(first, value="4.9 L")
     other = dataclasses.replace(study, parameters=(changed, *rest))
     assert not standing.shows_response(other)
-    assert "not compared with a trial at the parameter values of this run" in (
+    assert "no comparison of the objective response rate with a trial is stored at the parameter values" in (
         standing.response_sentence(other)
     )
     spread = dataclasses.replace(first, spread="log-normal, CV 16 %")
@@ -74,10 +74,10 @@ def test_response_of_an_arm_with_other_parameters_is_not_shown(study):
 
 def test_reasons_for_not_showing_a_response(records, study, monkeypatch):
     mixed = standing.response_sentence(records["mosunetuzumab"])
-    assert mixed.endswith("was not compared with a trial in the patients of this population.")
+    assert mixed.endswith("with a trial is stored for the patients of this population.")
     other = dataclasses.replace(study, population="nhl_dlbcl")
     assert standing.response_sentence(other).endswith(
-        "of this molecule in this population was not compared with a trial."
+        "with a trial is stored for this molecule in this population."
     )
     row = standing.response_standing(study)
     far = dataclasses.replace(row, miss=-12.5)
