@@ -99,7 +99,11 @@ class Config(tables.Table):
     ] = Field(default_factory=dict)
     response: Annotated[
         Literal["lugano", "recist"],
-        Rule("be lugano or recist", 'Write response = "lugano" for lymphoma, else "recist"'),
+        Rule(
+            "be lugano or recist",
+            'Write response = "lugano" for lymphoma, myeloma and leukemia, '
+            '"recist" for solid tumors',
+        ),
     ]
     premedication: Annotated[
         dict[str, tables.Premedication],
