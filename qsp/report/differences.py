@@ -19,8 +19,10 @@ from qsp.report.cells import NONE, Column, Group, Table, percent, significant
 
 POINTS = 100.0
 """Percentage points of a rate of 1."""
-SUMMED = ("crs_any", "crs_2", "response")
+SUMMED = ("crs_any", "crs_2", "crs_3", "response")
 """Quantities of the sentence on the terminal."""
+FREQUENT = 0.01
+"""Least rate in one of the arms of a dose period in a short table [1]."""
 _MEAN_DIGITS = 2
 _ORIGIN_OF_SIZE = "the size of the published trial, or 100 if none is on file"
 
@@ -87,6 +89,44 @@ def difference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
     )
     title = f"Arm minus reference. {differences.HEADING}"
     return Table(title, columns, tuple(groups), _note(frame, int(size)))
+
+
+def short_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) -> Table:
+    """Return the table of differences without rare events, ratios and predictions of a trial.
+
+    Args:
+        frame: Differences, from `qsp.endpoints.differences`; at least one row.
+        titles: Titles of the arms by name; by default the names.
+    """
+    titles = titles or {}
+    groups = [
+        Group(
+            f"{titles.get(arm, arm)} minus {titles.get(base, base)}",
+            tuple(_short_cells(row) for row in _records(rows) if _is_frequent(row)),
+        )
+        for (arm, base), rows in _by_pair(frame)
+    ]
+    names = ("Outcome", "Arm", "Reference", "Difference", "95 % MC", "Number needed")
+    note = (
+        "The same patients are in both arms. Rates are in percent and their differences in "
+        "percentage points. --all adds dose periods in which both rates are below "
+        f"{percent(FREQUENT, digits=None)} %, ratios, predictions of a trial, and numbers of pairs."
+    )
+    title = f"Arm minus reference. {differences.HEADING}"
+    return Table(title, tuple(map(Column, names)), tuple(groups), note)
+
+
+def _is_frequent(row: Any) -> bool:
+    """Whether a row has all doses, or is frequent in an arm."""
+    return row.period == ANY or max(row.value, row.reference_value) >= FREQUENT
+
+
+def _short_cells(row: Any) -> tuple[str, ...]:
+    """Return the cells of a row, without a number needed if the printed interval includes 0."""
+    cells = difference_cells(row)
+    lower, upper = (round(POINTS * each, 1) for each in (row.lower, row.upper))
+    needed = row.number_needed.partition(" (")[0]
+    return (*cells[:5], needed if needed and lower * upper > 0 else NONE)
 
 
 def _note(frame: pd.DataFrame, size: int) -> str:
@@ -170,8 +210,8 @@ def preference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
         Column("Reference"),
         Column("Difference", "Utility"),
         Column("95 % MC", "Utility"),
-        Column("in the population", "Probability that the arm is better"),
-        Column(f"in a trial of 2 × {size:,}", "Probability that the arm is better"),
+        Column("in the population", "Probability of being better"),
+        Column(f"in a trial of 2 × {size:,}", "Probability of being better"),
         Column("pairs"),
         Column("dropped"),
     )
@@ -197,13 +237,21 @@ def sentences(ds: xr.Dataset) -> Iterator[str]:
     pairs, sampling = differences.pairs_of_arms(ds), differences.default_sampling(ds)
     frame = differences.of_pairs(pairs, sampling, [Compared(QUANTITIES[key]) for key in SUMMED])
     preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
-    better = {row.arm: row.probability for row in _records(preferences)}
+    better = {row.arm: row for row in _records(preferences)}
     for (arm, base), rows in _by_pair(frame):
         found = {row.quantity: row for row in _records(rows)}
         parts = [f"{QUANTITIES[key].short} {_points(found[key])}" for key in SUMMED if key in found]
         if arm in better:
-            parts.append(f"better with probability {probability(better[arm])}")
+            parts.append(_higher(better[arm]))
         yield f"{arm} minus {base}, same patients: {'; '.join(parts)}. {differences.HEADING}."
+
+
+def _higher(row: Any) -> str:
+    """Return the probabilities of a row of the table of utilities."""
+    return (
+        f"higher utility with probability {probability(row.probability)}, in a trial of "
+        f"2 × {row.trial_size:,} with {probability(row.trial_probability)}"
+    )
 
 
 def _points(row: Any) -> str:

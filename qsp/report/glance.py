@@ -13,7 +13,7 @@ import xarray as xr
 
 from qsp.drugs import RESCUE
 from qsp.endpoints import crs, cytokines, decisions, differences, response, utility
-from qsp.endpoints.patient_values import ANY
+from qsp.endpoints.patient_values import ANY, ArmValues
 from qsp.endpoints.statistics import interval
 from qsp.plots.names import arm_titles
 from qsp.report.cells import NONE, Column, Group, Table, between, percent, range_text
@@ -26,6 +26,8 @@ from qsp.report.standing import (
     supportive_text,
 )
 from qsp.results.record import record_of
+
+Pair = tuple[ArmValues, ArmValues]
 
 GRADES = {1: "CRS, any grade", 2: "CRS, grade ≥ 2", 3: "CRS, grade ≥ 3"}
 QUANTITIES = {1: "crs_any", 2: "crs_2", 3: "crs_3"}
@@ -58,6 +60,7 @@ class Glance:
         rates: Incidence of CRS over all doses (grade, arm).
         frame: Paired differences from the reference, from `qsp.endpoints.differences`.
         preferences: Utilities compared with the reference, from `qsp.endpoints.utility`.
+        lead: Utility of the best arm compared with the second best; no row without utilities.
         published: Published incidences by arm and lowest grade.
         rescued: Share of the patients who received tocilizumab by a rule, by arm; only arms with
             rules.
@@ -73,6 +76,7 @@ class Glance:
     rates: xr.Dataset
     frame: pd.DataFrame
     preferences: pd.DataFrame
+    lead: pd.DataFrame
     published: Mapping[str, Mapping[int, PublishedRate]]
     rescued: Mapping[str, float]
     planned: frozenset[str]
@@ -108,12 +112,15 @@ def glance(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Glance:
     record, titles = record_of(ds), arm_titles(ds)
     shown = shows_response(record)
     pairs, sampling = differences.pairs_of_arms(ds), differences.default_sampling(ds)
+    preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
+    leaders = _two_best(pairs, preferences)
     return Glance(
         arms=titles,
         reference=differences.reference_of(ds),
         rates=crs.incidence(ds, by="any", at_least=tuple(GRADES), trial_size=trial_size),
         frame=differences.of_pairs(pairs, sampling),
-        preferences=utility.compare(pairs, utility.weights_of(ds), sampling),
+        preferences=preferences,
+        lead=utility.compare(leaders, utility.weights_of(ds), sampling),
         published={arm: published_rates(record, arm) for arm in titles},
         rescued=_rescued(ds),
         planned=frozenset(a.name for a in record.arms if RESCUE in supportive_text(a).split()),
@@ -122,6 +129,18 @@ def glance(ds: xr.Dataset, *, trial_size: int = interval.TRIAL_SIZE) -> Glance:
         sentence=response_sentence(record),
         trial_size=trial_size,
     )
+
+
+def _two_best(pairs: list[Pair], preferences: pd.DataFrame) -> list[Pair]:
+    """Return the values of the arms with the highest and the second highest utility."""
+    known = preferences.dropna(subset=["difference"])
+    if known.empty:
+        return []
+    values = {arm.name: arm for pair in pairs for arm in pair}
+    reference = pairs[0][1].name  # first, so that it is the best in a tie
+    ranks = {reference: 0.0, **dict(zip(known["arm"], known["difference"], strict=True))}
+    best, second, *_ = sorted(ranks, key=lambda arm: -ranks[arm])
+    return [(values[best], values[second])]
 
 
 def _rescued(ds: xr.Dataset) -> dict[str, float]:

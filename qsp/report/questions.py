@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from qsp.endpoints import crs, crs_times, cytokines, exposure_response
@@ -83,23 +84,32 @@ def _extremes(found: Glance, known: dict[str, float], words: str) -> str:
 
 def _preference(found: Glance) -> Iterator[str]:
     """Yield the arm that is best by the utility, and how sure the order is."""
-    frame = found.preferences
-    change, chances = (frame[name].to_numpy(float) for name in ("difference", "probability"))
-    if not np.isfinite(change).any():
+    if found.lead.empty:
         return
-    best, reference = int(np.nanargmax(change)), found.arms[found.reference]
+    best, second = (str(found.lead[name].iloc[0]) for name in ("arm", "reference"))
     illustrative = ", whose response is illustrative in this run" if found.sentence else ""
-    begin = f"By the utility {frame.attrs['utility']}{illustrative}"
-    if change[best] <= 0:
+    title = f"{found.arms[second]}{', the second best,' if len(found.arms) > 2 else ''}"
+    yield (
+        f"By the utility {found.preferences.attrs['utility']}{illustrative}, {found.arms[best]} is "
+        f"best: the probability that its utility is higher than that of {title} "
+        f"{_chances(found.lead)}."
+    )
+    if found.reference not in (best, second):
+        against = found.preferences.loc[found.preferences["arm"] == best, :]
         yield (
-            f"{begin}, {reference} is best: the largest probability that another arm is better is "
-            f"{probability(np.nanmax(chances))}, with the parameters fixed."
+            f"The probability that the utility of {found.arms[best]} is higher than that of the "
+            f"reference, {found.arms[found.reference]}, {_chances(against)}."
         )
-    else:
-        yield (
-            f"{begin}, {found.arms[frame['arm'].iloc[best]]} is best: the probability that it is "
-            f"better than {reference} is {probability(chances[best])}, with the parameters fixed."
-        )
+
+
+def _chances(frame: pd.DataFrame) -> str:
+    """Return both probabilities of the first row of a table of utilities."""
+    row = frame.iloc[0]
+    return (
+        f"is {probability(row['probability'])} in the population and "
+        f"{probability(row['trial_probability'])} in a trial of 2 × {row['trial_size']:,}, with "
+        "the parameters fixed"
+    )
 
 
 def _stay(ds: xr.Dataset, found: Glance) -> Iterator[str]:

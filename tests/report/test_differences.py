@@ -5,12 +5,15 @@ import pytest
 
 from qsp import report
 from qsp.endpoints import add_best_response, differences, utility
+from qsp.endpoints.patient_values import ANY, QUANTITIES
+from qsp.endpoints.patient_values import Column as Compared
 from qsp.endpoints.statistics.paired import Sampling
 from qsp.report.differences import (
     difference_table,
     preference_table,
     probability,
     sentences,
+    short_table,
     tables,
 )
 from tests.report.test_page import Page, supplement
@@ -87,7 +90,14 @@ def test_sentence_has_the_numbers_of_the_tables(trial):
     assert len(found) == 2
     assert found[0].startswith("flat minus step_up, same patients: CRS, any ")
     assert f"{100 * row['difference']:+.1f} points ({100 * row['lower']:+.1f} to " in found[0]
-    assert f"better with probability {probability(preferences['probability'][0])}." in found[0]
+    assert "; CRS ≥ 3 " in found[0]
+    chance, in_trial = (
+        probability(preferences[name][0]) for name in ("probability", "trial_probability")
+    )
+    assert (
+        f"higher utility with probability {chance}, in a trial of 2 × 218 with {in_trial}."
+        in (found[0])
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,3 +111,20 @@ def test_probability_is_never_zero_or_one(value, text):
 def test_preferences_without_rows_are_an_empty_table():
     table = preference_table(utility.table(neutral(("a",)), sampling=FEW))
     assert table.groups[0].rows == ()
+
+
+def test_short_table_has_frequent_rows_and_a_number_needed_only_without_zero(trial):
+    frame = differences.table(trial, sampling=FEW)
+    rows = {row[0]: row for row in short_table(frame).groups[0].rows}
+    shown = frame[frame["reference"] == "step_up"]
+    for row in shown.itertuples():
+        rare = max(row.value, row.reference_value) < 0.01
+        name = Compared(QUANTITIES[row.quantity], row.period).short
+        if row.units == "1" and row.arm == "flat":
+            assert (name in rows) == (row.period == ANY or not rare)
+            if name in rows:
+                excludes = round(100 * row.lower, 1) * round(100 * row.upper, 1) > 0
+                assert (rows[name][5] != "–") == excludes
+    nearly = frame.iloc[:1].assign(difference=0.02, lower=1e-5, upper=0.058)
+    nearly["number_needed"] = "NNTH 50 (NNTH 17 to NNTH 100,000)"
+    assert short_table(nearly).groups[0].rows[0][4:] == ("+0.0 to +5.8", "–")

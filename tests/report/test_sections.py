@@ -146,7 +146,7 @@ def test_each_number_of_a_section_is_in_the_results(text, trial, name):
         # The prediction interval of a trial is tested in tests/endpoints/statistics.
         plain = re.sub(r"would observe [\d.–]+ %", "", re.sub(IDENTIFIERS, "", sentence))
         # So are the probabilities of the utility, in tests/endpoints.
-        plain = re.sub(r"is [<> ]*[\d.]+, with the par", "", plain)
+        plain = re.sub(r"is [<> ]*[\d.]+ in the population.*, with the par", "", plain)
         for number in re.findall(r"\d[\d,]*\.?\d*", plain):
             assert number.rstrip(".,") in numbers.found, (number, sentence)
 
@@ -316,18 +316,34 @@ def test_best_arm_by_the_utility_is_that_of_the_table(trial):
     from qsp.endpoints import utility
     from qsp.report import questions
 
-    frame = utility.table(trial)
     found = glance.glance(trial)
-    (sentence,) = questions._preference(found)
-    row = frame.loc[frame["difference"].idxmax()]
-    if row["difference"] <= 0:
-        assert "step_up is best: the largest probability that another arm is better is" in sentence
-        chance = frame["probability"].max()
-    else:
-        assert f"{row['arm']} is best: the probability that it is better than" in sentence
-        chance = row["probability"]
-    assert f" {report.differences.probability(chance)}, with the parameters fixed." in sentence
+    sentence, *others = questions._preference(found)
+    ranked = [found.reference, *found.preferences["arm"]]
+    change = dict(zip(ranked, [0.0, *found.preferences["difference"]], strict=True))
+    best, second, *_ = sorted(ranked, key=change.get, reverse=True)
+    row = utility.table(trial, reference=second).set_index("arm").loc[best]
+    title = found.arms[second]
+    assert (
+        f"{found.arms[best]} is best: the probability that its utility is higher than" in sentence
+    )
+    assert f"than that of {title}, the second best, {questions._chances(row.to_frame().T)}." in (
+        sentence
+    )
     assert "whose response is illustrative" in sentence
+    assert len(others) == (found.reference not in (best, second))
+
+
+def test_best_arm_is_compared_with_the_second_best_and_the_reference():
+    from qsp.report import questions
+
+    ds = synthetic.neutral(arms=("a", "b", "c"), patients=20)
+    ds["crs_grade"].values[0, :, 0] = 3
+    ds["crs_grade"].values[1, :10, 0] = 3
+    ds["crs_grade"].values[2, :9, 0] = 3
+    first, second = questions._preference(glance.glance(add_best_response(ds)))
+    assert ", c is best: the probability that its utility is higher than that of b, the se" in first
+    assert ", with the parameters fixed." in first
+    assert "reference, a, is > 0.99 in the population and > 0.99 in a trial" in second
 
 
 def test_reference_is_named_if_it_is_best_by_the_utility():
@@ -337,7 +353,7 @@ def test_reference_is_named_if_it_is_best_by_the_utility():
     ds["crs_grade"].values[0, 0, 0] = 1
     ds["crs_grade"].values[1, :4, 0] = 3
     (sentence,) = questions._preference(glance.glance(add_best_response(ds)))
-    assert ", a is best: the largest probability that another arm is better is" in sentence
+    assert ", a is best: the probability that its utility is higher than that of b is" in sentence
     assert not list(questions._preference(glance.glance(add_best_response(synthetic.neutral()))))
 
 
