@@ -37,13 +37,16 @@ def diff(  # noqa: PLR0913
             show_default="that of the published trial, or 100",
         ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Print every dose period, ratio and prediction.")
+    ] = False,
     as_csv: opt.AsCsv = False,
     as_json: opt.AsJson = False,
     to: opt.TableFile = None,
 ) -> None:
     """Compare two runs of the same patients: RUN_A minus RUN_B."""
     from qsp import run as runs
-    from qsp.cli.tables import of_differences
+    from qsp.cli.comparison import of_differences
     from qsp.endpoints import differences, utility
     from qsp.endpoints.statistics.paired import Sampling
     from qsp.results.model_version import OtherModelWarning
@@ -60,7 +63,7 @@ def diff(  # noqa: PLR0913
             warnings.simplefilter("ignore", OtherModelWarning)
             frame = differences.between(first, second, **options)
             preferences = utility.between(first, second, **options)
-    output.show(of_differences(frame, preferences), console)
+    output.show(of_differences(frame, preferences, every=every), console)
 
 
 def _names(run_a: Path, run_b: Path) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import xarray as xr
 from qsp import molecules
 from qsp.cli.output import Listing
 from qsp.cli.text_table import TextTable
-from qsp.endpoints import COLUMNS, differences, summary
+from qsp.endpoints import COLUMNS, summary
 from qsp.endpoints.observed import has_observations
 from qsp.endpoints.response import surrogate_of
 from qsp.plots.names import one_patient
@@ -26,7 +26,6 @@ _MOLECULE = (
     "molecular_weight_kda",
 )
 _DIFFERENCE = ("variable", "median", "largest")
-_PROBABILITIES = ("probability", "trial_probability")
 
 
 def results(tree: xr.DataTree) -> Listing:
@@ -78,43 +77,6 @@ def _narrow(table: Table) -> TextTable:
     ]
     title = f"{table.title}  (95 % Monte Carlo intervals)" if rates else table.title
     return TextTable(title, headers, rows)
-
-
-def of_differences(frame: Any, preferences: Any) -> Listing:
-    """Return the differences of two runs: a table per pair of arms, utilities, and the notes.
-
-    A record of the utility has the quantity "utility", and its probabilities.
-
-    Args:
-        frame: Differences, from `qsp.endpoints.differences`.
-        preferences: Utilities, from `qsp.endpoints.utility`.
-    """
-    columns = (*differences.COLUMNS, *_PROBABILITIES)
-    if not len(frame):
-        return Listing(["The arms have no outcome in common."], list, columns)
-    table = compared.difference_table(frame)
-    models = frame.attrs.get("models", "")
-    parts: list[TextTable | str] = [f"Note: {models}."] if models else []
-    parts += [f"{table.title}.", *map(_whole, table.split()), table.note]
-    if len(preferences):
-        utilities = compared.preference_table(preferences)
-        parts += [_whole(utilities), utilities.note]
-    empty = dict.fromkeys(columns)
-
-    def records() -> list[dict[str, Any]]:
-        rows = [empty | row for row in frame.to_dict("records")]
-        for row in preferences.to_dict("records"):
-            value, base = row.pop("utility"), row.pop("reference_utility")
-            named = {"quantity": "utility", "event": "Utility", "units": "1"}
-            rows.append(empty | named | row | {"value": value, "reference_value": base})
-        return rows
-
-    return Listing(parts, records, columns)
-
-
-def _whole(table: Table) -> TextTable:
-    headers = [f"{c.title} ({c.group})" if c.group else c.title for c in table.columns]
-    return TextTable(table.title, headers, [row for group in table.groups for row in group.rows])
 
 
 def shipped_molecules() -> Listing:

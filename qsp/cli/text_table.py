@@ -21,6 +21,8 @@ _GAP = 2
 """Spaces between two columns."""
 _INDENT = 2
 """Spaces before a table, and before the cells of a record."""
+_VALUES = 24
+"""Least width of the cells of a record, where their names leave more than half of the console."""
 _UNBROKEN = (20, 12)
 """Cells of at most this length are not broken: first tried, and if the table is then too wide."""
 _MOST_LINES = 3
@@ -72,7 +74,8 @@ def _print_records(table: TextTable, console: Console) -> None:
     """Print each row as its first cell, and below it a line for each other cell with a text."""
     first, *others = table.headers
     longest = max((cell_len(header) for header in others), default=0)
-    names = min(longest + 1, max(1, (console.width - _INDENT) // 2))
+    width = console.width - _INDENT
+    names = min(longest + 1, max(1, width // 2, width - _VALUES))
     for row in table.rows:
         console.print(Text(f"{first}: {row[0]}", overflow="fold"))
         record = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)

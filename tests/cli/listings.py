@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from qsp import designs
-from qsp.cli import escalation, published, tables
+from qsp.cli import comparison, escalation, published, tables
 from qsp.cli.cluster_status import status_listing
 from qsp.endpoints import add_best_response, differences, utility
 from qsp.endpoints.statistics.paired import Sampling
@@ -27,11 +27,16 @@ def one_patient():
     return tables.results(xr.DataTree(add_best_response(synthetic.neutral(patients=1))))
 
 
-def diff():
+def diff(*, every=False):
     ds = add_best_response(synthetic.lively(40, arms=("step", "flat")))
     pairs, sampling = differences.pairs_of_arms(ds), Sampling(100, replicates=100)
     frame = differences.of_pairs(pairs, sampling)
-    return tables.of_differences(frame, utility.compare(pairs, utility.weights_of(ds), sampling))
+    preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
+    return comparison.of_differences(frame, preferences, every=every)
+
+
+def diff_all():
+    return diff(every=True)
 
 
 def replay():
@@ -130,6 +135,7 @@ LISTINGS = {
     "run": results,
     "run_typical": one_patient,
     "diff": diff,
+    "diff_all": diff_all,
     "replay": replay,
     "escalate": escalate,
     "validate": validate,
