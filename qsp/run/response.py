@@ -44,7 +44,7 @@ def assessed(prepared: Prepared) -> Assessed:
 
 
 def _values(prepared: Prepared, path: str, absent: float) -> np.ndarray:
-    """Return an input (arm, patient), which is no parameter of the model."""
+    """Return an input (arm, patient) of the assessment, which the equations do not use."""
     people, arms = prepared.cohort.people, prepared.trial.arms
     shape = (len(arms), len(people))
     if path not in people.sampled:

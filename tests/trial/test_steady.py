@@ -1,4 +1,4 @@
-"""Lesions alone in the part of a trial that repeats one dose: what is allowed, and the rest."""
+"""Lesions alone in the part of a trial that repeats one dose: trials allowed and refused."""
 
 import dataclasses
 
