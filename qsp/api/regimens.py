@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qsp.api.changes import number, with_value
+from qsp.api.changes import is_traced, number, with_value
 from qsp.api.doses import Dose
 from qsp.api.rules import Rules
 from qsp.api.supportive import SupportiveDose
@@ -45,7 +45,7 @@ class Regimen:
     def __repr__(self) -> str:
         drugs = f"; {', '.join(drug.drug for drug in self.before)}" if self.before else ""
         rules = f"; {len(self.rules.rules)} rules" if self.rules else ""
-        parts = [f"{dose.amount} {dose.route}{_count(dose)}" for dose in self.doses]
+        parts = [f"{_amount(dose)} {dose.route}{_count(dose)}" for dose in self.doses]
         return f"Regimen({', '.join(parts)}{drugs}{rules})"
 
 
@@ -123,6 +123,13 @@ def _named(doses: Sequence[Dose]) -> tuple[Dose, ...]:
         count += 0 if dose.periods else dose.times
         named.append(dataclasses.replace(dose, periods=names))
     return tuple(named)
+
+
+def _amount(dose: Dose) -> str:
+    """Return the amount with its unit, which a plain number does not have."""
+    if isinstance(dose.amount, str) or is_traced(dose.amount):
+        return str(dose.amount)
+    return f"{dose.amount:g} {'mg/day' if dose.route == 'civ' else 'mg'}"
 
 
 def _count(dose: Dose) -> str:

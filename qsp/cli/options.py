@@ -15,7 +15,7 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config."),
 ]
-Patients = Annotated[int | None, typer.Option(help="Number of virtual patients.")]
+Patients = Annotated[int | None, typer.Option(min=1, help="Number of virtual patients.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the population.")]
 ParameterFile = Annotated[
     Path | None, typer.Option(help="TOML file with your own parameter values.")

@@ -101,7 +101,7 @@ def _records(trial: Trial) -> Iterator[dict[str, Any]]:
 
 def print_notes(prepared: Prepared, console: Console) -> None:
     """Print the notes of a config, such as a number of patients that a file of covariates sets."""
-    for note in prepared.config.notes:
+    for note in prepared.notes:
         console.print(f"Note: {note}", markup=False, soft_wrap=True)
 
 

@@ -33,6 +33,7 @@ from qsp.populations import (
     typical,
     user_file,
 )
+from qsp.run import large_doses
 from qsp.run.covariates import covariates_of_run
 from qsp.run.record import Request
 from qsp.system import System
@@ -88,6 +89,11 @@ class Prepared:
     def cohort(self) -> Cohort:
         """The patients of the run."""
         return _cohort(self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the input that the user should know."""
+        return (*self.config.notes, *large_doses.notes(self.trial))
 
     @property
     def file_request(self) -> Request:

@@ -118,7 +118,7 @@ def run_record(prepared: Prepared) -> RunRecord:
         population=table.cohort.name,
         disease=table.cohort.disease,
         response_criteria=prepared.criteria,
-        notes=tuple(config.notes),
+        notes=prepared.notes,
         parameters=table.report(),
         limits=tuple(limits(table.cohort.card)),
     )

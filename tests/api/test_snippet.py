@@ -44,6 +44,11 @@ def test_regimen_names_periods():
     assert step_up().periods == ("SUD1", "SUD2", "FD1", "FD2")
 
 
+def test_regimen_prints_the_unit_of_plain_numbers():
+    printed = repr(qsp.regimen(qsp.iv(1, day=1), qsp.civ(0.009, day=8)))
+    assert printed == "Regimen(1 mg iv day 1, 0.009 mg/day civ day 8)"
+
+
 @pytest.fixture(scope="module")
 def saved(patients):
     flat = qsp.regimen(qsp.iv("60 mg", day=1, over="4 h", period="FD1"))
