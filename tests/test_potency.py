@@ -46,6 +46,12 @@ def test_explain_compares_potency_with_in_vitro_values(tmp_path):
     text = "\n".join(explain("blinatumomab", POPULATIONS))
     assert "nhl_blinatumomab, normal cell in blood" in text
     assert "in vitro, activation: 0.1 ng/mL; published, Hosseini2020" in text
+    assert ("Less than half of the maximum" in text) == ("at no concentration" in text)
+    rare = "\n".join(explain("elranatamab", POPULATIONS))
+    assert "activation at no concentration, killing at no concentration" in rare
+    assert "Less than half of the maximum is enough for CRS." in rare
+    assert "0.324 L/day, sd 1.001 (log scale), sex" in rare
+    assert "sd 0.34 (logit scale); published, Hibma2026" in rare
     assert "no EC50 on file" in "\n".join(explain("tebentafusp", POPULATIONS))
     assert set(shipped(tmp_path).cohorts) == set()
 

@@ -25,6 +25,7 @@ from qsp.populations import Cohort, nominal
 _RANGE = np.logspace(-8.0, 5.0, 1301)
 """Grid of free drug [nmol/L]."""
 
+_NEVER = "at no concentration"
 _REFINEMENTS = 8
 """Iterations of `trimers` for a molecule with two target arms."""
 
@@ -36,6 +37,8 @@ def potency_lines(molecule: Molecule, files: Files) -> list[str]:
         for effect, entry in molecule.in_vitro.items()
     ]
     simulated = [line for cohort in files.cohorts.values() for line in _in_cohort(molecule, cohort)]
+    if any(_NEVER in line for line in simulated):
+        simulated.append("  Less than half of the maximum is enough for CRS.")
     lines = [*simulated, *(measured or ["  in vitro: no EC50 on file"])]
     return ["Free drug at half-maximum effect in a synapse, bridges at equilibrium", *lines]
 
@@ -108,5 +111,5 @@ def half_effect(free: np.ndarray, bridges: np.ndarray, beta50: float) -> float:
 
 def _ng_per_ml(free: float, molecule: Molecule) -> str:
     if np.isnan(free):
-        return "never reached"
+        return _NEVER
     return f"{free * molecule.molecular_weight:.3g} ng/mL"

@@ -97,10 +97,17 @@ def _read(path: Path, files: Files) -> Molecule | Cohort | ParameterFile:
     return read_cohort(path) if keys & {"disease", "extends"} else user_file(path)
 
 
+_SCALES = {"log_normal": " (log scale)", "logit_normal": " (logit scale)"}
+"""Scale of the standard deviation of a distribution; a normal one has that of its value."""
+
+
 def line(entry: Entry) -> str:
-    """Describe an entry in one line, such as ``5.49 L, sd 0.313; published, Bender2024``."""
+    """Describe an entry in one line, such as ``5.49 L, cv 31 %; published, Bender2024``."""
+    scale = _SCALES.get(entry.distribution, "")
     spread = [
-        f"{key} {getattr(entry, key)}" for key in ("cv", "sd", "low", "high") if getattr(entry, key)
+        f"{key} {getattr(entry, key)}{scale if key == 'sd' else ''}"
+        for key in ("cv", "sd", "low", "high")
+        if getattr(entry, key)
     ]
     spread += list(covariate_texts(entry))
     value = ", ".join([entry.value, *spread])
