@@ -64,9 +64,9 @@ def pairs(rows: Sequence[Row]) -> list[Pair]:
     found = []
     for row in rows:
         if row.simulated is not None:
-            known, kind = row.fact.published, "read"
+            known, kind = row.fact.published, "published"
             if row.fact.certainty == RECALLED:
-                kind = "not verified"
+                kind = "recalled"
             elif row.fact.rule.text == "holdout":
                 kind = "held out"
             found.append(Pair(known.value, row.simulated.value, known.unit, kind))

@@ -38,6 +38,8 @@ from qsp.plots.style import (
 
 _BAR = 0.66
 MOST_LABELS = 8
+LEAST_LABELED = 2.0
+"""Lowest rate with a number above its bar, among more than `MOST_LABELS` bars [%]."""
 # Upper limit of the axis above 100 %, so that the number on a full bar fits.
 _FULL = 114.0
 _OBSERVED: dict[str, Any] = {
@@ -132,11 +134,18 @@ def _rate_bars(ax: Axes, own: list[Step], percent: xr.Dataset, top: float) -> No
     ax.errorbar(
         x, value, [value - ends[0], ends[1] - value], fmt="none", ecolor=INK, capsize=2.5, lw=1.1
     )
-    for place, rate in zip(x, value, strict=True):
-        if np.isfinite(rate):
-            at_bar = (place - 0.07, min(rate, top))
-            look: dict = {"textcoords": "offset points", "ha": "right", "fontsize": 8, "color": INK}
-            ax.annotate(rounded(rate), at_bar, (-3, 2), **look)
+    for place, rate, high in zip(x.tolist(), value.tolist(), ends[1].tolist(), strict=True):
+        if rate >= LEAST_LABELED or (np.isfinite(rate) and len(own) <= MOST_LABELS):
+            _number(ax, rate, place, top=top, high=high, crowded=len(own) > MOST_LABELS)
+
+
+def _number(ax: Axes, rate: float, place: float, *, top: float, high: float, crowded: bool) -> None:
+    """Write a rate at the left of its interval; above it if bars are narrow."""
+    at, offset, side = ((place - 0.07, min(rate, top)), (-3, 2), "right")
+    if crowded:
+        at, offset, side = ((place, min(high, top)), (0, 2), "center")
+    look: dict = {"textcoords": "offset points", "ha": side, "fontsize": 8, "color": INK}
+    ax.annotate(rounded(rate), at, offset, **look)
 
 
 def _observed_rates(ax: Axes, own: list[Step], seen: Observed) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from qsp.observations.quantities import OBSERVABLES
+from qsp.plots.doses import readable_unit
 from qsp.plots.figure import Figure
 from qsp.plots.style import (
     ARM_COLORS,
@@ -129,7 +131,9 @@ def _draw(ax: Axes, each: OverBand) -> None:
     else:
         day_axis(ax, float(each.time[0]), float(each.time[-1]))
         ax.set_xlabel("Protocol day")
-    ax.set_ylabel(f"{plain(curve.quantity)} [{plain(curve.unit)}]")
+    titles = {each.variable: each.title for each in OBSERVABLES.values()}
+    title = titles.get(curve.quantity, plain(curve.quantity))
+    ax.set_ylabel(f"{title} [{plain(readable_unit(curve.unit))}]")
     arm_title(ax, curve.file.removesuffix(".csv"), SIMULATED, note=curve.statistic)
 
 

@@ -28,7 +28,11 @@ from qsp.plots.style import (
 
 MOST_ROWS = 30
 """Largest number of patients in a panel of the swimmer plot."""
-RESCUE = "#009E73"
+RESCUE_MARKS = {"tocilizumab": ("x", "#009E73"), "dexamethasone": ("+", "#0072B2")}
+"""Marker and color of the rescue drugs of the swimmer plot."""
+_OTHER_MARK = ("2", "#A0008A")
+_DOSES, _EVENTS = 0.24, -0.14
+"""Offsets of doses and CRS from the middle of a row, so that neither covers the other."""
 DECISION_COLORS = {
     "as planned": "#9CC3DE",
     "held": "#F7D58A",
@@ -49,9 +53,9 @@ def swimmer(ds: xr.Dataset) -> Figure:
         ds: Results; arms without rules are included.
 
     Returns:
-        One panel per arm and one row per patient. Doses are triangles whose area increases with
-        the amount, CRS is a bar from onset to end in the color of the grade, and rescue drugs are
-        crosses.
+        One panel per arm and one row per patient. CRS is a bar from onset to end in the color of
+        the grade, with a cross for each rescue drug. Below it, doses are triangles whose area
+        increases with the amount.
     """
     colors, titles = arm_colors(ds), arm_titles(ds)
     figure, axes = panels(len(colors), height=4.6)
@@ -61,7 +65,7 @@ def swimmer(ds: xr.Dataset) -> Figure:
         arm_title(ax, titles[arm], color)
         _rows(ax, shown, solved(ds).sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).values, last)
     label_outer(axes, x="Protocol day", y="Patient [ID]")
-    figure.legend(handles=_marks(), loc="outside lower center", ncols=4)
+    figure.legend(handles=_marks(ds), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -82,10 +86,13 @@ def _rows(ax: Axes, shown: xr.Dataset, ok: np.ndarray, last: float) -> None:
             ax.annotate(failed, (0.0, row), fontsize=6.5, color=GRAY, va="center")
             continue
         times, amounts = one["dose_time"].values, one["dose_amount"].values
-        ax.plot([0.0, np.nanmax(times, initial=0.0)], [row, row], color=RULE, lw=3, zorder=1)
+        ends = [0.0, np.nanmax(times, initial=0.0)]
+        ax.plot(ends, [row + _DOSES] * 2, color=RULE, lw=2, zorder=1)
         _events(ax, one, row)
-        sizes = 6.0 + 26.0 * np.sqrt(amounts / most)
-        ax.scatter(times, np.full(len(times), row), sizes, color=INK, marker="^", lw=0, zorder=4)
+        sizes = 5.0 + 17.0 * np.sqrt(amounts / most)
+        ax.scatter(
+            times, np.full(len(times), row + _DOSES), sizes, color=INK, marker="^", lw=0, zorder=4
+        )
         _rescues(ax, one, row)
 
 
@@ -94,24 +101,40 @@ def _events(ax: Axes, one: xr.Dataset, row: int) -> None:
     for period in np.flatnonzero(grades > 0):
         start = float(one["dose_time"][period] + one["crs_onset"][period])
         length = max(float(one["crs_duration"][period]), 0.25)
-        bar = {"height": 0.62, "color": GRADE_COLORS[grades[period]], "lw": 0, "zorder": 2}
-        ax.barh(row, length, left=start, **bar)
+        bar = {"height": 0.48, "color": GRADE_COLORS[grades[period]], "lw": 0, "zorder": 2}
+        ax.barh(row + _EVENTS, length, left=start, **bar)
 
 
 def _rescues(ax: Axes, one: xr.Dataset, row: int) -> None:
-    if "administered_reason" not in one:
-        return
-    is_rescue = (
-        one["administered_reason"].values == decisions.flags(one["administered_reason"])["rescue"]
-    )
-    times = one["administered_time"].values[is_rescue]
-    ax.scatter(times, np.full(len(times), row), 26, color=RESCUE, marker="x", lw=1.4, zorder=5)
+    for drug, code in _rescue_drugs(one).items():
+        times = one["administered_time"].values[_is_rescue(one, code)]
+        marker, color = RESCUE_MARKS.get(drug, _OTHER_MARK)
+        look = {"color": color, "marker": marker, "lw": 1.2, "zorder": 5}
+        ax.scatter(times, np.full(len(times), row + _EVENTS), 22, **look)
 
 
-def _marks() -> list:
+def _rescue_drugs(ds: xr.Dataset) -> dict[str, int]:
+    """Return the codes of the drugs that a rule gave, by name."""
+    if "administered_reason" not in ds:
+        return {}
+    codes = decisions.flags(ds["administered_drug"])
+    return {drug: code for drug, code in codes.items() if _is_rescue(ds, code).any()}
+
+
+def _is_rescue(ds: xr.Dataset, code: int) -> np.ndarray:
+    is_rescue = ds["administered_reason"] == decisions.flags(ds["administered_reason"])["rescue"]
+    return (is_rescue & (ds["administered_drug"] == code)).values
+
+
+def _marks(ds: xr.Dataset) -> list:
     dose = Line2D([], [], color=INK, marker="^", lw=0, ms=5, label="dose (larger: more)")
-    drug = Line2D([], [], color=RESCUE, marker="x", lw=0, ms=6, label="rescue drug")
-    return [dose, drug, *swatches({f"CRS grade {g}": c for g, c in GRADE_COLORS.items()})]
+    drugs = []
+    for drug in _rescue_drugs(ds):
+        marker, color = RESCUE_MARKS.get(drug, _OTHER_MARK)
+        drugs.append(
+            Line2D([], [], color=color, marker=marker, lw=0, ms=6, label=f"rescue: {drug}")
+        )
+    return [dose, *drugs, *swatches({f"CRS grade {g}": c for g, c in GRADE_COLORS.items()})]
 
 
 @styled
@@ -132,7 +155,7 @@ def decision_flow(ds: xr.Dataset) -> Figure:
     for ax, (arm, color) in zip(axes, colors.items(), strict=True):
         arm_title(ax, names[arm], color)
         _bars(ax, counts.sel(arm=arm), visits.sel(arm=arm).values)
-    label_outer(axes, x="Protocol day", y="Number of patients [1]")
+    label_outer(axes, x="Protocol day", y="Number of patients")
     occurring = _occurring(counts)
     named = {name: color for name, color in DECISION_COLORS.items() if name in occurring}
     figure.legend(handles=swatches(named), loc="outside lower center", ncols=min(len(named), 4))

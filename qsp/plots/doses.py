@@ -84,11 +84,12 @@ def readable(amount: str) -> str:
     """Return an amount such as "0.035 mg/m^2" in a readable unit: 35 µg/m²."""
     found = _AMOUNT.fullmatch(amount)
     if not found:
-        return _symbols(amount)
-    return amount_text(float(found[1].replace(",", "")), _symbols(found[2]))
+        return readable_unit(amount)
+    return amount_text(float(found[1].replace(",", "")), readable_unit(found[2]))
 
 
-def _symbols(text: str) -> str:
+def readable_unit(text: str) -> str:
+    """Return a unit such as "ug/m^2" with the symbols of figures: µg/m²."""
     text = re.sub(r"m(\^|\*\*)2", "m²", text)
     return re.sub(r"\b(ug|mcg|microgram)\b", "µg", text)
 

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from qsp.endpoints.observed import observed
 from qsp.endpoints.vpc import Binning, visual_predictive_check
 from qsp.observations.quantities import OBSERVABLES
+from qsp.plots.doses import readable_unit
 from qsp.plots.figure import Figure
 from qsp.plots.observed import draw_points
 from qsp.plots.style import ARM_COLORS, GRAY, INK, day_axis, log_axis, styled
@@ -69,7 +70,7 @@ def vpc(
     log_axis(axes[0], *_limits(heights))
     observable = OBSERVABLES[quantity]
     corrected = ", prediction-corrected" if prediction_corrected else ""
-    axes[0].set_ylabel(f"{observable.title}\n[{observable.unit}]")
+    axes[0].set_ylabel(f"{observable.title}\n[{readable_unit(observable.unit)}]")
     axes[0].set_title(f"{observable.title}{corrected}{f', arm {arm}' if arm else ''}")
     if has_below:
         _below(axes[1], check)

@@ -14,8 +14,8 @@ from qsp.plots.style import ARM_COLORS, GRAY, INK, styled
 
 LIMITS = (12.0, 3.0)
 """Deviations of the gray bands: points for rates, a factor for other values."""
-KINDS = ("read", "not verified", "held out")
-_MARKS = {"read": ("o", ARM_COLORS[2]), "not verified": ("o", "white"), "held out": ("x", INK)}
+KINDS = ("published", "recalled", "held out")
+_MARKS = {"published": ("o", ARM_COLORS[2]), "recalled": ("o", "white"), "held out": ("x", INK)}
 
 
 class Pair(NamedTuple):
@@ -70,7 +70,7 @@ def _others(ax: Axes, pairs: Sequence[Pair]) -> None:
     ax.plot(ends, ends, color=GRAY, lw=1)
     _points(ax, known)
     ax.set(xscale="log", yscale="log", xlim=tuple(ends), ylim=tuple(ends))
-    ax.set(xlabel="Published", ylabel="Simulated")
+    ax.set(xlabel="Published [unit of the table]", ylabel="Simulated [unit of the table]")
     ax.set_title(f"Concentrations, times and cells; band: {LIMITS[1]:g}-fold")
 
 

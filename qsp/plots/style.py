@@ -221,6 +221,8 @@ def month_axis(ax: Axes, end: float, *, most: int = 12) -> tuple[float, ...]:
 def log_axis(ax: Axes, low: float, high: float) -> None:
     """Set a logarithmic vertical axis with plain numbers at the decades.
 
+    If fewer than two decades are on the axis, 2 and 5 have numbers too.
+
     Args:
         ax: Panel.
         low: Lower limit of the axis, positive.
@@ -228,12 +230,12 @@ def log_axis(ax: Axes, low: float, high: float) -> None:
     """
     ax.set_yscale("log")
     ax.set_ylim(low, high)
-    decades = np.log10(high / low)
+    decades = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
     ax.yaxis.set_major_locator(LogLocator(numticks=8))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     ax.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0), numticks=100))
     ax.yaxis.set_minor_formatter(NullFormatter())
-    if decades < 1.5:
+    if decades < 2:
         ax.yaxis.set_minor_formatter(
             FuncFormatter(lambda value, _: number(value) if f"{value:e}"[0] in "25" else "")
         )

@@ -42,6 +42,8 @@ _MARKS = {
 }
 # Amounts closer together than this fraction of the axis would overlap.
 _MIN_DISTANCE = 0.075
+# Rows of amounts of doses that are close together.
+_ROWS = 3
 # Largest ratio of the highest to the lowest drug concentration shown.
 _DECADES = 1e5
 Window = tuple[float, float]
@@ -226,15 +228,22 @@ def _dose_marks(ax: Axes, own_steps: list[Step], start: float, end: float) -> No
 
 
 def _dose_amounts(ax: Axes, amounts: list[tuple[float, str]], start: float, end: float) -> None:
-    """Write the amounts below the triangles; of doses close together, only the first."""
-    last = -np.inf
+    """Write the amounts below the triangles, of doses close together in up to three rows.
+
+    Where doses follow each other closely, one that repeats the amount before it has no text.
+    """
+    last, before = [-np.inf] * _ROWS, ""
     for time, text in amounts:
-        if start <= time <= end and time - last >= _MIN_DISTANCE * (end - start):
-            # Next to the vertical axis, a long text fits on the right only.
-            side = "left" if time - start < 0.03 * (end - start) and len(text) > 3 else "center"
-            below: dict = {"transform": ax.get_xaxis_transform(), "ha": side, "va": "top"}
-            ax.text(time, 0.925, text, fontsize=7.5, color=GRAY, **below)
-            last = time
+        if not start <= time <= end:
+            continue
+        free = [row for row in range(_ROWS) if time - last[row] >= _MIN_DISTANCE * (end - start)]
+        if not free or (free[0] > 0 and text == before):
+            continue
+        # Next to the vertical axis, a long text fits on the right only.
+        side = "left" if time - start < 0.03 * (end - start) and len(text) > 3 else "center"
+        below: dict = {"transform": ax.get_xaxis_transform(), "ha": side, "va": "top"}
+        ax.text(time, 0.925 - 0.065 * free[0], text, fontsize=7.5, color=GRAY, **below)
+        last[free[0]], before = time, text
 
 
 def _supportive_marks(

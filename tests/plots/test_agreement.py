@@ -5,10 +5,10 @@ import io
 from qsp.plots import Pair, agreement
 
 PAIRS = [
-    Pair(30.0, 40.0, "%", "read"),
-    Pair(15.0, 5.0, "%", "not verified"),
-    Pair(17.5, 10.0, "pg/mL", "read"),
-    Pair(0.2, 0.0, "1", "read"),  # has no place on a logarithmic axis
+    Pair(30.0, 40.0, "%", "published"),
+    Pair(15.0, 5.0, "%", "recalled"),
+    Pair(17.5, 10.0, "pg/mL", "published"),
+    Pair(0.2, 0.0, "1", "published"),  # has no place on a logarithmic axis
     Pair(2.0, 4.0, "hour", "held out"),
 ]
 
@@ -28,6 +28,7 @@ def test_rates_and_other_values_have_a_panel_each():
     assert sorted(points(rates)) == [(15.0, 5.0), (30.0, 40.0)]
     assert sorted(points(others)) == [(2.0, 4.0), (17.5, 10.0)]
     assert points(others, "x") == [(2.0, 4.0)]
+    assert others.get_xlabel() == "Published [unit of the table]"
     assert (rates.get_xlim(), others.get_xscale()) == ((0.0, 100.0), "log")
 
 

@@ -153,3 +153,22 @@ def test_swimmer_shows_doses_and_crs_of_each_patient(trial):
     np.testing.assert_allclose(starts, np.sort(onset.values[np.isfinite(onset.values)]))
     rows = [text.get_text() for text in ax.get_yticklabels()]
     assert rows == [str(patient) for patient in ds["patient"].values]
+
+
+def test_swimmer_has_a_mark_for_each_rescue_drug(trial):
+    ds = trial.isel(patient=slice(3)).copy()
+    dims, shape = ("arm", "patient", "administration"), (ds.sizes["arm"], 3, 2)
+    reasons = {"flag_values": [0, 1], "flag_meanings": "planned rescue"}
+    drugs = {"flag_values": [0, 1], "flag_meanings": "tocilizumab dexamethasone"}
+    ds["administered_time"] = dims, np.full(shape, 15.0)
+    ds["administered_reason"] = dims, np.ones(shape, int), reasons
+    ds["administered_drug"] = dims, np.broadcast_to([0, 1], shape), drugs
+    figure = plots.swimmer(ds)
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named[1:3] == ["rescue: tocilizumab", "rescue: dexamethasone"]
+    rows = [np.round(marks.get_offsets()[:, 1], 2) for marks in panels(figure)[0].collections]
+    assert len(rows) == 3 * 3  # doses and two drugs of three patients
+    assert {round(float(row[0] % 1), 2) for row in rows} == {
+        0.24,
+        0.86,
+    }  # doses below, drugs on CRS

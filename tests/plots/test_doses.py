@@ -2,7 +2,15 @@
 
 import pytest
 
-from qsp.plots.doses import amount_text, dose_scale, dose_texts, prescribed, readable, supportive
+from qsp.plots.doses import (
+    amount_text,
+    dose_scale,
+    dose_texts,
+    prescribed,
+    readable,
+    readable_unit,
+    supportive,
+)
 from qsp.plots.names import arm_titles, one_patient
 from qsp.results.record import DoseRecord, RegimenRecord
 from tests import synthetic
@@ -58,6 +66,12 @@ def test_amounts_have_three_significant_digits_and_a_suitable_unit(mg, text):
 )  # fmt: skip
 def test_listed_amounts_are_made_readable(listed, text):
     assert readable(listed) == text
+
+
+def test_units_have_the_symbols_of_figures():
+    assert [readable_unit(text) for text in ("ug/mL", "ug/m^2", "nmol/L")] == [
+        *("µg/mL", "µg/m²", "nmol/L")
+    ]
 
 
 def test_amounts_by_size_or_day_are_shown_as_prescribed():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from qsp import plots
 from qsp.endpoints import add_best_response, crs, exposure, response
 from qsp.plots.crs import rounded
-from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, number
+from qsp.plots.style import GRADE_COLORS, RESPONSE_COLORS, arm_colors, log_axis, number
 from qsp.results.record import DoseRecord, RegimenRecord
 from tests import synthetic
 
@@ -116,6 +116,44 @@ def test_many_doses_are_labeled_sparsely():
     labels = [f"FD{k}" for k in range(1, 41)]
     figure = plots.crs_by_dose(add_best_response(synthetic.neutral(labels=labels)))
     assert len(panels(figure)[1].get_xticklabels()) <= 8
+
+
+def test_many_bars_have_numbers_from_two_percent_above_their_intervals():
+    labels = [f"FD{n}" for n in range(1, 13)]
+    ds = synthetic.neutral(("a",), labels=labels, patients=100)
+    ds["crs_grade"].values[0, :30, 0] = 1
+    ds["crs_grade"].values[0, :1, 5] = 1
+    ax = panels(plots.crs_by_dose(add_best_response(ds)))[0]
+    assert [text.get_text() for text in ax.texts] == ["30"]
+    assert ax.texts[0].get_horizontalalignment() == "center"
+    assert ax.texts[0].xy[1] > 30.0
+
+
+@pytest.mark.parametrize(
+    ("ends", "written"),
+    [
+        ((150.0, 9000.0), ["200", "500", "2,000", "5,000"]),  # one decade is on the axis
+        ((4.0, 60.0), ["5", "20", "50"]),
+        ((0.9, 110.0), []),  # 1, 10 and 100 have numbers
+    ],
+)
+def test_axis_with_fewer_than_two_decades_has_more_numbers(ends, written):
+    ax = Figure().subplots()
+    log_axis(ax, *ends)
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.yaxis.get_minorticklocs() if low <= tick <= high]
+    texts = [ax.yaxis.get_minor_formatter()(tick, n) for n, tick in enumerate(ticks)]
+    assert [text for text in texts if text] == written
+
+
+def test_doses_close_together_have_their_amounts_in_rows():
+    days = np.arange(366.0)
+    ds = synthetic.neutral(("a",), labels=("SUD1", "SUD2", "FD1", "FD2"), times=days)
+    ds["cmax"].values[:] = 1.0
+    (ax,) = panels(plots.drug_concentration(add_best_response(ds)))
+    amounts = [text for text in ax.texts if text.get_text() in "1234"]
+    assert [text.get_text() for text in amounts] == ["1", "2", "3"]
+    assert len({text.get_position()[1] for text in amounts}) == 3
 
 
 def test_arm_keeps_its_color_and_no_two_are_alike(trial):
