@@ -134,7 +134,7 @@ def _peers(chosen: Rows) -> Figure:
     ax.set_yticks(range(len(chosen)), [title_of(line["method"]) for line in chosen])
     ax.tick_params(axis="y", length=0)
     ax.set_xscale("log")
-    ax.set_xlim(min(rates) / 1.6, max(rates) * 6.0)
+    ax.set_xlim(min(rates) / 1.6, max(rates) * 15.0)
     _log(ax, "x")
     ax.grid(visible=True, axis="x")
     ax.set_xlabel("Patients per second and core")

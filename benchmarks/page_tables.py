@@ -172,7 +172,7 @@ def _sizes(rows: Rows) -> str:
         "total [s]": "total_s",
         "peak memory [MB]": "peak_memory_mb",
         "steps": "mean_steps",
-        "slowest lane/mean": "slowest_to_mean_steps",
+        "slowest trajectory/mean": "slowest_to_mean_steps",
         "failures": "failures",
     }
     lines = [{**line, "workers": line["workers"] or "all"} for line in measured(rows, "scaling")]

@@ -184,8 +184,8 @@ def _pass(out: Path, prepared: Prepared) -> Pass:
 def _slowest_to_mean(steps: np.ndarray) -> float:
     """Ratio of the steps that vector registers take to the steps of all patients.
 
-    A register takes the steps of its slowest lane. The ratio is a lower bound of the cost of
-    waiting, because lanes wait for each other at every dose.
+    A register takes the steps of its slowest trajectory. The ratio is a lower bound of the cost of
+    waiting, because trajectories wait for each other at every dose.
     """
     [by_patient] = steps
     width = register_width()
