@@ -21,6 +21,7 @@ from qsp.plots.style import (
     day_axis,
     empty_panel,
     label_outer,
+    legend_below,
     panels,
     styled,
     swatches,
@@ -65,7 +66,8 @@ def swimmer(ds: xr.Dataset) -> Figure:
         arm_title(ax, titles[arm], color)
         _rows(ax, shown, solved(ds).sel(arm=arm).isel(patient=slice(0, MOST_ROWS)).values, last)
     label_outer(axes, x="Protocol day", y="Patient [ID]")
-    figure.legend(handles=_marks(ds), loc="outside lower center", ncols=4)
+    handles = _marks(ds)
+    legend_below(figure, handles, len(handles))
     return figure
 
 
