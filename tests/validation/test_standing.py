@@ -59,7 +59,7 @@ def test_response_is_shown_only_at_the_parameters_of_the_validation(study):
     changed = dataclasses.replace(first, value="4.9 L")
     other = dataclasses.replace(study, parameters=(changed, *rest))
     assert not standing.shows_response(other)
-    assert "no comparison of the objective response rate with a trial is stored at the parameter values" in (
+    assert "rate with a trial is stored at the parameter values of this run." in (
         standing.response_sentence(other)
     )
     spread = dataclasses.replace(first, spread="log-normal, CV 16 %")
