@@ -41,7 +41,7 @@ LONG = (
     *("engine/test_whole_model.py", "cluster/test_finalize.py", "behavior/test_corrections.py"),
     *("model/test_batch_axis.py", "behavior/test_population.py", "plots/test_figures.py"),
     *("endpoints/statistics/test_blocks.py", "engine/solvers/test_rkc2.py", "test_drugs.py"),
-    *("docs/test_snippets.py", "docs/test_tasks.py"),
+    *("docs/test_snippets.py", "docs/test_tasks.py", "behavior/test_twin_lesions.py"),
     *("engine/solvers/test_rock.py", "cluster/test_shard.py", "native/test_programs.py"),
 )
 """The slowest files. They start first, because a long file at the end would leave a core idle.

@@ -20,21 +20,24 @@ from qsp.model.axes import OneAxis
 from qsp.model.synapse import Relaxed
 from qsp.model.t_cells import MassAction, Threshold
 from qsp.model.tissues import LYMPHOID
-from qsp.system import DOSE_KINDS, System
+from qsp.system import System
 from tests.model.patient import busy, complete
 from tests.reference import twin
 from tests.reference.adapter import twin_parameters, twin_state
+from tests.reference.agreement import (
+    TARGET,
+    courses_agree,
+    derivatives_agree,
+    reference,
+    without_other_drugs,
+)
 from tests.reference.events import events
 from tests.scenarios import HOUR, PERIODS, Dose, Scenario, Subject, mosunetuzumab, solve
 
-RELATIVE, OF_SCALE = 1e-4, 1e-8
-TWIN_KINDS = ("iv", "sc", "toci", "dex", "jak", "anti_tnf")
-TARGET = dict(zip(DOSE_KINDS[: len(TWIN_KINDS)], TWIN_KINDS, strict=True))
-"""Names of the doses in the twin, which lacks the last four."""
 RELAXED_MASS_ACTION = ModelStructure(synapse=Relaxed(), recruitment=MassAction())
-TWIN_OPTIONS = {"recruitment": "mass_action", "relaxation": True}
+IN_TWIN = twin.Forms(recruitment="mass_action", bridges="relaxed")
 OTHER = ModelStructure(recruitment=Threshold(), severity=OneAxis())
-OTHER_IN_TWIN = {"recruitment": "threshold", "severity": "one_axis"}
+OTHER_IN_TWIN = twin.Forms(recruitment="threshold", severity="one_axis")
 SEPARATE_SITES = {
     "cytokines.u50_myeloid": 2.5,
     "cytokines.hill_myeloid": 1.35,
@@ -143,77 +146,25 @@ def other(double_precision):
     return solve(other_scenarios(), structure=OTHER)
 
 
-def reference(scenario, times, **options):
-    """Results of the twin for the same scenario."""
-    doses = [
-        twin.Event(dose.time, TARGET[dose.kind], dose.amount, dose.duration)
-        for dose in scenario.doses
-    ]
-    return twin.simulate(twin_parameters(scenario.parameters), doses, times, **options)
-
-
-def assert_agrees(name, ours, theirs):
-    """The difference is within 1e-4 of the reference plus 1e-8 of its largest value."""
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert ours.shape == theirs.shape, name
-    scale = np.abs(theirs).max()
-    excess = np.abs(ours - theirs) - RELATIVE * np.abs(theirs) - OF_SCALE * scale
-    worst = np.unravel_index(np.argmax(excess), excess.shape)
-    where = f"{name}{[int(i) for i in worst]}"
-    assert excess[worst] <= 0.0, f"{where}: {ours[worst]:.9g}, twin {theirs[worst]:.9g}"
-
-
-def assert_all_agree(course, other):
-    """Every state at every time, the final state, and the variables of the results."""
-    states = [
-        twin_state(jax.tree.map(lambda leaf, i=i: leaf[i], course.state))
-        for i in range(len(course.times))
-    ]
-    for name in twin.STATES:
-        if name != "beta_r" or course.state.model.bridges is not None:
-            assert_agrees(name, [state[name] for state in states], other[name])
-    final = twin_state(course.final)
-    for name in set(twin.STATES) - {"beta_r"}:
-        scale = np.abs(other[name]).max()
-        assert final[name] == pytest.approx(other[name][-1], rel=RELATIVE, abs=OF_SCALE * scale), (
-            name
-        )
-    shown = course.shown
-    assert_agrees("drug_central", shown.drug_central, other["C"][:, 0])
-    assert_agrees("crs_severity", shown.crs_severity, other["F"])
-    assert_agrees("fever", shown.fever, other["F"] - other["B"])
-    if shown.leak is not None:
-        assert_agrees("leak", shown.leak, other["W"])
-    cytokines = [other[name] for name in ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")]
-    assert_agrees("cytokines", shown.cytokines, np.stack(cytokines, axis=1))
-    assert_agrees(
-        "t_cells_blood", shown.t_cells_blood, (other["R"] + other["A"] + other["X"])[:, 0]
-    )
-    assert_agrees("b_cells_blood", shown.b_cells_blood, other["N"][:, 0, 0])
-    assert_agrees("tumor_volume", 1000.0 * shown.tumor_volume, other["V_tum"])
-    weight = course.scenario.parameters.model.release.weight
-    assert_agrees("secreting", course.record.secreting, weight * other["S"])
-
-
 @pytest.mark.parametrize("name", list(scenarios()))
 def test_package_and_twin_agree(name, courses):
     """Every state and output at all times, with the default structure."""
     course = courses[name]
-    assert_all_agree(course, reference(course.scenario, course.times))
+    courses_agree(course, reference(course.scenario, course.times))
 
 
 @pytest.mark.parametrize("name", list(relaxed_scenarios()))
 def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxed):
     """Every state and output at all times, with the other forms of both."""
     course = relaxed[name]
-    assert_all_agree(course, reference(course.scenario, course.times, **TWIN_OPTIONS))
+    courses_agree(course, reference(course.scenario, course.times, IN_TWIN))
 
 
 @pytest.mark.parametrize("name", list(other_scenarios()))
 def test_package_and_twin_agree_on_threshold_recruitment_and_one_axis(name, other):
     """Every state and output at all times, with the other recruitment and severity."""
     course = other[name]
-    assert_all_agree(course, reference(course.scenario, course.times, **OTHER_IN_TWIN))
+    courses_agree(course, reference(course.scenario, course.times, OTHER_IN_TWIN))
 
 
 @pytest.fixture(scope="module")
@@ -260,16 +211,9 @@ def patient(double_precision):
     return dataclasses.replace(p, model=dataclasses.replace(p.model, t_cells=t_cells))
 
 
-def without_other_drugs(x):
-    """A state without the drugs that the twin lacks."""
-    names = ("siltuximab", "anakinra", "kinase_inhibitor")
-    drugs = lambda x: [getattr(x.supportive, name) for name in names]  # noqa: E731
-    return eqx.tree_at(drugs, x, jax.tree.map(jnp.zeros_like, drugs(x)))
-
-
 FORMS = {
-    "default": (ModelStructure(), {}),
-    "relaxed, mass action": (RELAXED_MASS_ACTION, TWIN_OPTIONS),
+    "default": (ModelStructure(), twin.DEFAULT),
+    "relaxed, mass action": (RELAXED_MASS_ACTION, IN_TWIN),
     "threshold, one axis": (OTHER, OTHER_IN_TWIN),
 }
 
@@ -277,7 +221,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_derivatives_agree_at_random_states(form, patient):
     """Derivatives at 60 random states, with infusions of every drug, agree to 1e-9."""
-    structure, options = FORMS[form]
+    structure, forms = FORMS[form]
     system, rng = System(structure), np.random.default_rng(7)
     infusion, p = np.array([30.0, 20.0, 500.0, 20.0, 30.0, 100.0]), twin_parameters(patient)
     rates = jax.jit(lambda t, x: system.rates(t, x, patient, jnp.asarray(infusion)))
@@ -285,7 +229,5 @@ def test_derivatives_agree_at_random_states(form, patient):
     for _ in range(60):
         time, x = rng.uniform(0.0, 60.0), without_other_drugs(busy(patient, system, rng))
         ours = twin_state(rates(jnp.asarray(time), x))
-        theirs = twin.derivative(time, twin_state(x), p, inputs=inputs, **options)
-        for name in twin.STATES:
-            scale = np.abs(theirs[name]).max()
-            assert ours[name] == pytest.approx(theirs[name], rel=1e-9, abs=1e-9 * scale), name
+        theirs = twin.derivative(time, twin_state(x), p, forms, inputs=inputs)
+        derivatives_agree(ours, theirs)

@@ -19,7 +19,6 @@ from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions, Pool
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy, complete, typical, units
-from tests.reference import lesions as reference
 
 STEP = 1 / 128
 """Step of the fixed-step method [day]: rates are up to 21 per day, and results of two structures
@@ -134,58 +133,6 @@ def random_state():
         dying=lesions.dying.sum(),
     )
     return p, eqx.tree_at(lambda x: x.model.targets, x, targets), of
-
-
-def test_rates_are_those_of_the_reference(random_state):
-    p, x, of = random_state
-    m, y = p.model, x.model.lesions
-    now = model.algebraic(x.model, m, of.structure)
-    dx = of.rates(jnp.asarray(3.0), x, p, jnp.zeros(len(DOSE_KINDS))).model
-    growth = Logistic().per_cell(x.model.targets.viable, m.targets)[:, TUMOR]
-    tumor = {
-        "effectors": m.lesions.weight_resting
-        * (1 - m.t_cells.excluded[TUMOR])
-        * x.model.t_cells.resting[TUMOR]
-        + x.model.t_cells.activated[TUMOR]
-        + m.engagement.weight_post * x.model.t_cells.post_activated[TUMOR],
-        "in_reach": (1 - m.t_cells.excluded[TUMOR]) * x.model.t_cells.resting[TUMOR]
-        + x.model.t_cells.activated[TUMOR]
-        + x.model.t_cells.post_activated[TUMOR],
-        "h_positive": now.attack.h_kill[MALIGNANT, TUMOR],
-        "h_loss": now.attack.h_kill[ANTIGEN_LOW, TUMOR],
-        "growth": growth[MALIGNANT],
-        "growth_loss": growth[ANTIGEN_LOW],
-        "k_K": m.engagement.k_K,
-        "k_T": m.engagement.k_T[TUMOR],
-        "k_clear": m.targets.k_clear,
-        **{name: getattr(m.lesions, name) for name in ("k_exhaust", "k_recover", "one_cell")},
-        "loss_kill": m.lesions.loss_kill,
-    }
-    shares = reference.shares([float(w) for w in m.lesions.weight[:3]])
-    for q in range(3):
-        lesion = {name: getattr(y, name)[q] for name in ("positive", "loss", "dying", "exhaustion")}
-        lesion |= {name: getattr(m.lesions, name)[q] for name in ("k_kill", "growth_factor")}
-        for name, rate in reference.change({**lesion, "share": shares[q]}, tumor).items():
-            np.testing.assert_allclose(getattr(dx.lesions, name)[q], rate, rtol=1e-9, err_msg=name)
-    cells = float((y.positive + y.loss).sum())
-    before = float(m.targets.baseline[TUMOR_KINDS, TUMOR].sum())
-    names = ("k_new", "m_protein_baseline", "k_protein")
-    values = {name: float(getattr(m.lesions, name)) for name in names}
-    protein = {"m_protein": float(y.m_protein)}
-    for name, rate in reference.disease(cells, before, protein, values).items():
-        np.testing.assert_allclose(getattr(dx.lesions, name), rate, rtol=1e-9, err_msg=name)
-
-
-def test_the_start_is_that_of_the_reference():
-    p = complete()
-    cells = float(p.model.targets.baseline[TUMOR_KINDS, TUMOR].sum())
-    start = system(Lesions(4, m_protein=True)).initial(p).model.lesions
-    shares = reference.shares([float(w) for w in p.model.lesions.weight[:4]])
-    for q, share in enumerate(shares):
-        for name, value in reference.before(share, cells, 0.01, 3.0).items():
-            np.testing.assert_allclose(getattr(start, name)[q], value, rtol=1e-9, err_msg=name)
-    assert float(start.new_lesions) == 0.0
-    assert float(start.m_protein) == 30.0
 
 
 def test_cells_are_conserved(random_state):

@@ -16,9 +16,15 @@ TWIN_CYTOKINES = ("IFN", "TNF", "IL2", "IL6", "IL10", "CXC")
 assert len(TWIN_CYTOKINES) == len(CYTOKINES)
 
 
-def twin_parameters(p: Parameters) -> dict[str, Any]:
-    """Return the parameters of one patient under the names of the twin."""
+def twin_parameters(p: Parameters, lesions: int = 0) -> dict[str, Any]:
+    """Return the parameters of one patient under the names of the twin.
+
+    Args:
+        p: Parameters.
+        lesions: Number of lesions; 0 for a tumor of one pool.
+    """
     m, s = p.model, p.supportive
+    q = m.lesions
     d, b, y, e, t = m.disposition, m.binding, m.synapse, m.engagement, m.t_cells
     f, n, r, c, g = m.traffic, m.targets, m.release, m.cytokines, m.severity
     named = {
@@ -39,7 +45,12 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
         **{"k_h": t.k_home[1], "chem": f.chemotaxis, "chem50": f.EC50_CXCL10},
         **{"N0": n.baseline, "d_hom": n.k_home, "k_ex": n.k_exchange, "ratio": n.blood_ratio},
         **{"g": n.k_growth, "cap": n.capacity, "kmax": e.k_kill, "k_clr": n.k_clear},
-        **{"rho": n.density},
+        **{"rho": n.density, "k_lin": n.linear_growth},
+        **{"q_size": q.weight[:lesions], "q_kill": q.k_kill[:lesions]},
+        **{"q_grow": q.growth_factor[:lesions], "q_R": q.weight_resting, "q_exh": q.k_exhaust},
+        **{"q_rec": q.k_recover, "q_lost": q.loss_share, "q_copies": q.loss_copies},
+        **{"q_lost_kill": q.loss_kill, "q_one": q.one_cell, "q_new": q.k_new},
+        **{"MP0": q.m_protein_baseline, "k_MP": q.k_protein},
         **{"w": r.weight, "ktr": r.k_transit, "CA50": r.CA50, "k_CA": r.k_CA},
         **{"k_my": c.k_myeloid_on, "k_myoff": c.k_myeloid_off, "f_mx": c.f_tolerant},
         **{"k_rec": c.k_recovery, "K_I": c.IFN50, "K_N": c.TNF50, "K_z": c.contact50},
@@ -67,8 +78,13 @@ def twin_parameters(p: Parameters) -> dict[str, Any]:
 
 
 def twin_state(x: State) -> dict[str, Any]:
-    """Return a state, or its derivative, under the names of the twin."""
+    """Return a state, or its derivative, under the names of the twin.
+
+    States that a form of the model lacks have the value 0, and lesions of a pool no values.
+    """
     m, s = x.model, x.supportive
+    q = m.lesions
+    each = {"Np": q.positive, "Nl": q.loss, "Dq": q.dying, "xi": q.exhaustion}
     d, t = m.drug, m.t_cells
     bridges = np.zeros((3, 4)) if m.bridges is None else m.bridges.per_synapse
     leak = 0.0 if m.axes.leak is None else m.axes.leak
@@ -86,6 +102,9 @@ def twin_state(x: State) -> dict[str, Any]:
         **{"DE": s.dexamethasone.effect_site, "JG": s.jak_inhibitor.gut},
         **{"JK": s.jak_inhibitor.plasma, "NA": s.anti_tnf.central, "beta_r": bridges},
         **dict(zip(TWIN_CYTOKINES, m.cytokines.blood, strict=True)),
+        **{name: np.zeros(0) if value is None else value for name, value in each.items()},
+        **{"new": 0.0 if q.new_lesions is None else q.new_lesions},
+        **{"MP": 0.0 if q.m_protein is None else q.m_protein},
     }
     return {name: _plain(value) for name, value in named.items()}
 
