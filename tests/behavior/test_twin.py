@@ -214,6 +214,10 @@ def patient(double_precision):
 FORMS = {
     "default": (ModelStructure(), twin.DEFAULT),
     "relaxed, mass action": (RELAXED_MASS_ACTION, IN_TWIN),
+    "relaxed by CD3": (
+        ModelStructure(synapse=Relaxed(by_cd3=True)),
+        twin.Forms(bridges="relaxed_by_cd3"),
+    ),
     "threshold, one axis": (OTHER, OTHER_IN_TWIN),
 }
 

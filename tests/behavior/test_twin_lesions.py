@@ -17,6 +17,7 @@ from qsp.model.synapse import Plateau
 from qsp.model.targets import Simeoni
 from qsp.model.tissues import LYMPHOID, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions
+from qsp.run.prepared import REFINEMENTS
 from qsp.system import System
 from tests.model.patient import busy, complete, typical
 from tests.reference import twin
@@ -52,6 +53,11 @@ MYELOMA = Form(
     twin.Forms(bridges="plateau", growth="simeoni"),
     2,
 )
+TWO_ARMS = Form(
+    ModelStructure(synapse=Plateau(REFINEMENTS), tumor=Lesions(4)),
+    twin.Forms(bridges="plateau"),
+    4,
+)
 LEUKEMIA = Form(ModelStructure(tumor=Lesions(1)), twin.DEFAULT, 1)
 EVERYTHING = Form(
     ModelStructure(synapse=Plateau(), growth=Simeoni(), tumor=Lesions(3, m_protein=True)),
@@ -83,6 +89,7 @@ def with_a_lost_clone(p):
 PATIENTS = {
     "lymphoma": (LYMPHOMA, lambda: typical("mosunetuzumab", "nhl")),
     "lymphoma, a lost clone": (LYMPHOMA, lambda: with_a_lost_clone(typical())),
+    "lymphoma, two target arms": (TWO_ARMS, lambda: typical("glofitamab", "nhl_dlbcl")),
     "myeloma": (MYELOMA, lambda: typical("teclistamab", "myeloma")),
     "leukemia": (LEUKEMIA, lambda: typical("blinatumomab", "b_all")),
     "every process": (EVERYTHING, complete),

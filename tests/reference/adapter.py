@@ -35,6 +35,7 @@ def twin_parameters(p: Parameters, lesions: int = 0) -> dict[str, Any]:
         **{"kint3": b.k_int_CD3, "kintT": b.k_int_target, "Kd_s": b.KD_soluble},
         **{"sT0": d.soluble_target, "kdeg_s": d.k_soluble, "K_O": b.KD_competitor},
         **{"k_O": d.k_competitor, "O0": d.competitor, "K3": b.KD_CD3, "KT": b.KD_target},
+        **{"arms": b.valency, "chi": b.chi},
         **{"alpha": y.alpha, "n_hill": y.hill_act, "beta50_act": y.beta50_act},
         **{"beta50_kill": y.beta50_kill, "koffT": y.k_off_target, "n3": b.copies_CD3},
         **{"A_T": b.area_t_cell, "A_syn": y.area, "nt": b.copies_target, "At": b.area_target},

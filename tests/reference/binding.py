@@ -1,11 +1,14 @@
 """Binding of the drug, bridges and contacts in the twin: equations (a), (b) and (c)."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from tests.reference.tumor import copies
-from tests.reference.values import EPS, GAP, LN2, PER_NMOL, TRACE, State, Values
+from tests.reference.values import EPS, GAP, LN2, PER_NMOL, TRACE, H, State, Values
+
+Bridges = Literal["equilibrium", "plateau", "relaxed", "relaxed_by_cd3"]
 
 
 def free_drug(
@@ -29,47 +32,80 @@ def free_drug(
     return c, (c + kd) / root, -c / root
 
 
-def trimer_bridges(c: np.ndarray, kte: float, p: Values, plateau: bool) -> np.ndarray:
-    """Bridges per synapse (3, 4) at free drug c (4,), closed form, equation (a).
+def gap_receptors(p: Values) -> tuple[float, np.ndarray]:
+    """CD3 and target (3, 4) in the contact gap, nmol/L; Eq. B3, B4."""
+    return p["n3"] / p["A_T"] / GAP, copies(p) / p["At"] / GAP
 
-    Eq. B3, B4, S1, S2, S3, S4, S6, for one target arm; S17 and B9 without a fall at high drug.
 
-    The published root is multiplied through by a = alpha*c/(K3*KT), so that it also holds at a = 0.
+def affinity(arm: float, p: Values) -> tuple[np.ndarray, np.ndarray]:
+    """Gain by a second target arm, and Kd of the molecule (3, 4); Eq. B6, B9.
+
+    Args:
+        arm: Kd of one target arm under competition, nmol/L.
+        p: Parameters.
+    """
+    gain = p["arms"] + (p["arms"] - 1) * p["chi"] * gap_receptors(p)[1] / arm
+    return gain, arm / gain
+
+
+def trimers(t: np.ndarray, c: np.ndarray, arm: float, p: Values) -> tuple[np.ndarray, np.ndarray]:
+    """Trimers (3, 4) at a free target t, and the free target that follows; Eq. S2, S3, S4, S5.
+
+    The published root is multiplied through by a, so that it also holds at a = 0.
+    """
+    n, (r3, rt) = p["arms"], gap_receptors(p)
+    kappa = (n - 1) * p["chi"] / arm
+    u, v = 1 + c / p["K3"], 1 + c / arm * (n + 2 * kappa * t)
+    a = p["alpha"] * c * (n + kappa * t) / (p["K3"] * arm)
+    m = (n + 2 * kappa * t) / (n + kappa * t)
+    s = a * (m * r3 + rt) + u * v
+    x = 2 * a * r3 * rt / (s + np.sqrt(s * s - 4 * a * a * m * r3 * rt))
+    return x, (rt - m * x) / v
+
+
+def bridges_per_synapse(c: np.ndarray, arm: float, p: Values, plateau: bool) -> np.ndarray:
+    """Bridges per synapse (3, 4) at free drug c (4,), equation (a); Eq. S1, S6.
+
+    With two target arms, seven iterations find the free target. Without a fall at high drug, drug
+    is limited by Eq. S17.
     """
     if plateau:
-        c = c / np.sqrt(1 + c**2 / (p["K3"] * kte))
+        c = c / np.sqrt(1 + c**2 / (p["K3"] * affinity(arm, p)[1]))
     c = np.maximum(c, 0.0) + TRACE
-    r3 = p["n3"] / p["A_T"] / GAP
-    rt = copies(p) / p["At"] / GAP
-    a = p["alpha"] * c / (p["K3"] * kte)
-    s = a * (r3 + rt) + (1 + c / p["K3"]) * (1 + c / kte)
-    trimers = 2 * a * r3 * rt / (s + np.sqrt(s * s - 4 * a * a * r3 * rt))
-    return trimers * GAP * p["A_syn"]
+    n, rt = p["arms"], gap_receptors(p)[1]
+    b = 1 + n * c / arm
+    t = 2 * rt / (b + np.sqrt(b * b + 8 * (n - 1) * p["chi"] / arm * c / arm * rt))
+    x, after = trimers(t, c, arm, p)
+    for _ in range(7 if n == 2 else 0):
+        x, after = trimers(np.sqrt(t * after + 1e-300), c, arm, p)
+        t = np.sqrt(t * after + 1e-300)
+    return x * GAP * p["A_syn"]
 
 
 def bind(y: Values, p: Values) -> dict[str, np.ndarray]:
-    """Two-body binding of the free drug to CD3 and to target in the four tissues (c).
+    """Binding of the free drug to CD3 and to target in the four tissues (c).
 
     Eq. M1, B1, B2, B5, B10, B11, B12, B13, B16.
 
     Returns:
-        Free drug c and its derivatives dc_dtotal and dc_dsoluble; kte, the target Kd raised by the
-        competitor; occupancies occ3 and occt; drug on_cd3 and on_target (nmol/L of tissue); and the
-        derivatives dbound_dc and dbound_dkte of the bound drug.
+        Free drug c and its derivatives dc_dtotal and dc_dsoluble; occupancies occ3 (4,) and occt
+        (3, 4); drug on_cd3 and on_target (nmol/L of tissue); and the derivatives dbound_dc and
+        dbound_dO of the bound drug by free drug and competitor.
     """
     c, dc_dtotal, dc_dsoluble = free_drug(y["C"], y["sT"], p["Kd_s"])
-    kte = p["KT"] * (1 + y["O"] / p["K_O"])
+    gain, kd = affinity(p["KT"] * (1 + y["O"] / p["K_O"]), p)
     r3 = p["n3"] * (y["R"] + y["A"] + y["X"]) / (PER_NMOL * p["V"])
-    rt = (copies(p) * y["N"]).sum(axis=0) / (PER_NMOL * p["V"])
-    b = {"c": c, "dc_dtotal": dc_dtotal, "dc_dsoluble": dc_dsoluble, "kte": kte}
-    b["occ3"], b["occt"] = c / (p["K3"] + c), c / (kte + c)
-    b["on_cd3"], b["on_target"] = r3 * b["occ3"], rt * b["occt"]
-    b["dbound_dc"] = r3 * p["K3"] / (p["K3"] + c) ** 2 + rt * kte / (kte + c) ** 2
-    b["dbound_dkte"] = -rt * c / (kte + c) ** 2
+    rt = copies(p) * y["N"] / (PER_NMOL * p["V"])
+    b = {"c": c, "dc_dtotal": dc_dtotal, "dc_dsoluble": dc_dsoluble}
+    b["occ3"], b["occt"] = c / (p["K3"] + c), c / (kd + c)
+    b["on_cd3"], b["on_target"] = r3 * b["occ3"], (rt * b["occt"]).sum(axis=0)
+    b["dbound_dc"] = r3 * p["K3"] / (p["K3"] + c) ** 2 + (rt * kd / (kd + c) ** 2).sum(axis=0)
+    by_kd = (rt * c / (kd + c) ** 2 * (2 - p["arms"] / gain) / gain).sum(axis=0)
+    b["dbound_dO"] = -p["KT"] / p["K_O"] * by_kd
     return b
 
 
-def contacts(y: Values, p: Values, bridges: str) -> dict[str, np.ndarray]:
+def contacts(y: Values, p: Values, bridges: Bridges) -> dict[str, np.ndarray]:
     """Bridges, Hill terms, fractions in contact and secretion: equations (a) and (b).
 
     Eq. E1, E2, E3, E4, E5, T1; secretion before the weights of Eq. L1.
@@ -77,18 +113,18 @@ def contacts(y: Values, p: Values, bridges: str) -> dict[str, np.ndarray]:
     Args:
         y: State.
         p: Parameters.
-        bridges: "equilibrium", "plateau" or "relaxed".
+        bridges: Form of the bridges.
 
     Returns:
         Arrays over tissue, with a leading kind axis where marked: free drug c (4,), beta_qe and
         beta (3, 4) at quasi-equilibrium and as used, h_kill (3, 4), pk, ph_act and ph_kill (4,),
         the chance of contact and its products with the Hill terms summed over kinds, and S (4,),
-        Mcell; and the target Kd kte.
+        Mcell; and the Kd of a target arm, kte.
     """
     kte = p["KT"] * (1 + y["O"] / p["K_O"])
     c = free_drug(y["C"], y["sT"], p["Kd_s"])[0]
-    beta_qe = trimer_bridges(c, kte, p, bridges == "plateau")
-    beta = np.maximum(y["beta_r"], 0.0) if bridges == "relaxed" else beta_qe
+    beta_qe = bridges_per_synapse(c, kte, p, bridges == "plateau")
+    beta = np.maximum(y["beta_r"], 0.0) if bridges.startswith("relaxed") else beta_qe
     power = (beta / p["beta50_act"]) ** p["n_hill"]
     h_act, h_kill = power / (1 + power), beta / (p["beta50_kill"] + beta)
     near = y["R"] + y["A"] + y["X"] - p["excluded"] * y["R"]
@@ -105,6 +141,17 @@ def contacts(y: Values, p: Values, bridges: str) -> dict[str, np.ndarray]:
     }
     out["ph_act"], out["ph_kill"] = (contact * h_act).sum(axis=0), (contact * h_kill).sum(axis=0)
     return out
+
+
+def bridge_rates(y: Values, p: Values, k: Values, bridges: Bridges) -> np.ndarray:
+    """Rates of relaxing bridges (3, 4), Eq. S8, S9, S18; zero in the other forms."""
+    if not bridges.startswith("relaxed"):
+        return np.zeros((3, 4))
+    faster = 1 + k["c"] / k["kte"]
+    if bridges == "relaxed_by_cd3":
+        faster = faster + p["alpha"] * gap_receptors(p)[0] * k["c"] / (p["K3"] * k["kte"])
+    unbind = np.clip(p["koffT"] * faster, 0.05 * H, 5 * H)
+    return unbind * (k["beta_qe"] - y["beta_r"])
 
 
 def drug_rates(
@@ -135,13 +182,13 @@ def drug_rates(
     # Eq. D8, D9, D10, D18, with the receptors of M2, M3, M4, M5; then D1, D6, D7, D11
     b = bind(y, p)
     loss = p["kint3"] * b["on_cd3"] + p["kintT"] * b["on_target"]
-    shift = b["occ3"] * p["n3"] * cells["t_in"] + b["occt"] * (nt * cells["n_in"]).sum(axis=0)
+    shift = b["occ3"] * p["n3"] * cells["t_in"] + (b["occt"] * nt * cells["n_in"]).sum(axis=0)
     dead_t = b["occ3"] * p["n3"] * cells["t_deaths"]
-    dead_n = b["occt"] * (nt * cells["n_deaths"]).sum(axis=0)
+    dead_n = (b["occt"] * nt * cells["n_deaths"]).sum(axis=0)
     on_dead = dead_t + dead_n
     shift = (shift - (1 - p["lost"]) * on_dead) / (PER_NMOL * p["V"])
     shift = shift + b["dbound_dc"] * b["dc_dsoluble"] * d["sT"]
-    shift = shift + b["dbound_dkte"] * p["KT"] / p["K_O"] * d["O"]
+    shift = shift + b["dbound_dO"] * d["O"]
     c0 = y["C"][0]
     since = t - first_dose
     clearance = p["CLss"] + (p["CLbase"] - p["CLss"]) * np.exp(-LN2 * since / p["HL"])

@@ -15,8 +15,7 @@ Units: day, L, nmol, nmol/L, million cells (Mcell), pg/mL; supportive drugs in m
 rate is per day. Tissue axis k (4): blood, lymphoid, tumor (or marrow), skin. Kind axis j (3):
 normal target cells, malignant cells, antigen-low malignant cells.
 
-Not covered: the 2:1 format and the kinetic form of binding. Drug in trimers is not counted in the
-mass balance.
+Not covered: the kinetic form of binding. Drug in trimers is not counted in the mass balance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from tests.reference import axes, cytokines, t_cells, tumor
-from tests.reference.binding import bind, contacts, drug_rates
+from tests.reference.binding import Bridges, bind, bridge_rates, contacts, drug_rates
 from tests.reference.dosing import (
     ENTRY,
     Event,
@@ -46,13 +45,14 @@ class Forms:
     Attributes:
         recruitment: Law of recruitment of T cells.
         severity: Two axes of severity, or one without leak.
-        bridges: Quasi-equilibrium; the same without a fall at high drug; or relaxing with a delay.
+        bridges: Quasi-equilibrium; the same without a fall at high drug; or relaxing with a delay,
+            also with drug on CD3 that binds the target.
         growth: Growth of the tumor.
     """
 
     recruitment: Literal["adaptation", "threshold", "mass_action"] = "adaptation"
     severity: Literal["two_axes", "one_axis"] = "two_axes"
-    bridges: Literal["equilibrium", "plateau", "relaxed"] = "equilibrium"
+    bridges: Bridges = "equilibrium"
     growth: Literal["logistic", "simeoni"] = "logistic"
 
 
@@ -107,10 +107,7 @@ def derivative(
         "n_deaths": kill,
     }
     d |= drug_rates(t, y, p, rate_in, first_dose, cells)
-    # Eq. S8, S9
-    unbind = np.clip(p["koffT"] * (1 + k["c"] / k["kte"]), 0.05 * 24, 5 * 24)
-    relaxed = forms.bridges == "relaxed"
-    d["beta_r"] = unbind * (k["beta_qe"] - y["beta_r"]) if relaxed else np.zeros((3, 4))
+    d["beta_r"] = bridge_rates(y, p, k, forms.bridges)
     d |= cytokines.cytokine_rates(y, p, k["S"])
     d |= cytokines.severity_rates(y, p, forms.severity)
     return d | cytokines.supportive_rates(y, p, rate_in)

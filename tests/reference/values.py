@@ -51,6 +51,7 @@ PARAMETERS: dict[str, Value] = {
     "K_O": 4.0, "k_O": 0.022, "O0": 0.0,   # nmol/L, 1/day, nmol/L  competitor: Kd, loss, start
     # (a) bridges
     "K3": 40.0, "KT": 70.0,                # nmol/L   Kd to CD3, Kd to target
+    "arms": 1, "chi": 0.0,                 # -, -     target arms; enhancement of the second
     "alpha": 3.0e-3,                       # -        cross-linking efficiency
     "n_hill": 2.17,                        # -        Hill exponent of activation
     "beta50_act": 1010.0,                  # bridges  half activation
