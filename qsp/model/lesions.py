@@ -13,13 +13,17 @@ grows. A lesion with less than one cell has none: it does not grow back.
     cells --> hazard of new lesions; cells --> M-protein --k_protein--> eliminated
 
 The sums over the lesions are `targets.viable` and `targets.dying` of the tumor, so that contacts,
-binding and the balance of the drug see one tumor. A lesion has the share of the T cells of the
+binding and the balance of the drug see one tumor: malignant cells are the sum of antigen-positive
+cells, antigen-low cells that of the loss clone, and so are their rates of killing. The hazard of
+new lesions and the M-protein are states if the population has `lesions.k_new` and
+`lesions.m_protein_baseline`. A lesion has the share of the T cells of the
 tumor that it has of the tumor cells before treatment. Its resting T cells kill too, by the bridges
 that they have: few bridges suffice to kill, whereas the release of cytokines and proliferation, for
 which T cells become activated here, need many. Killing so depends on beta50_kill of a molecule, and
 hardly on its beta50_act.
 
-Assumed: T cells do not move between lesions after treatment begins; cells of a patient that have
+Assumed: tumor cells have no homeostasis and do not exchange with blood; T cells do not move between
+lesions after treatment begins; cells of a patient that have
 lost the antigen are in all lesions in the same proportion; exhaustion acts on killing and division,
 not on activation, the release of cytokines or the number of T cells; lesions grow towards one
 common capacity; the hazard of new lesions rises with the root of the burden and does not
@@ -153,7 +157,8 @@ def loss_clone_copies(b: BindingParameters, p: LesionParameters) -> Scalar:
 
     Equations:
         Eq. N19: $$n_{loss} = f_{copies} n_{target,malignant,tumor}$$
-        $n_{loss}$ [molecule/cell]: target molecules per cell of the loss clone.
+        $n_{loss}$ [molecule/cell]: target molecules per cell of the loss clone in the tumor; its
+        cells have the area of the antigen-low clone.
     """
     return p.loss_copies * b.copies_target[MALIGNANT, TUMOR]
 
@@ -211,7 +216,7 @@ def lesion_killing(
         Eq. N5: $$a_{q} = \frac{E_{q}}{E_{q} + k_{K} \max(N_{pos,q} + N_{loss,q}, 0)}, \quad E_{q} =
             s_{q} (E_{tumor} + w_{R} R_{reach,tumor})$$
         Eq. N6: $$J_{pos,q} = k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,malignant,tumor} N_{pos,q}$$
-        Eq. N7: $$J_{loss,q} = f_{kill} k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,antigen_low,tumor}
+        Eq. N7: $$J_{loss,q} = f_{kill} k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,antigen\_low,tumor}
             N_{loss,q}$$
         $a$ [1]: fraction of the cells of a lesion attacked.
         $E$ [Mcell]: effector cells of a tissue, Eq. E8, or of a lesion.
@@ -265,7 +270,7 @@ def lesion_rates(
     Equations:
         Eq. N9: $$\frac{dN_{pos,q}}{dt} = \gamma_{q} g_{growth,malignant,tumor} f(N_{pos,q})
             N_{pos,q} - J_{pos,q}$$
-        Eq. N10: $$\frac{dN_{loss,q}}{dt} = \gamma_{q} g_{growth,antigen_low,tumor} f(N_{loss,q})
+        Eq. N10: $$\frac{dN_{loss,q}}{dt} = \gamma_{q} g_{growth,antigen\_low,tumor} f(N_{loss,q})
             N_{loss,q} - J_{loss,q}$$
         Eq. N11: $$\frac{dD_{lesion,q}}{dt} = J_{pos,q} + J_{loss,q} - k_{clear} D_{lesion,q}$$
         $g_{growth}$ [1/day]: growth per cell in the whole tumor, Eq. G12 or G13.
@@ -326,7 +331,8 @@ def division(x: LesionCells, s: PerLesion) -> Scalar:
 
     Equations:
         Eq. N14: $$\zeta = \sum_{q} s_{q} (1 - \xi_{q})$$
-        $\zeta$ [1]: division of T cells relative to that without exhaustion.
+        $\zeta$ [1]: division of T cells of the tumor relative to that without exhaustion; a factor
+        of Eq. T9.
         $s$ [1]: share of a lesion, Eq. N1.
     """
     return (s * (1.0 - x.exhaustion)).sum(0)

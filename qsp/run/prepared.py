@@ -15,12 +15,7 @@ from qsp.drugs import COMPETITOR
 from qsp.engine.method import Method
 from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.errors import ConfigError
-from qsp.model import ModelStructure
-from qsp.model.axes import SEVERITY_FORMS
-from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Plateau, Relaxed
-from qsp.model.t_cells import Adaptation, MassAction, Threshold
-from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
-from qsp.model.tumors import Lesions, Pool
+from qsp.model.tumors import Lesions
 from qsp.populations import (
     CovariateTable,
     ParameterTable,
@@ -36,6 +31,7 @@ from qsp.populations import (
 from qsp.run import large_doses
 from qsp.run.covariates import covariates_of_run
 from qsp.run.record import Request
+from qsp.run.structure import structure
 from qsp.system import System
 from qsp.trial import Trial, most_periods
 
@@ -47,9 +43,6 @@ MOST_DESCRIBED = 2000
 
 FIRST = 64
 """Number of patients of a large run that are sampled to check the input."""
-
-REFINEMENTS = 7
-"""Iterations for the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +206,7 @@ def assemble(
         trajectories=trajectories,
         described=ids if len(ids) <= MOST_DESCRIBED else trajectories,
         system=System(
-            _structure(config, method, table),
+            structure(config, method, table),
             integrates_attack=trial.lesions_alone_after is not None,
         ),
         method=method,
@@ -336,56 +329,3 @@ def _check_competitor(trial: Trial, table: ParameterTable, config: Config) -> No
             todo = "Give them in the population or with --parameters; KD 1e9 nmol/L: other target"
             where = f"{config.source.file.name}: arms.{arm.name}"
             raise ConfigError(where, rule, f"without {', '.join(lacking)}", todo)
-
-
-def _structure(config: Config, method: Method, table: ParameterTable) -> ModelStructure:
-    return ModelStructure(
-        synapse=_synapse(table.molecule, method, table),
-        recruitment=_RECRUITMENT[config.method.recruitment],
-        growth=_growth(table),
-        severity=SEVERITY_FORMS[config.method.severity],
-        tumor=_tumor(table) if config.method.tumor == "lesions" else Pool(),
-    )
-
-
-def _tumor(table: ParameterTable) -> Lesions:
-    """Return the lesions of a disease, with the states for which the population has values."""
-    return Lesions(
-        number=table.cohort.lesion_count,
-        new_lesions="lesions.k_new" in table.rows,
-        m_protein="lesions.m_protein_baseline" in table.rows,
-    )
-
-
-_RECRUITMENT = {
-    "threshold": Threshold(),
-    "mass_action": MassAction(),
-    "adaptation": Adaptation(),
-}
-
-
-def _growth(table: ParameterTable) -> AbstractGrowth:
-    return Simeoni() if table.cohort.growth == "simeoni" else Logistic()
-
-
-def _synapse(
-    molecule: molecules.Molecule, method: Method, table: ParameterTable
-) -> AbstractSynapse:
-    valency = float(table.values["binding.valency"])
-    refinements = 0 if valency == 1.0 else REFINEMENTS
-    if molecule.synapse == "kinetic":
-        if valency != 1.0:
-            todo = 'Write synapse_form = "equilibrium", "plateau" or "relaxed"'
-            raise ConfigError(molecule.name, "the kinetic form must have valency 1", valency, todo)
-        if not method.is_implicit:
-            todo = 'Write [method] solver = "Kvaerno5"'
-            rule = "solver must be implicit for the kinetic form"
-            raise ConfigError("method", rule, repr(method.solver), todo)
-        return Kinetic()
-    forms = {
-        "equilibrium": Equilibrium(refinements),
-        "plateau": Plateau(refinements),
-        "relaxed": Relaxed(refinements),
-        "relaxed_by_cd3": Relaxed(refinements, by_cd3=True),
-    }
-    return forms[molecule.synapse]

@@ -17,7 +17,7 @@ from qsp.model.synapse import Plateau
 from qsp.model.targets import Simeoni
 from qsp.model.tissues import LYMPHOID, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions
-from qsp.run.prepared import REFINEMENTS
+from qsp.run.structure import REFINEMENTS
 from qsp.system import System
 from tests.model.patient import busy, complete, typical
 from tests.reference import twin

@@ -31,7 +31,7 @@ from qsp.model import (
 from qsp.model.synapse import Kinetic, Relaxed
 from qsp.model.targets import Simeoni
 from qsp.model.tumors import Lesions
-from qsp.run.prepared import REFINEMENTS
+from qsp.run.structure import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
 from tests.docs.latex_value import Evaluator, derivative, solve
 from tests.model.patient import busy, complete

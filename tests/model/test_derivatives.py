@@ -19,7 +19,7 @@ from qsp import molecules
 from qsp.config import load
 from qsp.model.synapse import Equilibrium, Relaxed
 from qsp.run import Request, prepare
-from qsp.run.prepared import REFINEMENTS
+from qsp.run.structure import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy
 
