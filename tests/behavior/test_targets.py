@@ -73,7 +73,7 @@ def skin(double_precision):
 
 def released(course):
     """Release drive of the first dose by tissue, integrated [Mcell*day]."""
-    return np.asarray(course.reductions.flow_area[0])
+    return np.asarray(course.reductions.flow_area.secreting[0])
 
 
 def test_depletion_of_b_cells_lowers_first_dose_il6(courses):

@@ -188,8 +188,8 @@ def test_each_dimension_has_one_declared_unit():
     for unit in CANONICAL:
         by_dimension.setdefault(tuple(sorted(dimensions(unit).items())), set()).add(unit)
     twice = {frozenset(units) for units in by_dimension.values() if len(units) > 1} - allowed
-    # cytokines in pg/mL and supportive drugs in mg/L are never added
-    assert twice == {frozenset({"mg/L", "pg/mL"})}
+    # cytokines in pg/mL, supportive drugs in mg/L and M-protein in g/L are never added
+    assert twice == {frozenset({"g/L", "mg/L", "pg/mL"})}
 
 
 def test_dimensions_are_exponents_of_base_dimensions():
