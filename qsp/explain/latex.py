@@ -85,7 +85,8 @@ def upright(latex: str) -> str:
     """Return an equation with names of several letters in upright type, for typesetting."""
 
     def word(part: str) -> str:
-        return rf"\text{{{part}}}" if len(part) > 1 and part.isalnum() else part
+        is_word = len(part) > 1 and part.replace("_", "").isalnum()
+        return rf"\text{{{part.replace('_', '-')}}}" if is_word else part
 
     def one(match: re.Match[str]) -> str:
         name, inside = match[1], match[2] or match[3]

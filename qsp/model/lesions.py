@@ -216,7 +216,7 @@ def lesion_killing(
         Eq. N5: $$a_{q} = \frac{E_{q}}{E_{q} + k_{K} \max(N_{pos,q} + N_{loss,q}, 0)}, \quad E_{q} =
             s_{q} (E_{tumor} + w_{R} R_{reach,tumor})$$
         Eq. N6: $$J_{pos,q} = k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,malignant,tumor} N_{pos,q}$$
-        Eq. N7: $$J_{loss,q} = f_{kill} k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,antigen\_low,tumor}
+        Eq. N7: $$J_{loss,q} = f_{kill} k_{kill,q} (1 - \xi_{q}) a_{q} h_{kill,antigen_low,tumor}
             N_{loss,q}$$
         $a$ [1]: fraction of the cells of a lesion attacked.
         $E$ [Mcell]: effector cells of a tissue, Eq. E8, or of a lesion.
@@ -270,7 +270,7 @@ def lesion_rates(
     Equations:
         Eq. N9: $$\frac{dN_{pos,q}}{dt} = \gamma_{q} g_{growth,malignant,tumor} f(N_{pos,q})
             N_{pos,q} - J_{pos,q}$$
-        Eq. N10: $$\frac{dN_{loss,q}}{dt} = \gamma_{q} g_{growth,antigen\_low,tumor} f(N_{loss,q})
+        Eq. N10: $$\frac{dN_{loss,q}}{dt} = \gamma_{q} g_{growth,antigen_low,tumor} f(N_{loss,q})
             N_{loss,q} - J_{loss,q}$$
         Eq. N11: $$\frac{dD_{lesion,q}}{dt} = J_{pos,q} + J_{loss,q} - k_{clear} D_{lesion,q}$$
         $g_{growth}$ [1/day]: growth per cell in the whole tumor, Eq. G12 or G13.

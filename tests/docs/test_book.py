@@ -200,6 +200,7 @@ def test_plain_text_and_upright_names():
     assert upright(r"\frac{dCL}{dt} = \alpha_{act,k} EC50") == (
         r"\frac{\mathrm{d}\text{CL}}{\mathrm{d}t} = \alpha_{\text{act},k} \, \text{EC50}"
     )
+    assert upright("h_{kill,antigen_low,k}") == r"h_{\text{kill},\text{antigen-low},k}"
 
 
 @pytest.mark.parametrize("equation", collect(), ids=lambda equation: equation.label)
