@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from qsp.endpoints import decisions
 from qsp.plots import decision_flow, swimmer
-from qsp.plots.decisions import RESCUE
+from qsp.plots.decisions import RESCUE_MARKS
 from qsp.report.decisions import dose_decision_table
 from qsp.trial.rules import DECISIONS
 from tests import synthetic
@@ -128,9 +128,10 @@ def test_figures_show_decisions_and_rescue_drugs(ds):
     bars = [stack.patches for stack in figure.get_axes()[0].containers]
     totals = [sum(stack[visit].get_height() for stack in bars) for visit in range(len(bars[0]))]
     assert totals == [3, 2, 3]  # all visits but those without a dose due
+    _, color = RESCUE_MARKS["tocilizumab"]
     crosses = sum(
         len(marks.get_offsets())
         for marks in swimmer(ds).get_axes()[0].collections
-        if [to_hex(color) for color in marks.get_edgecolors()[:1]] == [RESCUE.lower()]
+        if [to_hex(edge) for edge in marks.get_edgecolors()[:1]] == [color.lower()]
     )
     assert crosses == 1  # of the patients that did not fail
