@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from qsp.drugs import RESCUE, STEROID
 from qsp.endpoints import decisions
 from qsp.endpoints.statistics.patients import solved
 from qsp.plots.figure import Figure
@@ -29,7 +30,7 @@ from qsp.plots.style import (
 
 MOST_ROWS = 30
 """Largest number of patients in a panel of the swimmer plot."""
-RESCUE_MARKS = {"tocilizumab": ("x", "#009E73"), "dexamethasone": ("+", "#0072B2")}
+RESCUE_MARKS = {RESCUE: ("x", "#009E73"), STEROID: ("+", "#0072B2")}
 """Marker and color of the rescue drugs of the swimmer plot."""
 _OTHER_MARK = ("2", "#A0008A")
 _DOSES, _EVENTS = 0.24, -0.14

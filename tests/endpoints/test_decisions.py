@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_hex
 
+from qsp.drugs import RESCUE
 from qsp.endpoints import decisions
 from qsp.plots import decision_flow, swimmer
 from qsp.plots.decisions import RESCUE_MARKS
@@ -128,7 +129,7 @@ def test_figures_show_decisions_and_rescue_drugs(ds):
     bars = [stack.patches for stack in figure.get_axes()[0].containers]
     totals = [sum(stack[visit].get_height() for stack in bars) for visit in range(len(bars[0]))]
     assert totals == [3, 2, 3]  # all visits but those without a dose due
-    _, color = RESCUE_MARKS["tocilizumab"]
+    _, color = RESCUE_MARKS[RESCUE]
     crosses = sum(
         len(marks.get_offsets())
         for marks in swimmer(ds).get_axes()[0].collections
