@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import pandas as pd
@@ -65,14 +65,7 @@ def difference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
         frame: Differences, from `qsp.endpoints.differences`; at least one row.
         titles: Titles of the arms by name; by default the names.
     """
-    titles = titles or {}
-    groups = [
-        Group(
-            f"{titles.get(arm, arm)} minus {titles.get(base, base)}",
-            tuple(difference_cells(row) for row in _records(rows) if _is_shown(row)),
-        )
-        for (arm, base), rows in _by_pair(frame)
-    ]
+    groups = _groups(frame, titles or {}, difference_cells, _is_shown)
     size = frame["trial_size"].iloc[0]
     columns = (
         Column("Outcome"),
@@ -88,7 +81,7 @@ def difference_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) 
         Column("dropped"),
     )
     title = f"Arm minus reference. {differences.HEADING}"
-    return Table(title, columns, tuple(groups), _note(frame, int(size)))
+    return Table(title, columns, groups, _note(frame, int(size)))
 
 
 def short_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) -> Table:
@@ -98,14 +91,7 @@ def short_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) -> Ta
         frame: Differences, from `qsp.endpoints.differences`; at least one row.
         titles: Titles of the arms by name; by default the names.
     """
-    titles = titles or {}
-    groups = [
-        Group(
-            f"{titles.get(arm, arm)} minus {titles.get(base, base)}",
-            tuple(_short_cells(row) for row in _records(rows) if _is_frequent(row)),
-        )
-        for (arm, base), rows in _by_pair(frame)
-    ]
+    groups = _groups(frame, titles or {}, _short_cells, _is_frequent)
     names = ("Outcome", "Arm", "Reference", "Difference", "95 % MC", "Number needed")
     note = (
         "The same patients are in both arms. Rates are in percent and their differences in "
@@ -113,7 +99,7 @@ def short_table(frame: pd.DataFrame, titles: dict[str, str] | None = None) -> Ta
         f"{percent(FREQUENT, digits=None)} %, ratios, predictions of a trial, and numbers of pairs."
     )
     title = f"Arm minus reference. {differences.HEADING}"
-    return Table(title, tuple(map(Column, names)), tuple(groups), note)
+    return Table(title, tuple(map(Column, names)), groups, note)
 
 
 def _is_frequent(row: Any) -> bool:
@@ -141,6 +127,29 @@ def _note(frame: pd.DataFrame, size: int) -> str:
         f"{size:,} other patients in each arm, not paired ({_ORIGIN_OF_SIZE}). Dropped: pairs "
         "without a value in one of the arms. Dose periods are compared where both arms have one of "
         "that name and a patient has the event."
+    )
+
+
+def _groups(
+    frame: pd.DataFrame,
+    titles: Mapping[str, str],
+    cells: Callable[[Any], tuple[str, ...]],
+    is_shown: Callable[[Any], bool],
+) -> tuple[Group, ...]:
+    """Return a group of rows for each arm and its reference.
+
+    Args:
+        frame: Differences.
+        titles: Titles of the arms by name; arms without one have their name.
+        cells: Cells of a row.
+        is_shown: Whether a row is shown.
+    """
+    return tuple(
+        Group(
+            f"{titles.get(arm, arm)} minus {titles.get(base, base)}",
+            tuple(cells(row) for row in _records(rows) if is_shown(row)),
+        )
+        for (arm, base), rows in _by_pair(frame)
     )
 
 
