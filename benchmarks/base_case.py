@@ -21,7 +21,9 @@ ARM = "step_up"
 DAYS = 84
 
 
-def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Prepared:
+def prepared(
+    patients: int, *, doses: int | None = None, days: int = DAYS, tumor: str | None = None
+) -> Prepared:
     """Prepare the base case or a variation of it, without trajectories.
 
     Args:
@@ -29,6 +31,7 @@ def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Pr
         doses: Number of weekly doses, which replace those of the arm: amounts of the arm in turn,
             then its last amount. None keeps the doses of the arm.
         days: Length of the trial [day]; later doses and visits are left out.
+        tumor: Form of the tumor, `pool` or `lesions`; None for that of the config.
     """
     file = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     arm = file["arms"][ARM]
@@ -40,6 +43,7 @@ def prepared(patients: int, *, doses: int | None = None, days: int = DAYS) -> Pr
         "days": days,
         "visits": [*visits, f"{days} day"],
         "arms": {ARM: arm},
+        **({} if tumor is None else {"method.tumor": tumor}),
     }
     run = prepare(Request(CONFIG, [f"{key}={_toml(value)}" for key, value in changes.items()]))
     return dataclasses.replace(run, trajectories=np.array([], int))

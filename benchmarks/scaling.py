@@ -1,12 +1,15 @@
-"""Cost and memory by number of patients, doses, days and workers, one at a time. JSON lines.
+"""Cost and memory by number of patients, doses, days, workers and form of the tumor. JSON lines.
 
     .venv/bin/python benchmarks/scaling.py [--full] [--axes patients,workers]
+
+One of them varies at a time.
 
 The base case is that of `base_case.py`: one arm, without trajectories. Each case runs in a new
 process by `qsp.run.run_into`, which writes results and report into a temporary folder. `simulate_s`
 is the median over repeats, without compilation; `total_s` is the whole first repeat, from reading
-the config to the report, without imports. `--full` adds 1,000,000 patients, which takes most of an
-hour.
+the config to the report, without imports. `bytes_per_patient` is the size of the results in memory
+without what all patients share, and `states` the number of states of a patient. `--full` adds
+1,000,000 patients, which takes most of an hour.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import base_case
+import jax
 import numpy as np
 from isolated import is_complete, peak_memory_mb, run_isolated, use_cores
 from rows import Row, emit, per_core, ratio, row
@@ -42,7 +46,11 @@ ROUNDS = 3
 """Rounds over the numbers of workers, so that a varying load of the machine affects all alike."""
 
 FULL = 1_000_000
-AXES = ("patients", "doses", "days", "workers")
+AXES = ("patients", "doses", "days", "workers", "tumor")
+FORMS = ("pool", "lesions")
+FORMS_PATIENTS = 10
+"""Patients for the comparison of forms of the tumor, in units of the base; enough that the memory
+of a patient counts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +63,7 @@ class Case:
         doses: Number of weekly doses; None for those of the arm.
         days: Length of the trial [day].
         workers: Number of cores; None for all.
+        tumor: Form of the tumor; None for that of the config.
     """
 
     axis: str
@@ -62,11 +71,14 @@ class Case:
     doses: int | None = None
     days: int = base_case.DAYS
     workers: int | None = None
+    tumor: str | None = None
 
     @property
     def name(self) -> str:
         """Name: the value on the axis."""
         value = getattr(self, self.axis)
+        if self.axis == "tumor":
+            return f"tumor as {value}"
         return f"{value:,} {self.axis if value != 1 else self.axis.removesuffix('s')}"
 
     @property
@@ -85,6 +97,7 @@ class Pass:
         simulate_s: Seconds of simulation.
         steps: (arm, patient): Solver steps.
         failures: Number of patients in whom the solver failed.
+        bytes_per_patient: Size of the results of a patient in memory.
     """
 
     total_s: float
@@ -92,6 +105,7 @@ class Pass:
     simulate_s: float
     steps: np.ndarray
     failures: int
+    bytes_per_patient: int
 
 
 def main() -> None:
@@ -106,7 +120,7 @@ def main() -> None:
         rows.append(run_isolated(__file__, dataclasses.asdict(case)))
         emit(rows[-1])
     done = [line for line in rows if is_complete(line)]
-    for line in (*_growth(done), *_speedup(done)):
+    for line in (*_growth(done), *_speedup(done), *_forms(done)):
         emit(line)
 
 
@@ -129,6 +143,8 @@ def _cases(axes: Sequence[str], base: int, max_patients: int) -> Iterator[Case]:
             yield from (Case(axis, base, count, DOSES_DAYS) for count in DOSES)
         elif axis == "days":
             yield from (Case(axis, base, days=days) for days in DAYS)
+        elif axis == "tumor":
+            yield from (Case(axis, FORMS_PATIENTS * base, tumor=form) for form in FORMS)
         else:
             patients = WORKERS_PATIENTS * base
             yield from (Case(axis, patients, workers=n) for _ in range(ROUNDS) for n in WORKERS)
@@ -138,7 +154,7 @@ def _measure(case: Case) -> Row:
     """Measure one case, in this process."""
     use_cores(case.workers)
     began = clock.perf_counter()
-    prepared = base_case.prepared(case.patients, doses=case.doses, days=case.days)
+    prepared = base_case.prepared(case.patients, doses=case.doses, days=case.days, tumor=case.tumor)
     prepare_s = clock.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         passes = [_pass(Path(folder) / str(n), prepared) for n in range(case.repeats)]
@@ -154,6 +170,7 @@ def _measure(case: Case) -> Row:
         doses=sum(dose.period > 0 for dose in arm.regimens[0].administrations),
         days=case.days,
         workers=case.workers,
+        tumor=prepared.config.method.tumor,
         rtol=prepared.method.rtol,
         patients_per_s=round(case.patients / simulate_s, 1),
         **per_core(case.patients / simulate_s, case.patients),
@@ -163,6 +180,8 @@ def _measure(case: Case) -> Row:
         total_s=round(prepare_s + first.total_s, 2),
         repeats=len(passes),
         peak_memory_mb=peak_memory_mb(),
+        bytes_per_patient=first.bytes_per_patient,
+        states=_states(prepared),
         failures=first.failures,
         mean_steps=round(float(first.steps.mean()), 1),
         slowest_to_mean_steps=round(_slowest_to_mean(first.steps), 3),
@@ -178,7 +197,16 @@ def _pass(out: Path, prepared: Prepared) -> Pass:
         compile_s, wall_s = (float(ds.attrs[key]) for key in ("compile_s", "wall_s"))
         steps = ds["steps"].values
         failures = int((ds["outcome"].values != 0).sum())
-    return Pass(total_s, compile_s, wall_s - compile_s, steps, failures)
+        of_patients = [each.nbytes for each in ds.variables.values() if "patient" in each.dims]
+    size = round(sum(of_patients) / ds.sizes["patient"])
+    return Pass(total_s, compile_s, wall_s - compile_s, steps, failures, size)
+
+
+def _states(prepared: Prepared) -> int:
+    """Return the number of states of a patient."""
+    parameters = prepared.cohort.people.parameters
+    shapes = jax.eval_shape(jax.vmap(prepared.system.initial), parameters)
+    return sum(leaf.size // leaf.shape[0] for leaf in jax.tree.leaves(shapes))
 
 
 def _slowest_to_mean(steps: np.ndarray) -> float:
@@ -218,6 +246,14 @@ def _speedup(rows: Sequence[Row]) -> Iterator[Row]:
         for lines in by_workers.values()
     )
     yield from (ratio(line, one, "patients_per_s") for line in more)
+
+
+def _forms(rows: Sequence[Row]) -> Iterator[Row]:
+    """Ratios of the memory with lesions to that with one pool of tumor cells."""
+    by_form = {line["tumor"]: line for line in rows if line["axis"] == "tumor"}
+    if all(form in by_form for form in FORMS):
+        pool, lesions = (by_form[form] for form in FORMS)
+        yield from (ratio(lesions, pool, key) for key in ("bytes_per_patient", "peak_memory_mb"))
 
 
 def _rate(figures: Row) -> float:

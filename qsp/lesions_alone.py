@@ -178,7 +178,7 @@ def _course(start: _Start, times: Leaf, rows: Leaf, structure: ModelStructure) -
         of_lesions=p.lesions,
         of_contacts=p.engagement,
     )
-    course = lesion_course(start.lesions, jnp.asarray(times), held, tumor, structure.growth)
+    course = lesion_course(start.lesions, jnp.asarray(times), held, tumor)
     at_rows = jax.tree.map(lambda leaf: leaf[rows], course)
     return jax.vmap(lambda x: lesion_snapshot(x, p.targets))(at_rows)
 

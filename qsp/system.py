@@ -27,7 +27,8 @@ from qsp.interventions import (
 from qsp.model.axes import fever
 from qsp.model.cytokines import IL6, steroid_factor
 from qsp.model.interleukin1 import il1
-from qsp.model.lesions import Attack, LesionCells, lesion_volumes, loss_fractions, viable_volumes
+from qsp.model.lesion_measures import lesion_volumes, loss_fractions, viable_volumes
+from qsp.model.lesions import Attack, LesionCells
 from qsp.model.targets import TargetParameters, tumor_volume
 from qsp.model.temperature import NORMAL_TEMPERATURE, temperature_rise
 from qsp.model.tissues import BLOOD, NORMAL, SKIN
@@ -104,6 +105,7 @@ class LesionSnapshot(eqx.Module):
         volume: (lesion,): Volume with dying cells [L].
         viable: (lesion,): Volume of viable cells [L].
         loss_share: (lesion,): Share of the loss clone in the viable cells [1].
+        exhaustion: (lesion,): Share of the killing that exhaustion has removed [1].
         new_lesions: Cumulative hazard of new lesions [1].
         m_protein: M-protein in serum [g/L].
     """
@@ -111,6 +113,7 @@ class LesionSnapshot(eqx.Module):
     volume: jax.Array | None = None
     viable: jax.Array | None = None
     loss_share: jax.Array | None = None
+    exhaustion: jax.Array | None = None
     new_lesions: Scalar | None = None
     m_protein: Scalar | None = None
 
@@ -295,6 +298,7 @@ def lesion_snapshot(x: LesionCells, p: TargetParameters) -> LesionSnapshot:
         volume=lesion_volumes(x, p),
         viable=viable_volumes(x, p),
         loss_share=loss_fractions(x),
+        exhaustion=x.exhaustion,
         new_lesions=x.new_lesions,
         m_protein=x.m_protein,
     )

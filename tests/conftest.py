@@ -18,7 +18,7 @@ with contextlib.suppress(ImportError):
 # Figures need no display.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Tests do not write to the cache of the user who runs them.
+# Tests do not write to the cache of the user who runs them; scripts/check has one of its own.
 os.environ.setdefault("QSP_CACHE_DIR", "")
 
 # scripts/check sets JAX_COMPILATION_CACHE_DIR. Small programs are cached too, because the suite

@@ -76,6 +76,25 @@ def test_result_variable_shows_axes_unit_and_codes():
     assert "2: partial_response" in explained("best_response")
 
 
+@pytest.mark.parametrize(
+    ("name", "about"),
+    [
+        ("lesion_exhaustion_visit", "(arm, patient, visit, lesion) [1]: Share of the killing"),
+        ("exhaustion_visit", "(arm, patient, visit) [1]: Exhaustion of T cells, mean of"),
+        ("loss_share_visit", "(arm, patient, visit) [1]: Share of tumor cells without antigen"),
+        ("sum_of_products_visit", "(arm, patient, visit) [cm^2]: Sum of products of diameters"),
+        ("sum_of_diameters_baseline", "(arm, patient) [cm]: Sum of longest diameters before"),
+        ("disease_change_visit", "(arm, patient, visit) [%]: Measure of the disease: change"),
+        ("response_visit", "(arm, patient, visit) [1]: Response at visits (rule of the disease)"),
+        ("progression_free_time", "(arm, patient) [day]: Progression-free survival"),
+        ("response_duration_event", "(arm, patient) [1]: Duration of response: whether it ended"),
+        ("m_protein_visit", "(arm, patient, visit) [g/L]: M-protein in serum"),
+    ],
+)
+def test_result_variable_of_lesions_and_response_has_its_unit(name, about):
+    assert explained(name).startswith(f"Result {name} {about}")
+
+
 def test_endpoint_shows_its_definition():
     text = explained("incidence")
     assert text.startswith("Endpoint incidence [1]: Incidence of CRS")

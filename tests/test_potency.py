@@ -1,6 +1,5 @@
 """Free drug at half-maximum effect: closed form at low drug, interpolation, and `qsp explain`."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,11 @@ import pytest
 
 from qsp import molecules
 from qsp.explain import explain
-from qsp.explain.potency import bridges_at, half_effect
 from qsp.explain.values import shipped
 from qsp.model.tissues import BLOOD, NORMAL
 from qsp.populations import nominal, read_cohort
+from qsp.run.bridges import bridges_at, half_effect
+from qsp.validation import co_culture
 
 POPULATIONS = Path(__file__).parents[1] / "populations"
 
@@ -56,35 +56,15 @@ def test_explain_compares_potency_with_in_vitro_values(tmp_path):
     assert set(shipped(tmp_path).cohorts) == set()
 
 
-def culture(valency, copies):
-    """Share of targets killed in a culture of a day by concentration [nmol/L].
-
-    Five effector cells per target cell, and glofitamab with one or two target arms on a cell line
-    with its copies of CD20 on 300 um2.
-    """
-    model = model_of("glofitamab", "nhl_dlbcl")
-    p = model.binding
-    cells = dataclasses.replace(
-        p,
-        valency=np.asarray(valency),
-        copies_target=np.full_like(p.copies_target, copies),
-        area_target=np.full_like(p.area_target, 300.0),
-    )
-    e, free = model.engagement, np.geomspace(1e-7, 1.0, 400)
-    line = dataclasses.replace(model, binding=cells)
-    bridges = bridges_at(free, line)[:, NORMAL, BLOOD]
-    per_contact = bridges / (model.synapse.beta50_kill + bridges)
-    attacked = 5.0 / (5.0 + float(e.k_K))
-    rate = float(e.k_kill[NORMAL, BLOOD]) * attacked * per_contact
-    return free, 1.0 - np.exp(-rate)
-
-
 @pytest.mark.parametrize(("copies", "low", "high"), [(30_000.0, 10.0, 1000.0), (1e5, 33.0, 300.0)])
 def test_two_target_arms_are_ten_to_a_thousand_times_as_potent_in_vitro(copies, low, high):
     """Published for 2:1 over 1:1 at low drug, more on cells with more target."""
-    half = []
-    for valency in (2.0, 1.0):
-        free, killed = culture(valency, copies)
-        assert killed.max() > 0.95
-        half.append(half_effect(free, killed, 0.5))
-    assert low < half[1] / half[0] < high
+    assert all(co_culture.killed(arms, copies).max() > 0.95 for arms in (1, 2))
+    assert low < co_culture.potency_ratio(copies) < high
+
+
+def test_killing_in_the_co_culture_rises_with_drug_target_and_arms():
+    few, many = (co_culture.killed(1, copies) for copies in (3e3, 1e5))
+    assert np.all(np.diff(co_culture.killed(1, 1e5)[:200]) > 0.0)
+    assert np.all(many > few)
+    assert np.all(co_culture.killed(2, 1e5)[:200] > many[:200])

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
 from qsp.trial import Arm
 from qsp.validation.acceptance_facts import JUDGED_IL6
+from qsp.validation.events import pooled
 from qsp.validation.measure import FUNCTIONS
-from qsp.validation.study import Study
+from qsp.validation.study import APPROVED, Study
 from qsp.validation.targets import Target
 
 PERCENT = 100.0
@@ -56,6 +57,10 @@ ANY_FLAT = (1.1, 2.7)
 """Range of this ratio for other molecules: above 3 nowhere without a fact; assumed."""
 FLAT_ERROR = math.log(1.2)
 """Error of the logarithm of the ratio outside its range; assumed."""
+SHORTEST = 0.9
+"""Shortest median duration of the CRS events of a study [day]; assumed."""
+SHORTEST_ERROR = math.log(1.1)
+"""Error of the logarithm of a shorter one; assumed."""
 BY_DOSE = 2.0
 """Error of the largest rise of CRS by a steroid at a dose [points]; assumed."""
 MOST_ODDS, LEAST_ODDS = 4.0, 2.0
@@ -216,6 +221,17 @@ def residuals(
             if known is not None:
                 yield known
     yield from _comparisons(rates, molecule)
+    if APPROVED in rates.labels:
+        yield _shortest(study)
+
+
+def _shortest(study: Study) -> Residual:
+    """Residual of the median duration of the events of the approved regimen."""
+    found = pooled(study.results.sel(arm=[APPROVED])).duration
+    name = "median duration of events"
+    if not math.isfinite(found):  # no event has ended
+        return Residual(name, found, SHORTEST, 0.0)
+    return _ratio(name, found, max(found, SHORTEST), SHORTEST_ERROR)
 
 
 def _is_used(row: Target) -> bool:

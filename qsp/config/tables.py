@@ -351,8 +351,8 @@ class Method(Table):
     ] = "two_axes"
     tumor: Annotated[
         Literal["pool", "lesions"],
-        Rule("be pool or lesions", "Leave it out for pool"),
-    ] = "pool"
+        Rule("be lesions or pool", "Leave it out for lesions"),
+    ] = "lesions"
     lesions_alone_after: Annotated[
         Text | None,
         Rule("be the time of a dose in quotes", 'Write KEY = "84 day", or leave it out'),

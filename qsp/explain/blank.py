@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import add_best_response
 from qsp.engine.observers import Crossing, Pace, Reductions
 from qsp.engine.trajectory import PeriodResult, SimulationResult
 from qsp.model.cytokines import CYTOKINES
 from qsp.model.severity import GRADES
 from qsp.model.tissues import LESIONS, TISSUES
+from qsp.response.assessment import Assessment, Sums
+from qsp.response.outcomes import Outcomes, Survival
 from qsp.results import Labels, to_dataset
 from qsp.results.before_treatment import TARGET_BASELINE
+from qsp.results.lesion_response import Naming, response_variables
 from qsp.system import Areas, Extremes, Flows, LesionSnapshot, Peaks, Snapshot
 from qsp.trial import PeriodTable
 
+_NAMING = Naming("rule of the disease", "measure of the disease", "")
 _COVARIATES = ("body_weight", "body_surface", "age", "sex")
 
 
@@ -43,8 +46,29 @@ def results() -> xr.Dataset:
         cytokine_baseline=_zeros(len(CYTOKINES)),
         target_baseline={name: _zeros() for name in TARGET_BASELINE},
     )
-    tree = to_dataset(_simulations(), _snapshot(1), labels, {"response_criteria": "lugano"})
-    return add_best_response(tree.to_dataset())
+    ds = to_dataset(_simulations(), _snapshot(1), labels, {}).to_dataset()
+    return ds.assign(response_variables(ds, _assessment(), _NAMING))
+
+
+def _assessment() -> Assessment:
+    """Response of a patient with one visit, of a disease that is followed by scans."""
+    one, visit = _zeros(), _zeros(1)
+    code = one.astype(int)
+    survival = Survival(one, one > 0)
+    outcomes = Outcomes(
+        category=visit.astype(int),
+        best=code,
+        best_unconfirmed=code,
+        response_time=one,
+        complete_time=one,
+        progression_time=one,
+        progression_free=survival,
+        response=survival,
+        complete=survival,
+        change=visit,
+        best_change=one,
+    )
+    return Assessment(outcomes, one, Sums(visit, visit, one, one))
 
 
 def _simulations() -> SimulationResult:
@@ -102,6 +126,7 @@ def _snapshot(*axes: int) -> Snapshot:
             volume=lesions,
             viable=lesions,
             loss_share=lesions,
+            exhaustion=lesions,
             new_lesions=zeros,
             m_protein=zeros,
         ),

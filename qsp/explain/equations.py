@@ -43,6 +43,7 @@ MECHANISMS = (
     "traffic",
     "targets",
     "lesions",
+    "lesion_measures",
     "tumors",
     "lesion_map",
     "release",

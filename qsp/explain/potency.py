@@ -9,25 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from qsp.engine.precision import double
 from qsp.errors import ConfigError, PopulationError
 from qsp.explain.values import Files
-from qsp.model import Parameters
-from qsp.model.synapse import contact_gap, per_synapse, trimers
 from qsp.model.tissues import KINDS, TISSUES
 from qsp.molecules import Molecule
 from qsp.populations import Cohort, nominal
+from qsp.run.bridges import bridges_at, half_effect
 
 _RANGE = np.logspace(-8.0, 5.0, 1301)
 """Grid of free drug [nmol/L]."""
 
 _NEVER = "at no concentration"
-_REFINEMENTS = 8
-"""Iterations of `trimers` for a molecule with two target arms."""
 
 
 def potency_lines(molecule: Molecule, files: Files) -> list[str]:
@@ -68,45 +62,6 @@ def _in_cohort(molecule: Molecule, cohort: Cohort) -> Iterator[str]:
         text = ", ".join(f"{effect} {_ng_per_ml(c, molecule)}" for effect, c in halves.items())
         cell = f"{KINDS[kind]} cell in {TISSUES[tissue]} ({copies[kind, tissue]:.3g} copies)"
         yield f"  {cohort.name}, {cell}: {text}"
-
-
-def bridges_at(free: np.ndarray, model: Parameters) -> np.ndarray:
-    """Bridges per synapse at equilibrium with free drug.
-
-    Args:
-        free: Free drug [nmol/L]; (drug,).
-        model: Parameters of one patient.
-
-    Returns:
-        Bridges [molecule/synapse]; (drug, kind, tissue).
-    """
-    p, s = model.binding, model.synapse
-    with double():
-        refinements = 0 if p.valency == 1.0 else _REFINEMENTS
-
-        def bridges(c: jax.Array) -> jax.Array:
-            gap = contact_gap(jnp.full(len(TISSUES), c), jnp.zeros(()), p)
-            return per_synapse(trimers(gap, s.alpha, p, refinements=refinements), p, s)
-
-        return np.asarray(jax.vmap(bridges)(jnp.asarray(free)))
-
-
-def half_effect(free: np.ndarray, bridges: np.ndarray, beta50: float) -> float:
-    """Lowest free drug [nmol/L] at which bridges reach beta50, interpolated in logarithms.
-
-    Args:
-        free: Increasing free drug [nmol/L]; (drug,).
-        bridges: Bridges per synapse [molecule/synapse]; (drug,).
-        beta50: Bridges at half-maximum effect [molecule/synapse].
-
-    Returns:
-        Free drug, or NaN if the bridges never cross beta50 within the grid.
-    """
-    reached = np.flatnonzero(bridges >= beta50)
-    if not len(reached) or reached[0] == 0:
-        return float("nan")
-    pair = slice(reached[0] - 1, reached[0] + 1)
-    return float(np.exp(np.interp(np.log(beta50), np.log(bridges[pair]), np.log(free[pair]))))
 
 
 def _ng_per_ml(free: float, molecule: Molecule) -> str:

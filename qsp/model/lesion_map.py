@@ -27,8 +27,9 @@ import jax.numpy as jnp
 
 from qsp.model import numerics
 from qsp.model.engagement import EngagementParameters
-from qsp.model.lesions import Attack, LesionCells, LesionParameters, burden, exhaustion_rate, share
-from qsp.model.targets import AbstractGrowth, TargetParameters, Targets
+from qsp.model.lesion_measures import burden
+from qsp.model.lesions import Attack, LesionCells, LesionParameters, exhaustion_rate, share
+from qsp.model.targets import TargetParameters, Targets
 from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR
 from qsp.model.tumors import Lesions
 from qsp.response.m_protein import m_protein_step
@@ -141,9 +142,7 @@ def cleared(dying: PerLesion, killed: PerLesion, k_clear: Scalar, step: Scalar) 
     return dying * jnp.exp(-x) - killed * jnp.expm1(-x) / k_clear
 
 
-def lesion_step(
-    x: LesionCells, step: Scalar, held: Held, tumor: Lesions, grow: AbstractGrowth
-) -> LesionCells:
+def lesion_step(x: LesionCells, step: Scalar, held: Held, tumor: Lesions) -> LesionCells:
     """Lesions after a step, by Eq. N23 to N25 with the rates in the middle of the step.
 
     The hazard of new lesions rises by Eq. N16 in the middle of the step. The M-protein follows Eq.
@@ -154,10 +153,9 @@ def lesion_step(
         step: Length of the step [day].
         held: Quantities that are constant.
         tumor: Form of the tumor.
-        grow: Growth law.
     """
-    middle = _moved(x, _rates(x, held, tumor, grow), 0.5 * step, held)
-    rates = _rates(middle, held, tumor, grow)
+    middle = _moved(x, _rates(x, held, tumor), 0.5 * step, held)
+    rates = _rates(middle, held, tumor)
     end = _moved(x, rates, step, held)
     p = held.of_lesions
     killed = cleared(x.dying, rates.killed, held.of_targets.k_clear, step)
@@ -172,9 +170,7 @@ def lesion_step(
     return end
 
 
-def lesion_course(
-    x: LesionCells, times: PerSample, held: Held, tumor: Lesions, grow: AbstractGrowth
-) -> LesionCells:
+def lesion_course(x: LesionCells, times: PerSample, held: Held, tumor: Lesions) -> LesionCells:
     """Lesions at the given times, by one step from each to the next (Eq. N23 to N25).
 
     A lesion that the solver left with less than no cell has none.
@@ -184,14 +180,13 @@ def lesion_course(
         times: Times, ascending [day].
         held: Quantities that are constant.
         tumor: Form of the tumor.
-        grow: Growth law.
 
     Returns:
         Lesions with a leading axis of the times.
     """
 
     def advance(x: LesionCells, step: Scalar) -> tuple[LesionCells, LesionCells]:
-        x = lesion_step(x, step, held, tumor, grow)
+        x = lesion_step(x, step, held, tumor)
         return x, x
 
     x = jax.tree.map(lambda leaf: jnp.maximum(leaf, 0.0), x)
@@ -210,12 +205,12 @@ def _moved(x: LesionCells, rates: _Rates, step: Scalar, held: Held) -> LesionCel
     )
 
 
-def _rates(x: LesionCells, held: Held, tumor: Lesions, grow: AbstractGrowth) -> _Rates:
+def _rates(x: LesionCells, held: Held, tumor: Lesions) -> _Rates:
     """Rates of lesions at one time."""
     attack, t, p, e = held.attack, held.of_targets, held.of_lesions, held.of_contacts
     targets = _targets(x, held)
     _, killed = tumor.killing(x, attack, targets.viable, p, e)
-    _, rates = tumor.rates(x, attack, killed, targets, targets, grow, t, p, e)
+    _, rates = tumor.rates(x, attack, killed, targets, targets, t, p, e)
     rested = dataclasses.replace(x, exhaustion=jnp.zeros_like(x.exhaustion))
     s = share(p.weight[: tumor.number])
     return _Rates(

@@ -10,24 +10,19 @@ grows. A lesion with less than one cell has none: it does not grow back.
     growth --> antigen-positive --killing, less by exhaustion--> dying --k_clear--> cleared
     growth --> loss clone -------killing, if it has antigen----> dying
     contact and bridges --k_exhaust--> exhaustion --k_recover--> none
-    cells --> hazard of new lesions; cells --> M-protein --k_protein--> eliminated
 
 The sums over the lesions are `targets.viable` and `targets.dying` of the tumor, so that contacts,
 binding and the balance of the drug see one tumor: malignant cells are the sum of antigen-positive
-cells, antigen-low cells that of the loss clone, and so are their rates of killing. The hazard of
-new lesions and the M-protein are states if the population has `lesions.k_new` and
-`lesions.m_protein_baseline`. A lesion has the share of the T cells of the
-tumor that it has of the tumor cells before treatment. Its resting T cells kill too, by the bridges
-that they have: few bridges suffice to kill, whereas the release of cytokines and proliferation, for
-which T cells become activated here, need many. Killing so depends on beta50_kill of a molecule, and
-hardly on its beta50_act.
+cells, antigen-low cells that of the loss clone, and so are their rates of killing. A lesion has the
+share of the T cells of the tumor that it has of the tumor cells before treatment. Its resting T
+cells kill too, by the bridges that they have: few bridges suffice to kill, whereas the release of
+cytokines and proliferation, for which T cells become activated here, need many. Killing so depends
+on beta50_kill of a molecule, and hardly on its beta50_act.
 
 Assumed: tumor cells have no homeostasis and do not exchange with blood; T cells do not move between
-lesions after treatment begins; cells of a patient that have
-lost the antigen are in all lesions in the same proportion; exhaustion acts on killing and division,
-not on activation, the release of cytokines or the number of T cells; lesions grow towards one
-common capacity; the hazard of new lesions rises with the root of the burden and does not
-depend on the drug.
+lesions after treatment begins; cells of a patient that have lost the antigen are in all lesions in
+the same proportion; exhaustion acts on killing and division, not on activation, the release of
+cytokines or the number of T cells; lesions grow towards one common capacity.
 
 Differs from [Hosseini2020], which has one lesion without exhaustion or loss of the antigen. Differs
 from [Poels2025]: killed cells pass one compartment, not a chain of three.
@@ -41,7 +36,7 @@ import jax.numpy as jnp
 from qsp.model import numerics
 from qsp.model.binding import BindingParameters
 from qsp.model.engagement import EngagementParameters
-from qsp.model.targets import TargetParameters, Targets
+from qsp.model.targets import TargetParameters
 from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR, TUMOR_KINDS
 from qsp.typing import PerKindTissue, PerLesion, PerTissue, Scalar
 from qsp.units import quantity
@@ -273,7 +268,7 @@ def lesion_rates(
         Eq. N10: $$\frac{dN_{loss,q}}{dt} = \gamma_{q} g_{growth,antigen_low,tumor} f(N_{loss,q})
             N_{loss,q} - J_{loss,q}$$
         Eq. N11: $$\frac{dD_{lesion,q}}{dt} = J_{pos,q} + J_{loss,q} - k_{clear} D_{lesion,q}$$
-        $g_{growth}$ [1/day]: growth per cell in the whole tumor, Eq. G12 or G13.
+        $g_{growth}$ [1/day]: growth per cell in the whole tumor, Eq. G2.
         $f$ [1]: factor of growth, Eq. N8.
         $\gamma$ [1]: growth rate relative to the tumor, `lesions.growth_factor`.
 
@@ -336,71 +331,3 @@ def division(x: LesionCells, s: PerLesion) -> Scalar:
         $s$ [1]: share of a lesion, Eq. N1.
     """
     return (s * (1.0 - x.exhaustion)).sum(0)
-
-
-def burden(x: Targets, p: TargetParameters) -> Scalar:
-    r"""Viable tumor cells relative to those before treatment [1].
-
-    Equations:
-        Eq. N15: $$b = \frac{\max\left(\sum_{i \in clones} N_{i,tumor}, 0\right)}{\sum_{i \in
-            clones} N_{0,i,tumor}}$$
-        $b$ [1]: burden relative to that before treatment.
-    """
-    before = p.baseline[TUMOR_KINDS, TUMOR].sum(0)
-    return numerics.ratio(jnp.maximum(x.viable[TUMOR_KINDS, TUMOR].sum(0), 0.0), before)
-
-
-def new_lesion_rate(burden: Scalar, p: LesionParameters) -> Scalar:
-    r"""Hazard of new lesions.
-
-    Equations:
-        Eq. N16: $$\frac{dH_{new}}{dt} = k_{new} \sqrt{b}$$
-        $b$ [1]: burden relative to that before treatment, Eq. N15.
-        $H_{new}$ [1]: cumulative hazard, `lesions.new_lesions`.
-    """
-    return p.k_new * numerics.root(burden)
-
-
-def m_protein_rate(m_protein: Scalar, burden: Scalar, p: LesionParameters) -> Scalar:
-    r"""Rate of the M-protein, whose production is proportional to the number of viable cells.
-
-    Production balances elimination before treatment [Poels2025].
-
-    Equations:
-        Eq. N17: $$\frac{dM_{P}}{dt} = k_{protein} (b M_{0} - M_{P})$$
-        $b$ [1]: burden relative to that before treatment, Eq. N15.
-        $M_{P}$ [g/L]: M-protein in serum, `lesions.m_protein`.
-    """
-    return p.k_protein * (burden * p.m_protein_baseline - m_protein)
-
-
-def lesion_volumes(x: LesionCells, p: TargetParameters) -> PerLesion:
-    r"""Volume of each lesion with its dying cells [L].
-
-    Equations:
-        Eq. N18: $$V_{lesion,q} = \frac{N_{pos,q} + N_{loss,q} + D_{lesion,q}}{\delta}$$
-        $V_{lesion}$ [L]: volume of a lesion.
-    """
-    return (x.positive + x.loss + x.dying) / p.density
-
-
-def viable_volumes(x: LesionCells, p: TargetParameters) -> PerLesion:
-    r"""Volume of the viable cells of each lesion [L].
-
-    Equations:
-        Eq. N20: $$V_{viable,q} = \frac{N_{pos,q} + N_{loss,q}}{\delta}$$
-        $V_{viable}$ [L]: volume of the viable cells of a lesion.
-    """
-    return (x.positive + x.loss) / p.density
-
-
-def loss_fractions(x: LesionCells) -> PerLesion:
-    r"""Share of the loss clone in the viable cells of each lesion [1].
-
-    Equations:
-        Eq. N21: $$\phi_{loss,q} = \frac{\max(N_{loss,q}, 0)}{\max(N_{pos,q}, 0) +
-            \max(N_{loss,q}, 0)}$$
-        $\phi_{loss}$ [1]: share of the loss clone in a lesion.
-    """
-    positive, loss = jnp.maximum(x.positive, 0.0), jnp.maximum(x.loss, 0.0)
-    return numerics.ratio(loss, positive + loss)

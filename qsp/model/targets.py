@@ -2,8 +2,8 @@
 
 Normal B cells turn over in blood and lymphoid tissue and exchange between them; melanocytes turn
 over in the skin. The malignant clone and its antigen-low (or poorly infiltrated) clone grow
-together, towards a common capacity or into a linear phase. All kinds and tissues follow the same
-equation, with a rate of zero where a process is absent.
+together, towards a common capacity. All kinds and tissues follow the same equation, with a rate of
+zero where a process is absent.
 
 ::
 
@@ -14,11 +14,7 @@ equation, with a rate of zero where a process is absent.
 Assumed: clones do not turn into each other, and killed cells of normal tissue take no room.
 
 Differs from [Hosseini2020]: the malignant cells have an antigen-low clone and a common capacity.
-Differs from [Simeoni2004]: the transition to linear growth depends on the viable cells of all
-clones without the dying ones, and killed cells pass one compartment, not a chain of three.
 """
-
-from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -45,12 +41,6 @@ class TargetParameters(eqx.Module):
         "Carrying capacity for tumor cells in logistic growth",
         dims=("tissue",),
         symbol="K",
-    )
-    linear_growth: PerTissue = quantity(
-        "Mcell/day",
-        "Maximum growth of the tumor in the linear phase",
-        dims=("tissue",),
-        symbol=r"\lambda",
     )
     k_exchange: PerKindTissue = quantity(
         "1/day", "Rate of exit of target cells from blood into a tissue", dims=("kind", "tissue")
@@ -82,81 +72,6 @@ class Targets(eqx.Module):
     dying: Scalar = quantity("Mcell", "Killed tumor cells not yet cleared", symbol="D")
 
 
-class AbstractGrowth(eqx.Module):
-    """Growth law of target cells."""
-
-    @abstractmethod
-    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """Growth [Mcell/day] for viable cells [Mcell]; (kind, tissue)."""
-
-    @abstractmethod
-    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        """Growth per cell [1/day] for viable cells [Mcell]; (kind, tissue)."""
-
-
-class Logistic(AbstractGrowth):
-    """Logistic growth of all tumor clones towards a common capacity (default)."""
-
-    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        r"""k*N*(1 - N_tumor/capacity) [Mcell/day].
-
-        Equations:
-            Eq. G1: $$J_{growth,j,k} = k_{growth,j,k} N_{j,k} \left(1 - \frac{\sum_{i \in clones}
-                N_{i,k}}{K_{k}}\right)$$
-        """
-        return p.k_growth * viable * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
-
-    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        r"""k*(1 - N_tumor/capacity) [1/day].
-
-        Equations:
-            Eq. G12: $$g_{growth,j,k} = k_{growth,j,k} \left(1 - \frac{\sum_{i \in clones}
-                N_{i,k}}{K_{k}}\right)$$
-            $g_{growth}$ [1/day]: growth per cell.
-        """
-        return p.k_growth * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
-
-
-class Simeoni(AbstractGrowth):
-    """Exponential growth with a transition to linear growth, for myeloma [Simeoni2004].
-
-    The whole tumor grows by k*N / (1 + (k*N/linear)^psi)^(1/psi), and each clone by its share of
-    that: exponentially while k*N is far below `linear_growth`, linearly far above it.
-    """
-
-    psi: int = eqx.field(static=True, default=20)  # sharpness of the transition [Simeoni2004]
-
-    def __call__(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        r"""k*N, limited to `linear_growth` for the whole tumor [Mcell/day].
-
-        Equations:
-            Eq. G2: $$J_{growth,j,k} = \frac{k_{growth,j,k} N_{j,k}}{\left(1 + \left(\sum_{i \in
-                clones} k_{growth,i,k} N_{i,k} / \lambda_{k}\right)^{\psi}\right)^{1 / \psi}}$$
-            $\psi$ [1]: sharpness of the transition, 20.
-        """
-        return p.k_growth * viable / self._slowing(viable, p)
-
-    def per_cell(self, viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
-        r"""k, limited so that the whole tumor grows by `linear_growth` [1/day].
-
-        Equations:
-            Eq. G13: $$g_{growth,j,k} = \frac{k_{growth,j,k}}{\left(1 + \left(\sum_{i \in clones}
-                k_{growth,i,k} N_{i,k} / \lambda_{k}\right)^{\psi}\right)^{1 / \psi}}$$
-            $g_{growth}$ [1/day]: growth per cell.
-            $\psi$ [1]: sharpness of the transition, 20.
-        """
-        return p.k_growth / self._slowing(viable, p)
-
-    def _slowing(self, viable: PerKindTissue, p: TargetParameters) -> PerTissue:
-        """Exponential growth of the tumor over its growth [1]; (tissue,)."""
-        exponential = p.k_growth * viable
-        ratio = exponential[TUMOR_KINDS].sum(0) / p.linear_growth
-        # Factor out the larger of 1 and the ratio, so that no power overflows.
-        small, large = jnp.minimum(ratio, 1.0), jnp.maximum(ratio, 1.0)
-        power = (small / large) ** self.psi
-        return large * (1.0 + power) ** (1.0 / self.psi)
-
-
 class TargetFluxes(eqx.Module):
     """Fluxes of target cells."""
 
@@ -183,14 +98,17 @@ def target_fluxes(
     killing: PerKindTissue,
     competitor: Scalar,
     p: TargetParameters,
-    grow: AbstractGrowth,
 ) -> TargetFluxes:
     r"""Fluxes of target cells: growth, homeostasis, exchange, killing, depletion and clearance.
+
+    All clones of the tumor grow logistically towards a common capacity.
 
     An antibody that competes for the target may also deplete the normal cells that express it, as
     obinutuzumab depletes B cells (Emax in its concentration; assumed).
 
     Equations:
+        Eq. G1: $$J_{growth,j,k} = k_{growth,j,k} N_{j,k} \left(1 - \frac{\sum_{i \in clones}
+            N_{i,k}}{K_{k}}\right)$$
         Eq. G3: $$J_{home,j,k} = k_{home,j,k} (N_{0,j,k} - N_{j,k})$$
         Eq. G4: $$J_{arrival,j,k} = k_{exchange,j,k} (N_{j,blood} - \rho_{j,k} N_{j,k}) \quad (k \ne
             blood)$$
@@ -205,19 +123,33 @@ def target_fluxes(
         killing: Killing rate by T cells [Mcell/day]; (kind, tissue).
         competitor: Competitor for the target [nmol/L].
         p: Parameters.
-        grow: Growth law.
     """
     depletion = p.k_depletion * (competitor / (p.depletion50 + competitor)) * x.viable[NORMAL]
     in_blood = x.viable[:, BLOOD, None]
     into_tissue = p.k_exchange * (in_blood - p.blood_ratio * x.viable)
     return TargetFluxes(
-        growth=grow(x.viable, p),
+        growth=p.k_growth * x.viable * (1.0 - x.viable[TUMOR_KINDS].sum(0) / p.capacity),
         homeostasis=p.k_home * (p.baseline - x.viable),
         arrival=into_tissue.at[:, BLOOD].add(-into_tissue.sum(1)),
         killing=killing,
         depletion=jnp.zeros_like(x.viable).at[NORMAL].set(depletion),
         clearance=p.k_clear * x.dying,
     )
+
+
+def growth_per_cell(viable: PerKindTissue, p: TargetParameters) -> PerKindTissue:
+    r"""Logistic growth per cell [1/day]; (kind, tissue).
+
+    Equations:
+        Eq. G2: $$g_{growth,j,k} = k_{growth,j,k} \left(1 - \frac{\sum_{i \in clones}
+            N_{i,k}}{K_{k}}\right)$$
+        $g_{growth}$ [1/day]: growth per cell.
+
+    Args:
+        viable: Viable target cells [Mcell]; (kind, tissue).
+        p: Parameters.
+    """
+    return p.k_growth * (1.0 - viable[TUMOR_KINDS].sum(0) / p.capacity)
 
 
 def target_rates(flux: TargetFluxes) -> Targets:

@@ -5,11 +5,13 @@
     Pool:     malignant and antigen-low cells of the tumor --> killing, growth, drug on their target
     Lesions:  positive and lost cells of each lesion --sums--> the same two clones of the tumor
 
-`Pool` (default) is the tumor of `qsp.model.targets`: one lesion with two clones, whose killing rate
+`Pool` is the tumor of `qsp.model.targets`: one lesion with two clones, whose killing rate
 is that of `qsp.model.engagement`. `Lesions` has the cells, killing and exhaustion of
 `qsp.model.lesions`; the sums over the lesions take the places of the two clones, malignant for
 antigen-positive cells and antigen-low for the loss clone. One lesion without exhaustion, with a
-loss clone like the antigen-low clone, whose resting T cells do not kill, is the pool.
+loss clone like the antigen-low clone, whose resting T cells do not kill, is the pool. A config has
+lesions unless ``[method] tumor`` is ``"pool"``; a `ModelStructure` has the pool unless it is given
+lesions, whose number depends on the disease.
 
 Assumed: in myeloma the first lesion is the marrow and the second an extramedullary lesion; leukemia
 has one lesion, the marrow.
@@ -26,23 +28,21 @@ import jax.numpy as jnp
 from qsp.errors import ConfigError
 from qsp.model.binding import BindingParameters
 from qsp.model.engagement import EngagementParameters
+from qsp.model.lesion_measures import burden, m_protein_rate, new_lesion_rate
 from qsp.model.lesions import (
     Attack,
     LesionCells,
     LesionKilling,
     LesionParameters,
-    burden,
     division,
     exhaustion_rate,
     lesion_baseline,
     lesion_killing,
     lesion_rates,
     loss_clone_copies,
-    m_protein_rate,
-    new_lesion_rate,
     share,
 )
-from qsp.model.targets import AbstractGrowth, TargetParameters, Targets, target_baseline
+from qsp.model.targets import TargetParameters, Targets, growth_per_cell, target_baseline
 from qsp.model.tissues import ANTIGEN_LOW, LESIONS, MALIGNANT, TUMOR
 from qsp.typing import PerKindTissue, PerLesion, Scalar
 
@@ -92,7 +92,6 @@ class AbstractTumor(eqx.Module):
         killed: LesionKilling,
         targets: Targets,
         pooled: Targets,
-        grow: AbstractGrowth,
         t: TargetParameters,
         p: LesionParameters,
         e: EngagementParameters,
@@ -105,7 +104,6 @@ class AbstractTumor(eqx.Module):
             killed: Killing in each lesion.
             targets: Target cells.
             pooled: Rates of target cells with the tumor as one pool [Mcell/day].
-            grow: Growth law.
             t: Turnover of target cells.
             p: Lesions.
             e: Contacts.
@@ -113,7 +111,7 @@ class AbstractTumor(eqx.Module):
 
 
 class Pool(AbstractTumor):
-    """The tumor as one pool of cells with two clones (default)."""
+    """The tumor as one pool of cells with two clones."""
 
     def binding(self, b: BindingParameters, p: LesionParameters) -> BindingParameters:
         """Return the binding parameters unchanged."""
@@ -145,7 +143,6 @@ class Pool(AbstractTumor):
         killed: LesionKilling,
         targets: Targets,
         pooled: Targets,
-        grow: AbstractGrowth,
         t: TargetParameters,
         p: LesionParameters,
         e: EngagementParameters,
@@ -219,14 +216,13 @@ class Lesions(AbstractTumor):
         killed: LesionKilling,
         targets: Targets,
         pooled: Targets,
-        grow: AbstractGrowth,
         t: TargetParameters,
         p: LesionParameters,
         e: EngagementParameters,
     ) -> tuple[Targets, LesionCells]:
         """Return the sums over the lesions, and the rates of each (Eq. N8 to N17)."""
         factor, s = p.growth_factor[: self.number], self._share(p)
-        growth = grow.per_cell(targets.viable, t)
+        growth = growth_per_cell(targets.viable, t)
         positive, loss, dying = lesion_rates(x, killed, growth, factor, t, p)
         cells = burden(targets, t)
         return (

@@ -14,9 +14,8 @@ from qsp.response.rules import RULES
 
 VOLUME_CRITERIA = ("lugano", "recist")
 """Criteria of response for a tumor that is one pool of cells."""
-GROWTHS = ("logistic", "simeoni")
 _TEXTS = ("title", "disease", "response_criteria", "card")
-_HEADER = ("extends", "covariates", "growth", "lesion_count", "lesion_criteria", *_TEXTS)
+_HEADER = ("extends", "covariates", "lesion_count", "lesion_criteria", *_TEXTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Cohort:
         lesion_criteria: Rule of the disease for a tumor with lesions: ``lugano``, ``recist``,
             ``imwg`` or ``blasts``; empty for that of the config.
         card: Text on the patients represented, the data behind the values, and limits of use.
-        growth: Growth law of the tumor, ``logistic`` or ``simeoni`` (exponential, then linear).
         lesion_count: Number of lesions in the form of the tumor with lesions, 1 to 6.
         covariates: Distributions of the covariates, as in the file.
         parameters: Entries of the files, those of extended files first.
@@ -43,7 +41,6 @@ class Cohort:
     disease: str
     response_criteria: str
     card: str
-    growth: str
     lesion_count: int
     lesion_criteria: str
     covariates: Mapping[str, Any]
@@ -65,16 +62,20 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
         rule = "extends must name a file that does not extend this one"
         raise ConfigError(extending[-1].name, rule, repr(path.name), "Remove one of the extends")
     table, where = read_toml(path), path.name
+    if "growth" in table:  # of qsp 0.1.0
+        rule = "growth must be absent: all tumors grow logistically to targets.capacity"
+        todo = "Remove the line (docs/migration.md)"
+        raise ConfigError(where, rule, repr(table["growth"]), todo)
     parameters = parameter_file(table, where, header=_HEADER)
     if "extends" in table:
         base = _read(path.parent / str(table["extends"]), (*extending, path.resolve()))
-        texts = {key: getattr(base, key) for key in (*_TEXTS, "growth")}
+        texts = {key: getattr(base, key) for key in _TEXTS}
         lesion_count, lesion_criteria = base.lesion_count, base.lesion_criteria
         covariates, files, before = dict(base.covariates), base.parameters, base.files
         if "mixtures" in table:  # mixtures of a file, even an empty list, replace inherited ones
             files = tuple(dataclasses.replace(file, mixtures=()) for file in files)
     else:
-        texts, covariates, files, before = {"growth": "logistic"}, {}, (), ()
+        texts, covariates, files, before = {}, {}, (), ()
         lesion_count, lesion_criteria = 4, ""
     for key in _TEXTS:
         texts[key] = table.get(key, texts.get(key))
@@ -85,10 +86,6 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Cohort:
         rule = f"response_criteria must be one of {', '.join(VOLUME_CRITERIA)}"
         todo = "Choose one; lesion_criteria has the rule of the disease for lesions"
         raise ConfigError(where, rule, repr(texts["response_criteria"]), todo)
-    texts["growth"] = table.get("growth", texts["growth"])
-    if texts["growth"] not in GROWTHS:
-        rule = f"growth must be one of {', '.join(GROWTHS)}"
-        raise ConfigError(where, rule, repr(texts["growth"]), "Choose one")
     return Cohort(
         name=path.stem,
         lesion_count=_lesion_count(table.get("lesion_count", lesion_count), where),

@@ -99,7 +99,6 @@ ABSENT: Mapping[str, float] = {
     "targets.capacity.blood": 1e6,
     "targets.capacity.lymphoid": 1e6,
     "targets.capacity.skin": 1e6,
-    "targets.linear_growth": 1e6,
     # The form of the tumor with lesions.
     "lesions.k_kill": 0.0,
     "lesions.growth_factor": 1.0,

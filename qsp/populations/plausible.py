@@ -29,7 +29,6 @@ POSITIVE = (
     "traffic.flux50",
     "traffic.EC50_CXCL10",
     "targets.capacity",
-    "targets.linear_growth",
     "targets.density",
     "release.CA50",
     "release.IL10_50",

@@ -75,7 +75,6 @@ def nominal(
     }
     check_clearance(molecule, rows.values())
     _check_groups(molecule, rows)
-    _check_growth(cohort, rows)
     law = covariate_law(cohort)
     _check_covariates(law, rows.values(), cohort)
     replaced = {path for file in user_files for path, entry in file.entries.items() if entry.value}
@@ -230,13 +229,6 @@ _REQUIRES: Mapping[str, tuple[str, ...]] = {
     **{path: ("tumor.cells", *_OF_SIZE) for path in _OF_SIZE},
 }
 """Parameters that each parameter requires; without them its process would be absent."""
-
-
-def _check_growth(cohort: Cohort, rows: Mapping[str, ParameterRow]) -> None:
-    path = "targets.linear_growth.tumor"
-    if cohort.growth == "simeoni" and path not in rows:
-        todo = 'Write [targets.linear_growth] with tumor = { value = "500 Mcell/day", ... }'
-        raise PopulationError(f"{cohort.name}.toml", f"{path} must be given", "missing", todo)
 
 
 def _check_groups(molecule: Molecule, rows: Mapping[str, ParameterRow]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from qsp.endpoints import crs, cytokines, response, tumor
+from qsp.endpoints import crs, cytokines, response
 from qsp.endpoints.statistics.patients import solved
 from qsp.endpoints.steps import Step
 from qsp.plots.names import arm_titles
+from qsp.plots.response_measure import best_change
 from qsp.report.cells import NONE, Column, Group, Table, significant
 from qsp.report.tables import STEP, by_arm
 from qsp.response import category
@@ -74,8 +75,11 @@ def crs_table(ds: xr.Dataset) -> Table:
 
 
 def response_table(ds: xr.Dataset) -> Table:
-    """Return the best response of the patient by arm, with the change in tumor volume."""
-    best, own = tumor.best_change(ds).isel(patient=0), ds.isel(patient=0)
+    """Return the best response of the patient by arm, with the change in the measure of the rule.
+
+    The measure is the tumor volume unless the run has lesions.
+    """
+    best, own = best_change(ds).isel(patient=0), ds.isel(patient=0)
     rows = []
     for (arm, title), meaning in zip(arm_titles(ds).items(), _responses(ds), strict=True):
         volumes = (own[f"tumor_volume_{when}"].sel(arm=arm) for when in ("baseline", "end"))
@@ -90,7 +94,7 @@ def response_table(ds: xr.Dataset) -> Table:
     rule = response.rule_of(ds)
     note = f"{rule.title} criteria applied to the tumor volume."
     if response.has_lesions(ds):
-        note = f"{rule.title} criteria applied to the {rule.measure}."
+        note = f"{rule.title} criteria; best change of the {rule.measure} up to progression."
     note = f"{note} {response.surrogate_of(ds)}".rstrip()
     return Table("Best response", tuple(map(Column, columns)), (Group("", tuple(rows)),), note)
 

@@ -64,8 +64,9 @@ class Blasts:
         return outcomes(self.judge(visits, events), events, Confirmation(required=False))
 
     def judge(self, visits: BlastVisits, events: Events) -> Course:
-        """Return the judgment of each visit."""
+        """Return the judgment of each visit; a patient in remission at baseline has none."""
         seen = assessed(visits.time, jnp.isfinite(visits.blasts), events)
+        seen = seen & is_eligible(visits.baseline)
         remission = visits.blasts < REMISSION
         had_remission = jnp.cumsum(seen & remission) > 0
         failed = had_remission | (visits.time >= self.second_cycle)

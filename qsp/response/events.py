@@ -6,7 +6,7 @@ the exponential distribution with mean 1; the hazard of death without progressio
 
 $$\int_0^{t_{death}} h_{death} dt = E_1, \quad \int_0^{t_{new}} h_{new} dt = E_2$$
 
-Before the first scan, progression is clinical: the burden reaches three times its baseline.
+The caller gives the time of clinical progression; `assessment` has none.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from qsp.typing import FlagPerVisit, PerSample, PerVisit, Scalar
-
-CLINICAL_PROGRESSION = 3.0
-"""Burden relative to baseline that is clinical progression before the first scan [1]; assumed."""
 
 
 class Events(NamedTuple):
@@ -57,27 +54,6 @@ def event_time(time: PerSample, cumulative_hazard: PerSample, threshold: Scalar)
     share = jnp.clip((threshold - low) / jnp.where(high > low, high - low, 1.0), 0.0, 1.0)
     at = time[later - 1] + share * (time[later] - time[later - 1])
     return jnp.where(is_observed, at, jnp.inf)
-
-
-def clinical_progression_time(
-    time: PerSample,
-    burden: PerSample,
-    baseline: Scalar,
-    first_scan: Scalar,
-) -> Scalar:
-    """Return the time at which the burden reaches three times its baseline before the first scan.
-
-    Args:
-        time: Times of the samples, ascending [day].
-        burden: Burden of the disease at these times, in any unit.
-        baseline: Burden before treatment, in the same unit.
-        first_scan: Time of the first scan [day].
-
-    Returns:
-        Time of the first such sample before the first scan [day]; infinite if there is none.
-    """
-    reached = (burden >= CLINICAL_PROGRESSION * baseline) & (time < first_scan)
-    return jnp.min(jnp.where(reached, time, jnp.inf))
 
 
 def new_lesion_seen(cumulative_hazard: PerVisit, threshold: Scalar) -> FlagPerVisit:

@@ -12,10 +12,11 @@ and no living tumor of 0.15 mL or more in a plasmacytoma. Progression by the M-p
 $$P \ge 1.25 N_P, \quad P - N_P \ge \Delta$$
 
 with the nadir N and an increase of at least 5 g/L, or 0.1 g/L of light chain. It must be confirmed
-by the next assessed visit. Without confirmation, progression is growth of plasmacytomas, that is a
-sum of products of at least 1.5 times its nadir with a shortest diameter above 1 cm, or a new
-plasmacytoma; or 2.5 times as many plasma cells in the marrow as before treatment. Responses must be
-confirmed by the next assessed visit.
+by the next assessed visit. Without confirmation, progression is growth of plasmacytomas, or a new
+plasmacytoma; or 2.5 times as many plasma cells in the marrow as before treatment. Plasmacytomas
+grow if one with a shortest diameter above 1 cm has a longest diameter of at least 1.5 times its own
+nadir, or if there are several and the sum of their products is at least 1.5 times its nadir with
+such a one among them. Responses must be confirmed by the next assessed visit.
 
 Assumed: immunofixation is negative below 0.15 g/L, the normal range of a light chain ends at
 0.02 g/L, and the marrow is sampled at every visit.
@@ -61,7 +62,8 @@ PROGRESSION_MARROW = 2.5
 PLASMACYTOMA_PARTIAL = 0.5
 """Sum of products of plasmacytomas relative to baseline, in a response [1]; Kumar 2016."""
 PLASMACYTOMA_PROGRESSION = 1.5
-"""Sum of products of plasmacytomas relative to its nadir, at progression [1]; Kumar 2016."""
+"""Longest diameter of a plasmacytoma, or sum of the products of several, relative to its nadir, at
+progression [1]; Kumar 2016."""
 PLASMACYTOMA_SIZE = 1.0
 """Shortest diameter that a plasmacytoma exceeds at progression [cm]; Kumar 2016."""
 PET_LIMIT = 0.15
@@ -175,12 +177,16 @@ def _level(visits: MyelomaVisits) -> IndexPerVisit:
 
 
 def _plasmacytomas_grow(visits: MyelomaVisits, seen: FlagPerVisit) -> Array:
+    """Return at which visits plasmacytomas grow: one in diameter, or several in their products."""
     now, before = visits.disease.plasmacytomas, visits.baseline.plasmacytomas
     has = geometry.present(before)
+    is_large = (now.short > PLASMACYTOMA_SIZE) & has
+    limit = PLASMACYTOMA_PROGRESSION * (1.0 - ROUNDING)
+    longer = now.long >= limit * nadir(now.long, before.long, seen)
     size = geometry.sum_of_products(now, has)
-    lowest = nadir(size, geometry.sum_of_products(before, has), seen)
-    is_large = jnp.any((now.short > PLASMACYTOMA_SIZE) & has, axis=1)
-    return is_large & (size >= PLASMACYTOMA_PROGRESSION * lowest * (1.0 - ROUNDING))
+    larger = size >= limit * nadir(size, geometry.sum_of_products(before, has), seen)
+    several = jnp.sum(has) > 1
+    return jnp.any(longer & is_large, axis=1) | (several & larger & jnp.any(is_large, axis=1))
 
 
 def _of_isotype(limits: tuple[float, ...], visits: MyelomaVisits) -> Array:

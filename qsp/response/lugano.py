@@ -21,6 +21,7 @@ counts as stable, and becomes progression, dated at the first visit, if the next
 progression too or if there is none.
 
 Assumed: all lesions of a patient are target nodes, and living tumor above 0.15 mL is seen in a PET.
+A patient without a lesion before treatment is not evaluable.
 Not modeled: the spleen, bone marrow, and minor increases in metabolic activity.
 """
 
@@ -79,7 +80,8 @@ class Lugano:
     def judge(self, scans: Scans, events: Events) -> Course:
         """Return the judgment of each visit."""
         has = geometry.present(scans.baseline)
-        seen = assessed(scans.time, geometry.is_measured(scans.lesions, scans.baseline), events)
+        measured = geometry.is_measured(scans.lesions, scans.baseline) & jnp.any(has)
+        seen = assessed(scans.time, measured, events)
         progressing = seen & (scans.new_lesion | jnp.any(progressive_nodes(scans, seen), axis=1))
         size = geometry.sum_of_products(scans.lesions, has)
         start = geometry.sum_of_products(scans.baseline, has)

@@ -17,11 +17,9 @@ cleared by the kidney within hours. Values of IgG and light chain are those of [
 import math
 from enum import IntEnum
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
-from qsp.typing import PerSample, Scalar
+from qsp.typing import Scalar
 
 
 class Isotype(IntEnum):
@@ -32,26 +30,9 @@ class Isotype(IntEnum):
     LIGHT_CHAIN = 2
 
 
-SHARES = (0.55, 0.22, 0.23)
-"""Shares of patients with IgG, IgA and light chain only [1]; assumed."""
 ELIMINATION = (0.0504, math.log(2.0) / 6.0, 4.16)
 """Elimination rates of IgG, IgA and light chain [1/day]; Poels 2025, but IgA assumed (half-life
 of 6 days)."""
-
-
-def m_protein_rate(
-    m_protein: Scalar, cells: Scalar, cells_0: Scalar, m_protein_0: Scalar, k_el: Scalar
-) -> Scalar:
-    """Return the derivative of the M-protein, for the equations of a solver [g/L/day].
-
-    Args:
-        m_protein: M-protein in serum [g/L].
-        cells: Living myeloma cells, in any unit.
-        cells_0: Living myeloma cells before treatment, in the same unit.
-        m_protein_0: M-protein before treatment [g/L].
-        k_el: Elimination rate [1/day].
-    """
-    return k_el * (cells / cells_0 * m_protein_0 - m_protein)
 
 
 def m_protein_step(
@@ -71,27 +52,3 @@ def m_protein_step(
     positive = jnp.where(x > 0.0, x, 1.0)
     mean = jnp.where(x > 0.0, -jnp.expm1(-x) / positive, 1.0)
     return rest * m_protein + (mean - rest) * secretion + (1.0 - mean) * next_secretion
-
-
-def m_protein_course(
-    time: PerSample,
-    cells: PerSample,
-    m_protein_0: Scalar,
-    k_el: Scalar,
-) -> PerSample:
-    """Return the M-protein at the times of a course of cells, which is linear between them [g/L].
-
-    Args:
-        time: Times, ascending [day]; the M-protein is in balance at the first one.
-        cells: Living myeloma cells at these times, in any unit; not zero at the first one.
-        m_protein_0: M-protein at the first time [g/L].
-        k_el: Elimination rate [1/day].
-    """
-    secretion = cells / cells[0] * m_protein_0
-
-    def step(m_protein: Scalar, here: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        m_protein = m_protein_step(m_protein, *here[:2], k_el, here[2])
-        return m_protein, m_protein
-
-    _, after = jax.lax.scan(step, m_protein_0, (secretion[:-1], secretion[1:], jnp.diff(time)))
-    return jnp.concatenate([m_protein_0[None], after])

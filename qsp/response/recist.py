@@ -14,7 +14,8 @@ A complete response is the disappearance of every lesion: a longest diameter bel
 lymph nodes, a shortest diameter below 1 cm. A lesion that leaves a scar of more than 0.5 cm does
 not disappear. Complete and partial responses must be confirmed at least 28 days later.
 
-Assumed: a lesion below 0.5 cm is not visible, because that is the usual thickness of a slice.
+Assumed: a lesion below 0.5 cm is not visible, because that is the usual thickness of a slice. A
+patient without a lesion before treatment is not evaluable.
 Not modeled: non-target lesions, and the minimum duration of stable disease.
 """
 
@@ -64,7 +65,8 @@ class Recist:
     def judge(self, scans: Scans, events: Events) -> Course:
         """Return the judgment of each visit."""
         has = geometry.present(scans.baseline)
-        seen = assessed(scans.time, geometry.is_measured(scans.lesions, scans.baseline), events)
+        measured = geometry.is_measured(scans.lesions, scans.baseline) & jnp.any(has)
+        seen = assessed(scans.time, measured, events)
         now, before = scans.lesions.long, scans.baseline.long
         if self.nodal:
             now, before = scans.lesions.short, scans.baseline.short

@@ -48,6 +48,21 @@ _CODE = np.array([CODES[category] for category in sorted(CODES)], np.int8)
 
 
 @dataclasses.dataclass(frozen=True)
+class Naming:
+    """Words in the descriptions of the variables.
+
+    Args:
+        rule: Name of the rule.
+        measure: Measure of the disease, of which the change is reported.
+        source: Reference of the rule.
+    """
+
+    rule: str
+    measure: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Assessed:
     """Quantities of the patients that an assessment needs and the results do not hold.
 
@@ -81,8 +96,9 @@ def with_lesion_response(ds: xr.Dataset, rule: str, patients: Assessed) -> xr.Da
         empty = {name: _missed(ds[name]) for name in ds if "visit" in ds[name].dims}
         found = with_lesion_response(one.assign(empty), rule, patients)
         return ds.assign(found.isel(visit=[])[[name for name in found if name not in ds]])
-    found = _assess(ds, rule, patients)
-    return ds.assign(_variables(ds, rule, found))
+    known = RULES[rule]
+    naming = Naming(rule, known.measure, known.source)
+    return ds.assign(response_variables(ds, _assess(ds, rule, patients), naming))
 
 
 def _check(ds: xr.Dataset, rule: str) -> None:
@@ -173,11 +189,17 @@ def _draws(ds: xr.Dataset, seed: int | None) -> AssessmentDraws:
     return AssessmentDraws(error[:, 1:], error[:, 0], *z[:, : len(events)].T)
 
 
-def _variables(ds: xr.Dataset, rule: str, found: Assessment) -> dict[str, xr.Variable]:
+def response_variables(ds: xr.Dataset, found: Assessment, naming: Naming) -> dict[str, xr.Variable]:
+    """Return assessments as variables of the results.
+
+    Args:
+        ds: Results with `outcome`.
+        found: Assessments with axes (arm, patient).
+        naming: Words of the descriptions.
+    """
     ok = ds["outcome"].transpose(*_BOTH).fillna(FILL).values == 0
-    of = found.outcomes
-    make = _Maker(ok, RULES[rule].source)
-    measure = RULES[rule].measure
+    of, rule, measure = found.outcomes, naming.rule, naming.measure
+    make = _Maker(ok, naming.source)
     long = f"{measure[0].upper()}{measure[1:]}: change from baseline"
     about = {"measure": measure}
     data = {

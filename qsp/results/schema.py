@@ -11,10 +11,10 @@ Variables by dimension (each has `units` and `long_name`):
   fever_peak leak_peak` (leak with two axes only), `dose_label dose_time dose_amount
   rash_index`
 * ``(arm, patient, dose_period, tissue)``: `cytokine_source trimers_peak`
-* ``(arm, patient, visit)``: `tumor_volume_visit`; with lesions `new_lesion_hazard_visit` or
-  `m_protein_visit`, where the disease has them
+* ``(arm, patient, visit)``: `tumor_volume_visit`; with lesions `loss_share_visit
+  exhaustion_visit`, and `new_lesion_hazard_visit` or `m_protein_visit`, where the disease has them
 * ``(arm, patient, visit, lesion)``: with lesions `lesion_volume_visit lesion_viable_visit
-  lesion_loss_share_visit`
+  lesion_loss_share_visit lesion_exhaustion_visit`
 * ``(arm, patient, lesion)``: with lesions `lesion_volume_baseline`
 * ``(arm, patient)``: `outcome`, tumor volume at the start and the end, the level of each
   cytokine before treatment (`il6_baseline` ...), `soluble_target_baseline

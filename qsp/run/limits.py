@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 LIMITS: Sequence[str] = (
     "For research, not for clinical decisions. It says nothing about a single patient.",
-    "Shared parameters were fitted in sample to published CRS rates of nine molecules, and some "
-    "were tuned here; most are held by priors.",
+    "Parameters were fitted in sample to published CRS rates of nine molecules and to published "
+    "response of ten; most are held by priors.",
     "Grades follow from fever and leak, indices of three cytokines, against thresholds. No "
     "threshold for CRS is validated.",
     "Heights of cytokine peaks are known only as the product of production and loss: published "
     "half-lives of IL-6 in humans range from 20 minutes to 17 hours.",
-    "Tumor response is illustrative: T-cell entry, heterogeneity and resistance are coarse.",
+    "Resting T cells within reach of a tumor are assumed to kill as activated ones do, so that "
+    "tumor response depends little on steroids and on the steps of the dose.",
     "Monte Carlo intervals cover the finite number of virtual patients only. The uncertainty of "
     "the model is larger.",
 )

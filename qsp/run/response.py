@@ -7,11 +7,11 @@ import xarray as xr
 
 from qsp.endpoints import add_best_response
 from qsp.results.lesion_response import Assessed, with_lesion_response
+from qsp.results.lesions import ML_PER_L
 from qsp.run.prepared import Prepared
 
 K_DEATH, OTHER_MARROW = "tumor.k_death", "tumor.other_marrow"
 """Paths of the hazard of death without progression, and of the other cells of the marrow."""
-ML_PER_L = 1000.0
 
 
 def with_response(ds: xr.Dataset, prepared: Prepared) -> xr.Dataset:
@@ -46,13 +46,11 @@ def assessed(prepared: Prepared) -> Assessed:
 def _values(prepared: Prepared, path: str, absent: float) -> np.ndarray:
     """Return an input (arm, patient) of the assessment, which the equations do not use."""
     people, arms = prepared.cohort.people, prepared.trial.arms
-    shape = (len(arms), len(people))
-    if path not in people.sampled:
-        return np.full(shape, absent)
-    changed = [
-        people.changed({path: arm.parameters[path]}, where=f"arms.{arm.name}.parameters")
-        if path in arm.parameters
-        else people
-        for arm in arms
-    ]
-    return np.stack([np.broadcast_to(own.sampled[path], shape[1:]) for own in changed])
+    values = []
+    for arm in arms:
+        own = people
+        if path in arm.parameters:
+            change, where = {path: arm.parameters[path]}, f"arms.{arm.name}.parameters"
+            own = people.changed(change, where=where)
+        values.append(np.broadcast_to(own.sampled.get(path, absent), len(people)))
+    return np.stack(values)

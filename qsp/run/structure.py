@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,13 +15,22 @@ from qsp.model import ModelStructure
 from qsp.model.axes import SEVERITY_FORMS
 from qsp.model.synapse import AbstractSynapse, Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import Adaptation, MassAction, Threshold
-from qsp.model.targets import AbstractGrowth, Logistic, Simeoni
+from qsp.model.tissues import LESIONS
 from qsp.model.tumors import Lesions, Pool
 from qsp.molecules import Molecule
 from qsp.populations import ParameterTable
 
 REFINEMENTS = 7
 """Iterations for the free target of a 2:1 molecule; see `qsp.model.synapse.trimers`."""
+_NO_LESIONS = 'or write [method] tumor = "pool"'
+_KILLING = ("tumor.kill_rate", "tumor.kill_sd")
+_MEASURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "imwg": ("lesions.m_protein_baseline", "lesions.k_protein", "tumor.other_marrow"),
+        "blasts": ("tumor.other_marrow",),
+    }
+)
+"""Parameters without which a rule of response would judge no patient, or none as complete."""
 _RECRUITMENT = {
     "threshold": Threshold(),
     "mass_action": MassAction(),
@@ -41,7 +52,6 @@ def structure(config: Config, method: Method, table: ParameterTable) -> ModelStr
     return ModelStructure(
         synapse=_synapse(table.molecule, method, table),
         recruitment=_RECRUITMENT[config.method.recruitment],
-        growth=_growth(table),
         severity=SEVERITY_FORMS[config.method.severity],
         tumor=_tumor(table) if config.method.tumor == "lesions" else Pool(),
     )
@@ -58,18 +68,36 @@ def _tumor(table: ParameterTable) -> Lesions:
 
 
 def _check_lesions(table: ParameterTable) -> None:
+    """Refuse populations whose lesions would not be killed, or could not be assessed."""
+    cohort = table.cohort
+    _check_flows(table)
+    own = [f"lesions.k_kill.{lesion}" for lesion in LESIONS[: cohort.lesion_count]]
+    if not all(path in table.rows for path in own):
+        _check_present(_KILLING, "with lesions", table)
+    rule = cohort.lesion_criteria
+    _check_present(_MEASURES.get(rule, ()), f"with lesion_criteria = {rule!r}", table)
+    if rule == "blasts" and cohort.lesion_count != 1:
+        must = 'lesion_count must be 1, the marrow, with lesion_criteria = "blasts"'
+        raise ConfigError(
+            f"{cohort.name}.toml", must, cohort.lesion_count, "Write lesion_count = 1"
+        )
+
+
+def _check_present(paths: Iterable[str], purpose: str, table: ParameterTable) -> None:
+    for path in paths:
+        if path not in table.rows:
+            rule, todo = f"{path} must be given {purpose}", f"Add it to the file, {_NO_LESIONS}"
+            raise ConfigError(f"{table.cohort.name}.toml", rule, "missing", todo)
+
+
+def _check_flows(table: ParameterTable) -> None:
     """Refuse exchange and homeostasis of tumor cells, which lesions do not have."""
     for kind, flow in itertools.product(("malignant", "antigen_low"), ("k_home", "k_exchange")):
         path = f"targets.{flow}.{kind}.tumor"
         value = float(np.asarray(table.values.get(path, 0.0)).max())
         if value > 0.0:
-            rule = f"{path} must be 0 with lesions"
-            todo = 'Leave it out, or write [method] tumor = "pool"'
-            raise ConfigError(table.cohort.name, rule, f"{value:g} 1/day", todo)
-
-
-def _growth(table: ParameterTable) -> AbstractGrowth:
-    return Simeoni() if table.cohort.growth == "simeoni" else Logistic()
+            rule, todo = f"{path} must be 0 with lesions", f"Leave it out, {_NO_LESIONS}"
+            raise ConfigError(f"{table.cohort.name}.toml", rule, f"{value:g} 1/day", todo)
 
 
 def _synapse(molecule: Molecule, method: Method, table: ParameterTable) -> AbstractSynapse:

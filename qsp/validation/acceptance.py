@@ -15,9 +15,10 @@ from pathlib import Path
 import xarray as xr
 
 from qsp.engine.progress import Progress
+from qsp.run import Prepared
 from qsp.validation import measure
 from qsp.validation.selected import NotComputed, Simulated
-from qsp.validation.study import Study, conduct, prepare
+from qsp.validation.study import Study, conduct, of_arms, prepare
 from qsp.validation.targets import Target, target, targets
 from qsp.validation.validate import saved_times
 
@@ -29,6 +30,17 @@ STUDIES = (
     *("odronextamab", "linvoseltamab"),
 )
 """Studies of the table."""
+RESPONSE_STUDIES = (
+    *("mosunetuzumab_fl_response", "epcoritamab_fl_response", "glofitamab_response"),
+    *("epcoritamab_dlbcl_response", "tarlatamab_response", "teclistamab_response"),
+    *("elranatamab_response", "talquetamab_response", "blinatumomab_all_response"),
+    *("tebentafusp_response", "dlbcl_untreated"),
+)
+"""Studies of response of the table."""
+MANY: Mapping[str, int] = {"dlbcl_untreated": 10}
+"""Factor of the number of patients, by study."""
+COMPARED = ("flat", "untreated")
+"""Arms of the studies of response without published values."""
 MAIN: Mapping[str, str] = {
     "mosunetuzumab": "mosunetuzumab_iv",
     "glofitamab": "glofitamab",
@@ -190,7 +202,7 @@ def simulate(
     patients: int = PATIENTS,
     seed: int = SEED,
     populations: Path | None = None,
-    names: Sequence[str] = STUDIES,
+    names: Sequence[str] = (*STUDIES, *RESPONSE_STUDIES),
     progress: Progress | None = None,
 ) -> Runs:
     """Simulate the studies of the table.
@@ -207,10 +219,19 @@ def simulate(
         SolveError: If patients could not be simulated.
     """
     prepared = {
-        name: prepare(name, patients=patients, seed=seed, populations=populations) for name in names
+        name: _prepared(name, patients * MANY.get(name, 1), seed, populations) for name in names
     }
     found = {}
     for name, each in prepared.items():
         rows = [row for row in targets() if row.config == name]
         found[name] = conduct(each, saved_times(each, rows), progress)
     return Runs(found)
+
+
+def _prepared(name: str, patients: int, seed: int, populations: Path | None) -> Prepared:
+    """Prepare a study; of those of response, the arms without management of CRS."""
+    prepared = prepare(name, patients=patients, seed=seed, populations=populations)
+    if name not in RESPONSE_STUDIES:
+        return prepared
+    used = {arm for row in targets() if row.config == name for arm in row.arms}
+    return of_arms(prepared, {*used, *COMPARED})

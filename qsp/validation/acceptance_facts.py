@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from qsp.endpoints import crs
+from qsp.model.tissues import TISSUES
 from qsp.validation import events
 from qsp.validation.acceptance import EVERY, MAIN, Figure, Line, Runs, below, fold
 from qsp.validation.row import number
-from qsp.validation.selected import part
-from qsp.validation.study import APPROVED
+from qsp.validation.selected import PERCENT, NotComputed, part
+from qsp.validation.study import APPROVED, Study
 from qsp.validation.targets import target, targets
 
 FEWEST_EVENTS = 30
@@ -180,3 +183,48 @@ def il6_order(runs: Runs) -> Line:
         "second or third dose highest",
         "",
     )
+
+
+def skin(runs: Runs) -> Line:
+    """Skin as the source of cytokines under tebentafusp."""
+    study = runs.by_name[MAIN["tebentafusp"]]
+    first, every = (PERCENT * skin_share(study, labels) for labels in (("SUD1",), ()))
+    figures = [
+        Figure("first dose", f"{first:.0f} %", first > 50.0, first > 50.0),
+        Figure("all doses", f"{every:.0f} %"),
+    ]
+    for period in ("SUD1", "FD1"):
+        key = f"tebentafusp_cmax_median_{period}"
+        found, known = runs.value(key), target(key).value
+        near = abs(fold(found, known) - 1.0) <= 0.2
+        figures.append(Figure(f"Cmax {period}", f"{found:.3g} ng/mL ({known:g})", near, near))
+    return Line(
+        "skin under tebentafusp: share of the release with equal weights per cell; Cmax",
+        tuple(figures),
+        "> 50 %; within 20 %",
+        "",
+    )
+
+
+def skin_share(study: Study, labels: Sequence[str] = ()) -> float:
+    """Return the share of the skin in the release of cytokines with equal weights per cell [1].
+
+    Secreting cells seen from blood are divided by the weights of the patient, so that the share is
+    that of the cells. The weights of the simulation enter their number only through CXCL10, which
+    attracts T cells, and through rescue.
+
+    Args:
+        study: Results with the approved regimen, and the parameters of its patients.
+        labels: Names of the dose periods; all by default.
+
+    Raises:
+        NotComputed: If the parameters of the patients are not stored.
+    """
+    parameters = study.parameters
+    if not parameters:
+        raise NotComputed("the parameters of the patients are not stored")
+    weights = [parameters[f"release.weight.{tissue}"] for tissue in TISSUES]
+    weight = xr.concat(weights, xr.Variable("tissue", list(TISSUES)))
+    seen = part(study.results, APPROVED, labels)["cytokine_source"].sum("dose_period")
+    cells = (seen / weight).sum(("arm", "patient"))
+    return float(cells.sel(tissue="skin") / cells.sum())

@@ -44,7 +44,8 @@ def speed(runs: Runs, folder: Path = RECORDS) -> Line:
 def invariants(runs: Runs, folder: Path = RECORDS) -> Line:
     """Conservation, derivatives, states of 10,000 patients of each disease, and memory."""
     del runs
-    figures = [*_invariants(_record("invariants", folder)), *_memory(_record("scaling", folder))]
+    sizes = _record("scaling", folder)
+    figures = [*_invariants(_record("invariants", folder)), *_memory(sizes)]
     if any(figure.meets_least is None for figure in figures):
         # Figures can fail a line that is not complete, but not meet it.
         passed = [dataclasses.replace(each, meets_least=None, meets_aim=None) for each in figures]
@@ -54,7 +55,7 @@ def invariants(runs: Runs, folder: Path = RECORDS) -> Line:
         ]
     return Line(
         "conservation, derivatives, states of 10,000 patients, memory",
-        tuple(figures),
+        (*figures, *_lesion_memory(sizes)),
         "1e-6; finite; none below -atol; 15 %",
         "all",
     )
@@ -123,3 +124,9 @@ def _memory(rows: Sequence[Record]) -> Iterator[Figure]:
         yield _command("scaling", "--full ")
     for ratio in found:
         yield Figure("memory", f"{ratio:.2f} times", *below(ratio, 1.15, 1.15))
+
+
+def _lesion_memory(rows: Sequence[Record]) -> Iterator[Figure]:
+    """Yield the size of a patient's results with lesions over that with one pool; no bound."""
+    for ratio in _ratios(rows, "tumor as lesions", "tumor as pool", "bytes_per_patient"):
+        yield Figure("results of a patient with lesions over one pool", f"{ratio:.2f} times")

@@ -17,9 +17,12 @@ from qsp.validation.acceptance_facts import (
     misses,
     onset,
     pooled_events,
+    skin,
     t_cells,
 )
+from qsp.validation.acceptance_limits import first_tumor, potency
 from qsp.validation.acceptance_recorded import invariants, speed
+from qsp.validation.acceptance_response import RESPONSE_ROWS
 from qsp.validation.selected import part
 from qsp.validation.study import APPROVED
 from qsp.validation.targets import target
@@ -200,6 +203,10 @@ ROWS: tuple[Row, ...] = (
     t_cells,
     il6,
     il6_order,
+    skin,
+    *RESPONSE_ROWS,
+    potency,
+    first_tumor,
     speed,
     invariants,
 )

@@ -6,11 +6,12 @@ import functools
 import math
 from collections.abc import Mapping
 
+from qsp.endpoints.survival import DAYS_PER_MONTH
 from qsp.validation import measure
 from qsp.validation.judge import rule
 from qsp.validation.row import Fact, Figure
 from qsp.validation.study import APPROVED, HOURS_PER_DAY
-from qsp.validation.targets import STATISTICS, Target, targets
+from qsp.validation.targets import SINCE_START, STATISTICS, Target, targets
 
 TITLES: Mapping[str, str] = {
     "crs_any": "CRS, any grade",
@@ -41,10 +42,16 @@ TITLES: Mapping[str, str] = {
     "auc_mean": "AUC, mean",
     "orr": "ORR",
     "cr": "CR",
+    "vgpr": "VGPR or better",
+    "pfs_median": "Progression-free survival, median",
+    "pfs_rate": "Progression-free survival",
+    "dor_median": "Duration of response, median",
+    "dor_rate": "Responses that last",
+    "cr_kept": "Complete responses that last",
 }
 """Name of each statistic in tables."""
 _ORDER = tuple(STATISTICS)
-_POPULATION_FIRST = ("orr", "cr")
+_OF_RESPONSE = ("orr", "cr", "vgpr", "pfs_median", "dor_median", *SINCE_START)
 
 
 def published_facts(molecule: str | None = None) -> tuple[Fact, ...]:
@@ -74,7 +81,9 @@ def fact(row: Target) -> Fact:
 
 def _when(row: Target) -> str:
     """Return dose periods, time, arm and patients as text."""
-    if row.statistic in _POPULATION_FIRST:
+    if row.statistic in SINCE_START:
+        return f"{row.hours / HOURS_PER_DAY / DAYS_PER_MONTH:.3g} months, {row.population}"
+    if row.statistic in _OF_RESPONSE:
         return row.population
     many = len(row.periods) > 2
     periods = f"{row.periods[0]} to {row.periods[-1]}" if many else " and ".join(row.periods)

@@ -12,18 +12,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from qsp.drugs import RESCUE, STEROID
-from qsp.endpoints import crs, cytokines, exposure, response
+from qsp.endpoints import crs, cytokines, exposure
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.patients import quantile, solved, weights
 from qsp.endpoints.statistics.rates import rate
 from qsp.units import parse
 from qsp.validation import events
+from qsp.validation.measured_response import RESPONSE_FUNCTIONS, Function
 from qsp.validation.selected import (
     PERCENT,
     NotComputed,
@@ -45,14 +46,6 @@ INFUSION_DAY = 16.0 / HOURS_PER_DAY
 """Rest of the day of an infusion that starts at 8 in the morning [day; assumed]."""
 SAME_TIME = 0.02
 """Largest distance of a saved time from the time of a published value [day]."""
-
-
-class Function(Protocol):
-    """A function of column ``function``."""
-
-    def __call__(self, study: Study, row: Target) -> Simulated:
-        """Return the simulated counterpart of a row."""
-        ...
 
 
 def _own(study: Study, row: Target) -> xr.Dataset:
@@ -274,16 +267,6 @@ def serum(study: Study, arm: str, day: float, unit: str) -> Simulated:
 # === response =====================================================================================
 
 
-def orr(study: Study, row: Target) -> Simulated:
-    """Return the objective response rate [%]."""
-    return rate_of(response.objective_response(part(study.results, row.arm)).isel(arm=0))
-
-
-def cr(study: Study, row: Target) -> Simulated:
-    """Return the complete response rate [%]."""
-    return rate_of(response.complete_response(part(study.results, row.arm)).isel(arm=0))
-
-
 FUNCTIONS: Mapping[str, Function] = {
     "crs_any": crs_any,
     "crs_g2": crs_g2,
@@ -314,8 +297,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "css_mean": functools.partial(concentration, metric="cmax", mean=True),
     "cavg_median": cavg_median,
     "auc_mean": auc_mean,
-    "orr": orr,
-    "cr": cr,
+    **RESPONSE_FUNCTIONS,
 }
 """Functions by their name in the table."""
 

@@ -27,7 +27,11 @@ from qsp.validation.row import Row
 from qsp.validation.study import APPROVED, DATA, prepare
 from qsp.validation.targets import EVENTS_COUNTED, Target, targets
 
-RESPONSES = ("mosunetuzumab", "mosunetuzumab_fl", "tebentafusp")
+RESPONSES = (
+    *("mosunetuzumab", "mosunetuzumab_fl_response", "glofitamab_response"),
+    *("epcoritamab_dlbcl_response", "epcoritamab_fl_response", "teclistamab_response"),
+    *("elranatamab_response", "tarlatamab_response", "tebentafusp_response"),
+)
 """Studies from which reports take whether the response agrees with a trial."""
 GRADES: Mapping[str, int] = {"crs_any": 1, "crs_g2": 2, "crs_g3": 3}
 """Lowest grade of each statistic over all doses."""
@@ -67,7 +71,11 @@ def standing(rows: Sequence[Row], records: Mapping[str, RunRecord]) -> list[Stan
         rows: Rows of the validation.
         records: Record of each study, by name.
     """
-    responses = [row for row in targets() if row.statistic == "orr" and row.config in RESPONSES]
+    responses = [
+        row
+        for row in targets()
+        if row.statistic == "orr" and row.config in RESPONSES and row.is_read
+    ]
     # Held-out values are of other patients than those of the population.
     others = {(row.molecule, row.population) for row in responses if row.use == "holdout"}
     known_responses = {(row.config, row.population) for row in responses}

@@ -9,6 +9,15 @@ shipped config, in the same patients::
     [arms.flat]
     amount = "30 mg"                   # every dose of the molecule; or doses = [...]
 
+    [arms.flat]
+    without_steps = "14 day"           # leaves out earlier doses; others are earlier
+
+    [follow_up]                        # optional: a longer trial, for response
+    days     = 728
+    visits   = ["42 day", "84 day"]
+    continue = "28 day"                # optional: interval at which the last dose is repeated, or
+                                       # [{ every = "14 day", times = 11 }, { every = "28 day" }]
+
 An added arm has everything else from the first arm of the config: times and names of the doses,
 premedication, calendar and rules.
 """
@@ -34,6 +43,8 @@ from qsp.errors import ConfigError, suggest
 from qsp.molecules import read_toml
 from qsp.populations import nominal, read_cohort
 from qsp.run.prepared import assemble
+from qsp.units import parse
+from qsp.validation import follow_up
 
 DATA = Path(__file__).parent / "data"
 APPROVED = "approved"
@@ -48,10 +59,13 @@ class Study:
     Args:
         results: Results as described in `qsp.results`, with `best_response`.
         trajectories: Patients whose trajectories are stored (all, up to 2,000).
+        parameters: Values of their parameters, the group `parameters` of the results; empty if
+            these are not stored.
     """
 
     results: xr.Dataset
     trajectories: xr.Dataset
+    parameters: xr.Dataset = dataclasses.field(default_factory=xr.Dataset)
 
 
 @functools.cache
@@ -99,7 +113,7 @@ def _approved(where: str, name: str) -> dict[str, Any]:
     return read_toml(path)
 
 
-_KEYS = ("approved", "title", "population", "premedication", "arms")
+_KEYS = ("approved", "title", "population", "premedication", "arms", "follow_up")
 
 
 def _added(base: dict[str, Any], own: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def _added(base: dict[str, Any], own: Mapping[str, Any], where: str) -> dict[str
             todo = "Give the arm another name"
             raise ConfigError(where, f"arms.{name} must not be an arm of the config", "one", todo)
         base["arms"][name] = _arm(first, changes)
-    return base
+    return base if "follow_up" not in own else follow_up.followed(base, own["follow_up"], where)
 
 
 def _arm(first: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +140,9 @@ def _arm(first: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     amount = arm.pop("amount", None)
     if amount is not None:
         arm["doses"] = [{**dose, "amount": amount} for dose in arm["doses"]]
+    omitted = arm.pop("without_steps", None)
+    if omitted is not None:
+        arm["doses"] = follow_up.without_steps(arm["doses"], parse(omitted, "day", where="arm"))
     return arm
 
 
@@ -213,5 +230,5 @@ def conduct(
     results = runs.run(dataclasses.replace(prepared, trial=trial), progress)
     runs.check_failures(results, allow=False)
     whole = results.to_dataset()
-    separate = results.children.get("trajectories")
-    return Study(whole, whole if separate is None else separate.to_dataset(inherit=False))
+    groups = {name: group.to_dataset(inherit=False) for name, group in results.children.items()}
+    return Study(whole, groups.get("trajectories", whole), groups.get("parameters", xr.Dataset()))

@@ -8,7 +8,7 @@
 | `arm` | arm of the study; several pooled arms as ``A*7 B*23`` with the numbers of their patients |
 | `statistic` | kind of the published value, one of `STATISTICS` |
 | `period` | labels of the dose periods, separated by spaces; empty for all |
-| `time` | time since the start of the first of these periods [hour] |
+| `time` | time since the start of the first of these periods, or since that of response [hour] |
 | `value`, `unit` | published value |
 | `low`, `high` | 95 % interval, or the range that the note names |
 | `n` | number of patients |
@@ -73,10 +73,18 @@ STATISTICS: Mapping[str, tuple[str, ...]] = {
     "auc_mean": ("ug*day/mL",),
     "orr": ("%",),
     "cr": ("%",),
+    "vgpr": ("%",),
+    "pfs_median": ("month",),
+    "pfs_rate": ("%",),
+    "dor_median": ("month",),
+    "dor_rate": ("%",),
+    "cr_kept": ("%",),
 }
 """Units of each statistic, in the order in which estimands are reported."""
-AT_TIMES = ("il6_median", "il6_median_detectable", "il6_mean", "t_cells_relative")
-"""Statistics of a trajectory, which need a time."""
+SINCE_START = ("pfs_rate", "dor_rate", "cr_kept")
+"""Proportions at a time since the first dose, the response or the complete response."""
+AT_TIMES = ("il6_median", "il6_median_detectable", "il6_mean", "t_cells_relative", *SINCE_START)
+"""Statistics that need a time."""
 EVENTS_COUNTED = "shown: each event counted at its grade"
 """Criterion of rates by grade that count a patient at the grade of each of several events."""
 COLUMNS = (
@@ -274,7 +282,7 @@ def _wrong_numbers(
     if math.isnan(time) == (cells["statistic"] in AT_TIMES):
         rule_ = f"time must be given for {', '.join(AT_TIMES)}, and for no other statistic"
         yield ConfigError(where, rule_, repr(cells["time"]))
-    has_time = not math.isnan(time)
+    has_time = not math.isnan(time) and cells["statistic"] not in SINCE_START
     if (has_time or cells["statistic"] == "crs_period") and not cells["period"]:
         rule_ = "period must be given for crs_period and with a time"
         yield ConfigError(where, rule_, "empty", "Write SUD1")

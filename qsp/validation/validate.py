@@ -14,7 +14,7 @@ from qsp.validation.curves import curve_facts
 from qsp.validation.facts import fact as fact_of
 from qsp.validation.row import Fact, Row
 from qsp.validation.study import HOURS_PER_DAY, conduct, of_arms, prepare, start_of
-from qsp.validation.targets import Target, targets
+from qsp.validation.targets import SINCE_START, Target, targets
 
 
 def validate(
@@ -78,7 +78,7 @@ def saved_times(prepared: Prepared, rows: Iterable[Target]) -> set[float]:
     return {
         start_of(prepared, row.arm, row.periods[0]) + row.hours / HOURS_PER_DAY
         for row in rows
-        if not math.isnan(row.hours)
+        if not math.isnan(row.hours) and row.statistic not in SINCE_START
     }
 
 

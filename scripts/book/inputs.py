@@ -71,7 +71,6 @@ def page(files: Files) -> str:
                     "Disease",
                     "Extends",
                     "Response criteria",
-                    "Growth",
                     "Lesions",
                 ),
                 _populations(files),
@@ -149,9 +148,9 @@ def _populations(files: Files) -> Iterator[Row]:
     for name, cohort in files.cohorts.items():
         base = cohort.files[-2].name if len(cohort.files) > 1 else ""
         texts = (cohort.title, f"{name}.toml", cohort.disease, base)
-        cells = [*map(escape, (*texts, cohort.response_criteria, cohort.growth))]
+        cells = [*map(escape, (*texts, cohort.response_criteria))]
         cells.append(str(cohort.lesion_count))
-        yield f"{name}.toml growth", cells
+        yield f"{name}.toml response_criteria", cells
 
 
 def _in_vitro(files: Files) -> Iterator[Row]:

@@ -38,11 +38,11 @@ equations show the expression without the guard.
 
 The form of the bridges is that of the molecule: equilibrium (Eq. S6 with S2), plateau (with the
 drug of Eq. S17 in S2), relaxed (the state of Eq. S8) or kinetic (Eq. S6 with the state of Eq. S13,
-for a valency of 1 only). The law of growth (Eq. G1 or G2) is that of the population. Both are
-listed with the [inputs](inputs.md). Recruitment is that of Eq. T19 unless a trial chooses Eq. T3
-(`threshold`) or T2 (`mass_action`). The grade of CRS follows from fever and leak (Eq. V5 and V11)
-unless a trial chooses fever alone (`one_axis`). The tumor is one pool (Eq. G8 and G9) unless a
-trial chooses lesions (Eq. N9 to N17); then *antigen_low* is the clone without antigen.
+for a valency of 1 only); it is listed with the [inputs](inputs.md). Recruitment is that of Eq. T19
+unless a trial chooses Eq. T3 (`threshold`) or T2 (`mass_action`). The grade of CRS follows from
+fever and leak (Eq. V5 and V11) unless a trial chooses fever alone (`one_axis`). The tumor is one
+pool (Eq. G8 and G9) unless a trial chooses lesions (Eq. N9 to N17); then *antigen_low* is the clone
+without antigen.
 
 Units are day, L, nmol, million cells (Mcell), molecules per cell or synapse, pg/mL for cytokines,
 and mg for supportive drugs. A dose of the molecule in mg is 1000 / *MW* nmol per mg, with its

@@ -189,7 +189,9 @@ def test_events_are_those_of_a_trial(people):
 
 def test_peak_agrees_with_a_simulation(people, arms, run):
     """With the run that the tests of this folder share."""
-    found = qsp.trajectory(arms["step"], people.select([4]), days=28, method=METHOD)
+    found = qsp.trajectory(
+        arms["step"], people.select([4]), days=28, method=METHOD, max_steps=20_000
+    )
     expected = run.ds["il6_peak"].sel(arm="step", patient=4)
     for n, label in enumerate(("SUD1", "SUD2", "FD1", "FD2")):
         peak = float(found.peak("il6", label))

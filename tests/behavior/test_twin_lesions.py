@@ -14,7 +14,6 @@ import pytest
 
 from qsp.model import ModelStructure
 from qsp.model.synapse import Plateau
-from qsp.model.targets import Simeoni
 from qsp.model.tissues import LYMPHOID, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions
 from qsp.run.structure import REFINEMENTS
@@ -49,8 +48,8 @@ LYMPHOMA = Form(
     ModelStructure(synapse=Plateau(), tumor=Lesions(4)), twin.Forms(bridges="plateau"), 4
 )
 MYELOMA = Form(
-    ModelStructure(synapse=Plateau(), growth=Simeoni(), tumor=Lesions(2, m_protein=True)),
-    twin.Forms(bridges="plateau", growth="simeoni"),
+    ModelStructure(synapse=Plateau(), tumor=Lesions(2, m_protein=True)),
+    twin.Forms(bridges="plateau"),
     2,
 )
 TWO_ARMS = Form(
@@ -60,14 +59,14 @@ TWO_ARMS = Form(
 )
 LEUKEMIA = Form(ModelStructure(tumor=Lesions(1)), twin.DEFAULT, 1)
 BOTH = Form(
-    ModelStructure(synapse=Plateau(), growth=Simeoni(), tumor=Lesions(4, m_protein=True)),
-    twin.Forms(bridges="plateau", growth="simeoni"),
+    ModelStructure(synapse=Plateau(), tumor=Lesions(4, m_protein=True)),
+    twin.Forms(bridges="plateau"),
     4,
 )
 """A form for lymphoma and myeloma, so that one program simulates both."""
 EVERYTHING = Form(
-    ModelStructure(synapse=Plateau(), growth=Simeoni(), tumor=Lesions(3, m_protein=True)),
-    twin.Forms(bridges="plateau", growth="simeoni"),
+    ModelStructure(synapse=Plateau(), tumor=Lesions(3, m_protein=True)),
+    twin.Forms(bridges="plateau"),
     3,
 )
 

@@ -45,14 +45,17 @@ def test_mosunetuzumab_is_the_main_job():
     names = ["step_up", "flat", "step_up_no_premedication", "flat_no_premedication"]
     assert [arm.name for arm in trial.arms] == names
     assert trial.days == 84.0
-    for arm, mg in enumerate([[1, 2, 60, 60, 30, 30], [60, 60, 60, 60, 30, 30]] * 2):
-        np.testing.assert_allclose(periods.amount[arm, 0, :6], mg)
-        assert periods.time[arm, 0, :6].tolist() == [0, 7, 14, 21, 42, 63]
+    steps = ([1, 2, 60, 60, 30, 30], [0, 7, 14, 21, 42, 63], [4, 4, 4, 2, 2, 2])
+    flat = ([60, 60, 30, 30], [0, 7, 28, 49], [4, 2, 2, 2])
+    for arm, (mg, days, duration) in enumerate([steps, flat] * 2):
+        count = len(days)
+        np.testing.assert_allclose(periods.amount[arm, 0, :count], mg)
+        assert np.isnan(periods.amount[arm, 0, count:]).all()
+        assert periods.time[arm, 0, :count].tolist() == days
         molecule = events.kind[arm, 0] == 0
-        hours = events.duration[arm, 0][molecule] * 24
-        np.testing.assert_allclose(hours, [4, 4, 4, 2, 2, 2])
+        np.testing.assert_allclose(events.duration[arm, 0][molecule] * 24, duration)
         steroid = events.time[arm, 0][events.kind[arm, 0] == 3]
-        expected = np.array([0, 7, 14, 21]) - 1 / 24 if arm < 2 else []
+        expected = np.array([day for day in days if day <= 21]) - 1 / 24 if arm < 2 else []
         np.testing.assert_allclose(steroid, expected)
         assert set(events.amount[arm, 0][events.kind[arm, 0] == 3]) <= {20.0}
 

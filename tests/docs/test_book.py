@@ -144,9 +144,6 @@ def test_every_other_equation_is_cited_by_the_reference_or_evaluated_by_a_test()
         names = {module, f"{module}.{equation.function}"}
         if equation.function in ("Relaxed.rates", "Kinetic.rates"):
             names.add(f"{module}.{{type(form).__name__}}.rates")
-        form, _, method = equation.function.partition(".")
-        if form in ("Logistic", "Simeoni"):
-            names.add(f"{module}.{{type(law).__name__}}.{method}")
         by_drug = module in INTERVENTIONS  # every drug of a parametrized test
         known = by_drug or any(f'"{name}"' in evaluated for name in names)
         assert equation.label in cited or known, (equation.label, equation.function)

@@ -20,6 +20,7 @@ from qsp.model import (
     engagement,
     interleukin1,
     lesion_map,
+    lesion_measures,
     lesions,
     release,
     synapse,
@@ -29,7 +30,6 @@ from qsp.model import (
     traffic,
 )
 from qsp.model.synapse import Kinetic, Relaxed
-from qsp.model.targets import Simeoni
 from qsp.model.tumors import Lesions
 from qsp.run.structure import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
@@ -336,16 +336,12 @@ def test_traffic(at):
 def test_targets(at):
     p, x, _, a = at
     q, n, o = p.model.targets, x.model.targets, x.model.drug.competitor
-    for law in (targets.Logistic(), Simeoni()):
-        found = law(n.viable, q)
-        known = symbols(q, n) | {Key(r"\psi"): np.asarray(20.0)}
-        agree(f"targets.{type(law).__name__}.__call__", known, symbols(J_growth=found))
-        per_cell = law.per_cell(n.viable, q)
-        agree(f"targets.{type(law).__name__}.per_cell", known, symbols(g_growth=per_cell))
-    fluxes = targets.target_fluxes(n, a.killing, o, q, targets.Logistic())
+    growth = targets.growth_per_cell(n.viable, q)
+    agree("targets.growth_per_cell", symbols(q, n), symbols(g_growth=growth))
+    fluxes = targets.target_fluxes(n, a.killing, o, q)
     expected = symbols(fluxes)
     known = symbols(q, n, O=o, J_depletion=np.zeros((3, 4)))
-    given = {Key("J", ("growth",)), Key("J", ("kill",))}
+    given = {Key("J", ("kill",))}
     agree("targets.target_fluxes", known, {k: v for k, v in expected.items() if k not in given})
     agree("targets.target_rates", symbols(fluxes), rates(targets.target_rates(fluxes)))
     volume = targets.tumor_volume(n, q)
@@ -371,7 +367,7 @@ def test_lesions(at):
     found = solve([fraction, *others], {**known, **in_lesion})
     for where, value in symbols(killed).items():
         np.testing.assert_allclose(found[where], value, rtol=1e-9)
-    growth = targets.Logistic().per_cell(state.targets.viable, t)
+    growth = targets.growth_per_cell(state.targets.viable, t)
     [body] = of("lesions.dividing")
     body = body.replace(r"\left", "").replace(r"\right", "").partition("=")[2]
     known = symbols(x, killed, q, t, g_growth=growth) | {Key(r"\gamma"): np.asarray(factor)}
@@ -384,21 +380,29 @@ def test_lesions(at):
     found = lesions.exhaustion_rate(x, s, a.attack, q, e)
     agree("lesions.exhaustion_rate", known, {derivative(Key(r"\xi")): found})
     agree("lesions.division", known, {Key(r"\zeta"): lesions.division(x, s)})
-    b = lesions.burden(state.targets, t)
-    agree("lesions.burden", symbols(state.targets, t), symbols(b=b))
+    b = lesion_measures.burden(state.targets, t)
+    agree("lesion_measures.burden", symbols(state.targets, t), symbols(b=b))
     known = symbols(x, q, b=b)
     agree(
-        "lesions.new_lesion_rate",
+        "lesion_measures.new_lesion_rate",
         known,
-        {derivative(Key("H", ("new",))): lesions.new_lesion_rate(b, q)},
+        {derivative(Key("H", ("new",))): lesion_measures.new_lesion_rate(b, q)},
     )
-    found = lesions.m_protein_rate(x.m_protein, b, q)
-    agree("lesions.m_protein_rate", known, {derivative(Key("M", ("P",))): found})
+    found = lesion_measures.m_protein_rate(x.m_protein, b, q)
+    agree("lesion_measures.m_protein_rate", known, {derivative(Key("M", ("P",))): found})
     known = symbols(x, t)
-    agree("lesions.lesion_volumes", known, symbols(V_lesion=lesions.lesion_volumes(x, t)))
-    agree("lesions.viable_volumes", known, symbols(V_viable=lesions.viable_volumes(x, t)))
-    found = {Key(r"\phi", ("loss",)): lesions.loss_fractions(x)}
-    agree("lesions.loss_fractions", known, found)
+    agree(
+        "lesion_measures.lesion_volumes",
+        known,
+        symbols(V_lesion=lesion_measures.lesion_volumes(x, t)),
+    )
+    agree(
+        "lesion_measures.viable_volumes",
+        known,
+        symbols(V_viable=lesion_measures.viable_volumes(x, t)),
+    )
+    found = {Key(r"\phi", ("loss",)): lesion_measures.loss_fractions(x)}
+    agree("lesion_measures.loss_fractions", known, found)
 
 
 def test_lesion_map(at):
@@ -503,5 +507,4 @@ def test_every_other_function_is_evaluated_here():
         left_out = module in NOT_EVALUATED or name in NOT_EVALUATED or name.endswith(INITIAL)
         by_drug = module in INTERVENTIONS
         by_form = name in ("synapse.Relaxed.rates", "synapse.Kinetic.rates")
-        by_law = name.startswith(("targets.Logistic.", "targets.Simeoni."))
-        assert left_out or by_drug or by_form or by_law or f'"{name}"' in text, name
+        assert left_out or by_drug or by_form or f'"{name}"' in text, name

@@ -165,6 +165,7 @@ WITHOUT_PARAMETERS = (
     "temperature",
     "tumors",
     "lesion_map",
+    "lesion_measures",
 )
 WITHOUT_EQUATIONS = (
     "tissues",

@@ -16,7 +16,7 @@ from qsp.engine import fingerprint as fingerprints
 from qsp.engine.fingerprint import fingerprint
 from qsp.engine.method import Method
 from qsp.model import ModelStructure
-from qsp.model.targets import Simeoni
+from qsp.model.t_cells import MassAction
 from qsp.native import Shape
 from qsp.system import System
 
@@ -58,7 +58,7 @@ def test_every_argument_changes_the_fingerprint():
     other_zero = dataclasses.replace(SHAPE, absent=frozenset({0}))
     arguments = [
         (System(), Method(), 4, [SHAPE]),
-        (System(ModelStructure(growth=Simeoni())), Method(), 4, [SHAPE]),
+        (System(ModelStructure(recruitment=MassAction())), Method(), 4, [SHAPE]),
         (System(saved=("bridges",)), Method(), 4, [SHAPE]),
         (System(), Method(rtol=1e-6), 4, [SHAPE]),
         (System(), Method(), 5, [SHAPE]),

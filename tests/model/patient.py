@@ -66,7 +66,6 @@ def complete() -> Parameters:
         (lambda p: p.model.targets.baseline, jnp.stack([normal, malignant, low])),
         (lambda p: p.model.targets.k_home, jnp.array([[0.02], [0.01], [0.005]])),
         (lambda p: p.model.targets.k_growth, jnp.array([[0.001], [0.025], [0.02]])),
-        (lambda p: p.model.targets.linear_growth, 1e3),
         (lambda p: p.model.targets.k_exchange, jnp.array([0.0, 0.5, 0.1, 0.2])),
         (lambda p: p.model.targets.blood_ratio, jnp.array([0.0, 0.02, 0.1, 0.3])),
         (lambda p: p.model.targets.k_depletion, jnp.array([0.7, 0.1, 0.1, 0.05])),

@@ -9,7 +9,6 @@ from qsp import model
 from qsp.model.axes import OneAxis, TwoAxes
 from qsp.model.synapse import Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import MassAction
-from qsp.model.targets import Simeoni
 from qsp.model.tumors import Lesions
 from qsp.system import DOSE_KINDS, System
 from tests.model.patient import busy, complete
@@ -24,7 +23,7 @@ FORMS = {
     "one axis": model.ModelStructure(severity=OneAxis()),
     "two axes": model.ModelStructure(severity=TwoAxes()),
     "lesions": model.ModelStructure(tumor=Lesions(3, m_protein=True)),
-    "mass action, Simeoni": model.ModelStructure(recruitment=MassAction(), growth=Simeoni()),
+    "mass action": model.ModelStructure(recruitment=MassAction()),
 }
 SIMULATIONS = 5
 

@@ -23,7 +23,7 @@ from qsp.model.t_cells import (
     t_cell_rates,
     within_reach,
 )
-from qsp.model.targets import Logistic, Simeoni, target_fluxes, target_rates, tumor_volume
+from qsp.model.targets import target_fluxes, target_rates, tumor_volume
 from qsp.model.tissues import BLOOD, TUMOR, TUMOR_KINDS
 from qsp.model.traffic import net_arrival
 from qsp.system import System
@@ -239,7 +239,7 @@ def test_steroid_inhibits_activation_and_jak_inhibitor_does_not_inhibit_expansio
 
 def test_exchange_conserves_target_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
-    flux = target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), complete.model.targets, Logistic())
+    flux = target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), complete.model.targets)
     arrival = np.asarray(flux.arrival)
     assert arrival.sum(1) == pytest.approx(np.zeros(3), abs=1e-12 * np.abs(arrival).sum())
     assert np.all(arrival[:, 1:] != 0.0)
@@ -248,7 +248,7 @@ def test_exchange_conserves_target_cells(complete, rng):
 def test_killed_tumor_cells_become_dying_cells(complete, rng):
     x = busy(complete, System(), rng).model.targets
     kills = jnp.asarray(rng.uniform(1.0, 9.0, (3, 4)))
-    flux = target_fluxes(x, kills, jnp.zeros(()), complete.model.targets, Logistic())
+    flux = target_fluxes(x, kills, jnp.zeros(()), complete.model.targets)
     with_kills, without = (
         target_rates(flux),
         target_rates(dataclasses.replace(flux, killing=0 * kills)),
@@ -265,30 +265,8 @@ def test_both_clones_share_one_capacity(complete):
     x = dataclasses.replace(
         model.baseline(complete.model, model.ModelStructure()).targets, viable=viable
     )
-    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), p, Logistic()).growth)
+    growth = np.asarray(target_fluxes(x, jnp.zeros((3, 4)), jnp.zeros(()), p).growth)
     assert growth[TUMOR_KINDS, TUMOR] == pytest.approx(np.zeros(2), abs=1e-8)
-
-
-def test_simeoni_growth_changes_from_exponential_to_linear(complete):
-    """k*N far below the linear rate, the linear rate far above; each clone by its share."""
-    p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
-
-    def growth(cells):
-        viable = jnp.zeros((3, 4)).at[1, TUMOR].set(0.75 * cells).at[2, TUMOR].set(0.25 * cells)
-        return np.asarray(Simeoni()(viable, p))[TUMOR_KINDS, TUMOR]
-
-    k = np.asarray(p.k_growth)[TUMOR_KINDS, TUMOR]
-    cells = 500.0 / k.max()
-    assert growth(0.1 * cells) == pytest.approx(k * 0.1 * cells * np.array([0.75, 0.25]), rel=1e-9)
-    assert growth(1e9 * cells).sum() == pytest.approx(500.0, rel=1e-9)
-    assert growth(cells).sum() < 500.0
-
-
-def test_simeoni_growth_has_a_finite_gradient(complete):
-    p = dataclasses.replace(complete.model.targets, linear_growth=jnp.full(4, 500.0))
-    for cells in (0.0, 1.0, 2e4, 1e12):
-        slope = jax.grad(lambda v: Simeoni()(v, p).sum())(jnp.full((3, 4), cells))
-        assert np.isfinite(slope).all(), cells
 
 
 def test_tumor_volume_includes_dying_cells(complete):

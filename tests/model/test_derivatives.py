@@ -17,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 
 from qsp import molecules
 from qsp.config import load
-from qsp.model.synapse import Equilibrium, Relaxed
+from qsp.model.synapse import Plateau, Relaxed
 from qsp.run import Request, prepare
 from qsp.run.structure import REFINEMENTS
 from qsp.system import DOSE_KINDS, System
@@ -144,4 +144,5 @@ def test_shipped_configs_cover_every_molecule_and_synapse_form(strict_types):
     """They include a molecule with two target arms, whose bridges have a square root at zero."""
     assert {pair.split("-")[0] for pair in PAIRS} == set(molecules.names())
     synapses = [typical(pair)[0].structure.synapse for pair in PAIRS]
-    assert all(form in synapses for form in (Equilibrium(), Equilibrium(REFINEMENTS), Relaxed()))
+    forms = (Plateau(), Plateau(REFINEMENTS), Relaxed(by_cd3=True))
+    assert all(form in synapses for form in forms)

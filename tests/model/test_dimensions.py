@@ -21,7 +21,7 @@ from qsp.model.axes import OneAxis
 from qsp.model.interleukin1 import il1
 from qsp.model.synapse import Equilibrium, Kinetic, Plateau, Relaxed
 from qsp.model.t_cells import MassAction, Threshold
-from qsp.model.targets import Simeoni, tumor_volume
+from qsp.model.targets import tumor_volume
 from qsp.model.tumors import Lesions
 from qsp.system import DOSE_KINDS, System
 from qsp.units import dimensions, rescaling
@@ -32,7 +32,6 @@ SYSTEMS = {
     "closed form": System(),
     "mass action": System(model.ModelStructure(recruitment=MassAction())),
     "threshold": System(model.ModelStructure(recruitment=Threshold())),
-    "linear growth": System(model.ModelStructure(growth=Simeoni())),
     "relaxed": System(model.ModelStructure(synapse=Relaxed())),
     "relaxed by CD3": System(model.ModelStructure(synapse=Relaxed(by_cd3=True))),
     "two target arms": System(model.ModelStructure(synapse=Equilibrium(refinements=3))),
@@ -40,7 +39,6 @@ SYSTEMS = {
     "kinetic": System(model.ModelStructure(synapse=Kinetic())),
     "one axis": System(model.ModelStructure(severity=OneAxis())),
     "lesions": System(model.ModelStructure(tumor=Lesions(3, m_protein=True))),
-    "lesions, linear growth": System(model.ModelStructure(growth=Simeoni(), tumor=Lesions(2))),
 }
 # Not part of the derivative in the closed form; tested below with the quantities that use them.
 UNUSED = {
@@ -52,7 +50,6 @@ UNUSED = {
     "model.synapse.k_relax_min",
     "model.synapse.k_relax_max",
     "model.targets.density",
-    "model.targets.linear_growth",
     "model.disposition.competitor",
 }
 OF_LESIONS = {

@@ -12,8 +12,7 @@ from scipy.integrate import solve_ivp
 
 from qsp import model
 from qsp.model.lesion_map import Held, lesion_course
-from qsp.model.lesions import lesion_volumes
-from qsp.model.targets import Logistic
+from qsp.model.lesion_measures import lesion_volumes
 from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions
 from qsp.system import System
@@ -39,7 +38,7 @@ def held(p, x, attack):
 def course(p, x, attack, step=1.0):
     """Lesions after each step."""
     times = jnp.linspace(0.0, DAYS, round(DAYS / step) + 1)
-    return lesion_course(x.lesions, times, held(p, x, attack), TUMOR_FORM, Logistic())
+    return lesion_course(x.lesions, times, held(p, x, attack), TUMOR_FORM)
 
 
 def solved(p, x, attack):
@@ -55,7 +54,7 @@ def solved(p, x, attack):
         args = (attack, targets.viable, p.lesions, p.engagement)
         _, killed = TUMOR_FORM.killing(y, *args)
         _, rates = TUMOR_FORM.rates(
-            y, attack, killed, targets, targets, Logistic(), p.targets, p.lesions, p.engagement
+            y, attack, killed, targets, targets, p.targets, p.lesions, p.engagement
         )
         return ravel_pytree(rates)[0]
 

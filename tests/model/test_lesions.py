@@ -1,7 +1,6 @@
 """Lesions: the first tumor model as a limit, conservation, limits without drug, and extinction."""
 
 import dataclasses
-import functools
 
 import equinox as eqx
 import jax
@@ -14,94 +13,16 @@ from qsp.errors import ConfigError
 from qsp.model.disposition import total_drug
 from qsp.model.effects import no_effects
 from qsp.model.lesions import dividing
-from qsp.model.targets import Logistic
-from qsp.model.tissues import ANTIGEN_LOW, MALIGNANT, TUMOR, TUMOR_KINDS
+from qsp.model.targets import growth_per_cell
+from qsp.model.tissues import MALIGNANT, TUMOR, TUMOR_KINDS
 from qsp.model.tumors import Lesions, Pool
 from qsp.system import DOSE_KINDS, System
+from qsp.validation.one_lesion import course, difference, like_pool, with_lesions
 from tests.model.patient import busy, complete, typical, units
-
-STEP = 1 / 128
-"""Step of the fixed-step method [day]: rates are up to 21 per day, and results of two structures
-with equal equations differ by rounding alone."""
-DAYS = 16
 
 
 def system(tumor):
     return System(model.ModelStructure(tumor=tumor))
-
-
-def course(tumor, p):
-    """States at the end of each day, by the classical method of Runge and Kutta.
-
-    The molecule is infused for 6 hours on days 0, 7 and 14.
-    """
-    return _course(tumor, p, system(tumor).initial(p)).model
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _course(tumor, p, x):
-    of, none = system(tumor), jnp.zeros(len(DOSE_KINDS))
-    per_day = round(1 / STEP)
-
-    def step(x, n):
-        time = n.astype(float) * STEP
-        dosed = (jnp.mod(time, 7.0) < 0.25) & (time < 15.0)
-        infusion = none.at[0].set(jnp.where(dosed, 4 * 400.0, 0.0))
-
-        def slope(t, x):
-            return of.rates(t, x, p, infusion)
-
-        def moved(x, k, h):
-            return jax.tree.map(lambda a, b: a + h * b, x, k)
-
-        k1 = slope(time, x)
-        k2 = slope(time + STEP / 2, moved(x, k1, STEP / 2))
-        k3 = slope(time + STEP / 2, moved(x, k2, STEP / 2))
-        k4 = slope(time + STEP, moved(x, k3, STEP))
-        total = jax.tree.map(lambda a, b, c, d: (a + 2 * b + 2 * c + d) / 6, k1, k2, k3, k4)
-        return moved(x, total, STEP), None
-
-    def day(x, n):
-        x, _ = jax.lax.scan(step, x, n * per_day + jnp.arange(per_day))
-        return x, x
-
-    return jax.lax.scan(day, x, jnp.arange(DAYS))[1]
-
-
-def changed(p, **values):
-    """Parameters with other values of the lesions."""
-    of_lesions = dataclasses.replace(
-        p.model.lesions,
-        **{
-            name: jnp.broadcast_to(jnp.asarray(value, float), getattr(p.model.lesions, name).shape)
-            for name, value in values.items()
-        },
-    )
-    return eqx.tree_at(lambda p: p.model.lesions, p, of_lesions)
-
-
-def like_the_pool(p, antigen_low):
-    """A patient whose lesions are killed as one pool, with a share of antigen-low cells."""
-    b, e, t = p.model.binding, p.model.engagement, p.model.targets
-    cells = t.baseline[TUMOR_KINDS, TUMOR].sum()
-    shares = cells * jnp.array([1.0 - antigen_low, antigen_low])
-    k_kill = e.k_kill.at[MALIGNANT, TUMOR].set(3.0)
-    p = eqx.tree_at(
-        lambda p: (p.model.targets.baseline, p.model.engagement.k_kill),
-        p,
-        (t.baseline.at[TUMOR_KINDS, TUMOR].set(shares), k_kill),
-    )
-    return changed(
-        p,
-        k_kill=k_kill[MALIGNANT, TUMOR],
-        growth_factor=1.0,
-        weight_resting=0.0,
-        k_exhaust=0.0,
-        loss_share=antigen_low,
-        loss_copies=b.copies_target[ANTIGEN_LOW, TUMOR] / b.copies_target[MALIGNANT, TUMOR],
-        loss_kill=k_kill[ANTIGEN_LOW, TUMOR] / k_kill[MALIGNANT, TUMOR],
-        one_cell=0.0,
-    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +30,7 @@ def like_the_pool(p, antigen_low):
 )
 def test_lesions_without_exhaustion_are_the_first_tumor_model(number, antigen_low):
     """One lesion, or four that differ in size alone, over 16 days with three doses."""
-    p = like_the_pool(typical(), antigen_low)
+    p = like_pool(typical(), antigen_low)
     ours, first = course(Lesions(number), p), course(Pool(), p)
     assert float(first.targets.viable[-1, MALIGNANT, TUMOR]) < 0.5 * 50_000.0
     found = {path: value for path, _, value in units(ours)}
@@ -118,6 +39,13 @@ def test_lesions_without_exhaustion_are_the_first_tumor_model(number, antigen_lo
         np.testing.assert_allclose(found[path], value, rtol=1e-9, atol=1e-9 * scale, err_msg=path)
     cells = ours.lesions.positive.sum(-1)
     np.testing.assert_allclose(cells, first.targets.viable[:, MALIGNANT, TUMOR], rtol=1e-9)
+    assert difference(ours, first) < 1e-9
+
+
+def test_slow_exhaustion_differs_from_the_first_tumor_model():
+    p = like_pool(typical(), 0.0)
+    exhausted = course(Lesions(1), with_lesions(p, k_exhaust=1e-3))
+    assert difference(exhausted, course(Pool(), p)) > 1e-4
 
 
 @pytest.fixture
@@ -140,7 +68,7 @@ def test_cells_are_conserved(random_state):
     p, x, of = random_state
     dx = of.rates(jnp.asarray(3.0), x, p, jnp.zeros(len(DOSE_KINDS))).model
     y, dy = x.model.lesions, dx.lesions
-    growth = Logistic().per_cell(x.model.targets.viable, p.model.targets)[TUMOR_KINDS, TUMOR]
+    growth = growth_per_cell(x.model.targets.viable, p.model.targets)[TUMOR_KINDS, TUMOR]
     factor, one = p.model.lesions.growth_factor[:3], p.model.lesions.one_cell
     grown = factor * sum(
         rate * dividing(cells, one) * cells
@@ -173,8 +101,8 @@ def test_drug_is_conserved(random_state):
 
 def test_without_drug_lesions_grow():
     """No killing and no exhaustion: cells grow by their own rates, M-protein follows them."""
-    p = changed(typical(), loss_share=0.2, growth_factor=[1.0, 2.0, 0.5, 1.0, 1.0, 1.0])
-    p = changed(p, m_protein_baseline=30.0, k_protein=0.05)
+    p = with_lesions(typical(), loss_share=0.2, growth_factor=[1.0, 2.0, 0.5, 1.0, 1.0, 1.0])
+    p = with_lesions(p, m_protein_baseline=30.0, k_protein=0.05)
     capacity = jnp.full(4, 1e12)
     p = eqx.tree_at(lambda p: p.model.targets.capacity, p, capacity)
     of = system(Lesions(3, m_protein=True))
@@ -202,7 +130,9 @@ def test_without_drug_lesions_grow():
 
 def test_lesions_differ_by_their_killing_rate():
     """Under the same drug some lesions shrink while others grow; contact exhausts, not killing."""
-    p = changed(typical(), k_kill=[12.0, 0.0, 0.3, 0.0, 0.0, 0.0], loss_share=0.0, k_exhaust=0.02)
+    p = with_lesions(
+        typical(), k_kill=[12.0, 0.0, 0.3, 0.0, 0.0, 0.0], loss_share=0.0, k_exhaust=0.02
+    )
     end = course(Lesions(4), p).lesions
     size = np.asarray(end.positive[-1] / system(Lesions(4)).initial(p).model.lesions.positive)
     assert size[0] < 0.5 * size[2] < 0.5 < size[1]
@@ -213,8 +143,8 @@ def test_lesions_differ_by_their_killing_rate():
 
 
 def test_exhaustion_lowers_killing_and_recovers():
-    p = changed(typical(), k_kill=3.0, loss_share=0.0, k_exhaust=0.3, k_recover=0.1)
-    end, fresh = course(Lesions(1), p), course(Lesions(1), changed(p, k_exhaust=0.0))
+    p = with_lesions(typical(), k_kill=3.0, loss_share=0.0, k_exhaust=0.3, k_recover=0.1)
+    end, fresh = course(Lesions(1), p), course(Lesions(1), with_lesions(p, k_exhaust=0.0))
     assert float(end.lesions.positive[-1, 0]) > 1.1 * float(fresh.lesions.positive[-1, 0])
     rested = jax.tree.map(lambda leaf: leaf[-1], end)
     none = dataclasses.replace(rested.drug, soluble=jnp.zeros(4), peripheral=jnp.zeros(()))
@@ -249,9 +179,9 @@ def test_a_lesion_below_one_cell_does_not_grow_back():
 
 
 def test_a_loss_clone_of_less_than_one_cell_is_none():
-    p = changed(typical(), weight=[1.0, 9.0, 0.0, 0.0, 0.0, 0.0])
+    p = with_lesions(typical(), weight=[1.0, 9.0, 0.0, 0.0, 0.0, 0.0])
     cells = float(p.model.targets.baseline[TUMOR_KINDS, TUMOR].sum())
-    p = changed(p, loss_share=5e-6 / cells)  # 0.5 and 4.5 cells
+    p = with_lesions(p, loss_share=5e-6 / cells)  # 0.5 and 4.5 cells
     start = system(Lesions(2)).initial(p).model
     np.testing.assert_allclose(start.lesions.loss, [0.0, 4.5e-6], rtol=1e-9)
     np.testing.assert_allclose(
@@ -261,7 +191,7 @@ def test_a_loss_clone_of_less_than_one_cell_is_none():
 
 def test_a_patient_may_have_fewer_lesions():
     """A lesion of size zero, such as the extramedullary one, has no cells and finite rates."""
-    p = changed(complete(), weight=[1.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    p = with_lesions(complete(), weight=[1.0, 0.0, 1.0, 1.0, 1.0, 1.0])
     of = system(Lesions(2, m_protein=True))
     x = of.initial(p)
     dx = of.rates(jnp.asarray(1.0), x, p, jnp.ones(len(DOSE_KINDS)))

@@ -13,6 +13,7 @@ from qsp.populations import nominal, read_cohort, sample
 from qsp.populations.derived import complete
 
 POPULATIONS = Path(__file__).parents[2] / "populations"
+UNLIMITED = {"tumor.kill_limit": "1e9 1/day"}
 
 
 def table(cohort, molecule="mosunetuzumab", **changes):
@@ -28,7 +29,8 @@ def lesions(of, ids, seed=1):
 
 
 def test_the_variance_of_killing_is_split_between_and_within_patients():
-    changes = {"tumor.kill_limit": "1e9 1/day", "tumor.kill_sd": "2", "tumor.kill_within": "0.34"}
+    changes = {"tumor.kill_rate": "0.85 1/day", "tumor.kill_sd": "2", "tumor.kill_within": "0.34"}
+    changes |= UNLIMITED
     rate = np.log(lesions(table("nhl_dlbcl", **changes), range(4000)).k_kill)
     within = rate.var(axis=1, ddof=1).mean()
     total = rate.var()
@@ -44,10 +46,11 @@ def test_no_lesion_is_killed_faster_than_the_limit():
 
 
 def test_a_patient_does_not_depend_on_other_patients():
-    alone, others = (lesions(table("nhl_dlbcl"), ids) for ids in ([7], range(20)))
+    of = table("nhl_dlbcl", **UNLIMITED)
+    alone, others = (lesions(of, ids) for ids in ([7], range(20)))
     for name in ("k_kill", "weight", "loss_share"):
         np.testing.assert_array_equal(getattr(alone, name)[0], getattr(others, name)[7])
-    again = lesions(table("nhl_dlbcl"), [7], seed=2)
+    again = lesions(of, [7], seed=2)
     assert not np.any(again.k_kill == alone.k_kill)
 
 
@@ -74,7 +77,7 @@ def test_a_quarter_of_patients_with_myeloma_have_an_extramedullary_lesion():
 
 
 def test_the_typical_patient_has_equal_lesions():
-    of = table("nhl_dlbcl")
+    of = table("nhl_dlbcl", **{"tumor.kill_rate": "0.85 1/day"})
     typical = of.nominal().model.lesions
     np.testing.assert_allclose(typical.k_kill, 0.85)
     np.testing.assert_allclose(typical.weight, 1.0)

@@ -83,7 +83,7 @@ def test_derived_values(mosunetuzumab):
 
 def test_mechanistic_clearance_is_constant(tebentafusp):
     p = tebentafusp.nominal().model
-    assert p.disposition.CL_base == p.disposition.CL_ss == 16.4
+    assert p.disposition.CL_base == p.disposition.CL_ss == 12.5
     assert p.disposition.lost_on_death == 1
     assert p.binding.k_int_CD3 > 0
 
@@ -99,7 +99,7 @@ def test_skin_targets_of_tebentafusp(tebentafusp):
     p = tebentafusp.nominal().model
     np.testing.assert_allclose(p.targets.baseline[0], [0, 0, 0, 2000])
     np.testing.assert_allclose(p.binding.copies_target[0], [0, 0, 0, 40])
-    np.testing.assert_allclose(p.disposition.k_exchange[3], 0.06 * 24)
+    np.testing.assert_allclose(p.disposition.k_exchange[3], 0.2 * 24)
     np.testing.assert_allclose(p.binding.area_target[0, 3], 800)
 
 

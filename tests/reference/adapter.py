@@ -46,7 +46,7 @@ def twin_parameters(p: Parameters, lesions: int = 0) -> dict[str, Any]:
         **{"k_h": t.k_home[1], "chem": f.chemotaxis, "chem50": f.EC50_CXCL10},
         **{"N0": n.baseline, "d_hom": n.k_home, "k_ex": n.k_exchange, "ratio": n.blood_ratio},
         **{"g": n.k_growth, "cap": n.capacity, "kmax": e.k_kill, "k_clr": n.k_clear},
-        **{"rho": n.density, "k_lin": n.linear_growth},
+        **{"rho": n.density},
         **{"q_size": q.weight[:lesions], "q_kill": q.k_kill[:lesions]},
         **{"q_grow": q.growth_factor[:lesions], "q_R": q.weight_resting, "q_exh": q.k_exhaust},
         **{"q_rec": q.k_recover, "q_lost": q.loss_share, "q_copies": q.loss_copies},

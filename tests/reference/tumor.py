@@ -40,12 +40,9 @@ def before_treatment(p: Values) -> State:
     return {"N": n, "Np": positive, "Nl": lost, "MP": p["MP0"]}
 
 
-def growth_per_cell(n: np.ndarray, p: Values, growth: str) -> np.ndarray:
-    """Growth per cell (3, 4), 1/day: Eq. G12, and G13 for the form of Simeoni."""
-    if growth == "logistic":
-        return p["g"] * (1 - (n[1] + n[2]) / p["cap"])
-    whole = (p["g"][1:] * n[1:]).sum(axis=0) / p["k_lin"]
-    return p["g"] / (1 + whole**20) ** (1 / 20)
+def growth_per_cell(n: np.ndarray, p: Values) -> np.ndarray:
+    """Growth per cell (3, 4), 1/day: Eq. G2."""
+    return p["g"] * (1 - (n[1] + n[2]) / p["cap"])
 
 
 def divides(x: np.ndarray, p: Values) -> np.ndarray:
@@ -67,14 +64,13 @@ def burden(y: Values, p: Values) -> float:
     return max(y["N"][1:, TUMOR].sum(), 0.0) / (p["N0"][1:, TUMOR].sum() + EPS)
 
 
-def lesion_rates(y: Values, p: Values, k: Values, growth: str) -> tuple[State, np.ndarray]:
+def lesion_rates(y: Values, p: Values, k: Values) -> tuple[State, np.ndarray]:
     """Rates of the lesions, of the hazard of new ones and of the M-protein.
 
     Args:
         y: State.
         p: Parameters.
         k: Effects of contacts.
-        growth: As in `rates`.
 
     Returns:
         Rates by the names of the states, and killing (2, lesion) of both clones, Mcell/day.
@@ -90,7 +86,7 @@ def lesion_rates(y: Values, p: Values, k: Values, growth: str) -> tuple[State, n
     h_positive, h_lost = k["h_kill"][1:, TUMOR]
     killed = np.array([most * h_positive * positive, p["q_lost_kill"] * most * h_lost * lost])
     # Eq. N9, N10, N11
-    g = growth_per_cell(y["N"], p, growth)[:, TUMOR]
+    g = growth_per_cell(y["N"], p)[:, TUMOR]
     d: dict[str, Any] = {
         "Np": p["q_grow"] * g[1] * divides(positive, p) * positive - killed[0],
         "Nl": p["q_grow"] * g[2] * divides(lost, p) * lost - killed[1],
@@ -108,14 +104,13 @@ def lesion_rates(y: Values, p: Values, k: Values, growth: str) -> tuple[State, n
     return d, killed
 
 
-def rates(y: Values, p: Values, k: Values, growth: str) -> tuple[State, np.ndarray, np.ndarray]:
+def rates(y: Values, p: Values, k: Values) -> tuple[State, np.ndarray, np.ndarray]:
     """Rates of the target cells, and of lesions.
 
     Args:
         y: State.
         p: Parameters.
         k: Effects of contacts.
-        growth: "logistic" or "simeoni".
 
     Returns:
         Rates; killing and the other changes of viable cells (3, 4), Mcell/day.
@@ -127,10 +122,10 @@ def rates(y: Values, p: Values, k: Values, growth: str) -> tuple[State, np.ndarr
     # renewal, exchange with blood, growth: Eq. G1, G2, G3, G4, G5, G7
     exchange = p["k_ex"] * (n[:, :1] - p["ratio"] * n)
     exchange[:, 0] = -exchange[:, 1:].sum(axis=1)
-    births_moves = exchange + p["d_hom"] * (p["N0"] - n) + growth_per_cell(n, p, growth) * n
+    births_moves = exchange + p["d_hom"] * (p["N0"] - n) + growth_per_cell(n, p) * n
     lesions = {name: np.zeros_like(y[name]) for name in ("Np", "Nl", "Dq", "xi", "new", "MP")}
     if p["q_size"].size:
-        lesions, killed = lesion_rates(y, p, k, growth)
+        lesions, killed = lesion_rates(y, p, k)
         kill[1:, TUMOR] = killed.sum(axis=1)
         births_moves[1:, TUMOR] = lesions["Np"].sum(), lesions["Nl"].sum()
         births_moves[1:, TUMOR] += kill[1:, TUMOR]

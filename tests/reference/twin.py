@@ -47,13 +47,11 @@ class Forms:
         severity: Two axes of severity, or one without leak.
         bridges: Quasi-equilibrium; the same without a fall at high drug; or relaxing with a delay,
             also with drug on CD3 that binds the target.
-        growth: Growth of the tumor.
     """
 
     recruitment: Literal["adaptation", "threshold", "mass_action"] = "adaptation"
     severity: Literal["two_axes", "one_axis"] = "two_axes"
     bridges: Bridges = "equilibrium"
-    growth: Literal["logistic", "simeoni"] = "logistic"
 
 
 DEFAULT = Forms()
@@ -98,7 +96,7 @@ def derivative(
     k = contacts(y, p, forms.bridges)
     dex = cytokines.steroid_effect(y, p)
     d, t_deaths = t_cells.rates(y, p, k, dex, forms.recruitment)
-    of_tumor, kill, births_moves = tumor.rates(y, p, k, forms.growth)
+    of_tumor, kill, births_moves = tumor.rates(y, p, k)
     d |= of_tumor
     cells = {
         "t_in": d["R"] + d["A"] + d["X"] + t_deaths,

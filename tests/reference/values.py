@@ -93,7 +93,6 @@ PARAMETERS: dict[str, Value] = {
     "kmax": H * _kinds(*[[0.30, 0.03, 0.015, 0.005]] * 3),                 # 1/day, killing
     "k_clr": LN2 / 120 * H,                # 1/day    clearing of dying tumor cells
     "rho": 1e6,                            # Mcell/L  packing of tumor cells
-    "k_lin": _a(1e6, 1e6, 1e6, 1e6),       # Mcell/day  limit of growth in the linear phase
     # (h) lesions, one value each; none in the pool
     "q_size": _a(), "q_kill": _a(), "q_grow": _a(),  # -, 1/day, -  size, killing, growth
     "q_R": 1.0,                            # -        killing by resting T cells relative to A

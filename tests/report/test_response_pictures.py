@@ -4,6 +4,7 @@ import pytest
 
 from qsp import report
 from qsp.endpoints import add_best_response
+from qsp.report.one_patient import response_table
 from qsp.report.pictures import pictures
 from tests import synthetic, synthetic_response
 from tests.report.test_page import Page, supplement
@@ -55,6 +56,15 @@ def test_page_of_one_patient_has_its_change_in_the_measure_of_the_disease(no_fig
     alts = images(synthetic.typical(synthetic_response.responding(patients=1, arms=("a",))))
     assert "Change in sum of products of diameters" in alts
     assert not set(alts) & set(SURVIVAL.values())
+
+
+def test_table_of_one_patient_has_the_change_of_the_figure():
+    ds = synthetic.typical(synthetic_response.responding(patients=1, arms=("a",)))
+    ds = ds.assign(best_response_unconfirmed=ds["best_response"])
+    ds["best_disease_change"].values[:] = -42.5
+    table = response_table(ds)
+    assert table.groups[0].rows[0][2] == "-42.5"
+    assert "best change of the sum of products of diameters" in table.note
 
 
 @pytest.mark.parametrize(

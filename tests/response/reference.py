@@ -176,15 +176,19 @@ def imwg(times, visits, start, new, isotype, death=inf, clinical=inf):
     undetected = Fraction(2, 100) if isotype == 2 else Fraction(15, 100)
     protein_0, cells_0, _, extra_0 = start
     low, base = protein_0, sum(a * b for a, b, _ in extra_0)
-    low_size = base
+    low_size, low_long = base, [a for a, *_ in extra_0]
     judged = []
     marked = [None if v is None else (v, new[n]) for n, v in enumerate(visits)]
     for time, ((protein, cells, share, extra), has_new) in assessed(times, marked, death, clinical):
         size = sum(a * b for a, b, _ in extra)
         rises = 4 * protein >= 5 * low and protein - low >= step
-        extra_grows = 2 * size >= 3 * low_size and any(b > 1 for _, b, _ in extra)
+        pairs = list(zip(extra, low_long, strict=True))
+        extra_grows = any(b > 1 and 2 * a >= 3 * low_a for (a, b, _), low_a in pairs)
+        if len(extra) > 1 and 2 * size >= 3 * low_size:
+            extra_grows = extra_grows or any(b > 1 for _, b, _ in extra)
         certain = has_new or extra_grows or 2 * cells >= 5 * cells_0
         low, low_size = min(low, protein), min(low_size, size)
+        low_long = [min(a, low_a) for (a, *_), low_a in pairs]
         level = SD
         if 2 * size <= base:
             if 2 * protein <= protein_0:

@@ -12,7 +12,7 @@ from qsp.response.category import Category
 from qsp.response.geometry import Lesions, Scans, error_factor, measured
 from qsp.response.imwg import Disease, Imwg, MyelomaVisits
 from qsp.response.lugano import Lugano
-from qsp.response.m_protein import Isotype, m_protein_course
+from qsp.response.m_protein import Isotype, m_protein_step
 from qsp.response.recist import Recist
 from tests.response.courses import by_long, events, judged, leukemia, myeloma, scans
 
@@ -68,6 +68,15 @@ def test_missed_visit_does_not_break_a_confirmation():
     assert found.category[:3] == [PR, NE, PR]
 
 
+@pytest.mark.parametrize("rule", [Lugano(), Lugano(metabolic=False), Recist()])
+def test_patient_without_a_lesion_is_not_evaluable(rule):
+    """There is nothing to disappear, so that this is no complete response."""
+    found = judged(rule, by_long([42, 84], [[], []], []))
+    assert found.best == NE
+    assert found.progression_free == (0, False)
+    assert math.isnan(found.best_change)
+
+
 @pytest.mark.parametrize("rule", [Lugano(), Recist()])
 def test_new_lesion_is_progression_although_all_others_shrink(rule):
     found = judged(rule, by_long([42], [[1.0]], [5.0], new=[True]))
@@ -105,12 +114,10 @@ DAYS = tuple(float(day) for day in range(0, 253, 28))
 
 def course_without_cells(k_el, start):
     """M-protein at 28-day visits of a patient whose myeloma cells all die on day 0."""
-    days = jnp.arange(0.0, 253.0)
-    cells = jnp.where(days == 0.0, 1.0, 0.0)
-    # The cells die within a step of 1e-9 day.
-    times = jnp.where(days == 1.0, 1e-9, days)
-    protein = m_protein_course(times, cells, jnp.asarray(start), jnp.asarray(k_el))
-    return np.asarray(protein)[:: int(DAYS[1])]
+    none = jnp.asarray(0.0)
+    return np.asarray(
+        m_protein_step(jnp.asarray(start), none, none, jnp.asarray(k_el), jnp.asarray(DAYS))
+    )
 
 
 def test_m_protein_of_igg_falls_with_its_half_life_though_all_cells_died():
@@ -154,12 +161,29 @@ def test_single_rise_of_the_m_protein_is_no_progression():
     assert last.progression_free == (84, False)
 
 
+def plasmacytomas(start, visit):
+    """Outcome of myeloma with an M-protein 95 % lower, and plasmacytomas (long, short) in cm."""
+
+    def lesions(diameters):
+        return [(long, short, 5.0) for long, short in diameters]
+
+    visits = [(1.0, 0.05, 0.01, lesions(visit))]
+    return judged(Imwg(), myeloma([28], visits, (20.0, 1.0, 0.2, lesions(start))))
+
+
 def test_growing_plasmacytoma_is_progression_although_the_m_protein_falls():
-    start = (20.0, 1.0, 0.2, [(3.0, 2.0, 5.0)])
-    visits = [(1.0, 0.05, 0.01, [(4.0, 3.0, 12.0)])]
-    found = judged(Imwg(), myeloma([28], visits, start))
+    found = plasmacytomas([(3.0, 2.0)], [(4.5, 3.0)])
     assert found.best_change == pytest.approx(-95)
     assert found.best == PD
+
+
+def test_one_plasmacytoma_progresses_by_its_longest_diameter_several_by_their_products():
+    """The product grows by 77 %, and the longest diameter by 33 %."""
+    one, grown = (3.0, 2.0), (4.0, 2.66)
+    assert plasmacytomas([one], [grown]).best == SD
+    assert plasmacytomas([one, one], [grown, grown]).best == PD
+    small = (1.0, 0.6), (1.5, 0.9)
+    assert plasmacytomas([one, small[0]], [one, small[1]]).best == SD
 
 
 def test_remission_of_leukemia_is_a_share_of_blasts_not_a_decrease():

@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from qsp.response.m_protein import (
-    ELIMINATION,
-    SHARES,
-    Isotype,
-    m_protein_course,
-    m_protein_rate,
-    m_protein_step,
-)
+from qsp.response.m_protein import ELIMINATION, Isotype, m_protein_step
 
 POSITIVE = st.floats(0.01, 100.0)
 
@@ -26,8 +19,7 @@ def test_step_solves_the_differential_equation(protein, first, last, k_el):
 
     def rate(t, y):
         cells = first + (last - first) * t / step
-        values = (float(y[0]), cells, 1.0, 1.0, k_el)
-        return [float(m_protein_rate(*values))]  # pyright: ignore
+        return [k_el * (cells - float(y[0]))]
 
     found = float(m_protein_step(*map(jnp.asarray, (protein, first, last, k_el, step))))
     solved = solve_ivp(rate, (0, step), [protein], rtol=1e-9, atol=1e-10)
@@ -47,21 +39,14 @@ def test_short_steps_are_accurate(step):
     assert found == pytest.approx(2.0 + 8.0 * step, abs=max(1e-15, 5 * step**2))
 
 
-def test_rate_is_zero_in_balance_and_elimination_without_cells():
-    at = jnp.asarray
-    assert float(m_protein_rate(at(30.0), at(7.0), at(7.0), at(30.0), at(0.05))) == 0.0
-    assert float(m_protein_rate(at(30.0), at(0.0), at(7.0), at(30.0), at(0.05))) == -1.5
-
-
-def test_course_is_the_same_on_finer_times_of_a_linear_course():
-    """Cells that fall linearly to zero, then stay zero."""
-    coarse = jnp.asarray([0.0, 10.0, 60.0])
-    fine = jnp.asarray(np.linspace(0.0, 60.0, 601))
-    at = lambda t: jnp.maximum(1.0 - t / 10.0, 0.0)  # noqa: E731
+def test_many_short_steps_of_a_linear_course_are_one_long_step():
+    """Cells that fall linearly to zero within 10 days."""
     start, k_el = jnp.asarray(25.0), jnp.asarray(ELIMINATION[Isotype.IGG])
-    long = m_protein_course(coarse, at(coarse), start, k_el)
-    short = m_protein_course(fine, at(fine), start, k_el)
-    np.testing.assert_allclose(long[1:], short[jnp.asarray([100, 600])], rtol=1e-12)
+    long = m_protein_step(start, start, jnp.asarray(0.0), k_el, jnp.asarray(10.0))
+    secretion, found = np.linspace(25.0, 0.0, 101), start
+    for here, later in zip(secretion[:-1], secretion[1:], strict=True):
+        found = m_protein_step(found, *map(jnp.asarray, (here, later)), k_el, jnp.asarray(0.1))
+    np.testing.assert_allclose(found, long, rtol=1e-12)
 
 
 def test_derivative_with_respect_to_the_cells_is_finite_at_no_step():
@@ -72,6 +57,5 @@ def test_derivative_with_respect_to_the_cells_is_finite_at_no_step():
 
 
 def test_constants_have_one_value_for_each_isotype():
-    assert len(ELIMINATION) == len(SHARES) == len(Isotype)
-    assert sum(SHARES) == pytest.approx(1.0)
+    assert len(ELIMINATION) == len(Isotype)
     assert np.log(2) / ELIMINATION[Isotype.IGG] == pytest.approx(13.8, abs=0.1)

@@ -12,7 +12,6 @@ from qsp.response import geometry
 from qsp.response.category import Category
 from qsp.response.events import (
     Events,
-    clinical_progression_time,
     event_time,
     new_lesion_seen,
 )
@@ -222,13 +221,6 @@ def test_event_at_a_hazard_that_changes(draw, day):
 def test_no_hazard_is_no_event():
     time = jnp.asarray([0.0, 540.0])
     assert np.isinf(event_time(time, 0.0 * time, jnp.asarray(1e-9)))
-
-
-def test_clinical_progression_is_three_times_the_burden_before_the_first_scan():
-    at = jnp.asarray
-    time, burden = at([0.0, 20.0, 30.0, 42.0]), at([1.0, 2.9, 3.0, 9.0])
-    assert float(clinical_progression_time(time, burden, at(1.0), at(42.0))) == 30
-    assert np.isinf(clinical_progression_time(time, burden, at(1.0), at(30.0)))
 
 
 def test_new_lesion_is_seen_from_its_hazard_on():

@@ -211,7 +211,7 @@ def test_a_missed_visit_is_skipped():
 @pytest.mark.parametrize(("outside", "best"), [(0.0, CR), (4.0, PD)])
 def test_a_plasmacytoma_counts_only_in_a_patient_who_has_one(outside, best):
     """M-protein and marrow clear, while the second lesion grows from 4 mL, or is absent."""
-    volume = np.array([[50.0, outside], [0.0, 3 * outside], [0.0, 9 * outside], [0.0, 9 * outside]])
+    volume = np.array([[50.0, outside], [0.0, 4 * outside], [0.0, 9 * outside], [0.0, 9 * outside]])
     given = {"m_protein_visit": [30.0, 0.0, 0.0, 0.0], "m_protein_baseline": 30.0}
     ds = results(volume, baseline=[50.0, outside], m_protein_elimination=0.05, **given)
     assert codes(with_lesion_response(ds, "imwg", EXACT)) == [best]

@@ -22,7 +22,7 @@ def trial(molecule, population, patients=4, tumor="lesions", dose="30 mg"):
 
 @pytest.mark.slow
 def test_lesions_at_visits_and_over_time(tmp_path):
-    saved = ["lesions.positive", "lesions.dying"]
+    saved = ["lesions.positive", "lesions.dying", "lesions.exhaustion"]
     run = simulate_trial(trial("glofitamab", "nhl_dlbcl"), save=saved, progress=False)
     ds = run.ds
     assert ds.attrs["backend"] == "native"
@@ -41,7 +41,8 @@ def test_lesions_at_visits_and_over_time(tmp_path):
     assert np.isfinite(ds.progression_free_time).all()
     export_csv(ds.drop_vars(saved), tmp_path)
     header, *rows = (tmp_path / "lesions.csv").read_text().splitlines()
-    assert header == "ARM,ARMN,ID,TIME,LESION,LESION_VOLUME,LESION_VIABLE,LESION_LOSS_SHARE"
+    names = "LESION_VOLUME,LESION_VIABLE,LESION_LOSS_SHARE,LESION_EXHAUSTION"
+    assert header == f"ARM,ARMN,ID,TIME,LESION,{names}"
     assert len(rows) == ds.lesion_volume_visit.size
     assert rows[0].startswith("flat,1,0,7,lesion_1,")
     positive = ds["lesions.positive"].sel(time=21.0)
@@ -49,6 +50,14 @@ def test_lesions_at_visits_and_over_time(tmp_path):
         1 - ds.lesion_loss_share_visit.sel(visit=21)
     )
     np.testing.assert_allclose(positive, expected * 1e3, rtol=1e-9, atol=1e-9)  # 1e3 Mcell per mL
+    exhaustion = ds["lesions.exhaustion"].sel(time=21.0)
+    np.testing.assert_array_equal(ds.lesion_exhaustion_visit.sel(visit=21.0), exhaustion)
+    assert 0.0 < float(exhaustion.max()) < 1.0
+    share = ds.lesion_viable_visit / ds.lesion_viable_visit.sum("lesion")
+    for name in ("loss_share", "exhaustion"):
+        mean = (share * ds[f"lesion_{name}_visit"]).sum("lesion")
+        np.testing.assert_allclose(ds[f"{name}_visit"], mean, rtol=1e-12)
+        assert ds[f"{name}_visit"].attrs["units"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,9 @@ def test_quantities_of_patients_come_from_the_population():
 def test_an_arm_may_change_them():
     changed = prepared("glofitamab", "nhl_dlbcl", changes={"tumor.k_death": "2e-3 1/day"})
     np.testing.assert_allclose(assessed(changed).k_death, np.full((1, 4), 2e-3))
+    # Also those that the population does not have.
+    changed = prepared("tebentafusp", "uveal_melanoma", changes={"tumor.k_death": "2e-3 1/day"})
+    np.testing.assert_allclose(assessed(changed).k_death, np.full((1, 4), 2e-3))
 
 
 def test_an_unknown_rule_of_lesions_is_refused(tmp_path):

@@ -4,14 +4,19 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from qsp.validation.acceptance import STUDIES, Figure, Line, Runs, table
+from qsp.model.tissues import TISSUES
+from qsp.validation.acceptance import RESPONSE_STUDIES, STUDIES, Figure, Line, Runs, table
+from qsp.validation.acceptance_facts import skin, skin_share
 from qsp.validation.acceptance_recorded import invariants, speed
+from qsp.validation.acceptance_response import MONTH_3, loss, uveal
 from qsp.validation.acceptance_rows import ROWS, flat_over_steps
 from qsp.validation.study import Study, prepare
 from qsp.validation.targets import targets
 from qsp.validation.validate import saved_times
 from tests import synthetic
+from tests.synthetic_lesions import with_lesions
 
 
 def line(*verdicts, needed=None):
@@ -62,21 +67,47 @@ def results(name):
     return ds.assign_attrs(molecular_weight_kda=146.0)
 
 
+WEIGHTS = {"blood": 0.4, "lymphoid": 0.2, "tumor": 0.5, "skin": 2.0}
+
+
+def with_source(ds):
+    """Study with secreting cells in lymphoid tissue, tumor and skin, and the weights of each."""
+    seen = np.zeros((*ds["crs_grade"].shape, len(TISSUES)))
+    seen[..., 1:] = 1.0
+    ds = ds.assign(cytokine_source=((*ds["crs_grade"].dims, "tissue"), seen))
+    values = {
+        f"release.weight.{tissue}": ("patient", np.full(ds.sizes["patient"], weight))
+        for tissue, weight in WEIGHTS.items()
+    }
+    labels = {"patient": ds["patient"].values}
+    return Study(ds.assign_coords(tissue=list(TISSUES)), ds, xr.Dataset(values, labels))
+
+
 @pytest.fixture(scope="module")
 def runs():
     found = {name: results(name) for name in STUDIES}
-    return Runs({name: Study(ds, ds) for name, ds in found.items()})
+    found |= {name: with_lesions(results(name)) for name in RESPONSE_STUDIES}
+    made = {name: Study(ds, ds) for name, ds in found.items()}
+    return Runs(made | {"tebentafusp": with_source(found["tebentafusp"])})
 
 
 def test_every_line_can_be_computed(runs):
     lines = table(runs, ROWS)
-    assert len(lines) == 14
+    assert len(lines) == 26
     assert not [found.name for found in lines if "not computed" in found.cells()[2]]
     by_name = {found.name: found for found in lines}
     burden = by_name["odds ratio of CRS, upper over lower third of burden"]
     assert len(burden.figures) == 11
     assert {figure.text[:4] for figure in burden.figures} == {"1.00"}
     assert by_name["order only"].verdict == "not met"  # arms without events are alike
+
+
+def test_share_of_the_skin_has_equal_weights_per_cell(runs):
+    """Equal release seen from blood: 5, 2 and 0.5 cells in lymphoid tissue, tumor and skin."""
+    study = runs.by_name["tebentafusp"]
+    assert skin_share(study, ("SUD1",)) == pytest.approx(0.5 / 7.5)
+    without = Runs({**runs.by_name, "tebentafusp": Study(study.results, study.trajectories)})
+    assert "parameters of the patients are not stored" in table(without, [skin])[0].cells()[2]
 
 
 def recorded(folder, name, *rows):
@@ -155,6 +186,16 @@ def test_memory_above_the_bound_fails(runs, tmp_path):
     assert invariants(runs, tmp_path).verdict == "not met"
 
 
+def test_memory_with_lesions_is_printed_without_a_verdict(runs, tmp_path):
+    recorded(tmp_path, "invariants", disease("lymphoma"))
+    memory = ratio("1,000,000 patients", "10,000 patients", "peak_memory_mb", 1.1)
+    lesions = ratio("tumor as lesions", "tumor as pool", "bytes_per_patient", 1.6)
+    recorded(tmp_path, "scaling", memory, lesions)
+    found = invariants(runs, tmp_path)
+    assert found.verdict == "aim"
+    assert found.cells()[2].endswith("results of a patient with lesions over one pool 1.60 times")
+
+
 def test_flat_over_steps_is_that_of_the_same_patients(runs):
     by_name = dict(runs.by_name)
     for name in ("mosunetuzumab_iv", "glofitamab", "teclistamab", "elranatamab"):
@@ -167,6 +208,48 @@ def test_flat_over_steps_is_that_of_the_same_patients(runs):
     found = flat_over_steps(Runs(by_name))
     assert all(figure.text.startswith("2.00 (") for figure in found.figures)
     assert found.meets_least == all(figure.meets_least for figure in found.figures)
+
+
+def test_hazard_of_death_counts_from_the_first_dose_on(runs):
+    """Baseline at the first dose, and a burden of 2^(1/0.3) at each visit: twice the hazard."""
+    by_name = dict(runs.by_name)
+    ds = by_name["tebentafusp_response"].results.copy(deep=True)
+    days = ds["visit"].values
+    ds["tumor_volume_baseline"].values[:] = 10.0
+    ds["tumor_volume_visit"].values[:] = 10.0
+    ds["tumor_volume_visit"].loc[{"arm": "untreated"}] = 10.0 * 2.0 ** (1.0 / 0.3)
+    by_name["tebentafusp_response"] = Study(ds, ds)
+    (_, ratio_of_hazards) = uveal(Runs(by_name)).figures
+    expected = days[-1] / (1.5 * days[0] + 2.0 * (days[-1] - days[0]))
+    assert ratio_of_hazards.text == f"{expected:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "text", "verdict"),
+    [
+        (40, 0.1, "10 % of 40", False),
+        (40, 0.0, "0 % of 40", True),
+        (8, 0.5, "50 % of 8", None),
+        (0, 0.0, "0 % of 0", None),
+    ],
+)
+def test_loss_before_month_3_is_that_of_both_studies(count, share, text, verdict, runs):
+    """Half of the early progressions are in each study; all others are late and half have loss."""
+    by_name, half = dict(runs.by_name), count // 2
+    for name in ("glofitamab_response", "epcoritamab_dlbcl_response"):
+        ds = by_name[name].results.isel(patient=np.zeros(100, int)).copy(deep=True)
+        times = MONTH_3 - 7.0 + 14.0 * np.arange(ds.sizes["visit"])
+        ds = ds.assign_coords(patient=np.arange(100), visit=times)
+        first, last = times[[0, -1]]
+        lost = np.where(np.arange(100) < half, np.arange(100) < share * half, np.arange(100) % 2)
+        ds["outcome"].values[:] = 0
+        ds["response_time"].values[:] = first
+        ds["progression_time"].values[:] = np.where(np.arange(100) < half, first, last)
+        ds["lesion_loss_share_visit"].values[:] = lost[None, :, None, None]
+        by_name[name] = Study(ds, ds)
+    *late, early = loss(Runs(by_name)).figures
+    assert (early.text, early.meets_least) == (text, verdict)
+    assert all(figure.text.endswith("% of 100") for figure in late)
 
 
 def test_line_that_results_do_not_have_names_the_reason(runs):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qsp.config import load
 from qsp.errors import ConfigError
+from qsp.molecules import read_toml
 from qsp.validation.facts import published_facts
 from qsp.validation.judge import RARE, Scale
 from qsp.validation.measure import FUNCTIONS
@@ -193,7 +194,7 @@ def test_no_value_of_a_trial_that_tests_the_model():
     assert not {row.molecule for row in targets()} & {"linvoseltamab", "odronextamab"}
     assert "mosunetuzumab_sc" not in {row.config for row in targets()}
     tarlatamab = [row for row in targets() if row.molecule == "tarlatamab"]
-    assert {row.arm for row in tarlatamab} == {"approved"}
+    assert {row.arm for row in tarlatamab} == {"approved", "without_rescue"}
 
 
 def test_rare_events_are_judged_by_their_odds():
@@ -263,4 +264,7 @@ def test_added_arms_have_the_rules_of_the_approved_arm(name):
     arms = tables_of(name)["arms"]
     first, second, *added = arms
     assert (first, second) == (APPROVED, "without_rescue")
-    assert all(arms[each]["rules"] == arms[APPROVED]["rules"] for each in added)
+    # Arms of response have no management of CRS.
+    is_long = "follow_up" in read_toml(DATA / f"{name}.toml")
+    expected = [] if is_long else arms[APPROVED]["rules"]
+    assert all(arms[each]["rules"] == expected for each in added)

@@ -1,0 +1,138 @@
+"""The recorded problem of `scripts/tune response`: killing, loss of the antigen and beta50_kill.
+
+Every study is simulated in the same patients at every evaluation, without rules, for one to two
+years. The response of these patients is assessed several times, each with other errors of
+measurement, new lesions and deaths, so that rates change smoothly with the parameters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from qsp.calibration.parameters import read
+from qsp.calibration.residuals import DISCREPANCY, PERCENT, RECALLED, UNKNOWN_N, Residual
+from qsp.calibration.tuning import Problem, TunedStudy
+from qsp.endpoints.disease import antigen_loss, best_change_shares, very_good_share
+from qsp.endpoints.survival import DAYS_PER_MONTH
+from qsp.results.lesion_response import with_lesion_response
+from qsp.run.response import assessed
+from qsp.validation.measured_response import RESPONSE_FUNCTIONS, SURVIVAL, share_at
+from qsp.validation.study import HOURS_PER_DAY, Study, of_arms, prepare
+from qsp.validation.targets import Target, targets
+
+FILE = Path(__file__).parent / "data" / "response.toml"
+STUDIES = (
+    *("mosunetuzumab_fl_response", "epcoritamab_fl_response", "glofitamab_response"),
+    *("epcoritamab_dlbcl_response", "tarlatamab_response", "teclistamab_response"),
+    *("elranatamab_response", "talquetamab_response", "blinatumomab_all_response"),
+    "tebentafusp_response",
+)
+"""Studies with published response that may be used."""
+REPLICATES = 4
+"""Assessments of the same patients."""
+HALF = 50.0
+RANGE_ERROR = 5.0
+"""Error of a share outside of its required range [points]; assumed."""
+RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "lugano": {"-90 to -25 %": (45.0, 75.0)},
+    "recist": {"-90 to -25 %": (45.0, 75.0)},
+}
+"""Required shares of patients by best change, by rule [%]; requirements of the model."""
+GROWTH: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 23.0), "SCLC": (12.0, 23.0)}
+"""Required share of patients whose disease grows at each visit, by disease [%]."""
+DEEP: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 28.0)}
+"""Required share of patients with a best change of -90 % or less, by disease [%]."""
+VERY_GOOD = (82.0, 93.0)
+"""Required share of responders with a very good partial response or better in myeloma [%]."""
+LOSS = (25.0, 45.0)
+"""Required share of progressing responders who have lost CD20 [%]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ResponseStudy(TunedStudy):
+    """A study of response in fixed patients, evaluated at changed parameter values."""
+
+    def residuals(self, z: np.ndarray) -> list[Residual]:
+        """Return the residuals at whitened parameters, in the order of `parameters`."""
+        _, study = self.simulated(z)
+        pooled = self.assessed(study.results)
+        found = [_residual(Study(pooled, pooled), row) for row in self.rows]
+        return [*found, *self._ranges(pooled)]
+
+    def assessed(self, ds: xr.Dataset) -> xr.Dataset:
+        """Return the results of the patients with `REPLICATES` assessments, one after another."""
+        rule, patients = self.prepared.criteria, assessed(self.prepared)
+        found = [
+            with_lesion_response(ds, rule, dataclasses.replace(patients, seed=seed))
+            for seed in range(REPLICATES)
+        ]
+        return xr.concat(found, "patient", data_vars="minimal", coords="minimal")
+
+    def _ranges(self, ds: xr.Dataset) -> Iterator[Residual]:
+        """Yield residuals of shares that must be within a range."""
+        rule, disease = self.prepared.criteria, self.prepared.table.cohort.disease
+        own = ds.isel(arm=[0])
+        shares = best_change_shares(own)["value"].isel(arm=0) * PERCENT
+        for name, limits in RANGES.get(rule, {}).items():
+            yield _within(f"best change {name}", float(shares.sel(change=name)), limits)
+        if disease in GROWTH:
+            yield _within("growth", float(shares.isel(change=-1)), GROWTH[disease])
+        if disease in DEEP:
+            yield _within("best change -90 % or less", float(shares.isel(change=0)), DEEP[disease])
+        if rule == "imwg":
+            share = PERCENT * float(very_good_share(own)["value"][0])
+            yield _within("VGPR or better, of responders", share, VERY_GOOD)
+        if disease == "DLBCL":
+            share = PERCENT * float(antigen_loss(own)["value"][0])
+            yield _within("loss of antigen at progression", share, LOSS)
+
+
+def response_problem(
+    file: Path = FILE, *, studies: Sequence[str] = STUDIES, patients: int | None = None
+) -> Problem:
+    """Read the parameters and prepare the studies of response.
+
+    Args:
+        file: Parameters, number of patients and seed.
+        studies: Names of the studies.
+        patients: Number of patients, in place of that of the file.
+    """
+    tables, parameters = read(file)
+    found = []
+    for name in studies:
+        prepared = prepare(name, patients=patients or tables["patients"], seed=tables["seed"])
+        table = prepared.table
+        rows = tuple(row for row in targets() if row.config == name and row.use == "fit")
+        own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
+        kept = of_arms(prepared, {row.arm for row in rows})
+        found.append(ResponseStudy(name, kept, own, rows))
+    return Problem(parameters, tuple(found), tuple(tables["means"]))
+
+
+def _residual(study: Study, row: Target) -> Residual:
+    """Return the residual of a row; of a median, that of the share at its published value."""
+    if row.unit == "month":
+        days = row.value * DAYS_PER_MONTH
+        found, known = share_at(study, row, SURVIVAL[row.statistic], days), HALF
+    elif row.statistic in SURVIVAL:
+        days = row.hours / HOURS_PER_DAY
+        found, known = share_at(study, row, SURVIVAL[row.statistic], days), row.value
+    else:
+        found, known = RESPONSE_FUNCTIONS[row.function](study, row).value, row.value
+    share = min(max(known / PERCENT, 0.01), 0.99)
+    binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
+    error = math.hypot(binomial, DISCREPANCY) * (1.0 if row.is_read else RECALLED)
+    return Residual(row.id, found, known, (found - known) / error)
+
+
+def _within(name: str, found: float, limits: tuple[float, float]) -> Residual:
+    """Return the residual of a share outside of a range; one that is not known has none."""
+    value = found if math.isfinite(found) else limits[0]
+    nearest = min(max(value, limits[0]), limits[1])
+    return Residual(name, found, nearest, (value - nearest) / RANGE_ERROR)
