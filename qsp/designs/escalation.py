@@ -13,6 +13,7 @@ from qsp.designs.enrollment import Population, Rates, enrollment
 from qsp.endpoints.statistics import interval
 from qsp.engine.progress import NoProgress, Progress
 from qsp.errors import ConfigError
+from qsp.weights import effective_size
 
 REPLICATES = 2000
 FAR = 2.0
@@ -176,7 +177,7 @@ def _bounds(source: Rates | Population) -> interval.Bounds:
     if isinstance(source, Rates):
         return source.rate, source.rate
     weight = source.weight[source.known]
-    size = weight.sum() ** 2 / np.square(weight).sum()
+    size = effective_size(weight.sum(), np.square(weight).sum())
     return interval.wilson(source.rate * size, size)
 
 

@@ -19,6 +19,7 @@ from qsp.endpoints.statistics.blocks import add_blocks, blocks
 from qsp.endpoints.statistics.explained import Explained, explained
 from qsp.endpoints.statistics.patients import COUNTS, counts, solved, weights
 from qsp.endpoints.steps import gather
+from qsp.weights import effective_size
 
 COVARIATES: Mapping[str, str] = MappingProxyType(
     {
@@ -182,7 +183,8 @@ def _of_arm(
         chosen = [0]  # a constant response has no variance to explain
     scale = np.where(spread > _NO_SPREAD, spread, 1.0)[chosen]
     correlation = covariance[np.ix_(chosen, chosen)] / np.outer(scale, scale)
-    effective = float(summed["weight"]) ** 2 / max(float(summed["squares"]), np.finfo(float).tiny)
+    squares = max(float(summed["squares"]), np.finfo(float).tiny)
+    effective = effective_size(float(summed["weight"]), squares)
     found = explained(correlation, effective)
     return found._replace(
         alone=_spread_out(found.alone, used, len(covariates)),

@@ -29,6 +29,7 @@ from qsp.endpoints.statistics import paired
 from qsp.endpoints.statistics.paired import Sampling
 from qsp.errors import ConfigError
 from qsp.results.record import record_of
+from qsp.weights import effective_size
 
 _TIE = 1e-9
 """Differences of mean utilities below this are ties: they differ by rounding only."""
@@ -231,7 +232,7 @@ def _bootstrap(
     # Both orders of the arms resample the difference in the order of their names.
     sign = -1.0 if names[0] > names[1] else 1.0
     values, shares = _categories(sign * difference, weight)
-    size = weight.sum() ** 2 / (weight**2).sum()
+    size = effective_size(weight.sum(), (weight**2).sum())
     counts = paired.resampled(size * shares, sampling)
     return sign * (counts @ values) / counts.sum(axis=1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from qsp.endpoints import response
-from qsp.endpoints.statistics.patients import is_weighted, solved
+from qsp.endpoints.statistics.patients import is_weighted, solved, weights
 from qsp.plots.doses import readable
 from qsp.plots.names import arm_titles, one_patient
 from qsp.report.cells import (
@@ -24,6 +24,7 @@ from qsp.report.cells import (
 )
 from qsp.response.rules import RULES
 from qsp.results.record import record_of
+from qsp.weights import quantiles
 
 UNKNOWN = "not recorded"
 # Largest number of failed patients listed by number.
@@ -161,19 +162,21 @@ def failure_table(ds: xr.Dataset) -> Table:
 
 def patient_table(ds: xr.Dataset) -> Table:
     """Return the table of baseline characteristics: median, 5th and 95th percentile."""
-    rows = []
+    rows, weight = [], weights(ds).values
     for name, title in _COVARIATES.items():
         if name in ds:
             values = ds[name].isel(arm=0, drop=True) if "arm" in ds[name].dims else ds[name]
-            low, middle, high = (significant(v) for v in _quantiles(values.values))
+            low, middle, high = (
+                significant(v) for v in quantiles(values.values, weight, levels=_LEVELS)
+            )
             unit = str(ds[name].attrs.get("units", ""))
             rows.append((title, f"{middle} ({low}–{high})", _UNITS.get(unit, unit)))
     if "sex" in ds and np.isfinite(ds["sex"].values.astype(float)).all():
-        share = float((ds["sex"] == 1).mean())
+        share = float(np.average(ds["sex"] == 1, weights=weight))
         single = ("Sex", "female" if share else "male", "")
         rows.append(single if one_patient(ds) else ("Female", percent(share), "%"))
     columns = (Column("Characteristic"), Column(RANGE_TITLE), Column("Unit"))
-    note = f"{RANGE_NOTE}{' Unweighted.' if is_weighted(ds) else ''}"
+    note = f"{RANGE_NOTE}{' Weighted by prevalence.' if is_weighted(ds) else ''}"
     return Table("Baseline characteristics", columns, (Group("", tuple(rows)),), note)
 
 
@@ -184,11 +187,7 @@ _COVARIATES = {
     "tumor_volume_baseline": "Tumor volume",
 }
 _UNITS = {"year": "years", "m^2": "m²"}
-
-
-def _quantiles(values: np.ndarray) -> list[float]:
-    finite = values[np.isfinite(values)]
-    return [float(np.quantile(finite, q)) if finite.size else np.nan for q in (0.05, 0.5, 0.95)]
+_LEVELS = np.array([0.05, 0.5, 0.95])
 
 
 def dose_rows(

@@ -106,12 +106,16 @@ def save_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
 
 def _write_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
     groups: list[xr.Dataset] = []
+    weights: list[np.ndarray] = []
     described: list[xr.Dataset] = []
     attributes: dict[str, Any] = {}
     is_first = True
     for tree in blocks:  # `enumerate` would hold each block while the next one is computed
         per_patient, over_time = _split(tree)
-        groups += [] if over_time is None else [over_time]
+        if over_time is not None:
+            groups.append(over_time)
+            own = tree.to_dataset()["prevalence_weight"].sel(patient=over_time[KEPT].values)
+            weights.append(own.values)
         described += _described(tree)
         sums = {key: tree.attrs[key] + attributes.get(key, 0.0) for key in SUMMED}
         attributes = {**{str(key): value for key, value in tree.attrs.items()}, **sums}
@@ -120,7 +124,7 @@ def _write_blocks(blocks: Iterable[xr.DataTree], path: Path) -> None:
         del tree, per_patient, over_time
     if groups:
         joined = xr.concat(groups, dim=KEPT)
-        quantiles = xr.Dataset(bands(joined.rename({KEPT: "patient"})))
+        quantiles = xr.Dataset(bands(joined.rename({KEPT: "patient"}), np.concatenate(weights)))
         quantiles.to_netcdf(path, mode="a", engine="netcdf4")
         joined.to_netcdf(path, mode="a", engine="netcdf4", group="trajectories")
     if described:

@@ -62,6 +62,8 @@ from qsp.results.before_treatment import TARGET_BASELINE
 from qsp.results.lesions import ML_PER_L, lesion_variables
 from qsp.trial.events import PeriodTable
 from qsp.units import Description
+from qsp.weights import are_equal
+from qsp.weights import quantiles as weighted_quantiles
 
 OUTCOMES = ("ok", "implausible_parameters", "solver_failed", "not_run")
 OK, IMPLAUSIBLE, FAILED, NOT_RUN = range(4)
@@ -156,20 +158,33 @@ def to_dataset(
         return xr.DataTree(ds.assign(stored.data_vars))
     # xarray requires a group to share the `patient` coordinate of the root.
     group = xr.DataTree(stored.rename(patient=KEPT))
-    return xr.DataTree(ds.assign(bands(stored)), children={"trajectories": group})
+    quantiles = bands(stored, labels.prevalence_weight[labels.kept])
+    return xr.DataTree(ds.assign(quantiles), children={"trajectories": group})
 
 
-def bands(stored: xr.Dataset) -> dict[str, xr.DataArray]:
+def bands(stored: xr.Dataset, weight: np.ndarray) -> dict[str, xr.DataArray]:
     """Return quantiles over the patients with stored trajectories.
 
     Args:
-        stored: Trajectories (arm, patient, time).
+        stored: Trajectories (arm, patient, time); NaN where the simulation failed.
+        weight: (patient,): Prevalence weights.
 
     Returns:
         `NAME_quantiles` (quantile, arm, time) for each variable.
     """
     count = stored.sizes["patient"]
-    quantiles = stored.quantile(QUANTILES, dim="patient", keep_attrs=True)
+    if are_equal(weight):
+        quantiles = stored.quantile(QUANTILES, dim="patient", keep_attrs=True)
+    else:
+        quantiles = xr.apply_ufunc(
+            weighted_quantiles,
+            stored,
+            xr.DataArray(weight, dims="patient"),
+            input_core_dims=[["patient"], ["patient"]],
+            output_core_dims=[["quantile"]],
+            kwargs={"levels": np.array(QUANTILES)},
+            keep_attrs=True,
+        ).assign_coords(quantile=list(QUANTILES))
     return {
         f"{name}_quantiles": values.transpose("quantile", "arm", "time", ...).assign_attrs(
             long_name=f"{values.attrs['long_name']}: quantiles over {count} patients"

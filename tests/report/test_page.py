@@ -211,8 +211,8 @@ def test_weighted_patients_are_announced(trial):
     weighted = synthetic.put(trial, prevalence_weight=[1.0, 2.0] * 15)
     assert dict(facts.run_facts(trial))["Patient weights"] == "equal"
     assert dict(facts.run_facts(weighted))["Patient weights"] == "weighted by prevalence"
-    assert facts.patient_table(weighted).note.endswith(" Unweighted.")
-    assert "Unweighted" not in facts.patient_table(trial).note
+    assert facts.patient_table(weighted).note.endswith(" Weighted by prevalence.")
+    assert "eighted" not in facts.patient_table(trial).note
 
 
 def test_results_without_best_response_are_refused(trial):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qsp.endpoints.statistics.interval import LEVEL
 from qsp.errors import ConfigError
+from qsp.weights import scaled_to_effective_size
 
 # Survival equal to a level up to rounding has reached it.
 _ROUNDING = 1e-12
@@ -103,7 +104,7 @@ def kaplan_meier(
     known = np.isfinite(times) & (weights > 0)
     times, happened, weights = times[known], happened[known], weights[known]
     # The weights add up to the effective number of patients.
-    weights = weights * (weights.sum() / (weights**2).sum()) if weights.size else weights
+    weights = scaled_to_effective_size(weights)
     steps = np.unique(times[happened])
     at_risk = _sum_from(times, weights, steps)
     at = np.searchsorted(steps, times[happened])

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.statistics.interval import LEVEL, TRIAL_SIZE, beta_binomial, wilson
 from qsp.errors import ConfigError
+from qsp.weights import effective_size
 
 REPLICATES = 2000
 SEED = 1
@@ -252,9 +253,9 @@ def trial_means(
 ) -> tuple[Floats, Floats]:
     """Return the means of both arms in simulated trials with n other patients in each arm.
 
-    For every trial the simulated patients are resampled, as the population that is not known
-    exactly, and each arm enrolls from that population. Above `GROUPS` simulated patients the
-    uncertainty of the population is small and neglected.
+    For every trial the simulated patients, in their effective number, are resampled as the
+    population that is not known exactly, and each arm enrolls from that population. Above `GROUPS`
+    simulated patients the uncertainty of the population is small and neglected.
 
     Args:
         first (patient,): Values in the first arm.
@@ -268,6 +269,7 @@ def trial_means(
     """
     shares = np.cumsum(weight) / weight.sum()
     size = shares.size
+    effective = max(1, round(effective_size(float(weight.sum()), float((weight**2).sum()))))
     # Equally weighted patients that represent the weighted ones.
     even = np.minimum(np.searchsorted(shares, (np.arange(size) + 0.5) / size), size - 1)
     population = np.random.default_rng(sampling.seed)
@@ -277,9 +279,10 @@ def trial_means(
     ]
     means: list[list[Floats]] = [[], []]
     for count in _batches(sampling.replicates, size + sampling.trial_size):
-        known = population.integers(size, size=(count, size)) if size <= GROUPS else None
+        known = population.integers(size, size=(count, effective)) if size <= GROUPS else None
         for own, (random, values) in zip(means, arms, strict=True):
-            place = random.integers(size, size=(count, sampling.trial_size))
+            known_size = size if known is None else effective
+            place = random.integers(known_size, size=(count, sampling.trial_size))
             who = place if known is None else np.take_along_axis(known, place, axis=1)
             own.append(values[who].mean(axis=1))
     return np.concatenate(means[0]), np.concatenate(means[1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qsp.endpoints.statistics import paired
 from qsp.endpoints.statistics.paired import Cells, Sampling
+from qsp.weights import scaled_to_effective_size
 
 
 class Estimate(NamedTuple):
@@ -55,10 +56,9 @@ def cells_of(
 
     Source: Kish 1965, Survey Sampling, section 11.7, for the effective number.
     """
-    total = weight.sum()
-    scale = total / (weight**2).sum() if total else 0.0
+    scaled = scaled_to_effective_size(weight)
     groups = (first & second, first & ~second, second & ~first, ~first & ~second)
-    return Cells(*(float(scale * weight[group].sum()) for group in groups))
+    return Cells(*(float(scaled[group].sum()) for group in groups))
 
 
 def compare_rates(cells: Cells, names: tuple[str, str], sampling: Sampling) -> Estimate:

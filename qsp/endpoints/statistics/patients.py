@@ -6,18 +6,18 @@ the patients with a value, and every result reports how many failed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from qsp.endpoints.endpoint import require
 from qsp.endpoints.statistics.blocks import Measure, blocks
 from qsp.endpoints.statistics.pools import reduce_cells
+from qsp.weights import are_equal
+from qsp.weights import quantiles as quantiles_of
 
 COUNTS = {
     "evaluable": "Patients with a value",
@@ -43,13 +43,7 @@ def weights(ds: xr.Dataset) -> xr.DataArray:
 def is_weighted(ds: xr.Dataset) -> bool:
     """Return whether the prevalence weights differ between patients."""
     values = weights(ds).values
-    return bool(values.size and not _all_equal(values))
-
-
-def _all_equal(values: NDArray[np.float64]) -> bool:
-    """Equivalent of numpy.allclose with the first value, without its temporary arrays."""
-    first, most = values[0], 1e-8 + 1e-5 * abs(values[0])
-    return bool(values.max() - first <= most and first - values.min() <= most)
+    return bool(values.size and not are_equal(values))
 
 
 def counts(values: xr.DataArray, ok: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -116,7 +110,7 @@ def spread(
         return xr.Dataset({name: each.variable for name, each in pooled.items()}, coords)
 
     parts = (ds,) if isinstance(values, xr.DataArray) else blocks(ds)
-    ranked = reduce_cells(measured, parts, partial(_finite_quantiles, levels=levels), over=over)
+    ranked = reduce_cells(measured, parts, partial(quantiles_of, levels=levels), over=over)
     value = ranked["value"].variable.transpose("result", ...)
     named = {"value": (("quantile", *value.dims[1:]), value.values)}
     found = ranked.drop_vars("value").assign_coords(quantile=levels).assign(named)
@@ -142,7 +136,7 @@ def quantile(
     """
     levels = np.asarray(quantiles, float)
     result = xr.apply_ufunc(
-        _finite_quantiles,
+        quantiles_of,
         values.astype(float),
         weight,
         input_core_dims=[[dim], [dim]],
@@ -152,36 +146,3 @@ def quantile(
     # The caller sets the unit; attributes carried through arithmetic may be those of an operand.
     result.attrs = {}
     return result.assign_coords(quantile=levels).transpose("quantile", ...)
-
-
-def _finite_quantiles(
-    values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return quantiles along the last axis, ignoring values that are not finite.
-
-    Rows in which the same values are missing, such as those of failed patients at all times, are
-    computed together.
-    """
-    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    present = np.isfinite(rows) & (weight > 0)
-    alike: dict[bytes, list[int]] = {}
-    for n, bits in enumerate(np.packbits(present, axis=-1)):
-        alike.setdefault(bits.tobytes(), []).append(n)
-    found = np.empty((len(rows), levels.size))
-    for same in alike.values():
-        keep = present[same[0]]
-        found[same] = _quantiles(rows[np.ix_(same, keep)], weight[keep], levels=levels)
-    return found.reshape(*values.shape[:-1], levels.size)
-
-
-def _quantiles(
-    values: NDArray[np.float64], weight: NDArray[np.float64], *, levels: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return quantiles along the last axis of finite values with positive weights."""
-    if not values.shape[-1]:
-        return np.full((*values.shape[:-1], levels.size), np.nan)
-    if _all_equal(weight):
-        found = np.quantile(values, levels, axis=-1)
-    else:
-        found = np.quantile(values, levels, axis=-1, weights=weight, method="inverted_cdf")
-    return np.moveaxis(found, 0, -1)

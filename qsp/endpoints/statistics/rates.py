@@ -7,6 +7,7 @@ import xarray as xr
 from qsp.endpoints.statistics import interval
 from qsp.endpoints.statistics.blocks import Measure, add_blocks, blocks
 from qsp.endpoints.statistics.patients import COUNTS, counts, solved, weights
+from qsp.weights import effective_size
 
 
 def rate(
@@ -88,7 +89,7 @@ def from_sums(
     """
     weighted, total, squares = (summed[name].variable for name in ("weighted", "total", "squares"))
     value = weighted / total
-    size = (total**2 / squares).fillna(0.0)
+    size = effective_size(total, squares).fillna(0.0)
     lower, upper = interval.wilson(value * size, size, level=level)
     trial_lower, trial_upper = interval.trial(value * size, size, trial_size, level=level)
     percent = f"{100 * level:g} %"
