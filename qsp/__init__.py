@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qsp.api.trajectory import trajectory
     from qsp.api.trials import Trial, read
     from qsp.errors import QSPError
+    from qsp.patients.weighing import weigh
 
 _WHERE = {
     "molecule": "api.drugs",
@@ -48,6 +49,7 @@ _WHERE = {
     "trajectory": "api.trajectory",
     "Trial": "api.trials",
     "read": "api.trials",
+    "weigh": "patients.weighing",
     "QSPError": "errors",
 }
 """Module of each public name."""
@@ -69,6 +71,7 @@ __all__ = [
     "sc",
     "simulate",
     "trajectory",
+    "weigh",
     "when",
 ]
 __all__ += list(DRUG_BY_NAME)  # pyright: ignore[reportUnsupportedDunderAll]

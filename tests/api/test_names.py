@@ -36,6 +36,7 @@ NAMES = [
     "simulate",
     "tocilizumab",
     "trajectory",
+    "weigh",
     "when",
 ]
 
