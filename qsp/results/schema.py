@@ -167,13 +167,14 @@ def bands(stored: xr.Dataset, weight: np.ndarray) -> dict[str, xr.DataArray]:
 
     Args:
         stored: Trajectories (arm, patient, time); NaN where the simulation failed.
-        weight: (patient,): Prevalence weights.
+        weight: (patient,): Prevalence weights; NaN in patients that were not run.
 
     Returns:
         `NAME_quantiles` (quantile, arm, time) for each variable.
     """
     count = stored.sizes["patient"]
-    if are_equal(weight):
+    known = weight[np.isfinite(weight)]
+    if not known.size or are_equal(known):
         quantiles = stored.quantile(QUANTILES, dim="patient", keep_attrs=True)
     else:
         quantiles = xr.apply_ufunc(

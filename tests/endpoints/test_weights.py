@@ -132,6 +132,15 @@ def test_stored_bands_are_those_of_the_time_courses(trial):
         assert seen.attrs["units"] == trial[name].attrs["units"]
 
 
+def test_stored_bands_of_equal_weights_interpolate_also_if_patients_were_not_run(trial):
+    weight = np.ones(PATIENTS)
+    weight[5:9] = np.nan
+    ds = trial[["il6"]].copy(deep=True)
+    ds["il6"].values[:, 5:9] = np.nan
+    found = stored_bands(ds, weight)["il6_quantiles"]
+    np.testing.assert_array_equal(found, np.nanquantile(ds["il6"], found["quantile"], axis=1))
+
+
 def test_baseline_characteristics_are_those_of_the_weighted_patients(trial):
     age = np.linspace(20.0, 90.0, PATIENTS)
     ds = synthetic.put(trial, age=age, sex=np.arange(PATIENTS) % 2)
