@@ -65,7 +65,8 @@ class Group:
     def shares(self, weight: Floats) -> Floats:
         """(point,): Weighted shares of the patients with a value [1]."""
         known = weight[np.isfinite(self.values)].sum()
-        return self.published.shares + (weight @ self.features) / known
+        found = self.published.shares + (weight @ self.features) / known
+        return np.clip(found, 0.0, 1.0)  # rounding
 
     def is_met(self, weight: Floats) -> bool:
         """Whether the weighted shares are within the sampling error of the publication."""

@@ -1,5 +1,6 @@
 """One listing of each command that prints a table, without a simulation."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +9,12 @@ import xarray as xr
 from qsp import designs
 from qsp.cli import comparison, escalation, published, tables
 from qsp.cli.cluster_status import status_listing
+from qsp.cli.weigh import listing as weights_listing
 from qsp.endpoints import add_best_response, differences, utility
 from qsp.endpoints.statistics.paired import Sampling
+from qsp.patients import Published
+from qsp.patients.values import groups_of
+from qsp.patients.weighing import weigh_values, with_selection
 from qsp.validation.acceptance import Figure as Measured
 from qsp.validation.acceptance import Line
 from qsp.validation.approved import ANY, Approved, Compared
@@ -33,6 +38,26 @@ def diff(*, every=False):
     frame = differences.of_pairs(pairs, sampling)
     preferences = utility.compare(pairs, utility.weights_of(ds), sampling)
     return comparison.of_differences(frame, preferences, every=every)
+
+
+def _published(name, at_most, unit, share, source, *, arm="", period="", n=300):
+    where = "targets.csv: line 2"
+    points = np.atleast_1d(at_most), np.atleast_1d(share)
+    return Published(name, arm, period, unit, source, n, *points, where)
+
+
+def weigh():
+    """Two sources that contradict each other, a bin without patients, and a peak of IL-6."""
+    ds = add_best_response(synthetic.lively(60, arms=("step", "flat")))
+    ds = synthetic.put(ds, age=np.linspace(40.0, 80.0, 60))
+    targets = (
+        _published("age", [35.0, 60.0], "year", [0.05, 0.3], "Trial A 2020"),
+        _published("age", 60.0, "year", 0.7, "Trial B 2021"),
+        _published("il6_peak", 100.0, "pg/mL", 0.6, "Trial B 2021", arm="flat", period="FD1"),
+    )
+    file = Path("targets.csv")
+    found = weigh_values(ds, targets, file, where="runs/before", ridge=1.0, seed=0)
+    return weights_listing(with_selection(found, groups_of(ds, targets)))
 
 
 def diff_all():
@@ -137,6 +162,7 @@ LISTINGS = {
     "diff": diff,
     "diff_all": diff_all,
     "replay": replay,
+    "weigh": weigh,
     "escalate": escalate,
     "validate": validate,
     "validate_table": requirements,

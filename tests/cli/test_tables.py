@@ -235,7 +235,7 @@ class TestCommand:
         "command",
         [
             *("run", "check", "replay", "escalate", "molecules"),
-            *("validate", "compare", "diff", "status"),
+            *("validate", "compare", "diff", "weigh", "status"),
         ],
     )
     def test_each_command_with_a_table_has_the_options(self, command):
