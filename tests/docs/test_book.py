@@ -19,6 +19,7 @@ from qsp.model.binding import Receptors
 from qsp.model.synapse import Complexes, Gap, Kinetic
 from qsp.populations.paths import short
 from qsp.units import declarations, is_unit
+from scripts.book import probability
 from tests.reference import scheme
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +54,13 @@ CITING = {
 ODES = {equation.state: equation.label for equation in collect() if equation.state}
 
 
+def labels_of_the_book():
+    """Labels of the equations of the model, and of the probability of CRS."""
+    return [*(equation.label for equation in collect()), *probability.equations()]
+
+
 def test_labels_are_unique_and_numbered_without_gaps():
-    labels = Counter(equation.label for equation in collect())
+    labels = Counter(labels_of_the_book())
     assert {label for label, times in labels.items() if times > 1} == set()
     numbers: dict[str, set[int]] = {}
     for label in labels:
@@ -93,7 +99,7 @@ def test_book_has_every_module_of_the_model_and_of_the_supportive_drugs():
 
 
 def test_references_to_equations_name_an_existing_label():
-    labels = {equation.label for equation in collect()}
+    labels = set(labels_of_the_book())
     sources = [
         *(ROOT / "qsp").rglob("*.py"),
         *REFERENCE.glob("*.py"),
@@ -108,6 +114,13 @@ def test_references_to_equations_name_an_existing_label():
     }
     assert cited <= labels
     assert cited >= labels  # each is written in a docstring
+
+
+def test_page_of_the_probability_of_crs_shows_its_equations():
+    page, found = probability.page(), probability.equations()
+    assert len(found) == page.count("<math") >= 4
+    assert "$$" not in page
+    assert all(f'id="eq-{label.lower()}"' in page for label in found)
 
 
 def test_every_state_has_one_differential_equation():
