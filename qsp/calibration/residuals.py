@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
+from qsp.calibration.grade_probability import GradeProbability
 from qsp.trial import Arm
 from qsp.validation.acceptance_facts import JUDGED_IL6
 from qsp.validation.events import pooled
@@ -29,6 +30,8 @@ DISCREPANCY = 5.0
 """Discrepancy of the model in rates of CRS [points]; assumed."""
 RECALLED = 1.5
 """Factor of the error of a value that was not read in a source; assumed."""
+RESCUE_GAP = 1.0
+"""Error of rates under rescue without sampled grades [points]: differences from sampled rules."""
 UNKNOWN_N = 100
 """Number of patients of a rate whose number is not published; assumed."""
 LOG_ERRORS: Mapping[str, float] = {
@@ -115,12 +118,27 @@ class Rates:
         any_grade: Probability of CRS of any grade, by arm.
         grade_2: Probability of CRS of grade 2 or higher, by arm.
         burden: Tumor volume of each patient before treatment (patient,).
+        gaps: Error of the rates of arms with rescue [points], by arm.
     """
 
     labels: Mapping[str, tuple[str, ...]]
     any_grade: Mapping[str, Probability]
     grade_2: Mapping[str, Probability]
     burden: NDArray[np.float64]
+    gaps: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def under_rescue(self, found: Mapping[str, GradeProbability]) -> Rates:
+        """Return the rates with those of some arms under rescue, by arm."""
+        any_grade, grade_2 = (
+            {arm: Probability(each.by_dose[n], each.over_all[n]) for arm, each in found.items()}
+            for n in (0, 1)
+        )
+        return dataclasses.replace(
+            self,
+            any_grade={**self.any_grade, **any_grade},
+            grade_2={**self.grade_2, **grade_2},
+            gaps={**self.gaps, **dict.fromkeys(found, RESCUE_GAP)},
+        )
 
     def over_all(self, arm: str, *, grade_2: bool = False) -> float:
         """Return the rate over all doses of an arm [%]."""
@@ -253,7 +271,10 @@ def _rate(row: Target, rates: Rates) -> Residual | None:
         return _ratio(row.id, found, row.value, BURDEN_ERROR)
     share = min(max(row.value / PERCENT, 0.01), 0.99)
     binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
-    error = math.hypot(binomial, DISCREPANCY) * (1.0 if row.is_read else RECALLED)
+    error = math.hypot(binomial, DISCREPANCY)
+    if row.arm in rates.gaps:
+        error = math.hypot(error, rates.gaps[row.arm])
+    error *= 1.0 if row.is_read else RECALLED
     return Residual(row.id, found, row.value, (found - row.value) / error)
 
 

@@ -18,9 +18,12 @@ import numpy as np
 from qsp import run as runs
 from qsp import simulation
 from qsp.calibration.event_probability import Thresholds
+from qsp.calibration.grade_probability import GradeProbability
 from qsp.calibration.grades import worst_leak
 from qsp.calibration.least_squares import Experiment
 from qsp.calibration.parameters import Parameter, overriding, read
+from qsp.calibration.rescue import TOLERANCE, Plan, plan_of
+from qsp.calibration.rescued_arms import RescuedArm, probability_under_rescue
 from qsp.calibration.residuals import Residual, rates_of, residuals
 from qsp.populations import Population
 from qsp.trial import Arm, Trial
@@ -50,12 +53,14 @@ class TunedStudy:
         prepared: Study with its patients.
         parameters: Parameters that apply to it.
         rows: Published values.
+        rescued: Arms whose rates are those under the rescue of their trial.
     """
 
     name: str
     prepared: runs.Prepared
     parameters: tuple[Parameter, ...]
     rows: tuple[Target, ...]
+    rescued: tuple[RescuedArm, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -75,6 +80,8 @@ class TunedStudy:
             "files": people.table.molecule.name,
             "rows of the table": {path: repr(row.law) for path, row in people.table.rows.items()},
         }
+        if self.rescued:
+            described["rescued"] = repr(self.rescued)
         text = json.dumps(described, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -83,7 +90,8 @@ class TunedStudy:
 
     def residuals(self, z: np.ndarray) -> list[Residual]:
         """Return the residuals at whitened parameters, in the order of `parameters`."""
-        people, study = self.simulated(z)
+        cohort = self.cohort(z)
+        people, study = cohort.people, self._study(cohort)
         severity = people.parameters.model.severity
         level = np.asarray(severity.level)[0]
         thresholds = Thresholds(
@@ -93,25 +101,49 @@ class TunedStudy:
             sd_event=float(np.asarray(severity.sd_level_event)[0]),
         )
         rates = rates_of(study, self.prepared.trial.arms, thresholds)
+        if self.rescued:
+            rates = rates.under_rescue(self._under_rescue(study, cohort))
         return list(residuals(study, rates, self.rows, people.table.molecule.name))
 
     def simulated(self, z: np.ndarray) -> tuple[Population, Study]:
         """Return the patients and the results at whitened parameters."""
+        cohort = self.cohort(z)
+        return cohort.people, self._study(cohort)
+
+    def cohort(self, z: np.ndarray) -> simulation.Cohort:
+        """Return the patients of every arm at whitened parameters."""
         named = dict(zip((each.name for each in self.parameters), z, strict=True))
         people = self.prepared.cohort.people.overridden(overriding(self.parameters, named))
         arms = self.prepared.trial.arms
         changed = [people.changed(arm.parameters, where=self.name) for arm in arms]
-        cohort = simulation.Cohort(
+        return simulation.Cohort(
             people=people,
             parameters=tuple(each.parameters for each in changed),
             plausible=np.stack([each.plausible for each in changed]),
             seed=self.prepared.config.seed,
         )
+
+    def _study(self, cohort: simulation.Cohort) -> Study:
         tree = simulation.simulate(
             self.prepared.trial, cohort, system=self.prepared.system, method=self.prepared.method
         )
         ds = tree.to_dataset()
-        return people, Study(ds, ds)
+        return Study(ds, ds)
+
+    def _under_rescue(self, study: Study, cohort: simulation.Cohort) -> dict[str, GradeProbability]:
+        """Probabilities of the arms with rescue, by arm."""
+        prepared = self.prepared
+        return {
+            each.arm.name: probability_under_rescue(
+                each,
+                study.results,
+                prepared.trial,
+                cohort,
+                system=prepared.system,
+                method=prepared.method,
+            )
+            for each in self.rescued
+        }
 
     def worst_leak(self, z: np.ndarray) -> np.ndarray:
         """Return the highest relative leak of each patient under the approved regimen (patient,).
@@ -163,6 +195,7 @@ def problem(
     studies: Sequence[str] = STUDIES,
     patients: int | None = None,
     with_rules: bool = False,
+    with_rescue: bool = False,
 ) -> Problem:
     """Read the parameters and prepare the studies.
 
@@ -171,6 +204,8 @@ def problem(
         studies: Names of the studies.
         patients: Number of patients, in place of that of the file.
         with_rules: Whether to keep the approved arm alone, with its rules.
+        with_rescue: Whether the rates of the approved arm are those under the rescue of its rules
+            with tocilizumab (`qsp.calibration.rescue`); by default they are those without rules.
     """
     tables, parameters = read(file)
     found = []
@@ -180,11 +215,24 @@ def problem(
         table = prepared.table
         own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
         rows = tuple(row for row in targets() if row.config == name)
+        plan = plan_of(prepared.trial.arms[0]) if with_rescue else None
         prepared = dataclasses.replace(
             prepared, trial=_short(prepared, rows, tables["days"], with_rules)
         )
-        found.append(TunedStudy(name, prepared, own, rows))
+        study = TunedStudy(name, prepared, own, rows)
+        found.append(study if plan is None else _rescued(study, plan))
     return Problem(parameters, tuple(found), tuple(tables["means"]))
+
+
+def _rescued(study: TunedStudy, plan: Plan) -> TunedStudy:
+    """The study with rescue in its approved arm, and trajectories at the visits of the rules."""
+    trial = study.prepared.trial
+    arm = RescuedArm(next(each for each in trial.arms if each.name == APPROVED), plan)
+    saved = np.array(trial.save_times)
+    visits = [t for t in arm.times if t <= trial.days and np.abs(saved - t).min() > TOLERANCE]
+    trial = dataclasses.replace(trial, save_times=tuple(sorted([*trial.save_times, *visits])))
+    prepared = dataclasses.replace(study.prepared, trial=trial)
+    return dataclasses.replace(study, prepared=prepared, rescued=(arm,))
 
 
 def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_rules: bool) -> Trial:
