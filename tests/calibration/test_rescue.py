@@ -146,7 +146,7 @@ def rates_under_rescue(config, patients, days, seed):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("config", "days"), [("teclistamab", 14.0)])
+@pytest.mark.parametrize(("config", "days"), [("teclistamab", 14.0), ("tarlatamab", 21.0)])
 def test_rates_under_rescue_are_those_of_sampled_rules(config, days):
     found, sampled = rates_under_rescue(config, 2000, days, seed=3)
     assert np.abs(found - sampled).max() <= MOST, found - sampled
