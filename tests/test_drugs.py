@@ -168,6 +168,7 @@ def inserted(path, before, text):
     path.write_text(old.replace(before, text, 1), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_new_drug_is_a_file_a_line_and_its_values(tmp_path):
     """A second blocker of the IL-6 receptor, added to a copy: IL-6 rises and severity falls."""
     for folder in ("qsp", "populations"):

@@ -226,6 +226,7 @@ def check(found, patients):
     assert np.all(difference[:3] <= allowed[:3]), (difference / allowed, found.expected)
 
 
+@pytest.mark.slow
 def test_sampled_grades_of_2000_patients():
     """Steps of 3 days, so that events run on at the next dose."""
     found = sampled_grades("teclistamab", 2000, 9.0, seed=5)

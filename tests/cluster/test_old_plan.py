@@ -61,6 +61,7 @@ def test_old_plan_of_another_model_is_refused_by_the_name_of_the_model(old_run, 
         )
 
 
+@pytest.mark.slow
 def test_old_keys_are_reported_once_and_not_by_each_shard(tmp_path):
     request = Request(FOLDER / "mosunetuzumab_rules.toml", ["patients=2"])
     with pytest.warns(RenamedKeyWarning) as caught:

@@ -44,6 +44,7 @@ def shard_process(plan, shard, **environment):
     return subprocess.Popen(words, env={**os.environ, **environment})
 
 
+@pytest.mark.slow
 def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_path):
     """The working folder has another package of this name, which they must not import."""
     other = tmp_path / "here" / "qsp"
@@ -100,6 +101,7 @@ def test_a_killed_shard_counts_as_a_failure_and_is_computed_again(plan):
     assert status(plan).missing == (0, 1, 2)
 
 
+@pytest.mark.slow
 def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(plan):
     shutil.rmtree(plan.path(PARTIAL, "00000"))
     for shard in plan.shards:

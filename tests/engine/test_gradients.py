@@ -18,6 +18,8 @@ from qsp.model.cytokines import IL6
 from qsp.system import DOSE_KINDS, System
 from tests.engine.whole import IV, NMOL_PER_MG, sim
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = ("alpha", "p_IL6", "k_kill")
 ENDPOINTS = ("IL-6 peak", "tumor volume", "drug area")
 STEP = 0.02

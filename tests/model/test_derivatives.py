@@ -104,8 +104,8 @@ def typical(pair):
     return prepared.system, jax.tree.map(jnp.asarray, prepared.table.nominal())
 
 
-QUICK = {"mosunetuzumab", "glofitamab", "tebentafusp"}
-"""One target arm, two target arms, and bridges that relax; other molecules are slow tests."""
+QUICK = {"mosunetuzumab", "tebentafusp"}
+"""One target arm, and bridges that relax; other molecules are slow tests."""
 MARKED = [
     pytest.param(pair, marks=[] if pair.split("-")[0] in QUICK else [pytest.mark.slow])
     for pair in PAIRS
@@ -119,6 +119,7 @@ def test_derivatives_of_the_rates_are_finite_in_both_modes(pair, state, strict_t
     assert_finite(system, state(system, p), p)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_derivatives_are_finite_with_adaptation(state, strict_types):
     """Cooperativity of myeloid cells is a power of a stimulus that is zero before treatment."""

@@ -97,6 +97,7 @@ def test_products_are_not_fused_with_sums():
     np.testing.assert_array_equal(found, np.zeros((2, 64)))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.lists(

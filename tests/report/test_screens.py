@@ -71,6 +71,7 @@ def test_measurement_finds_a_page_that_is_too_wide_and_a_clipped_cell(screens, p
     assert found["clipped"] == ["a clipped cell"]
 
 
+@pytest.mark.slow
 def test_script_writes_pictures_and_a_pdf(screens, page, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["screenshots", str(page.parent), "--out", str(tmp_path)])
     screens.main()
