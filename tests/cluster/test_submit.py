@@ -65,6 +65,7 @@ def test_processes_of_this_machine_finish_a_run(plan, serial, monkeypatch, tmp_p
     assert {receipt.about["visible"] for receipt in known} == {"5", "7"}  # one each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
 )
@@ -114,6 +115,7 @@ def test_a_shard_that_always_fails_is_retried_up_to_the_limit_and_reported(plan)
     assert len(attempts.read(plan)) == 3
 
 
+@pytest.mark.slow
 def test_resume_checks_the_data_of_finished_shards_and_submit_does_not(done, serial):
     done.store.chunks(done.rows(1))["outcome"].unlink()
     assert "All shards are done" in call("submit", done.run, "--local").out
@@ -137,6 +139,7 @@ def test_a_shard_at_the_limit_of_attempts_is_retried_on_request(plan, monkeypatc
     assert started == [[0, 2], [0, 1, 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of dask, about ports and about workers that die
 def test_dask_finishes_a_run_although_a_worker_is_killed(plan, serial):
     from distributed import Client, LocalCluster

@@ -229,6 +229,7 @@ def test_same_run_gives_the_same_page(trial, text):
     assert report.render(trial, supplement()) == text
 
 
+@pytest.mark.slow
 def test_page_of_a_large_file_is_that_of_the_results(trial, tmp_path, monkeypatch, no_figures):
     """Results are read block by block (5 blocks of 30 patients), and their labels once."""
     many = trial.sel(arm=["step_up", "flat"])
