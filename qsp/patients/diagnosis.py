@@ -93,6 +93,17 @@ class Fit:
     after: float
     is_met: bool
 
+    def record(self) -> dict[str, float | str | bool]:
+        """Return the published share with its value and unit, and the shares of the patients."""
+        return {
+            "at_most": float(self.published.at_most[self.place]),
+            "unit": self.published.unit,
+            "published": float(self.published.shares[self.place]),
+            "before": self.before,
+            "after": self.after,
+            "met": self.is_met,
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class Unsupported:

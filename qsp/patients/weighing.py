@@ -88,12 +88,7 @@ class Weighing:
             {
                 "distribution": each.published.title,
                 "source": each.published.source,
-                "at_most": float(each.published.at_most[each.place]),
-                "unit": each.published.unit,
-                "published": float(each.published.shares[each.place]),
-                "before": each.before,
-                "after": each.after,
-                "met": each.is_met,
+                **each.record(),
             }
             for each in found.fits
         ]

@@ -11,7 +11,7 @@ LIMITS: Sequence[str] = (
     "Heights of cytokine peaks are known only as the product of production and loss: published "
     "half-lives of IL-6 in humans range from 20 minutes to 17 hours.",
     "Resting T cells within reach of a tumor are assumed to kill as activated ones do, so that "
-    "tumor response depends little on steroids and on the steps of the dose.",
+    "tumor response depends little on activation and on steroids.",
     "Monte Carlo intervals cover the finite number of virtual patients only. The uncertainty of "
     "the model is larger.",
 )

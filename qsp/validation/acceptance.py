@@ -128,6 +128,11 @@ class Line:
         return self.name, self.verdict, measured, self.least, self.aim
 
 
+def published_text(row: Target) -> str:
+    """Return the published value of a row, in brackets if it is recalled."""
+    return f"({row.value:g})" if row.is_read else f"[{row.value:g}]"
+
+
 COLUMNS = ("row", "result", "measured", "at least", "aim")
 """Titles of the cells of a line."""
 RECORD = ("row", "result", "measured", "at_least", "aim")

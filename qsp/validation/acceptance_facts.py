@@ -10,7 +10,7 @@ import xarray as xr
 from qsp.endpoints import crs
 from qsp.model.tissues import TISSUES
 from qsp.validation import events
-from qsp.validation.acceptance import EVERY, MAIN, Figure, Line, Runs, below, fold
+from qsp.validation.acceptance import EVERY, MAIN, Figure, Line, Runs, below, fold, published_text
 from qsp.validation.row import number
 from qsp.validation.selected import PERCENT, NotComputed, part
 from qsp.validation.study import APPROVED, Study
@@ -84,8 +84,7 @@ def high_grades(runs: Runs) -> Line:
         limits, texts, near = (8.0, 3.0), [], []
         for key, limit in zip(keys, limits, strict=True):
             row, found = target(key), runs.value(key)
-            known = f"({row.value:g})" if row.is_read else f"[{row.value:g}]"
-            texts.append(f"{found:.1f} {known}")
+            texts.append(f"{found:.1f} {published_text(row)}")
             near += [abs(found - row.value) <= limit] if row.is_read else []
         figures.append(Figure(molecule, ", ".join(texts), all(near), all(near)))
     return Line(

@@ -15,11 +15,19 @@ from qsp.endpoints import response
 from qsp.endpoints.disease import antigen_loss, best_change_shares, very_good_share
 from qsp.endpoints.statistics.patients import solved, weights
 from qsp.endpoints.survival import DAYS_PER_MONTH, progression_free_rate
-from qsp.validation.acceptance import RESPONSE_STUDIES, Figure, Line, Runs, below, fold
+from qsp.validation.acceptance import (
+    RESPONSE_STUDIES,
+    Figure,
+    Line,
+    Runs,
+    below,
+    fold,
+    published_text,
+)
 from qsp.validation.acceptance_facts import FEWEST_EVENTS
 from qsp.validation.selected import PERCENT, NotComputed, part
 from qsp.validation.study import HOURS_PER_DAY
-from qsp.validation.targets import Target, target
+from qsp.validation.targets import target
 
 TREATED, UNTREATED = "without_rescue", "untreated"
 MONTH_3 = 91.0
@@ -51,7 +59,7 @@ def response_rates(runs: Runs) -> Line:
         texts, misses = [], []
         for key in keys:
             row, found = target(key), runs.value(key)
-            known = _published(row)
+            known = published_text(row)
             texts.append(f"{found:.0f} {known}")
             misses += [abs(found - row.value)] if row.is_read else []
         judged = below(max(misses), 12.0, 6.0) if name in _RATES else (None, None)
@@ -63,11 +71,6 @@ def response_rates(runs: Runs) -> Line:
         "all, within 6",
         needed=6,
     )
-
-
-def _published(row: Target) -> str:
-    """Return the value of a row, in brackets if it is recalled."""
-    return f"({row.value:g})" if row.is_read else f"[{row.value:g}]"
 
 
 def waterfall(runs: Runs) -> Line:
@@ -122,7 +125,7 @@ def durations(runs: Runs) -> Line:
         # One myeloma drug counts. A recalled value can fail the aim, but not meet the bound.
         counts = "elranatamab" not in name
         least = is_near if row.is_read and counts else None
-        text = f"{found:.1f} {_published(row)}"
+        text = f"{found:.1f} {published_text(row)}"
         figures.append(Figure(name, text, least, is_near if counts else None))
     hours = 18 * DAYS_PER_MONTH * HOURS_PER_DAY
     kept = runs.like("epcoritamab_dlbcl_cr_kept_24", hours=hours, config="glofitamab_response")
@@ -157,7 +160,7 @@ def progression_free(runs: Runs) -> Line:
         ("tebentafusp", "tebentafusp_pfs_median"),
     ):
         row, found = target(key), runs.value(key)
-        known = _published(row)
+        known = published_text(row)
         ratio = fold(found, row.value)
         judged = (1 / 1.5 <= ratio <= 1.5, 1 / 1.3 <= ratio <= 1.3) if row.is_read else (None, None)
         figures.append(Figure(name, f"{found:.1f} {known}", *judged))

@@ -125,13 +125,24 @@ def test_recruitment_is_exactly_zero_without_stimulation(remembered, typical):
 
 
 def test_recruitment_is_exactly_zero_without_drug(typical):
-    """Before treatment nothing recruits and the memory does not move, in the whole model."""
+    """Before treatment nothing recruits, in the whole model."""
+    assert abs(float(untreated_rates(typical).margination)) < 1e-15
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the numerical guard leaves 1e-18 nmol/L of drug, and the memory moves by 4e-18 a day",
+)
+def test_memory_does_not_move_without_drug(typical):
+    """Before treatment, in the whole model."""
+    memory = untreated_rates(typical).adaptation
+    assert np.all(np.abs(np.asarray(memory.stimulation)) < 1e-18)
+
+
+def untreated_rates(p):
     system = System(STRUCTURE)
-    x = system.initial(typical)
-    dx = jax.jit(system.rates)(jnp.asarray(0.0), x, typical, jnp.zeros(10))
-    # the numerical guard leaves 1e-18 nmol/L of drug, in proportion to which the memory moves
-    assert np.all(np.abs(np.asarray(dx.model.adaptation.stimulation)) < 1e-15)
-    assert abs(float(dx.model.margination)) < 1e-15
+    return jax.jit(system.rates)(jnp.asarray(0.0), system.initial(p), p, jnp.zeros(10)).model
 
 
 # === margination ===============================================================================
