@@ -118,7 +118,7 @@ def test_one_molecule_is_compared_in_its_studies_only():
     with jax.numpy_dtype_promotion("standard"):  # as the command line runs
         rows = validate(molecule="tebentafusp", patients=8, seed=3)
     assert {row.fact.molecule for row in rows} == {"tebentafusp"}
-    assert {row.fact.study for row in rows} == {"tebentafusp"}
+    assert {row.fact.study for row in rows} == {"tebentafusp", "tebentafusp_response"}
     assert all(row.simulated is not None for row in rows)
 
 
