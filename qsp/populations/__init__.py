@@ -10,6 +10,7 @@
 
 from qsp.populations.adherence import Adherence, adherence, applied_rules, visit_names
 from qsp.populations.cohort import Cohort, read_cohort
+from qsp.populations.cohort_file import CohortFile, read_cohort_file, write_cohort
 from qsp.populations.covariate_file import (
     CovariateTable,
     covariates_of_lines,
@@ -23,6 +24,7 @@ from qsp.populations.table_from_files import nominal, physiology, user_file
 __all__ = [
     "Adherence",
     "Cohort",
+    "CohortFile",
     "CovariateTable",
     "ParameterRow",
     "ParameterTable",
@@ -35,10 +37,12 @@ __all__ = [
     "nominal",
     "physiology",
     "read_cohort",
+    "read_cohort_file",
     "read_covariates",
     "sample",
     "to_parameters",
     "typical",
     "user_file",
     "visit_names",
+    "write_cohort",
 ]

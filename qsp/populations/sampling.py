@@ -38,22 +38,52 @@ def sample(
         PopulationError: If a correlation matrix is not positive definite.
     """
     numbers = check_ids(ids)
-    varying = [path for path, row in table.rows.items() if row.has_draw]
-    in_mixtures = [path for mixture in table.mixtures for path in mixture.laws]
-    names = list(dict.fromkeys([*varying, *in_mixtures, *table.covariates.names]))
-    components = [mixture.draw for mixture in table.mixtures]
-    doses = [f"xi_dose.{period}" for period in range(1, periods + 1)]
-    all_names = [*names, *components, "xi_patient", *doses]
-    z = np.ascontiguousarray(normals(seed, numbers, all_names).T)
-    by_name = dict(zip(all_names, z, strict=True))
-    draws = by_name | correlated({name: by_name[name] for name in names}, table.correlations)
+    names = [*sampled_names(table), *dose_names(periods)]
+    z = np.ascontiguousarray(normals(seed, numbers, names).T)
     return Population.at(
         table,
         numbers,
-        draws,
+        with_correlations(table, dict(zip(names, z, strict=True))),
         individual={} if covariates is None else covariates.values_for(numbers),
-        xi_dose=z[len(all_names) - periods :].T.copy(),
+        xi_dose=z[len(names) - periods :].T.copy(),
     )
+
+
+def sampled_names(table: ParameterTable) -> tuple[str, ...]:
+    """Names of the draws of a patient: values that vary, covariates, mixtures and `xi_patient`."""
+    components = (mixture.draw for mixture in table.mixtures)
+    return (*_varying(table), *components, "xi_patient")
+
+
+def dose_names(periods: int) -> tuple[str, ...]:
+    """Names of the random effects of dose periods on the CRS thresholds."""
+    return tuple(f"xi_dose.{period}" for period in range(1, periods + 1))
+
+
+def with_correlations(
+    table: ParameterTable, draws: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Impose the correlations of a table on independent draws.
+
+    Args:
+        table: Parameter table of a molecule in a cohort.
+        draws: Independent standard normal draws (patient,) by name, with all `sampled_names`.
+
+    Returns:
+        Standard normal draws (patient,) by name.
+
+    Raises:
+        PopulationError: If a correlation matrix is not positive definite.
+    """
+    varying = {name: draws[name] for name in _varying(table)}
+    return {**draws, **correlated(varying, table.correlations)}
+
+
+def _varying(table: ParameterTable) -> list[str]:
+    """Names of values and covariates that vary between patients."""
+    own = [path for path, row in table.rows.items() if row.has_draw]
+    in_mixtures = [path for mixture in table.mixtures for path in mixture.laws]
+    return list(dict.fromkeys([*own, *in_mixtures, *table.covariates.names]))
 
 
 def draw_names(table: ParameterTable) -> tuple[str, ...]:
