@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qsp.api.trajectory import trajectory
     from qsp.api.trials import Trial, read
     from qsp.errors import QSPError
+    from qsp.patients.populating import populate
     from qsp.patients.weighing import weigh
 
 _WHERE = {
@@ -49,6 +50,7 @@ _WHERE = {
     "trajectory": "api.trajectory",
     "Trial": "api.trials",
     "read": "api.trials",
+    "populate": "patients.populating",
     "weigh": "patients.weighing",
     "QSPError": "errors",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "iv",
     "molecule",
     "plots",
+    "populate",
     "population",
     "read",
     "regimen",

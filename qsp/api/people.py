@@ -12,7 +12,7 @@ import numpy as np
 from qsp.api import changes as edits
 from qsp.api.changes import Changes
 from qsp.errors import ConfigError
-from qsp.populations import ParameterTable, at_draws, check_draw_names, nominal, sample
+from qsp.populations import CohortFile, ParameterTable, at_draws, check_draw_names, nominal, sample
 from qsp.populations import Population as Sampled
 from qsp.populations.draws import check_ids
 from qsp.populations.paths import parameter_path
@@ -44,6 +44,7 @@ class People:
         changes: Changed entries of molecule and population by path.
         draws: Standard normal draws (patient,) by name in place of sampled ones; those that are not
             given are 0. None where patients are sampled.
+        cohort: Cohort that has the draws of the patients. None where patients are sampled.
         traced: Values that JAX traces, by path, in canonical units, each with whether it keeps the
             spread; only for `qsp.trajectory`.
     """
@@ -55,6 +56,7 @@ class People:
     changes: Changes = dataclasses.field(default_factory=dict)
     draws: Mapping[str, tuple[float, ...]] | None = None
     traced: Mapping[str, tuple[Any, bool]] = dataclasses.field(default_factory=dict)
+    cohort: CohortFile | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -139,12 +141,12 @@ class People:
         if list(numbers) != sorted(numbers):
             todo = "Sort the ids, and the draws with them"
             raise ConfigError("at", "ids must be in increasing order", repr(list(ids or ())), todo)
-        return dataclasses.replace(self, ids=tuple(numbers), draws=chosen)
+        return dataclasses.replace(self, ids=tuple(numbers), draws=chosen, cohort=None)
 
     @property
     def typical(self) -> People:
         """The typical patient: medians of covariates and parameters, and no random effects."""
-        return dataclasses.replace(self, ids=(0,), draws={})
+        return dataclasses.replace(self, ids=(0,), draws={}, cohort=None)
 
     @property
     def is_typical(self) -> bool:
@@ -225,6 +227,8 @@ class People:
             periods: Number of dose periods, each with a random effect of its own.
         """
         ids = np.array(self.ids)
+        if self.cohort is not None:
+            return self.cohort.population(self.table, ids, seed=self.seed, periods=periods)
         if self.draws is None:
             return sample(self.table, ids, seed=self.seed, periods=periods)
         draws = {name: np.array(z) for name, z in self.draws.items()}
@@ -244,6 +248,7 @@ class People:
         count = "typical patient" if self.is_typical else count
         changed = f"; changed: {', '.join(self.changes)}" if self.changes else ""
         origin = f", seed {self.seed}" if self.draws is None else ""
+        origin = origin if self.cohort is None else f", cohort {self.cohort.name}{origin}"
         name = f"{self.population.name} with {self.molecule.name}"
         return f"People({count} of {name}{origin}{changed})"
 

@@ -16,9 +16,10 @@ from qsp.api.drugs import Molecule, plain
 from qsp.api.people import People
 from qsp.errors import ConfigError, suggest
 from qsp.molecules import GROUPS
-from qsp.populations import Cohort, physiology, read_cohort
+from qsp.populations import Cohort, physiology, read_cohort, read_cohort_file
 from qsp.populations.draws import check_ids
 from qsp.populations.paths import parameter_path
+from qsp.run.cohorts import check_cohort
 
 MOST_PATIENTS = 10_000_000
 """Largest sample: the numbers and draws of its patients are in memory together."""
@@ -141,6 +142,29 @@ class Population:
         )
         _ = people.table  # raises an error if the files do not fit each other
         return people
+
+    def from_cohort(
+        self, folder: str | Path, *, molecule: Molecule | str | Path, seed: int = 0
+    ) -> People:
+        """Return the patients that `qsp.populate` or the resampling of `qsp.weigh` chose.
+
+        Args:
+            folder: Folder of the cohort.
+            molecule: Molecule they are treated with, or its name, as in the config of the cohort.
+            seed: Seed of their random events: effects of doses, missed visits and errors of
+                measurement.
+
+        Raises:
+            qsp.QSPError: If there is no such cohort, or it is of another disease or version of the
+                model, or of other parameters.
+
+        Example:
+            >>> people = qsp.population("nhl").from_cohort("cohorts/nhl", molecule="mosunetuzumab")
+        """
+        cohort = read_cohort_file(Path(folder), where=f"from_cohort: {folder}")
+        people = self.sample(1, molecule=molecule, seed=seed)
+        check_cohort(cohort, people.table, where=f"from_cohort: {folder}")
+        return dataclasses.replace(people, ids=tuple(cohort.ids.tolist()), cohort=cohort)
 
     @property
     def _where(self) -> str:

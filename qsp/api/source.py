@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,17 @@ def _people(people: People) -> str:
     ids = {} if is_counted else {"ids": _literal(people.ids)}
     count = _literal(len(people) if sampled else 1)
     links = [_call(".sample", count, **options, **(ids if sampled else {}))]
+    if people.cohort is not None:
+        folder = _literal(os.path.abspath(people.cohort.name))
+        links = [_call(".from_cohort", folder, **options)]
     links += [link for path, entry in people.changes.items() for link in _changes(path, entry)]
     if people.is_typical:
         links.append(".typical")
     elif not sampled:
         draws = {name: _literal(numbers) for name, numbers in (people.draws or {}).items()}
         links.append(_call(".at", _table(draws), **ids))
+    elif people.cohort is not None and len(people) < len(people.cohort):
+        links.append(_call(".select", _literal(people.ids)))
     first = _call("qsp.population", _literal(people.population.file))
     line = first + "".join(links)
     if len(line) <= _WIDTH and "\n" not in line:

@@ -31,6 +31,9 @@ def people_tables(people: People) -> dict[str, Any]:
         "patients": _patients(people),
         "seed": people.seed,
     }
+    if people.cohort is not None:
+        keys["cohort"] = os.path.abspath(people.cohort.name)
+        keys["patients"] = list(people.ids)
     if people.draws:
         keys["draws"] = {name: list(numbers) for name, numbers in people.draws.items()}
     if people.changes:

@@ -168,6 +168,8 @@ class Trial:
         tables = dump(self.config)
         tables["molecule"] = self.people.molecule.file
         tables["population"] = self.people.population.file
+        if "cohort" in tables:
+            tables["cohort"] = os.path.abspath(folder / tables["cohort"])
         if "dose_table" in tables:
             tables["dose_table"]["file"] = os.path.abspath(folder / tables["dose_table"]["file"])
         if "file" in tables.get("observations", {}):
@@ -273,6 +275,7 @@ def _people(config: Config) -> People:
         ids=ids,
         seed=config.seed,
         changes=config.parameters,
+        cohort=config.cohort_file,
     )
     if config.is_typical:
         return people.typical

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from qsp import process
-from qsp.cli import cluster, diff, escalation, new, published, vpc, weigh
+from qsp.cli import cluster, diff, escalation, new, populate, published, vpc, weigh
 from qsp.cli import options as opt
 from qsp.cli.compiled import cache_compiled_programs
 from qsp.cli.messages import errors, fail, warnings_as_lines, write_plainly
@@ -262,7 +262,7 @@ def explain(
             console.print(line, markup=False, soft_wrap=True)
 
 
-for commands in (escalation, new, published, diff, vpc, weigh, cluster):
+for commands in (escalation, new, published, diff, vpc, populate, weigh, cluster):
     app.add_typer(commands.app)
 
 

@@ -106,6 +106,7 @@ def input_files(prepared: Prepared) -> tuple[Path, ...]:
         request.covariates,
         None if table is None else config.source.file.parent / table.file,
         config.observed_file,
+        None if config.cohort_folder is None else config.cohort_folder / folder.COHORT,
     )
     files = (config.source.file, *prepared.table.cohort.files, *(path for path in optional if path))
     return tuple(dict.fromkeys(path.resolve() for path in files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -22,6 +22,9 @@ from qsp.observations import Observations
 from qsp.trial import DoseRows, DoseTableFormat, Trial, arms_of_rows
 from qsp.trial.regimen import Arm
 from qsp.units import parse
+
+if TYPE_CHECKING:
+    from qsp.populations import CohortFile
 
 LONGEST = 3650.0
 """Maximum length of a trial [day]."""
@@ -63,6 +66,13 @@ class Config(tables.Table):
         ),
     ]
     patients: Asked
+    cohort: Annotated[
+        tables.Text | None,
+        Rule(
+            "be the folder of a cohort, in quotes",
+            'Write cohort = "cohorts/nhl", the folder that qsp populate wrote',
+        ),
+    ] = None
     seed: Annotated[
         int,
         Field(strict=True, ge=0, lt=2**32),
@@ -143,6 +153,7 @@ class Config(tables.Table):
     _notes: tuple[str, ...] = PrivateAttr(default=())
     _dose_rows: DoseRows | None = PrivateAttr(default=None)
     _observed: Observations | None = PrivateAttr(default=None)
+    _cohort: Any = PrivateAttr(default=None)
     # The arms of a large dose table take seconds: loading the config checks them, and a run uses
     # them. Molecular weight and days identify them.
     _table_arms: dict[tuple[float, float], tuple[Arm, ...]] = PrivateAttr(default_factory=dict)
@@ -176,6 +187,16 @@ class Config(tables.Table):
     def observed(self) -> Observations | None:
         """Observations of patients, if the config has a table [observations]."""
         return self._observed
+
+    @property
+    def cohort_file(self) -> CohortFile | None:
+        """Chosen virtual patients, if the config has the key cohort."""
+        return self._cohort
+
+    @property
+    def cohort_folder(self) -> Path | None:
+        """Folder of the chosen virtual patients, if there is one."""
+        return None if self.cohort is None else self.source.file.parent / self.cohort
 
     @property
     def observed_file(self) -> Path | None:

@@ -6,11 +6,12 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from qsp import shipped
+from qsp.config.cohorts import check_with_cohort, cohort_of, roster_of_cohort
 from qsp.config.config import LONGEST, Config
 from qsp.config.messages import Source, first_error, shown
 from qsp.config.observed import columns_to_read, in_trial, observations_of
@@ -25,6 +26,9 @@ from qsp.observations import Observations
 from qsp.trial import Arm, Trial, most_periods, steady
 from qsp.trial.dose_rows import COVARIATES, DoseRows, read_dose_rows
 from qsp.trial.length import minimum_days
+
+if TYPE_CHECKING:
+    from qsp.populations import CohortFile
 
 # The molecular weight only scales amounts, so any weight reveals the errors of a trial.
 _ANY_WEIGHT = 150.0
@@ -70,14 +74,18 @@ def checked(data: dict[str, Any], source: Source, patients: Roster | None = None
     try:
         rows = _dose_rows(data, source)
         table = _roster_of(rows)
-        asked = _set_patients(data, source, table, patients)
+        cohort = cohort_of(data, source)
+        asked = _set_patients(data, source, table, patients, cohort)
         config = Config.model_validate(data)
-        config._source, config._dose_rows = source, rows
+        config._source, config._dose_rows, config._cohort = source, rows, cohort
         _check_tables(config, table if table and table.is_described else patients)
+        if cohort is not None:
+            check_with_cohort(config, table, patients)
         observed = _observed(config)
         if rows is not None and rows.problems:
             config.trial(_ANY_WEIGHT)  # raises all errors of the table together
-        config._ids = patient_ids(config.patients, table, patients)
+        known = table if cohort is None else roster_of_cohort(cohort)
+        config._ids = patient_ids(config.patients, known, patients)
         trial = _checked_trial(config)
         if observed is not None:
             config._observed = in_trial(observed, trial.arms, config.days)
@@ -214,7 +222,11 @@ def _notes_of(rows: DoseRows, arms: Sequence[Arm], ids: Sequence[int]) -> tuple[
 
 
 def _set_patients(
-    data: dict[str, Any], source: Source, table: Roster | None, roster: Roster | None
+    data: dict[str, Any],
+    source: Source,
+    table: Roster | None,
+    roster: Roster | None,
+    cohort: CohortFile | None,
 ) -> int | None:
     """Set the number of patients; return the number in the config, or None if it has none.
 
@@ -230,6 +242,8 @@ def _set_patients(
                 "patients", rule, shown(asked), "Leave it out: the file lists the patients"
             )
         data["patients"] = len(roster.ids)
+    elif cohort is not None:
+        data.setdefault("patients", len(cohort))
     elif table is not None:
         data.setdefault("patients", max(1, len(table.ids)))
     return asked

@@ -90,11 +90,18 @@ class Roster:
         file: Name of the file, for messages.
         is_described: Whether the file has covariates of its patients, so that not even the doses of
             a single patient apply to others.
+        is_cohort: Whether the file is a cohort, and no dose table.
     """
 
     ids: tuple[int, ...]
     file: str
     is_described: bool = False
+    is_cohort: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Kind of the list of patients, for messages."""
+        return "cohort" if self.is_cohort else "dose table"
 
 
 def patient_ids(
@@ -104,7 +111,8 @@ def patient_ids(
 
     Args:
         asked: Number of patients in the config, their ids, or "typical".
-        table: Patients of the dose table, if any; the doses of a single ID apply to all patients.
+        table: Patients of the dose table or the cohort, if any; the doses of a single ID apply to
+            all patients.
         covariates: Patients of a file of covariates, if any; they are the patients of the run.
 
     Raises:
@@ -123,13 +131,13 @@ def patient_ids(
         )
         raise ConfigError("patients", rule, repr(TYPICAL), todo)
     ids = (0,) if asked == TYPICAL else asked
-    if not are_listed:
+    if table is None or not are_listed:
         return range(ids) if isinstance(ids, int) else tuple(map(int, ids))
     if not isinstance(ids, int):
-        return _with_doses(ids, own)
+        return _listed_ids(ids, table)
     if ids <= len(own):
         return own[:ids]
-    rule = f"patients must be at most the number in the dose table ({len(own)})"
+    rule = f"patients must be at most the number in the {table.kind} ({len(own)})"
     raise ConfigError("trial", rule, ids, "Lower it or leave it out")
 
 
@@ -212,13 +220,19 @@ def _check_doses(covariates: Roster, table: Roster) -> None:
         raise ConfigError(covariates.file, rule, got, todo)
 
 
-def _with_doses(ids: Sequence[Any], own: Sequence[int]) -> tuple[int, ...]:
-    """Ids of a config, all of which must be in the dose table."""
+def _listed_ids(ids: Sequence[Any], table: Roster) -> tuple[int, ...]:
+    """Ids of a config, all of which must be in the dose table or the cohort."""
+    own = set(table.ids)
     for number in ids:
         if number not in own:
-            rule = "the value must be ids of the dose table"
-            todo = f"IDs of the table: {shown(own)}"
-            raise ConfigError("patients", rule, f"{number}, which has no doses", todo)
+            rule = f"the value must be ids of the {table.kind}"
+            got = (
+                f"{number}, which is not in it"
+                if table.is_cohort
+                else (f"{number}, which has no doses")
+            )
+            kind = "cohort" if table.is_cohort else "table"
+            raise ConfigError("patients", rule, got, f"IDs of the {kind}: {shown(table.ids)}")
     return tuple(map(int, ids))
 
 

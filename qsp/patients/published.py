@@ -190,6 +190,8 @@ def _errors_of_row(row: _Row) -> Iterator[ConfigError]:
         todo = "Leave the row out, or choose a value that some patients exceed"
         if 1 < share < 100:
             todo = f"Write {share / 100:g} for {share:g} %"
+        elif share > 100:
+            todo = "Correct it: a share of 40 %, for example, is 0.4"
         yield ConfigError(row.where, rule, row.texts["share"], todo)
     if math.isfinite(n) and (n < 1 or n != n // 1):
         rule, todo = "n must be a whole number of at least 1", "Write the number of patients"

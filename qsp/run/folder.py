@@ -10,6 +10,8 @@ from pathlib import Path
 from qsp.errors import ConfigError
 
 RESULTS, REPORT, SUMMARY = "results.nc", "report.html", "summary.csv"
+COHORT = "cohort.nc"
+"""File of chosen patients in the folder of a cohort; see `qsp.populations.cohort_file`."""
 STORE = "results.zarr"
 """Store with the results of a run in shards; see `qsp.cluster`."""
 

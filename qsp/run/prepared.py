@@ -17,6 +17,7 @@ from qsp.engine_input import MOST_TRAJECTORIES, Cohort
 from qsp.errors import ConfigError
 from qsp.model.tumors import Lesions
 from qsp.populations import (
+    CohortFile,
     CovariateTable,
     ParameterTable,
     at_draws,
@@ -29,6 +30,7 @@ from qsp.populations import (
     user_file,
 )
 from qsp.run import large_doses
+from qsp.run.cohorts import check_cohort
 from qsp.run.covariates import covariates_of_run
 from qsp.run.record import Request
 from qsp.run.structure import structure
@@ -63,6 +65,7 @@ class Prepared:
         typical: Whether the run is of the typical patient, who attends every visit.
         draws: Standard normal draws (patient,) by name in place of sampled ones; those that are not
             given are 0. None where patients are sampled.
+        chosen: Cohort of the patients. None where patients are sampled, or have chosen draws.
     """
 
     request: Request | None
@@ -77,6 +80,7 @@ class Prepared:
     method: Method
     typical: bool = False
     draws: Mapping[str, np.ndarray] | None = None
+    chosen: CohortFile | None = None
 
     @functools.cached_property
     def cohort(self) -> Cohort:
@@ -212,7 +216,16 @@ def assemble(
         method=method,
         typical=typical,
         draws=None if typical else _draws(config, table, len(ids)),
+        chosen=None if typical else _chosen(config, table),
     )
+
+
+def _chosen(config: Config, table: ParameterTable) -> CohortFile | None:
+    """Return the cohort of a config, if it has one."""
+    cohort = config.cohort_file
+    if cohort is not None:
+        check_cohort(cohort, table, where=f"{config.source.where('cohort')}: {cohort.name}")
+    return cohort
 
 
 def _draws(config: Config, table: ParameterTable, count: int) -> dict[str, np.ndarray] | None:
@@ -280,6 +293,8 @@ def _cohort(prepared: Prepared) -> Cohort:
     periods = most_periods(prepared.trial)
     if prepared.typical:
         people = typical(table, periods=periods)
+    elif prepared.chosen is not None:
+        people = prepared.chosen.population(table, prepared.ids, seed=config.seed, periods=periods)
     elif prepared.draws is not None:
         people = at_draws(table, prepared.draws, ids=prepared.ids, periods=periods)
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qsp.results.record import MethodRecord, RequestRecord, RunRecord
+from qsp.run.folder import COHORT
 from qsp.version import PACKAGE
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def _digests(prepared: Prepared) -> dict[str, str]:
         files["dose_table"] = config.source.file.parent / config.dose_table.file
     if config.observed_file is not None:
         files["observations"] = config.observed_file
+    if prepared.chosen is not None and config.cohort_folder is not None:
+        files["cohort"] = config.cohort_folder / COHORT
     return {role: hashlib.sha256(path.read_bytes()).hexdigest() for role, path in files.items()}
 
 

@@ -25,6 +25,7 @@ NAMES = [
     "molecule",
     "obinutuzumab",
     "plots",
+    "populate",
     "population",
     "prednisolone",
     "prednisone",

@@ -9,10 +9,13 @@ import xarray as xr
 from qsp import designs
 from qsp.cli import comparison, escalation, published, tables
 from qsp.cli.cluster_status import status_listing
+from qsp.cli.populate import listing as screen_listing
 from qsp.cli.weigh import listing as weights_listing
 from qsp.endpoints import add_best_response, differences, utility
 from qsp.endpoints.statistics.paired import Sampling
-from qsp.patients import Published
+from qsp.patients import Published, Screening, read_ranges
+from qsp.patients.baseline_ranges import ranges_of, shipped_ranges
+from qsp.patients.screen import reasons
 from qsp.patients.values import groups_of
 from qsp.patients.weighing import weigh_values, with_selection
 from qsp.validation.acceptance import Figure as Measured
@@ -44,6 +47,17 @@ def _published(name, at_most, unit, share, source, *, arm="", period="", n=300):
     where = "targets.csv: line 2"
     points = np.atleast_1d(at_most), np.atleast_1d(share)
     return Published(name, arm, period, unit, source, n, *points, where)
+
+
+def populate():
+    """Candidates that are rejected for three reasons."""
+    listed = reasons(ranges_of(read_ranges(shipped_ranges()), "multiple myeloma"), 84.0)
+    place = {reason.name: n for n, reason in enumerate(listed)}
+    rejected = np.full(1000, -1)
+    rejected[:3] = place["implausible_parameters"]
+    rejected[3:9] = place["not_steady_t_cells_blood"]
+    rejected[9:110] = place["out_of_range_soluble_target_baseline"]
+    return screen_listing(Screening(rejected, listed, cohort=None))
 
 
 def weigh():
@@ -162,6 +176,7 @@ LISTINGS = {
     "diff": diff,
     "diff_all": diff_all,
     "replay": replay,
+    "populate": populate,
     "weigh": weigh,
     "escalate": escalate,
     "validate": validate,

@@ -32,7 +32,7 @@ CHANGED_CONFIG = {
     "arm name used twice": ("[arms.copy]", "[arms.flat]"),
     "unknown key": ("patients = 20", "pateints = 20"),
     **RULES,
-    "unknown key far from any": ("seed = 1", "colour = 1"),
+    "unknown key far from any": ("seed = 1", "font = 1"),
     "values of the model in a config": ("seed = 1\n", "seed = 1\nsynapse = { alpha = '1e-3' }\n"),
     "unknown key in a dose": (FLAT_DOSE, f'{FLAT_DOSE}, infusion = "2 hour"'),
     "unknown key in the method": ("rtol = 1e-5", "atol = 1e-5"),

@@ -69,6 +69,8 @@ def test_file_is_read_as_written_in_any_order(tmp_path, points, data):
     [
         ([{"share": "63"}], "line 2: share must be a proportion above 0 and below 1, but is 63. "
          "Write 0.63 for 63 %"),
+        ([{"share": "120"}], "share must be a proportion above 0 and below 1, but is 120. Correct "
+         "it: a share of 40 %, for example, is 0.4"),
         ([{"share": "0"}], "share must be a proportion above 0 and below 1, but is 0. Leave"),
         ([{"share": "1"}], "share must be a proportion above 0 and below 1, but is 1"),
         ([{"share": "-0.1"}], "share must be a proportion above 0 and below 1, but is -0.1"),
