@@ -20,7 +20,7 @@ console = Console(highlight=False)
 
 COLUMNS = (
     *("quantity", "arm", "period", "at_most", "unit", "published", "before", "after", "met"),
-    "selected",
+    *("selected", "resampled"),
     *("n", "source"),
 )
 
@@ -38,8 +38,16 @@ def weigh(
         bool,
         typer.Option("--select", help="Write some of the patients, unweighted, not all weighted."),
     ] = False,
+    resample: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Draw N patients by weight, unweighted, and write them as a cohort for new runs.",
+        ),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the selection and of the perfect model.")
+        int,
+        typer.Option(min=0, help="Seed of the selection, resampling and the perfect model."),
     ] = 0,
     force: opt.Force = False,
     as_csv: opt.AsCsv = False,
@@ -51,10 +59,18 @@ def weigh(
 
     output = chosen(as_csv, as_json, to)
     found = patients.weigh(
-        folder, targets, out=out, ridge=ridge, select=select, seed=seed, force=force
+        folder,
+        targets,
+        out=out,
+        ridge=ridge,
+        select=select,
+        resample=resample,
+        seed=seed,
+        force=force,
     )
     output.show(listing(found), console)
     kind = "Run of the selected patients" if select else "Weighted run"
+    kind = kind if resample is None else "Cohort of the drawn patients"
     output.console(console).print(f"{kind}: {out}", markup=False, soft_wrap=True)
 
 
@@ -76,16 +92,28 @@ def listing(found: Weighing) -> Listing:
         for each in found.diagnosis.fits
     ]
     headers = ["distribution", "at most", "published (%)", "before (%)", "after (%)", "met"]
+    from qsp.patients.weighing import copies
+
     title = f"Patients weighted to {found.file.name}"
-    if found.selected is not None:
-        headers.insert(-1, "selected (%)")
+    if found.shares_selected:
+        headers.insert(-1, "selected (%)" if found.counts is None else "resampled (%)")
         for row, share in zip(rows, found.shares_selected, strict=True):
             row.insert(-1, f"{100 * share:.0f}")
     parts = [TextTable(title, headers, rows), *_notes(found.diagnosis)]
     if found.selected is not None:
         count, total = int(found.selected.sum()), found.selected.size
         parts.append(f"Selected: {count} of {total} patients.")
+    if found.counts is not None:
+        drawn = copies(found.counts)
+        parts.append(
+            f"Resampled: {drawn['resampled']} patients, of whom {drawn['distinct']} are distinct; "
+            f"the most frequent one is drawn {_times(drawn['most_copies'])}."
+        )
     return Listing(parts, lambda: _records(found), COLUMNS)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _notes(found: Diagnosis) -> list[str]:
@@ -119,16 +147,21 @@ def _notes(found: Diagnosis) -> list[str]:
 
 
 def _records(found: Weighing) -> list[dict[str, Any]]:
-    selected = found.shares_selected or [None] * len(found.diagnosis.fits)
+    none = [None] * len(found.diagnosis.fits)
+    shares = found.shares_selected or none
+    selected, resampled = (shares, none) if found.counts is None else (none, shares)
     return [
         {
             "quantity": each.published.quantity,
             "arm": each.published.arm,
             "period": each.published.period,
             **each.record(),
-            "selected": share,
+            "selected": in_selection,
+            "resampled": in_cohort,
             "n": each.published.n,
             "source": each.published.source,
         }
-        for each, share in zip(found.diagnosis.fits, selected, strict=True)
+        for each, in_selection, in_cohort in zip(
+            found.diagnosis.fits, selected, resampled, strict=True
+        )
     ]

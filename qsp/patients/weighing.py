@@ -17,9 +17,12 @@ from qsp.endpoints.statistics.patients import weights
 from qsp.errors import ConfigError
 from qsp.patients.diagnosis import Diagnosis, Group, diagnose, fit, unsupported
 from qsp.patients.published import Published, read_published
+from qsp.patients.resampling import check_count, check_differ, multiplicities, resampled
 from qsp.patients.values import groups_of, quantities_of_run
+from qsp.populations import write_cohort
 from qsp.results import KEPT, record_of, save, trajectories
-from qsp.results.record import ATTRIBUTE
+from qsp.results.disk import writing
+from qsp.results.record import ATTRIBUTE, RunRecord
 from qsp.results.schema import bands
 from qsp.run import folder as run_folder
 from qsp.run.runs import read, write_report
@@ -45,8 +48,9 @@ class Weighing:
         seed: Seed of the perfect model and of the selection.
         file: File of the published distributions.
         selected: (patient,): Whether each patient is selected; None if patients are weighted.
-        shares_selected: Shares of the selected patients, in the order of the fits [1]; empty if
-            patients are weighted.
+        shares_selected: Shares of the selected or drawn patients, in the order of the fits [1];
+            empty if patients are weighted.
+        counts: (patient,): How often each patient is drawn; None unless they are resampled.
     """
 
     ids: NDArray[np.int64]
@@ -58,6 +62,7 @@ class Weighing:
     file: Path
     selected: NDArray[np.bool_] | None = None
     shares_selected: tuple[float, ...] = ()
+    counts: NDArray[np.int64] | None = None
 
     @property
     def effective_size(self) -> float:
@@ -92,9 +97,10 @@ class Weighing:
             }
             for each in found.fits
         ]
-        if self.selected is not None:
+        if self.shares_selected:
+            key = "selected" if self.counts is None else "resampled"
             shares = [
-                {**each, "selected": share}
+                {**each, key: share}
                 for each, share in zip(shares, self.shares_selected, strict=True)
             ]
         return {
@@ -105,6 +111,7 @@ class Weighing:
             "seed": self.seed,
             "patients": found.patients,
             **({} if self.selected is None else {"selected": int(self.selected.sum())}),
+            **({} if self.counts is None else copies(self.counts)),
             "effective_size": found.effective,
             "effective_size_of_a_perfect_model": found.perfect,
             "without_patients": [f"{u.published.title}: {u.bin}" for u in found.unsupported],
@@ -125,6 +132,7 @@ def weigh(  # noqa: PLR0913
     out: Path | str | None = None,
     ridge: float = 1.0,
     select: bool = False,
+    resample: int | None = None,
     seed: int = 0,
     force: bool = False,
 ) -> Weighing:
@@ -142,8 +150,12 @@ def weigh(  # noqa: PLR0913
             weights less; 0 meets the shares exactly.
         select: Whether the run in `out` has some of the patients, unweighted: each is accepted with
             a probability in proportion to its weight, the heaviest one for certain.
-        seed: Seed of the selection, and of the published shares of a perfect model.
-        force: Whether to replace a run in `out`.
+        resample: Number of patients that are drawn with a probability in proportion to the weight,
+            some of them several times (`qsp.patients.resampling`). They are written to `out` as a
+            cohort, in place of a run: a config takes them with ``cohort = "DIR"``.
+        seed: Seed of the selection, of the resampling, and of the published shares of a perfect
+            model.
+        force: Whether to replace a run in `out`; a cohort is not replaced.
 
     Raises:
         qsp.QSPError: If the file breaks a rule, a quantity is unknown, no weights meet the shares
@@ -156,8 +168,14 @@ def weigh(  # noqa: PLR0913
     published = read_published(Path(targets))
     if not (np.isfinite(ridge) and ridge >= 0):
         raise ConfigError("ridge", "the value must be 0 or more", ridge, "The default is 1")
+    if resample is not None:
+        check_count(resample)
+        if select:
+            rule, todo = "one of select and resample must be chosen", "Leave one of them out"
+            raise ConfigError("weigh", rule, "both", todo)
     if out is not None:
-        run_folder.check(Path(out), force=force)
+        is_run = resample is None
+        run_folder.check(Path(out), force=force and is_run, may_force=is_run)
     with read(folder) as results:
         ds = quantities_of_run(results)
         if "observation" in ds.dims:
@@ -171,7 +189,12 @@ def weigh(  # noqa: PLR0913
             ds, published, Path(targets), where=str(folder), ridge=ridge, seed=seed
         )
         found = with_selection(found, groups_of(ds, published)) if select else found
-        if out is not None:
+        if resample is not None:
+            check_differ(found.weight, where=str(folder))
+            found = with_resampling(found, groups_of(ds, published), resample)
+        if out is not None and found.counts is not None:
+            _write_cohort(record_of(results), found, found.counts, str(folder), Path(out))
+        elif out is not None:
             _write(results, found, Path(out), force=force)
     return found
 
@@ -234,6 +257,28 @@ def with_selection(found: Weighing, groups: list[Group]) -> Weighing:
     return dataclasses.replace(found, selected=accepted, shares_selected=shares)
 
 
+def with_resampling(found: Weighing, groups: list[Group], n: int) -> Weighing:
+    """Return the weights with the number of times that each patient is drawn.
+
+    Args:
+        found: The weights.
+        groups: Published distributions with the values of the patients.
+        n: Number of draws.
+    """
+    counts = multiplicities(found.weight, n, seed=found.seed)
+    shares = (share for group in groups for share in group.shares(counts.astype(float)).tolist())
+    return dataclasses.replace(found, counts=counts, shares_selected=tuple(shares))
+
+
+def copies(counts: NDArray[np.int64]) -> dict[str, int]:
+    """Return the number of draws, of distinct patients, and of draws of the most frequent one."""
+    return {
+        "resampled": int(counts.sum()),
+        "distinct": int((counts > 0).sum()),
+        "most_copies": int(counts.max()),
+    }
+
+
 def weighted(results: xr.DataTree, found: Weighing) -> xr.DataTree:
     """Return the results of a run with other weights of the patients, or of the selected ones.
 
@@ -278,5 +323,18 @@ def _write(results: xr.DataTree, found: Weighing, out: Path, *, force: bool) -> 
     with run_folder.written(out, force=force) as fresh:
         save(changed, fresh / run_folder.RESULTS)
         write_report(changed, fresh)
-        (fresh / RECORD).write_text(toml_text(found.record()), encoding="utf-8")
-        (fresh / TARGETS).write_bytes(found.file.read_bytes())
+        _write_record(found, fresh)
+
+
+def _write_cohort(
+    record: RunRecord, found: Weighing, counts: NDArray[np.int64], where: str, out: Path
+) -> None:
+    cohort = resampled(record, found.ids, counts, seed=found.seed, where=where)
+    with run_folder.written(out, force=False) as fresh, writing(fresh):
+        write_cohort(cohort, fresh)
+        _write_record(found, fresh)
+
+
+def _write_record(found: Weighing, folder: Path) -> None:
+    (folder / RECORD).write_text(toml_text(found.record()), encoding="utf-8")
+    (folder / TARGETS).write_bytes(found.file.read_bytes())

@@ -93,7 +93,9 @@ def replay(results: xr.DataTree) -> Replay:
     if "administered_time" not in ds:
         todo = "Give an arm of the config rules, and run it"
         raise ConfigError("replay", "the run must have rules", "without rules", todo)
-    prepared = _prepared(record_of(results), ds["patient"].values)
+    prepared = again(record_of(results), "replay")
+    if not np.array_equal(prepared.ids, ds["patient"].values):
+        raise _changed(record_of(results), ["ids of the patients"])
     pairs = [_again(part, ds) for part in prepared.in_blocks(BLOCK)]
     names = [name for name in (*COMPARED, *OVER_TIME) if all(name in ds for ds in pairs[0])]
     differences = [_difference(name, pairs) for name in names]
@@ -111,20 +113,30 @@ def _grades(ds: xr.Dataset) -> np.ndarray:
     return ds["crs_grade"].astype(float).fillna(-1.0).values
 
 
-def _prepared(record: RunRecord, patients: np.ndarray) -> Prepared:
-    """Prepare the recorded request again; refuse it if its input has changed."""
-    request = _request(record)
-    prepared = prepare(request_of(request))
-    changed = changes(record, run_record(prepared))
-    if not np.array_equal(prepared.ids, patients):
-        changed.append("ids of the patients")
-    if changed:
-        more = len(changed) - MOST_NAMED
-        got = "; ".join(changed[:MOST_NAMED]) + (f"; and {more} more changes" if more > 0 else "")
-        rule = "the input must be unchanged since the run"
-        todo = f"Restore it, or run the trial again: {command(request)}"
-        raise ConfigError(request.config, rule, f"changed: {got}", todo)
+def again(record: RunRecord, where: str) -> Prepared:
+    """Prepare the recorded request of a run again.
+
+    Args:
+        record: Record of the run.
+        where: Command, for error messages.
+
+    Raises:
+        ConfigError: If the run has no request, or its input has changed.
+    """
+    prepared = prepare(request_of(_request(record, where)))
+    if changed := changes(record, run_record(prepared)):
+        raise _changed(record, changed)
     return prepared
+
+
+def _changed(record: RunRecord, changed: Sequence[str]) -> ConfigError:
+    """Return the error of a run whose input has changed."""
+    request = record.request
+    more = len(changed) - MOST_NAMED
+    got = "; ".join(changed[:MOST_NAMED]) + (f"; and {more} more changes" if more > 0 else "")
+    rule = "the input must be unchanged since the run"
+    todo = f"Restore it, or run the trial again{_again_by(record)}"
+    return ConfigError("" if request is None else request.config, rule, f"changed: {got}", todo)
 
 
 def _check_model(record: RunRecord) -> None:
@@ -137,14 +149,14 @@ def _again_by(record: RunRecord) -> str:
     return "" if record.request is None else f": {command(record.request)}"
 
 
-def _request(record: RunRecord) -> RequestRecord:
+def _request(record: RunRecord, where: str) -> RequestRecord:
     if not record.model_version:
         got = f"of qsp {record.qsp_version}" if record.qsp_version else "without a record"
         rule = "the results must record their resolved input, as those of this version do"
-        raise ConfigError("replay", rule, got, f"Run the trial again{_again_by(record)}")
+        raise ConfigError(where, rule, got, f"Run the trial again{_again_by(record)}")
     if record.request is None:
         rule, todo = "the run must come from a config", "Write the trial as a config, and run it"
-        raise ConfigError("replay", rule, "a trial without a config", todo)
+        raise ConfigError(where, rule, "a trial without a config", todo)
     return record.request
 
 

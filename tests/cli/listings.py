@@ -17,7 +17,7 @@ from qsp.patients import Published, Screening, read_ranges
 from qsp.patients.baseline_ranges import ranges_of, shipped_ranges
 from qsp.patients.screen import reasons
 from qsp.patients.values import groups_of
-from qsp.patients.weighing import weigh_values, with_selection
+from qsp.patients.weighing import weigh_values, with_resampling, with_selection
 from qsp.validation.acceptance import Figure as Measured
 from qsp.validation.acceptance import Line
 from qsp.validation.approved import ANY, Approved, Compared
@@ -61,6 +61,14 @@ def populate():
 
 
 def weigh():
+    return _weights(with_selection)
+
+
+def weigh_resampled():
+    return _weights(lambda found, groups: with_resampling(found, groups, 200))
+
+
+def _weights(chosen):
     """Two sources that contradict each other, a bin without patients, and a peak of IL-6."""
     ds = add_best_response(synthetic.lively(60, arms=("step", "flat")))
     ds = synthetic.put(ds, age=np.linspace(40.0, 80.0, 60))
@@ -71,7 +79,7 @@ def weigh():
     )
     file = Path("targets.csv")
     found = weigh_values(ds, targets, file, where="runs/before", ridge=1.0, seed=0)
-    return weights_listing(with_selection(found, groups_of(ds, targets)))
+    return weights_listing(chosen(found, groups_of(ds, targets)))
 
 
 def diff_all():
@@ -178,6 +186,7 @@ LISTINGS = {
     "replay": replay,
     "populate": populate,
     "weigh": weigh,
+    "weigh_resampled": weigh_resampled,
     "escalate": escalate,
     "validate": validate,
     "validate_table": requirements,

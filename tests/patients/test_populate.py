@@ -15,8 +15,10 @@ from qsp.config import load
 from qsp.errors import ConfigError
 from qsp.patients.baseline_ranges import ranges_of, read_ranges, shipped_ranges
 from qsp.patients.populating import SAVES
+from qsp.patients.resampling import resampled
 from qsp.patients.screen import STEADY, first_reasons, reasons
 from qsp.populations.cohort_file import FILE, read_cohort_file
+from qsp.results import record_of
 from qsp.results.schema import FAILED, IMPLAUSIBLE
 from qsp.run import Request, prepare, run
 from qsp.run.folder import COHORT
@@ -201,6 +203,16 @@ def test_record_names_the_cohort(with_cohort, results):
     assert record["config"]["cohort"] == "cohort"
     assert len(load(with_cohort).patient_ids) == len(results["patient"])
     assert len(load(with_cohort, ["patients=3"]).patient_ids) == 3
+
+
+def test_run_of_a_cohort_is_resampled_with_its_draws(results, found):
+    counts = np.arange(len(found.cohort)) % 3
+    drawn = resampled(record_of(results), found.cohort.ids, counts, seed=0, where="run")
+    rows = np.searchsorted(found.cohort.ids, drawn.source_ids)
+    assert len(drawn) == counts.sum()
+    for name, values in found.cohort.draws.items():
+        np.testing.assert_array_equal(drawn.draws[name], values[rows])
+    assert drawn.parameters == found.cohort.parameters
 
 
 def test_shards_read_a_copy_of_the_cohort(with_cohort, results):
