@@ -1,5 +1,8 @@
 """Published distributions of patients that ship with the package; nothing is simulated."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from qsp import shipped, units
@@ -7,6 +10,7 @@ from qsp.patients import read_published
 from qsp.validation.study import APPROVED, prepare, start_of, tables_of
 from qsp.validation.weighted import FOLDER, RECALLED, STUDIES, targets_of
 
+ROOT = Path(__file__).resolve().parents[2]
 COVARIATES = {"age": "year", "body_weight": "kg", "sex": "1"}
 RESULTS = {
     "sum_of_products_baseline": "cm^2",
@@ -54,3 +58,14 @@ def test_quantities_are_those_of_a_run_and_never_rates(population):
 def test_sources_do_not_count_the_same_patients_twice(population):
     quantities = [(each.title, each.at_most.tolist()) for each in population[1]]
     assert len({title for title, _ in quantities}) == len(quantities)
+
+
+def test_guide_has_the_recorded_figures():
+    record = ROOT / "benchmarks" / "results" / "weighted_populations.jsonl"
+    rows = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    assert [row["population"] for row in rows] == list(STUDIES)
+    guide = (ROOT / "docs" / "guides" / "populations-weights.md").read_text(encoding="utf-8")
+    for row in rows:
+        if row["targets"]:
+            figures = " | ".join(str(row[key]) for key in ("targets", "effective", "perfect"))
+            assert f"| `{row['population']}` | {figures} |" in guide
