@@ -1,5 +1,5 @@
 """Calibration: parameters of the model from published facts.
 
 `least_squares` is the algorithm, `event_probability` integrates CRS over the random thresholds, and
-`tuning` is the recorded problem of `scripts/tune`.
+`problem` is the recorded problem of `scripts/calibrate`.
 """

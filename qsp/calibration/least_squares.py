@@ -5,6 +5,10 @@ residual. Residuals come from experiments that can be evaluated separately, such
 one molecule, and each experiment names the parameters on which it depends. A derivative needs only
 the experiments that depend on its parameter.
 
+Finite differences cost far more than a step. Between them, the derivatives are updated from the
+differences of the residuals along each step, as long as the steps lower the cost (Broyden's method;
+with derivatives that are known to be zero, Schubert 1970, Math Comput 24:27).
+
 Experiments are deterministic. Every evaluation is stored in a folder under the hash of its input,
 so that an interrupted fit continues where it stopped, with the same bits.
 """
@@ -28,7 +32,15 @@ STEP = 0.2
 LARGEST = 3.0
 """Largest distance of a parameter from its prior median, in prior standard deviations."""
 
+UPDATES = 4
+"""Largest number of steps with updated derivatives between two computations of them."""
+
+LEAST_DECREASE = 0.01
+"""Relative decrease of the cost below which no further step has updated derivatives."""
+
 _DAMPING = (1e-3, 10.0, 1e6)  # smallest, factor, largest
+_TRIES = 2
+"""Dampings that are tried in a step with updated derivatives."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +69,9 @@ class Fit:
         names: Names of the parameters.
         z: Whitened parameters (parameter,).
         residuals: Residuals at `z` by experiment, without the prior.
-        jacobian: Derivatives (residual, parameter) at the last point at which they were computed.
-        history: Cost after each iteration, the first before any.
+        jacobian: Derivatives (residual, parameter), by finite differences some steps before and
+            updated since.
+        history: Cost after each step, the first before any.
     """
 
     names: tuple[str, ...]
@@ -140,66 +153,107 @@ def fit(
         start: Whitened parameters at the start (parameter,).
         iterations: Largest number of Jacobians.
         tolerance: Relative decrease of the cost below which the fit stops.
-        report: Called with the number and the cost of each iteration.
+        report: Called with the number of Jacobians and the cost after each step.
     """
     names = tuple(names)
     z = np.clip(np.asarray(start, float), -LARGEST, LARGEST)
-    residuals = evaluations(names, z)
-    jacobian = np.zeros((sum(map(len, residuals.values())), len(names)))
-    history, damping = [_cost(residuals, z)], _DAMPING[0] * 10.0
-    report(0, history[0])
+    now = _Point(z, evaluations(names, z))
+    known = _known(evaluations, names, now)
+    jacobian, damping = np.zeros(known.shape), _DAMPING[0] * 10.0
+    history = [now.cost]
+    report(0, now.cost)
     for iteration in range(1, iterations + 1):
-        jacobian = _jacobian(evaluations, names, z, residuals)
-        better, damping = _step(evaluations, names, z, residuals, jacobian, damping)
-        if better is None:
+        before = now.cost
+        jacobian = _jacobian(evaluations, names, now)
+        for update in range(UPDATES + 1):
+            tries = None if update == 0 else _TRIES
+            better, after = _step(evaluations, names, now, jacobian, damping, tries)
+            if better is None:
+                break
+            damping = after
+            jacobian = _updated(jacobian, known, now, better)
+            decrease, now = 1.0 - better.cost / now.cost, better
+            history.append(now.cost)
+            report(iteration, now.cost)
+            if decrease < LEAST_DECREASE:
+                break
+        if now.cost == before or before - now.cost < tolerance * before:
             break
-        z, residuals = better
-        history.append(_cost(residuals, z))
-        report(iteration, history[-1])
-        if history[-2] - history[-1] < tolerance * history[-2]:
-            break
-    return Fit(names, z, residuals, jacobian, tuple(history))
+    return Fit(names, now.z, now.residuals, jacobian, tuple(history))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """Parameters and their residuals by experiment."""
+
+    z: Vector
+    residuals: Mapping[str, Vector]
+
+    @property
+    def cost(self) -> float:
+        return _cost(self.residuals, self.z)
+
+    @property
+    def vector(self) -> Vector:
+        """Residuals of all experiments, one after another."""
+        return np.concatenate(list(self.residuals.values()))
+
+
+def _known(evaluations: Evaluations, names: Sequence[str], now: _Point) -> NDArray[np.bool_]:
+    """Whether a residual may depend on a parameter (residual, parameter)."""
+    rows = [
+        np.tile(np.isin(names, each.parameters), (len(now.residuals[each.name]), 1))
+        for each in evaluations.experiments
+    ]
+    return np.concatenate(rows)
+
+
+def _updated(jacobian: Vector, known: NDArray[np.bool_], now: _Point, then: _Point) -> Vector:
+    """Return the derivatives that explain the residuals at the end of a step, row by row.
+
+    Of all such derivatives, these differ least from the ones before.
+    """
+    moved = np.where(known, then.z - now.z, 0.0)
+    missing = then.vector - now.vector - (jacobian * moved).sum(axis=1)
+    length = (moved**2).sum(axis=1)
+    return jacobian + moved * (missing / np.where(length > 0.0, length, 1.0))[:, None]
 
 
 def _step(  # noqa: PLR0913
     evaluations: Evaluations,
     names: Sequence[str],
-    z: Vector,
-    residuals: Mapping[str, Vector],
+    now: _Point,
     jacobian: Vector,
     damping: float,
-) -> tuple[tuple[Vector, dict[str, Vector]] | None, float]:
-    """Point of lower cost, or None, and the damping of the next step."""
+    tries: int | None = None,
+) -> tuple[_Point | None, float]:
+    """Point of lower cost, or None after a number of tries, and the damping of the next step."""
     least, factor, largest = _DAMPING
-    r = np.concatenate(list(residuals.values()))
-    normal = jacobian.T @ jacobian + np.eye(len(z))
-    gradient = jacobian.T @ r + z
-    cost = _cost(residuals, z)
-    while damping <= largest:
+    normal = jacobian.T @ jacobian + np.eye(len(now.z))
+    gradient = jacobian.T @ now.vector + now.z
+    tried = 0
+    while damping <= largest and (tries is None or tried < tries):
         scaled = normal + damping * np.diag(np.diag(normal))
-        trial = np.clip(z - np.linalg.solve(scaled, gradient), -LARGEST, LARGEST)
-        found = evaluations(names, trial)
-        if _cost(found, trial) < cost:
-            return (trial, found), max(least, damping / factor)
-        damping *= factor
+        z = np.clip(now.z - np.linalg.solve(scaled, gradient), -LARGEST, LARGEST)
+        found = _Point(z, evaluations(names, z))
+        if found.cost < now.cost:
+            return found, max(least, damping / factor)
+        damping, tried = damping * factor, tried + 1
     return None, damping
 
 
-def _jacobian(
-    evaluations: Evaluations, names: Sequence[str], z: Vector, residuals: Mapping[str, Vector]
-) -> Vector:
+def _jacobian(evaluations: Evaluations, names: Sequence[str], now: _Point) -> Vector:
     """Derivatives (residual, parameter) of the residuals, without those of the prior.
 
     Differences are taken toward the prior median, so that no point leaves the prior range.
     """
     columns = []
     for j, name in enumerate(names):
-        step = -STEP if z[j] > 0.0 else STEP
-        moved = z.copy()
+        step = -STEP if now.z[j] > 0.0 else STEP
+        moved = now.z.copy()
         moved[j] += step
-        columns.append(
-            np.concatenate(list(_differences(evaluations, names, name, moved, residuals))) / step
-        )
+        found = _differences(evaluations, names, name, moved, now.residuals)
+        columns.append(np.concatenate(list(found)) / step)
     return np.stack(columns, axis=1)
 
 

@@ -14,6 +14,8 @@ from qsp.populations.paths import parameter_path
 
 _NAME = "fit"
 _SCALES = ("log", "logit")
+CRS, RESPONSE = "crs", "response"
+"""Kinds of results: CRS and cytokines of weeks, and response of tumors over one to two years."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,14 @@ class Parameter:
         sd: Prior standard deviation of the logarithm or logit.
         unit: Unit of the value; "1" for a factor.
         scale: Scale of the fit: "log" for positive numbers, "logit" for fractions.
-        starts: Values at which further fits start.
+        guess: Value at which the second start of a fit begins.
         molecules: Molecules to which the parameter applies; () for all.
         diseases: Diseases, as named in the population, to which it applies; () for all.
         file: File of the value, relative to the repository; "" for the physiology, or for the file
             of each of its molecules.
+        acts_on: Kinds of results that depend on the parameter; those that do not are not computed
+            for its derivatives.
+        first: Whether it is fitted to response alone before all are fitted together.
     """
 
     name: str
@@ -40,10 +45,12 @@ class Parameter:
     sd: float
     unit: str = "1"
     scale: Literal["log", "logit"] = "log"
-    starts: tuple[float, ...] = ()
+    guess: float = math.nan
     molecules: tuple[str, ...] = ()
     diseases: tuple[str, ...] = ()
     file: str = ""
+    acts_on: tuple[str, ...] = (CRS, RESPONSE)
+    first: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -53,10 +60,12 @@ class Parameter:
         own = tuple(f"qsp/molecules/{name}.toml" for name in self.molecules)
         return own or ("qsp/model/physiology.toml",)
 
-    def applies(self, molecule: str, disease: str) -> bool:
-        """Whether the parameter applies to a molecule in a disease."""
-        return (not self.molecules or molecule in self.molecules) and (
-            not self.diseases or disease in self.diseases
+    def applies(self, molecule: str, disease: str, kind: str) -> bool:
+        """Whether results of a kind depend on the parameter for a molecule in a disease."""
+        return (
+            kind in self.acts_on
+            and (not self.molecules or molecule in self.molecules)
+            and (not self.diseases or disease in self.diseases)
         )
 
     def value(self, z: float) -> float:
@@ -120,6 +129,8 @@ def read(file: Path) -> tuple[dict[str, Any], tuple[Parameter, ...]]:
         if parameter.scale not in _SCALES or not parameter.sd > 0.0:
             rule = "scale must be log or logit, and sd positive"
             raise ConfigError(where, rule, f"{parameter.scale}, {parameter.sd}")
+        if not set(parameter.acts_on) <= {CRS, RESPONSE}:
+            raise ConfigError(where, f"acts_on must name {CRS} or {RESPONSE}", parameter.acts_on)
         if parameter.scale == "logit" and not 0.0 < parameter.start < 1.0:
             raise ConfigError(where, "start must be a fraction on a logit scale", parameter.start)
         found.append(parameter)

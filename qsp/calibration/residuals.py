@@ -1,37 +1,34 @@
 """Residuals of a simulated study: differences from published values, each over its error.
 
-Rates of CRS are probabilities over the random thresholds (`event_probability`), which need arms
-without rules. The error of a rate is binomial, with a discrepancy of the model added; values that
-were not read in a source count less. Rows marked as holdout are never used. Residuals are robust
-(`Residual.robust`): a value that the model cannot reach does not move the others.
+Rates of CRS are probabilities over the random thresholds: of arms without rules
+(`event_probability`), and of the approved regimen under the rescue of its trial (`rescue`).
+Published rates are compared with those under rescue where there are any; arms are compared with
+each other without rules. The error of a rate is binomial, with a discrepancy of the model added;
+values that were not read in a source count less. Rows marked as holdout are never used. Residuals
+are robust (`Residual.robust`): a value that the model cannot reach does not move the others.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
-import xarray as xr
-from numpy.typing import NDArray
 
-from qsp.calibration.event_probability import Exposure, Probability, Thresholds, probabilities
-from qsp.calibration.grade_probability import GradeProbability
-from qsp.trial import Arm
+from qsp.calibration.rates import PERCENT, Rates
 from qsp.validation.acceptance_facts import JUDGED_IL6
 from qsp.validation.events import pooled
 from qsp.validation.measure import FUNCTIONS
 from qsp.validation.study import APPROVED, Study
-from qsp.validation.targets import Target
+from qsp.validation.targets import EVENTS_COUNTED, Target
 
-PERCENT = 100.0
 DISCREPANCY = 5.0
 """Discrepancy of the model in rates of CRS [points]; assumed."""
 RECALLED = 1.5
 """Factor of the error of a value that was not read in a source; assumed."""
-RESCUE_GAP = 1.0
-"""Error of rates under rescue without sampled grades [points]: differences from sampled rules."""
+SEVERE_DISCREPANCY = 1.0
+"""Discrepancy of the model in rates of CRS of grade 3 or higher [points]; assumed."""
 UNKNOWN_N = 100
 """Number of patients of a rate whose number is not published; assumed."""
 LOG_ERRORS: Mapping[str, float] = {
@@ -95,12 +92,32 @@ class Residual:
         simulated: Simulated value.
         published: Published or required value.
         value: Difference over the error.
+        error: Error of the difference, or of the ratio of logarithms; None of a comparison of arms.
+        is_ratio: Whether the logarithms are compared.
     """
 
     name: str
     simulated: float
     published: float
     value: float
+    error: float | None = None
+    is_ratio: bool = False
+
+    @classmethod
+    def difference(cls, name: str, found: float, known: float, error: float) -> Residual:
+        """Return the residual of a difference."""
+        return cls(name, found, known, (found - known) / error, error)
+
+    def against(self, known: float) -> Residual | None:
+        """Return the residual with another value in place of the published one.
+
+        None of a comparison of arms, which has no published value.
+        """
+        if self.error is None:
+            return None
+        if self.is_ratio:
+            return _ratio(self.name, self.simulated, known, self.error)
+        return self.difference(self.name, self.simulated, known, self.error)
 
     @property
     def robust(self) -> float:
@@ -109,133 +126,33 @@ class Residual:
         return math.copysign(math.sqrt(cost), self.value)
 
 
-@dataclasses.dataclass(frozen=True)
-class Rates:
-    """Probabilities of CRS in a study.
-
-    Args:
-        labels: Labels of the dose periods, by arm.
-        any_grade: Probability of CRS of any grade, by arm.
-        grade_2: Probability of CRS of grade 2 or higher, by arm.
-        burden: Tumor volume of each patient before treatment (patient,).
-        gaps: Error of the rates of arms with rescue [points], by arm.
-    """
-
-    labels: Mapping[str, tuple[str, ...]]
-    any_grade: Mapping[str, Probability]
-    grade_2: Mapping[str, Probability]
-    burden: NDArray[np.float64]
-    gaps: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-    def under_rescue(self, found: Mapping[str, GradeProbability]) -> Rates:
-        """Return the rates with those of some arms under rescue, by arm."""
-        any_grade, grade_2 = (
-            {arm: Probability(each.by_dose[n], each.over_all[n]) for arm, each in found.items()}
-            for n in (0, 1)
-        )
-        return dataclasses.replace(
-            self,
-            any_grade={**self.any_grade, **any_grade},
-            grade_2={**self.grade_2, **grade_2},
-            gaps={**self.gaps, **dict.fromkeys(found, RESCUE_GAP)},
-        )
-
-    def over_all(self, arm: str, *, grade_2: bool = False) -> float:
-        """Return the rate over all doses of an arm [%]."""
-        found = self.grade_2 if grade_2 else self.any_grade
-        return PERCENT * float(found[arm].any_dose.mean())
-
-    def after(self, arm: str, labels: Sequence[str]) -> float:
-        """Return the rate after any of the doses with one of the labels [%]."""
-        chosen = np.isin(self.labels[arm], list(labels))
-        by_dose = self.any_grade[arm].by_dose[:, : len(chosen)][:, chosen]
-        return PERCENT * float(1.0 - np.prod(1.0 - np.nan_to_num(by_dose), axis=1).mean())
-
-    def odds_by_burden(self, arm: str, *, first_dose: bool = False) -> float:
-        """Return the odds ratio of CRS after any or the first dose, upper over lower third."""
-        p = self.any_grade[arm].by_dose[:, 0] if first_dose else self.any_grade[arm].any_dose
-        low, high = np.quantile(self.burden, (1 / 3, 2 / 3))
-        upper, lower = p[self.burden >= high].mean(), p[self.burden <= low].mean()
-        half = 0.5 / max(1, int((self.burden <= low).sum()))  # half a patient, as in the table
-        return float(((upper + half) / (1 - upper + half)) / ((lower + half) / (1 - lower + half)))
-
-
-def rates_of(study: Study, arms: Iterable[Arm], thresholds: Thresholds) -> Rates:
-    """Return the probabilities of CRS of a study.
-
-    Args:
-        study: Results with `fever_peak` and `leak_peak`, and trajectories of `fever` and `leak`.
-        arms: Arms of the study.
-        thresholds: Distribution of the thresholds.
-    """
-    labels, any_grade, grade_2 = {}, {}, {}
-    for arm in arms:
-        x = _exposure(study, arm)
-        labels[arm.name] = arm.labels
-        any_grade[arm.name], grade_2[arm.name] = probabilities(x, thresholds)
-    burden = study.results["tumor_volume_baseline"].isel(arm=0).values
-    return Rates(labels, any_grade, grade_2, burden)
-
-
-def _exposure(study: Study, arm: Arm) -> Exposure:
-    """Fever and leak (patient, dose_period) of an arm."""
-    own = study.results.sel(arm=arm.name)
-    count = len(arm.labels)
-    starts = [
-        min(dose.time for dose in arm.administrations if dose.period == period)
-        for period in range(1, count + 1)
-    ]
-    found = {}
-    for name in ("fever", "leak"):
-        peaks = own[f"{name}_peak"].transpose("patient", "dose_period").values[:, :count]
-        course = study.trajectories[name].sel(arm=arm.name).transpose("patient", "time")
-        rises = [
-            _largest_rise(course, start, end, peak)
-            for start, end, peak in zip(starts, [*starts[1:], math.inf], peaks.T, strict=True)
-        ]
-        found[name] = [np.stack(each, axis=1) for each in zip(*rises, strict=True)]
-    (trough, fever), (_, leak) = found["fever"], found["leak"]
-    return Exposure(fever_peak=fever, fever_trough=trough, leak_peak=leak)
-
-
-def _largest_rise(
-    course: xr.DataArray, start: float, end: float, peak: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Start and end (patient,) of the largest rise between a dose and the next.
-
-    Args:
-        course: Values (patient, time).
-        start: Time of the dose [day].
-        end: Time of the next dose [day].
-        peak: Highest value of the period, between the times of `course` too (patient,).
-    """
-    tolerance = 1e-3
-    time = course["time"].values
-    own = course.values[:, (time >= start - tolerance) & (time < end - tolerance)]
-    lowest = np.minimum.accumulate(own, axis=1)
-    at = (own - lowest).argmax(axis=1)[:, None]
-    trough, top = (np.take_along_axis(each, at, axis=1)[:, 0] for each in (lowest, own))
-    # The course has few times: the exact peak is that of the largest rise if both are at one time.
-    return trough, np.where(own.max(axis=1) <= top, peak, top)
-
-
 def residuals(
-    study: Study, rates: Rates, rows: Iterable[Target], molecule: str
+    study: Study,
+    rates: Rates,
+    rows: Iterable[Target],
+    molecule: str,
+    rescued: Rates | None = None,
 ) -> Iterator[Residual]:
     """Yield the residuals of a study.
 
     Args:
         study: Results.
-        rates: Probabilities of CRS.
+        rates: Probabilities of CRS without rules.
         rows: Published values of the study.
         molecule: Molecule of the study.
+        rescued: The same, with those of the approved regimen under rescue; None for no rescue.
     """
+    published = rates if rescued is None else rescued
     rows = tuple(rows)
     pooled = {(row.statistic, arm) for row in rows if len(row.arms) > 1 for arm in row.arms}
     for row in rows:
         part_of_pool = len(row.arms) == 1 and (row.statistic, row.arm) in pooled
         if _is_used(row) and not part_of_pool and all(arm in rates.labels for arm in row.arms):
-            known = _rate(row, rates) or _logarithm(row, study) or _cells(row, study)
+            known = (
+                _rate(row, published, reports(row, filter(_is_used, rows)))
+                or _logarithm(row, study)
+                or _cells(row, study)
+            )
             if known is not None:
                 yield known
     yield from _comparisons(rates, molecule)
@@ -249,7 +166,21 @@ def _shortest(study: Study) -> Residual:
     name = "median duration of events"
     if not math.isfinite(found):  # no event has ended
         return Residual(name, found, SHORTEST, 0.0)
-    return _ratio(name, found, max(found, SHORTEST), SHORTEST_ERROR)
+    return _comparison(name, found, max(found, SHORTEST), SHORTEST_ERROR)
+
+
+def reports(row: Target, rows: Iterable[Target]) -> int:
+    """Return the number of published values of the same quantity of the same arm.
+
+    They are reports of one trial, and count together as much as one: the error of each is larger by
+    the root of their number.
+    """
+
+    def quantity(each: Target) -> tuple[object, ...]:
+        hours = None if math.isnan(each.hours) else each.hours
+        return (each.config, each.arms, each.statistic, each.periods, hours)
+
+    return sum(quantity(each) == quantity(row) for each in rows)
 
 
 def _is_used(row: Target) -> bool:
@@ -257,13 +188,15 @@ def _is_used(row: Target) -> bool:
     return row.use == "fit" and not any(arm.endswith("_STEROID") for arm in row.arms)
 
 
-def _rate(row: Target, rates: Rates) -> Residual | None:
+def _rate(row: Target, rates: Rates, number: int) -> Residual | None:
     kinds: Mapping[str, Callable[[], float]] = {
         "crs_any": lambda: rates.over_all(row.arm),
         "crs_g2": lambda: rates.over_all(row.arm, grade_2=True),
         "crs_period": lambda: rates.after(row.arm, row.periods),
         "burden_odds_ratio": lambda: rates.odds_by_burden(row.arm, first_dose=True),
     }
+    if row.arm in rates.grade_3 and row.is_read and row.judged != EVENTS_COUNTED:
+        kinds = {**kinds, "crs_g3": lambda: rates.over_all(row.arm, grade_3=True)}
     if row.statistic not in kinds:
         return None
     found = kinds[row.statistic]()
@@ -271,11 +204,12 @@ def _rate(row: Target, rates: Rates) -> Residual | None:
         return _ratio(row.id, found, row.value, BURDEN_ERROR)
     share = min(max(row.value / PERCENT, 0.01), 0.99)
     binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
-    error = math.hypot(binomial, DISCREPANCY)
-    if row.arm in rates.gaps:
+    is_severe = row.statistic == "crs_g3"
+    error = math.hypot(binomial, SEVERE_DISCREPANCY if is_severe else DISCREPANCY)
+    if row.arm in rates.gaps and not is_severe:
         error = math.hypot(error, rates.gaps[row.arm])
-    error *= 1.0 if row.is_read else RECALLED
-    return Residual(row.id, found, row.value, (found - row.value) / error)
+    error *= math.sqrt(number) * (1.0 if row.is_read else RECALLED)
+    return Residual.difference(row.id, found, row.value, error)
 
 
 def _logarithm(row: Target, study: Study) -> Residual | None:
@@ -295,7 +229,7 @@ def _cells(row: Target, study: Study) -> Residual | None:
         return None
     found = FUNCTIONS[row.function](study, row).value
     error = T_CELLS * max(1.0, row.value) * _not_judged(row)
-    return Residual(row.id, found, row.value, (found - row.value) / error)
+    return Residual.difference(row.id, found, row.value, error)
 
 
 def _not_judged(row: Target) -> float:
@@ -309,7 +243,7 @@ def _comparisons(rates: Rates, molecule: str) -> Iterator[Residual]:
         flat, steps = (rates.over_all(arm, grade_2=True) for arm in ("flat", "approved"))
         found = flat / max(steps, 0.1)
         low, high = FLAT_OVER_STEPS if molecule in STEPPED else ANY_FLAT
-        yield _ratio("flat over step-up", found, min(max(found, low), high), FLAT_ERROR)
+        yield _comparison("flat over step-up", found, min(max(found, low), high), FLAT_ERROR)
     if "without_steroid" in arms and "approved" in arms:
         for name, grade_2, size in (("any grade", False, 3.0), ("grade 2", True, 2.0)):
             with_, without = (
@@ -334,7 +268,7 @@ def _comparisons(rates: Rates, molecule: str) -> Iterator[Residual]:
     if "approved" in arms:
         odds = rates.odds_by_burden("approved")
         inside = min(max(odds, LEAST_ODDS / 2.0), MOST_ODDS)
-        yield _ratio("odds by burden", odds, inside, 0.3)
+        yield _comparison("odds by burden", odds, inside, 0.3)
 
 
 def _short(found: float, least: float) -> float:
@@ -342,7 +276,12 @@ def _short(found: float, least: float) -> float:
     return max(0.0, least - found) / least
 
 
+def _comparison(name: str, found: float, known: float, error: float) -> Residual:
+    """Residual of a logarithm that has no published value."""
+    return dataclasses.replace(_ratio(name, found, known, error), error=None)
+
+
 def _ratio(name: str, found: float, known: float, error: float) -> Residual:
     """Residual of a logarithm; a value that cannot be computed counts as 30-fold too small."""
     log = math.log(found / known) if found > 0.0 and math.isfinite(found) else math.log(1 / 30)
-    return Residual(name, found, known, log / error)
+    return Residual(name, found, known, log / error, error, is_ratio=True)

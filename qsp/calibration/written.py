@@ -30,14 +30,22 @@ def rounded(value: float, digits: int = 3) -> str:
 
 
 def replace_file(path: Path, text: str) -> None:
+    """Replace a text file as a whole."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
     """Replace a file as a whole."""
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(data)
     os.replace(draft, path)
 
 
 def values(
-    parameters: Iterable[Parameter], z: Mapping[str, float], means: Iterable[Mapping[str, Any]] = ()
+    parameters: Iterable[Parameter],
+    z: Mapping[str, float],
+    means: Iterable[Mapping[str, Any]] = (),
+    ratios: Iterable[Mapping[str, Any]] = (),
 ) -> Iterator[Written]:
     """Yield the value of each file and path.
 
@@ -48,6 +56,7 @@ def values(
         z: Whitened coordinates by name.
         means: Molecules without data: `path`, `molecules`, and the first letters (`of`) of the
             names of the parameters whose geometric mean they get.
+        ratios: Values that are a multiple (`factor`) of a parameter (`of`): `path`, in its file.
     """
     parameters = tuple(parameters)
     shared = {each.path: each for each in parameters if not each.diseases and not each.molecules}
@@ -64,6 +73,11 @@ def values(
         text = _text(math.exp(sum(logs) / len(logs)), own[0].unit)
         for name in mean["molecules"]:
             yield Written(f"qsp/molecules/{name}.toml", mean["path"], text, ASSUMED)
+    for ratio in ratios:
+        whole = next(each for each in parameters if each.name == ratio["of"])
+        text = _text(ratio["factor"] * whole.value(z[whole.name]), whole.unit)
+        for file in whole.files:
+            yield Written(file, ratio["path"], text, ASSUMED)
 
 
 def _text(value: float, unit: str) -> str:

@@ -86,7 +86,7 @@ from qsp.model.tumors import AbstractTumor, Pool
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
-MODEL_VERSION = "2.1"
+MODEL_VERSION = "2.2"
 """Version of the equations; it changes whenever the same input gives other results.
 
 * 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
@@ -95,8 +95,9 @@ MODEL_VERSION = "2.1"
 * 2.0: recruitment adapts, margination follows it, and CRS has two axes, fever and leak, with IL-6
   relative to the capacity of the patient; memories arise under a steroid as without it; T cells of
   a tumor follow its size; homeostasis removes only resting T cells that are left; the least drug of
-  a synapse is 1e-18 nmol/L; bridges of two target arms take 7 iterations; values by `scripts/tune`.
-* 2.1: tumors are lesions; bridges reach a plateau at high drug; values by `scripts/tune response`.
+  a synapse is 1e-18 nmol/L; bridges of two target arms take 7 iterations; values by a fit to CRS.
+* 2.1: tumors are lesions; bridges reach a plateau at high drug; their values by a fit to response.
+* 2.2: values by one fit of CRS under rescue and of response, `scripts/calibrate`.
 """
 
 

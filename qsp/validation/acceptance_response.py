@@ -6,6 +6,7 @@ of CRS, which ends weeks before the first assessments that matter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -125,7 +126,7 @@ def durations(runs: Runs) -> Line:
         # One myeloma drug counts. A recalled value can fail the aim, but not meet the bound.
         counts = "elranatamab" not in name
         least = is_near if row.is_read and counts else None
-        text = f"{found:.1f} {published_text(row)}"
+        text = f"{_months(found)} {published_text(row)}"
         figures.append(Figure(name, text, least, is_near if counts else None))
     hours = 18 * DAYS_PER_MONTH * HOURS_PER_DAY
     kept = runs.like("epcoritamab_dlbcl_cr_kept_24", hours=hours, config="glofitamab_response")
@@ -163,13 +164,18 @@ def progression_free(runs: Runs) -> Line:
         known = published_text(row)
         ratio = fold(found, row.value)
         judged = (1 / 1.5 <= ratio <= 1.5, 1 / 1.3 <= ratio <= 1.3) if row.is_read else (None, None)
-        figures.append(Figure(name, f"{found:.1f} {known}", *judged))
+        figures.append(Figure(name, f"{_months(found)} {known}", *judged))
     return Line(
         "median progression-free survival in months (published, [recalled])",
         tuple(figures),
         "within 1.5-fold",
         "1.3-fold",
     )
+
+
+def _months(found: float) -> str:
+    """Return a median time, which may be longer than the simulation."""
+    return "not reached" if math.isnan(found) else f"{found:.1f}"
 
 
 def flat_response(runs: Runs) -> Line:

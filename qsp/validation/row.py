@@ -11,6 +11,7 @@ from qsp.validation.selected import NotComputed, Simulated
 from qsp.validation.study import Study
 
 Measure = Callable[[Study], Simulated]
+_MONTH, _NOT_REACHED = "month", "not reached"  # a median time, with fewer events than half
 RECALLED = "own-knowledge"
 """Certainty of values that were not read in their source."""
 COLUMNS = (
@@ -180,7 +181,7 @@ class Row:
             return ""
         s, unit = self.simulated, self.fact.published.unit
         if math.isnan(s.value):
-            return "no evaluable patient"
+            return _NOT_REACHED if unit == _MONTH else "no evaluable patient"
         span = "" if math.isnan(s.lower) else f" ({number(s.lower)} to {number(s.upper)})"
         return f"{quantity(s.value, unit)}{span}"
 

@@ -72,6 +72,7 @@ def differences(people):
 # === derivatives ================================================================================
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 2], ids=["peak", "value"])
 def test_gradient_agrees_with_differences(people, differences, flag, n):
     slope = jax.grad(lambda at: logarithms(people.typical, at)[n])(AT)

@@ -83,7 +83,7 @@ def test_flat_dosing_doubles_the_median_of_the_largest_il6(results):
     raises=AssertionError,
     reason=(
         "T cells of the tumor hardly divide, because CD20 contacts activate a few "
-        "percent: 23 % without clone"
+        "percent: 20 % without clone"
     ),
 )
 def test_few_tumors_shrink_below_1_percent(results):
@@ -101,7 +101,7 @@ def test_few_tumors_shrink_below_1_percent(results):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="few T cells of the tumor are recruited with or without exclusion: medians within 0.1 %",
+    reason="few T cells of the tumor are recruited with or without exclusion: medians within 3.3 %",
 )
 def test_tumors_that_exclude_resting_t_cells_respond_less(results):
     """60 mg flat: median volume at day 84 over 10 % larger than with all T cells in reach."""
@@ -126,8 +126,8 @@ def test_crs_falls_over_a_6_fold_step(results):
     strict=True,
     raises=AssertionError,
     reason=(
-        "the activation of few bridges and of few myeloid cells does not saturate at low "
-        "doses: slope 1.00"
+        "the activation of few bridges does not saturate at low doses, and that of few myeloid "
+        "cells is cooperative: slope 1.15"
     ),
 )
 def test_first_dose_il6_rises_less_than_proportionally_with_the_dose(results):
@@ -150,7 +150,7 @@ def test_tocilizumab_before_the_first_step_lowers_crs_and_raises_measured_il6(re
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="TNF-alpha and IFN-gamma cause fever without IL-6: 57 % for 71 %, or 0.803 times",
+    reason="TNF-alpha and IFN-gamma cause fever without IL-6: 60 % for 72 %, or 0.833 times",
 )
 def test_tocilizumab_before_the_first_step_lowers_crs_by_a_fifth(results):
     """1/2/60 mg without steroid in the same patients: any grade."""
@@ -158,14 +158,6 @@ def test_tocilizumab_before_the_first_step_lowers_crs_by_a_fifth(results):
     assert rates[1] < 0.8 * rates[0], f"CRS {rates}"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason=(
-        "the first and second doses of this regimen without steroid release the same: 34, 34 and "
-        "19 pg/mL"
-    ),
-)
 def test_soluble_target_shifts_the_highest_il6_to_a_later_dose(results):
     """Teclistamab-like, 0.06/0.3/1.5 mg/kg: highest median IL-6 at the second or third dose."""
     peaks = medians(results["teclistamab"], 3)
@@ -213,7 +205,7 @@ def assert_positive(results):
     strict=True,
     raises=AssertionError,
     reason=(
-        "a step may err by more in one state than on average: fever to -2.2 times its "
+        "a step may err by more in one state than on average: fever to -3.1 times its "
         "tolerance of 1e-7"
     ),
 )

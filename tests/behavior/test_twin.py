@@ -153,6 +153,7 @@ def test_package_and_twin_agree(name, courses):
     courses_agree(course, reference(course.scenario, course.times))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(relaxed_scenarios()))
 def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxed):
     """Every state and output at all times, with the other forms of both."""
@@ -160,6 +161,7 @@ def test_package_and_twin_agree_on_relaxing_bridges_and_mass_action(name, relaxe
     courses_agree(course, reference(course.scenario, course.times, IN_TWIN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(other_scenarios()))
 def test_package_and_twin_agree_on_threshold_recruitment_and_one_axis(name, other):
     """Every state and output at all times, with the other recruitment and severity."""

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import ndtr
 
 from qsp.calibration.courses import courses_of, dose_starts
+from qsp.calibration.crs_studies import _short_arm
 from qsp.calibration.events_by_shift import Course
 from qsp.calibration.grade_probability import GradeThresholds, grade_probability
-from qsp.calibration.tuning import _short_arm
 from qsp.engine.observers import Crossing, _add_events, continue_event
 from qsp.simulation import simulate
 from qsp.validation.study import of_arms, prepare

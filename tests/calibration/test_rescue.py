@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qsp.calibration.courses import dose_starts
+from qsp.calibration.crs_studies import _short_arm, crs_studies
 from qsp.calibration.event_probability import Probability
 from qsp.calibration.events_by_shift import Course
 from qsp.calibration.grade_probability import (
@@ -14,10 +15,9 @@ from qsp.calibration.grade_probability import (
     grade_probability,
     patient_nodes,
 )
+from qsp.calibration.rates import RESCUE_GAP, Rates
 from qsp.calibration.rescue import TOLERANCE, Plan, Trigger, mixture, plan_of, rescued_events
 from qsp.calibration.rescued_arms import RescuedArm, probability_under_rescue
-from qsp.calibration.residuals import RESCUE_GAP, Rates
-from qsp.calibration.tuning import _short_arm, problem
 from qsp.errors import ConfigError
 from qsp.simulation import simulate
 from qsp.trial.regimen import Amount
@@ -156,11 +156,13 @@ def test_rates_under_rescue_are_those_of_sampled_rules(config, days):
 # ===============================================================================================
 
 
+def prepared_study(name, *, with_rescue):
+    found = crs_studies((), patients=2, seed=1, days=42.0, names=[name], with_rescue=with_rescue)
+    return next(found)
+
+
 def test_studies_of_the_fit_have_a_rescue_only_on_request():
-    plain, rescued = (
-        problem(studies=["teclistamab"], patients=2, with_rescue=each).studies[0]
-        for each in (False, True)
-    )
+    plain, rescued = (prepared_study("teclistamab", with_rescue=each) for each in (False, True))
     assert plain.rescued == ()
     (arm,) = rescued.rescued
     assert arm.arm in rescued.prepared.trial.arms
@@ -172,7 +174,7 @@ def test_studies_of_the_fit_have_a_rescue_only_on_request():
 
 
 def test_studies_without_tocilizumab_have_no_rescue():
-    study = problem(studies=["blinatumomab_all"], patients=2, with_rescue=True).studies[0]
+    study = prepared_study("blinatumomab_all", with_rescue=True)
     assert study.rescued == ()
 
 
@@ -184,5 +186,6 @@ def test_rates_under_rescue_replace_those_of_their_arm():
     after = before.under_rescue({"approved": p})
     assert after.over_all("approved") == pytest.approx(100.0 * p.over_all[0, 0])
     assert after.over_all("approved", grade_2=True) == pytest.approx(100.0 * p.over_all[1, 0])
+    assert after.over_all("approved", grade_3=True) == pytest.approx(100.0 * p.over_all[2, 0])
     assert after.over_all("flat") == 0.0
     assert after.gaps == {"approved": RESCUE_GAP}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qsp.calibration.residuals import ROBUST, Residual, _largest_rise
+from qsp.calibration.rates import _largest_rise
+from qsp.calibration.residuals import ROBUST, Residual
 
 
 def rise(values, start, end, peak):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qsp.calibration.parameters import Parameter, read
-from qsp.calibration.tuning import FILE
+from qsp.calibration.problem import FILE
 from qsp.calibration.written import Written, replace_file, rounded, values, with_value
 from qsp.errors import ConfigError
 
@@ -72,9 +72,9 @@ def test_a_path_without_a_line_is_an_error():
 
 def test_shipped_values_are_those_of_the_recorded_fit():
     tables, parameters = read(FILE)
-    record = tomllib.loads((FILE.parent / "tuned.toml").read_text())
+    record = tomllib.loads((FILE.parent / "calibrated.toml").read_text())
     z = {each.name: record[each.name]["z"] for each in parameters}
-    for each in values(parameters, z, tables["means"]):
+    for each in values(parameters, z, tables["means"], tables["ratios"]):
         section = tomllib.loads((ROOT / each.file).read_text())
         for key in each.path.split("."):
             section = section[key]

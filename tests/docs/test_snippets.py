@@ -18,17 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_CODE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 LANGUAGES = {"python", "toml", "csv", "sh", "text", ""}
-QUICK = {"first-trial"}
-"""Page that the default tests run too. `test_readme.py` runs the README from the wheel."""
-
 AT_ONCE = ("new", "check", "explain", "molecules")
 """Commands that run here, as does `run` if the page reads its folder; others are only parsed."""
-
-
-RUN = [
-    pytest.param(page, id=page.stem, marks=[] if page.stem in QUICK else [pytest.mark.slow])
-    for page in WITH_CODE
-]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +64,9 @@ def invoke(words):
     assert done.exit_code == 0, (words, done.output, done.exception)
 
 
-@pytest.mark.parametrize("page", RUN)
+# The default tests run the README from the wheel (`test_readme.py`).
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE, ids=[page.stem for page in WITH_CODE])
 def test_code_of_page_runs(page, empty_folder):
     follow(page, empty_folder)
 

@@ -91,6 +91,13 @@ def test_rows_are_in_the_order_of_verdicts_estimands_and_deviations():
     assert sorted(rows, key=lambda row: row.place) == [far, near, unknown, other, within]
 
 
+def test_a_median_time_that_is_not_reached_is_reported():
+    row = fact(simulated=np.nan)
+    published = dataclasses.replace(row.published, unit="month")
+    cells = dataclasses.replace(row, published=published).compared(None).cells()
+    assert cells[5] == "not reached"
+
+
 def test_no_evaluable_patient_is_reported():
     cells = fact(simulated=np.nan).compared(None).cells()
     assert cells[5:8] == ("no evaluable patient", "", "outside 3-fold")

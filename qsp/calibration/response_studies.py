@@ -1,4 +1,4 @@
-"""The recorded problem of `scripts/tune response`: killing, loss of the antigen and beta50_kill.
+"""Studies of tumor response in a fit.
 
 Every study is simulated in the same patients at every evaluation, without rules, for one to two
 years. The response of these patients is assessed several times, each with other errors of
@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from qsp.calibration.parameters import read
-from qsp.calibration.residuals import DISCREPANCY, PERCENT, RECALLED, UNKNOWN_N, Residual
-from qsp.calibration.tuning import Problem, TunedStudy
+from qsp.calibration.crs_studies import TunedStudy
+from qsp.calibration.parameters import RESPONSE, Parameter
+from qsp.calibration.rates import PERCENT
+from qsp.calibration.residuals import DISCREPANCY, RECALLED, UNKNOWN_N, Residual, reports
+from qsp.endpoints import response
 from qsp.endpoints.disease import antigen_loss, best_change_shares, very_good_share
 from qsp.endpoints.survival import DAYS_PER_MONTH
 from qsp.results.lesion_response import with_lesion_response
@@ -26,7 +27,6 @@ from qsp.validation.measured_response import RESPONSE_FUNCTIONS, SURVIVAL, share
 from qsp.validation.study import HOURS_PER_DAY, Study, of_arms, prepare
 from qsp.validation.targets import Target, targets
 
-FILE = Path(__file__).parent / "data" / "response.toml"
 STUDIES = (
     *("mosunetuzumab_fl_response", "epcoritamab_fl_response", "glofitamab_response"),
     *("epcoritamab_dlbcl_response", "tarlatamab_response", "teclistamab_response"),
@@ -36,6 +36,8 @@ STUDIES = (
 """Studies with published response that may be used."""
 REPLICATES = 4
 """Assessments of the same patients."""
+DURATIONS = ("dor_median", "dor_rate")
+"""Statistics of the patients with a response."""
 HALF = 50.0
 RANGE_ERROR = 5.0
 """Error of a share outside of its required range [points]; assumed."""
@@ -50,6 +52,17 @@ DEEP: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 28.0)}
 """Required share of patients with a best change of -90 % or less, by disease [%]."""
 VERY_GOOD = (82.0, 93.0)
 """Required share of responders with a very good partial response or better in myeloma [%]."""
+FLAT = "flat"
+"""Arm with full doses from day 1, as many as in the approved arm."""
+STEP_COST: Mapping[str, float] = {"glofitamab": 1.5, "epcoritamab": 6.5}
+"""Largest loss of response by step-up dosing in DLBCL, by molecule [points].
+
+A requirement of the model: the first steps of glofitamab kill. In other diseases the tumor hardly
+grows during the steps, and the loss is small at all values.
+"""
+STEP_COST_ERROR = 1.5
+"""Error of a larger loss [points]; assumed."""
+AGGRESSIVE = "DLBCL"
 LOSS = (25.0, 45.0)
 """Required share of progressing responders who have lost CD20 [%]."""
 
@@ -62,7 +75,10 @@ class ResponseStudy(TunedStudy):
         """Return the residuals at whitened parameters, in the order of `parameters`."""
         _, study = self.simulated(z)
         pooled = self.assessed(study.results)
-        found = [_residual(Study(pooled, pooled), row) for row in self.rows]
+        study = Study(pooled, pooled)
+        found = [
+            _residual(study, row, self._patients(row), reports(row, self.rows)) for row in self.rows
+        ]
         return [*found, *self._ranges(pooled)]
 
     def assessed(self, ds: xr.Dataset) -> xr.Dataset:
@@ -73,6 +89,14 @@ class ResponseStudy(TunedStudy):
             for seed in range(REPLICATES)
         ]
         return xr.concat(found, "patient", data_vars="minimal", coords="minimal")
+
+    def _patients(self, row: Target) -> float:
+        """Return the patients of a row: the responders among those of a duration of response."""
+        treated = row.n or UNKNOWN_N
+        if row.statistic not in DURATIONS:
+            return treated
+        rates = [each.value for each in self.rows if (each.statistic, each.arm) == ("orr", row.arm)]
+        return treated * max(rates, default=HALF) / PERCENT
 
     def _ranges(self, ds: xr.Dataset) -> Iterator[Residual]:
         """Yield residuals of shares that must be within a range."""
@@ -88,35 +112,42 @@ class ResponseStudy(TunedStudy):
         if rule == "imwg":
             share = PERCENT * float(very_good_share(own)["value"][0])
             yield _within("VGPR or better, of responders", share, VERY_GOOD)
-        if disease == "DLBCL":
+        if disease == AGGRESSIVE:
             share = PERCENT * float(antigen_loss(own)["value"][0])
             yield _within("loss of antigen at progression", share, LOSS)
+            yield _step_cost(ds, STEP_COST[self.prepared.table.molecule.name])
 
 
-def response_problem(
-    file: Path = FILE, *, studies: Sequence[str] = STUDIES, patients: int | None = None
-) -> Problem:
-    """Read the parameters and prepare the studies of response.
+def response_studies(
+    parameters: Sequence[Parameter], *, patients: int, seed: int, names: Sequence[str] = STUDIES
+) -> Iterator[ResponseStudy]:
+    """Prepare the studies of response.
 
     Args:
-        file: Parameters, number of patients and seed.
-        studies: Names of the studies.
-        patients: Number of patients, in place of that of the file.
+        parameters: Parameters of the fit.
+        patients: Number of patients of each study.
+        seed: Seed of the patients.
+        names: Names of the studies.
     """
-    tables, parameters = read(file)
-    found = []
-    for name in studies:
-        prepared = prepare(name, patients=patients or tables["patients"], seed=tables["seed"])
-        table = prepared.table
+    for name in names:
+        prepared = prepare(name, patients=patients, seed=seed)
+        molecule, disease = prepared.table.molecule.name, prepared.table.cohort.disease
         rows = tuple(row for row in targets() if row.config == name and row.use == "fit")
-        own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
-        kept = of_arms(prepared, {row.arm for row in rows})
-        found.append(ResponseStudy(name, kept, own, rows))
-    return Problem(parameters, tuple(found), tuple(tables["means"]))
+        own = tuple(p for p in parameters if p.applies(molecule, disease, RESPONSE))
+        flat = {FLAT} if disease == AGGRESSIVE else set[str]()
+        kept = of_arms(prepared, {row.arm for row in rows} | flat)
+        yield ResponseStudy(name, kept, own, rows)
 
 
-def _residual(study: Study, row: Target) -> Residual:
-    """Return the residual of a row; of a median, that of the share at its published value."""
+def _residual(study: Study, row: Target, patients: float, number: int) -> Residual:
+    """Return the residual of a row; of a median, that of the share at its published value.
+
+    Args:
+        study: Results.
+        row: Published value.
+        patients: Number of its patients.
+        number: Number of published values of the same quantity.
+    """
     if row.unit == "month":
         days = row.value * DAYS_PER_MONTH
         found, known = share_at(study, row, SURVIVAL[row.statistic], days), HALF
@@ -126,13 +157,24 @@ def _residual(study: Study, row: Target) -> Residual:
     else:
         found, known = RESPONSE_FUNCTIONS[row.function](study, row).value, row.value
     share = min(max(known / PERCENT, 0.01), 0.99)
-    binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
-    error = math.hypot(binomial, DISCREPANCY) * (1.0 if row.is_read else RECALLED)
-    return Residual(row.id, found, known, (found - known) / error)
+    binomial = PERCENT * math.sqrt(share * (1.0 - share) / patients)
+    error = math.hypot(binomial, DISCREPANCY) * math.sqrt(number)
+    error *= 1.0 if row.is_read else RECALLED
+    return Residual.difference(row.id, found, known, error)
 
 
-def _within(name: str, found: float, limits: tuple[float, float]) -> Residual:
-    """Return the residual of a share outside of a range; one that is not known has none."""
+def _step_cost(ds: xr.Dataset, largest: float) -> Residual:
+    """Return the residual of the response that the first arm loses by its steps."""
+    rates = PERCENT * response.objective_response(ds)["value"]
+    flat, approved = float(rates.sel(arm=FLAT)), float(rates.isel(arm=0))
+    limits = (-math.inf, largest)
+    return _within("ORR, flat minus step-up", flat - approved, limits, STEP_COST_ERROR)
+
+
+def _within(
+    name: str, found: float, limits: tuple[float, float], error: float = RANGE_ERROR
+) -> Residual:
+    """Return the residual of a value outside of a range; one that is not known has none."""
     value = found if math.isfinite(found) else limits[0]
     nearest = min(max(value, limits[0]), limits[1])
-    return Residual(name, found, nearest, (value - nearest) / RANGE_ERROR)
+    return Residual(name, found, nearest, (value - nearest) / error)

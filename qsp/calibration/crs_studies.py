@@ -1,17 +1,18 @@
-"""The recorded problem of `scripts/tune`: shared parameters, alpha and beta50_act from CRS.
+"""Studies of CRS and cytokines in a fit, and what they share with those of response.
 
 Every study is simulated in the same patients at every evaluation, without rules, until the last
-dose that the published values need.
+dose that the published values need. The approved arm is simulated once more under the rescue of its
+trial.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,19 +20,19 @@ from qsp import run as runs
 from qsp import simulation
 from qsp.calibration.event_probability import Thresholds
 from qsp.calibration.grade_probability import GradeProbability
-from qsp.calibration.grades import worst_leak
 from qsp.calibration.least_squares import Experiment
-from qsp.calibration.parameters import Parameter, overriding, read
+from qsp.calibration.parameters import CRS, Parameter, overriding
+from qsp.calibration.rates import rates_of
 from qsp.calibration.rescue import TOLERANCE, Plan, plan_of
 from qsp.calibration.rescued_arms import RescuedArm, probability_under_rescue
-from qsp.calibration.residuals import Residual, rates_of, residuals
+from qsp.calibration.residuals import Residual, residuals
+from qsp.model import MODEL_VERSION
 from qsp.populations import Population
 from qsp.trial import Arm, Trial
 from qsp.validation.study import HOURS_PER_DAY, Study, prepare
 from qsp.validation.targets import Target, targets
 from qsp.validation.validate import saved_times
 
-FILE = Path(__file__).parent / "data" / "tuning.toml"
 APPROVED, UNRESCUED = "approved", "without_rescue"
 """Arms of a study with the regimen of the label; without rules, both are the same."""
 AFTER_DOSE = (*range(0, 48, 6), *range(48, 169, 12))
@@ -66,7 +67,7 @@ class TunedStudy:
     def experiment(self) -> Experiment:
         """The study as an experiment of the fit."""
         names = tuple(parameter.name for parameter in self.parameters)
-        return Experiment(self.name, names, self._values, self.version)
+        return Experiment(self.name, names, self._values, f"{code_version()} {self.version}")
 
     @property
     def version(self) -> str:
@@ -101,9 +102,10 @@ class TunedStudy:
             sd_event=float(np.asarray(severity.sd_level_event)[0]),
         )
         rates = rates_of(study, self.prepared.trial.arms, thresholds)
+        rescued = None
         if self.rescued:
-            rates = rates.under_rescue(self._under_rescue(study, cohort))
-        return list(residuals(study, rates, self.rows, people.table.molecule.name))
+            rescued = rates.under_rescue(self._under_rescue(study, cohort))
+        return list(residuals(study, rates, self.rows, people.table.molecule.name, rescued))
 
     def simulated(self, z: np.ndarray) -> tuple[Population, Study]:
         """Return the patients and the results at whitened parameters."""
@@ -145,83 +147,45 @@ class TunedStudy:
             for each in self.rescued
         }
 
-    def worst_leak(self, z: np.ndarray) -> np.ndarray:
-        """Return the highest relative leak of each patient under the approved regimen (patient,).
 
-        The study must have its rules; see `grades.worst_leak`.
-        """
-        people, study = self.simulated(z)
-        own = study.results.sel(arm=APPROVED).transpose("patient", "dose_period", ...)
-        severity = people.parameters.model.severity
-        periods = own.sizes["dose_period"]
-        xi = (
-            np.asarray(severity.sd_level)[:, None] * people.xi_patient[:, None]
-            + np.asarray(severity.sd_level_event)[:, None] * people.xi_dose[:, :periods]
-        )
-        return worst_leak(own["crs_grade"].values, own["leak_peak"].values, np.exp(xi))
+@functools.cache
+def code_version() -> str:
+    """Return a hash of the code that computes residuals, and the version of the model."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    code = b"".join(file.read_bytes() for file in files)
+    return f"{MODEL_VERSION} {hashlib.sha256(code).hexdigest()}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Parameters and studies of the fit, and molecules that get a mean of parameters."""
-
-    parameters: tuple[Parameter, ...]
-    studies: tuple[TunedStudy, ...]
-    means: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return tuple(parameter.name for parameter in self.parameters)
-
-    def starts(self) -> Iterator[np.ndarray]:
-        """Yield the starts: the prior medians, then those of the file."""
-        yield np.zeros(len(self.parameters))
-        for k in range(min(len(each.starts) for each in self.parameters)):
-            yield np.array([each.whitened(each.starts[k]) for each in self.parameters])
-
-    def residuals(self, z: np.ndarray) -> Iterator[tuple[str, Residual]]:
-        """Yield the name of the study and each residual."""
-        known = dict(zip(self.names, z, strict=True))
-        for study in self.studies:
-            own = np.array([known[each.name] for each in study.parameters])
-            for residual in study.residuals(own):
-                yield study.name, residual
-
-
-def problem(
-    file: Path = FILE,
+def crs_studies(
+    parameters: Sequence[Parameter],
     *,
-    studies: Sequence[str] = STUDIES,
-    patients: int | None = None,
-    with_rules: bool = False,
-    with_rescue: bool = False,
-) -> Problem:
-    """Read the parameters and prepare the studies.
+    patients: int,
+    seed: int,
+    days: float,
+    names: Sequence[str] = STUDIES,
+    with_rescue: bool = True,
+) -> Iterator[TunedStudy]:
+    """Prepare the studies of CRS and cytokines.
 
     Args:
-        file: Parameters, number of patients, seed and length.
-        studies: Names of the studies.
-        patients: Number of patients, in place of that of the file.
-        with_rules: Whether to keep the approved arm alone, with its rules.
+        parameters: Parameters of the fit.
+        patients: Number of patients of each study.
+        seed: Seed of the patients.
+        days: Day to which each study is simulated.
+        names: Names of the studies.
         with_rescue: Whether the rates of the approved arm are those under the rescue of its rules
-            with tocilizumab (`qsp.calibration.rescue`); by default they are those without rules.
+            with tocilizumab (`qsp.calibration.rescue`); otherwise those without rules.
     """
-    tables, parameters = read(file)
-    found = []
-    for name in studies:
-        count = patients or tables["patients"]
-        prepared = prepare(name, patients=count, seed=tables["seed"])
+    for name in names:
+        prepared = prepare(name, patients=patients, seed=seed)
         table = prepared.table
-        own = tuple(p for p in parameters if p.applies(table.molecule.name, table.cohort.disease))
+        molecule, disease = table.molecule.name, table.cohort.disease
+        own = tuple(p for p in parameters if p.applies(molecule, disease, CRS))
         rows = tuple(row for row in targets() if row.config == name)
         plan = plan_of(prepared.trial.arms[0]) if with_rescue else None
-        prepared = dataclasses.replace(
-            prepared, trial=_short(prepared, rows, tables["days"], with_rules)
-        )
+        prepared = dataclasses.replace(prepared, trial=_short(prepared, rows, days))
         study = TunedStudy(name, prepared, own, rows)
-        found.append(study if plan is None else _rescued(study, plan))
-    return Problem(parameters, tuple(found), tuple(tables["means"]))
+        yield study if plan is None else _rescued(study, plan)
 
 
 def _rescued(study: TunedStudy, plan: Plan) -> TunedStudy:
@@ -235,15 +199,10 @@ def _rescued(study: TunedStudy, plan: Plan) -> TunedStudy:
     return dataclasses.replace(study, prepared=prepared, rescued=(arm,))
 
 
-def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float, with_rules: bool) -> Trial:
+def _short(prepared: runs.Prepared, rows: Sequence[Target], days: float) -> Trial:
     """The trial up to a day, with trajectories after the doses and at published times."""
     trial = prepared.trial
-    kept = [arm for arm in trial.arms if arm.name == APPROVED or not with_rules]
-    arms = tuple(
-        arm if with_rules else _short_arm(arm, days) for arm in kept if arm.name != UNRESCUED
-    )
-    if with_rules:
-        return dataclasses.replace(trial, arms=arms, save_times=(0.0,))
+    arms = tuple(_short_arm(arm, days) for arm in trial.arms if arm.name != UNRESCUED)
     starts = {dose.time for arm in arms for dose in arm.administrations if dose.period}
     after = {start + hours / HOURS_PER_DAY for start in starts for hours in AFTER_DOSE}
     wanted = {time for time in saved_times(prepared, rows) if time <= days}
