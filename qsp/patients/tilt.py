@@ -21,14 +21,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_STEPS = 200
+MOST_STEPS = 1000
 CLOSE = 1e-10
 """Largest component of the gradient at the minimum [1]."""
 _ENOUGH = 1e-4
 """Part of the predicted decrease that a step must reach (Armijo)."""
 _SMALLEST = 1e-10
 """Smallest part of a Newton step."""
-_ROUNDING = 1e-15
+_ROUNDING = 1e-14
+"""Rounding of the minimized value, relative to it."""
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +88,8 @@ def tilt(feature: Floats, prior: Floats, ridge: Floats) -> Tilt:
         while size > _SMALLEST:
             tried = multipliers + size * step
             after = value + tried @ ridge @ tried / 2
-            if after <= before + _ENOUGH * size * slope + _ROUNDING:
+            rounding = _ROUNDING * max(1.0, abs(before))
+            if after <= before + _ENOUGH * size * slope + rounding:
                 break
             size /= 2
             weight, value = _weights(feature, prior, multipliers + size * step)

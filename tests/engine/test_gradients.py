@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 PARAMETERS = ("alpha", "p_IL6", "k_kill")
 ENDPOINTS = ("IL-6 peak", "tumor volume", "drug area")
 STEP = 0.02
-METHOD = Method(rtol=1e-9)
+METHOD = Method(rtol=1e-10)
 SEGMENTS = 3  # the infusion, the time after it, and the end
 
 

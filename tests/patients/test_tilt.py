@@ -79,3 +79,26 @@ def test_no_other_weights_are_better(seed):
 def test_shares_that_no_weights_meet_do_not_converge():
     """No patient has the lower value."""
     assert not tilt(two_bins(0, 10, 0.3), np.ones(10), NONE).converged
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-6])
+def test_a_share_out_of_reach_has_the_multiplier_of_its_ridge(size):
+    """If all patients are in one bin, the ridge takes the whole difference."""
+    far = two_bins(30, 30, 0.4)
+    near = two_bins(12, 30, 0.7)
+    found = tilt(np.concatenate([far, near], axis=1), np.ones(30), size * np.eye(2))
+    assert found.converged
+    assert found.multipliers[0] == pytest.approx(-0.6 / size, rel=1e-6)
+    alone = tilt(near, np.ones(30), size * np.eye(1))
+    np.testing.assert_allclose(found.weight, alone.weight, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [17, 26, 60, 130, 264])
+def test_large_multipliers_of_shares_out_of_reach_do_not_stop_the_steps(seed):
+    """The minimized value is large, so that its rounding exceeds the last decreases."""
+    draws = np.random.default_rng(seed)
+    values, at_most = draws.normal(size=(500, 6)), draws.normal(size=6)
+    near = (values <= at_most) - draws.uniform(0.1, 0.9, 6)
+    far = np.full((500, 3), draws.uniform(0.1, 0.6))
+    ridge = np.diag(np.full(9, 10.0 ** draws.uniform(-5, -2)))
+    assert tilt(np.concatenate([near, far], axis=1), np.ones(500), ridge).converged
