@@ -58,12 +58,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.starts, options.iterations, options.patients = [1], 1, QUICK_PATIENTS
-    out = options.out or Path("runs/calibrate") / options.problem
+    if options.write and (options.quick or options.problem != "all"):
+        parser.error("--write needs the problem all, without --quick")
+    name = f"{options.problem}-quick" if options.quick else options.problem
+    out = options.out or Path("runs/calibrate") / name
     found = problem(kinds=KINDS[options.problem], patients=options.patients)
     if options.stage != "report":
         save(out / "fit.npz", run_fit(found, out, options.starts, options.iterations))
     if options.stage != "fit":
-        report(found, out, load(out / "fit.npz"))
+        report(found, out, load(out / "fit.npz", found))
         if options.write:
             write_shipped(found, out)
 
@@ -146,11 +149,13 @@ def save(file: Path, result: tuple[Fit, list[Fit]]) -> None:
     written.replace_bytes(file, data.getvalue())
 
 
-def load(file: Path) -> dict[str, np.ndarray]:
-    """Read a fit."""
+def load(file: Path, found: Problem) -> dict[str, np.ndarray]:
+    """Read a fit of these parameters."""
     if not file.exists():
         raise SystemExit(f"{file} is missing: run the stage fit first.")
     with np.load(file, allow_pickle=False) as stored:
+        if tuple(stored["names"].tolist()) != found.names:
+            raise SystemExit(f"{file} is a fit of other parameters: run the stage fit again.")
         return dict(stored)
 
 
@@ -171,7 +176,7 @@ def report(found: Problem, out: Path, stored: dict[str, np.ndarray]) -> None:
 
 def write_shipped(found: Problem, out: Path) -> None:
     """Write the values into the parameter files of the repository, and the record of the fit."""
-    z = dict(zip(found.names, load(out / "fit.npz")["z"], strict=True))
+    z = dict(zip(found.names, load(out / "fit.npz", found)["z"], strict=True))
     written.write(ROOT, written.values(found.parameters, z, found.means, found.ratios))
     for name in RECORD:
         replace_file(DATA / name, (out / name).read_text(encoding="utf-8"))

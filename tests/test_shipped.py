@@ -100,7 +100,9 @@ def test_recorded_command_names_the_shipped_config():
     assert command(recorded) == "qsp run strategies/flat --patients 4"
 
 
-@pytest.mark.parametrize("config", ["trial.toml", "strategies/flat"])
+@pytest.mark.parametrize(
+    "config", [pytest.param("trial.toml", marks=pytest.mark.slow), "strategies/flat"]
+)
 def test_plan_has_copies_of_the_shipped_files_that_it_reads(config, tmp_path):
     """The plan is computed from its copies, whatever files another machine ships."""
     (tmp_path / "trial.toml").write_text(TRIAL)

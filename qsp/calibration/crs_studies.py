@@ -26,8 +26,8 @@ from qsp.calibration.rates import rates_of
 from qsp.calibration.rescue import TOLERANCE, Plan, plan_of
 from qsp.calibration.rescued_arms import RescuedArm, probability_under_rescue
 from qsp.calibration.residuals import Residual, residuals
-from qsp.model import MODEL_VERSION
 from qsp.populations import Population
+from qsp.populations.parameter_digest import described, digest
 from qsp.trial import Arm, Trial
 from qsp.validation.study import HOURS_PER_DAY, Study, prepare
 from qsp.validation.targets import Target, targets
@@ -73,17 +73,20 @@ class TunedStudy:
     def version(self) -> str:
         """Hash of all that sets the residuals apart from the parameters of the fit."""
         people = self.prepared.cohort.people
-        described = {
+        of_study = {
+            "parameters": repr(self.parameters),
+            "seed": self.prepared.config.seed,
+            "criteria": self.prepared.criteria,
             "trial": repr(self.prepared.trial),
             "rows": [dataclasses.astuple(row) for row in self.rows],
             "method": repr(self.prepared.method),
             "structure": repr(self.prepared.system.structure),
-            "files": people.table.molecule.name,
-            "rows of the table": {path: repr(row.law) for path, row in people.table.rows.items()},
+            "molecule": people.table.molecule.name,
+            "table": digest(described(people.table)),
         }
         if self.rescued:
-            described["rescued"] = repr(self.rescued)
-        text = json.dumps(described, sort_keys=True, default=str)
+            of_study["rescued"] = repr(self.rescued)
+        text = json.dumps(of_study, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _values(self, z: np.ndarray) -> np.ndarray:
@@ -129,6 +132,7 @@ class TunedStudy:
         tree = simulation.simulate(
             self.prepared.trial, cohort, system=self.prepared.system, method=self.prepared.method
         )
+        runs.check_failures(tree, allow=False)
         ds = tree.to_dataset()
         return Study(ds, ds)
 
@@ -150,10 +154,9 @@ class TunedStudy:
 
 @functools.cache
 def code_version() -> str:
-    """Return a hash of the code that computes residuals, and the version of the model."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    code = b"".join(file.read_bytes() for file in files)
-    return f"{MODEL_VERSION} {hashlib.sha256(code).hexdigest()}"
+    """Return a hash of the code of the package, on which residuals depend."""
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def crs_studies(
@@ -181,7 +184,7 @@ def crs_studies(
         table = prepared.table
         molecule, disease = table.molecule.name, table.cohort.disease
         own = tuple(p for p in parameters if p.applies(molecule, disease, CRS))
-        rows = tuple(row for row in targets() if row.config == name)
+        rows = tuple(row for row in targets() if row.config == name and row.use == "fit")
         plan = plan_of(prepared.trial.arms[0]) if with_rescue else None
         prepared = dataclasses.replace(prepared, trial=_short(prepared, rows, days))
         study = TunedStudy(name, prepared, own, rows)

@@ -126,6 +126,9 @@ class Evaluations:
 
     def _new(self, experiment: Experiment, own: Vector, key: str) -> Vector:
         found = np.asarray(experiment.residuals(own), float)
+        if not np.isfinite(found).all():
+            values = dict(zip(experiment.parameters, own.tolist(), strict=True))
+            raise ValueError(f"{experiment.name}: a residual is not finite at {values} (whitened)")
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.folder / f"{key}.part"

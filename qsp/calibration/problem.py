@@ -83,16 +83,16 @@ def problem(
     """
     tables, parameters = read(file)
     kept = tuple(each for each in parameters if set(each.acts_on) & set(kinds))
-    seed = tables["seed"] if seed is None else seed
+    chosen: int = tables["seed"] if seed is None else seed
     count = {kind: patients or tables[kind]["patients"] for kind in kinds}
     studies: list[TunedStudy] = []
     if CRS in kinds:
         days = tables[CRS]["days"]
         studies += crs_studies(
-            kept, patients=count[CRS], seed=seed, days=days, with_rescue=with_rescue
+            kept, patients=count[CRS], seed=chosen, days=days, with_rescue=with_rescue
         )
     if RESPONSE in kinds:
-        studies += response_studies(kept, patients=count[RESPONSE], seed=seed)
+        studies += response_studies(kept, patients=count[RESPONSE], seed=chosen)
     used = {each.name for study in studies for each in study.parameters}
     kept = tuple(each for each in kept if each.name in used)
-    return Problem(kept, tuple(studies), seed, tuple(tables["means"]), tuple(tables["ratios"]))
+    return Problem(kept, tuple(studies), chosen, tuple(tables["means"]), tuple(tables["ratios"]))

@@ -57,7 +57,7 @@ def _experiment(study: TunedStudy, known: Mapping[str, float]) -> Experiment:
         return np.array([each.robust for each in against(study.residuals(z), known)])
 
     published = dataclasses.replace(study.experiment, residuals=values)
-    return dataclasses.replace(published, version=f"{study.version} {sorted(known.items())}")
+    return dataclasses.replace(published, version=f"{published.version} {sorted(known.items())}")
 
 
 def against(rows: list[Residual], known: Mapping[str, float]) -> Iterator[Residual]:

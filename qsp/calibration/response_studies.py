@@ -175,6 +175,6 @@ def _within(
     name: str, found: float, limits: tuple[float, float], error: float = RANGE_ERROR
 ) -> Residual:
     """Return the residual of a value outside of a range; one that is not known has none."""
-    value = found if math.isfinite(found) else limits[0]
+    value = found if math.isfinite(found) else max(limits[0], 0.0)
     nearest = min(max(value, limits[0]), limits[1])
     return Residual(name, found, nearest, (value - nearest) / error)

@@ -202,6 +202,7 @@ def test_peak_agrees_with_a_simulation(people, arms, run):
     )
 
 
+@pytest.mark.slow
 def test_jitted_value_agrees_with_that_of_a_plain_call(people, flag):
     """With a sampled patient, whose draws are constants of the jitted program."""
     value = lambda alpha: solved(people.select([3]), alpha).at("il6", jnp.array([1.0, 2.5]))

@@ -71,6 +71,7 @@ def test_code_of_page_runs(page, empty_folder):
     follow(page, empty_folder)
 
 
+@pytest.mark.slow
 def test_code_of_package_docstring_runs(empty_folder):
     docstring_block(ROOT / "qsp" / "__init__.py").run({})
 
