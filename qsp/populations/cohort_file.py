@@ -104,7 +104,17 @@ class CohortFile:
             ids: Ids of patients of the file, increasing.
             seed: Seed of the run, for the random effects of doses.
             periods: Number of dose periods.
+
+        Raises:
+            ConfigError: If the file lacks one of the patients.
         """
+        missing = np.setdiff1d(ids, self.ids)
+        if len(missing):
+            rule, todo = (
+                "the cohort must have all patients",
+                "Write the cohort again with qsp populate, or name the other one",
+            )
+            raise ConfigError("cohort", rule, f"no patient {missing[0]}", todo)
         part = self.at(np.searchsorted(self.ids, ids))
         return Population.at(
             table,

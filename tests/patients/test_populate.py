@@ -126,6 +126,12 @@ def untreated(patients, **changed):
     return ds
 
 
+def test_patients_that_a_cohort_lacks_are_refused(found):
+    lacking = np.array([*found.cohort.ids[:2], found.cohort.ids[-1] + 1])
+    with pytest.raises(ConfigError, match="must have all patients"):
+        found.cohort.population(None, lacking, seed=1, periods=1)
+
+
 def test_the_first_of_several_reasons_is_given(folder):
     known = ranges_of(read_ranges(folder / "ranges.csv"), "NHL")
     drift = np.linspace(100.0, 106.0, SAVES + 1)
