@@ -12,13 +12,14 @@ import io
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qsp.errors import ConfigError
+from qsp.errors import ConfigError, suggest
 from qsp.problems import Problems
 
 MISSING = frozenset(("", ".", "NA", "NaN", "nan"))
@@ -149,6 +150,34 @@ def read_csv(
         return _Reader(path.name, stream, rename, choose).table()
     except UnicodeError:
         raise _not_utf8(path) from None
+
+
+def checked_header(
+    header: Sequence[str], name: str, columns: Sequence[str], required: Sequence[str]
+) -> Sequence[str]:
+    """Return a header that has known columns only, each once, and all that are required.
+
+    Args:
+        header: Names in the first line.
+        name: Name of the file.
+        columns: Known columns.
+        required: Columns that must be there.
+
+    Raises:
+        ConfigError: If a column is unknown, there twice, or missing.
+    """
+    unknown = [column for column in header if column not in columns]
+    if unknown:
+        todo = f"{suggest(unknown[0], columns)} Known columns: {', '.join(columns)}".strip()
+        raise ConfigError(name, f"{unknown[0]} must be a known column", "unknown", todo)
+    twice = [column for column, count in Counter(header).items() if count > 1]
+    if twice:
+        raise ConfigError(name, "a column must appear once", f"{twice[0]!r} twice", "Remove one")
+    missing = [column for column in required if column not in header]
+    if missing:
+        rule = f"the column {missing[0]} must be in the first line"
+        raise ConfigError(name, rule, "missing", "Add it")
+    return header
 
 
 def _stream(path: Path, kind: str, missing: str) -> io.TextIOBase:

@@ -17,12 +17,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.resources
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from qsp.csv_table import CsvTable, not_a_number, number, read_csv
+from qsp.csv_table import CsvTable, checked_header, not_a_number, number, read_csv
 from qsp.errors import ConfigError, suggest
 from qsp.model.cytokines import CYTOKINES
 from qsp.problems import Problems
@@ -91,7 +90,7 @@ def read_ranges(path: Path) -> tuple[Range, ...]:
         kind="the file of ranges",
         missing="Check its path",
         rename=lambda cell: cell.strip().lower(),
-        choose=lambda header: _chosen(header, path.name),
+        choose=lambda header: checked_header(header, path.name, COLUMNS, REQUIRED),
     )
     problems = table.problems
     if not len(table.line) and not problems:
@@ -108,21 +107,6 @@ def ranges_of(ranges: Iterable[Range], disease: str) -> tuple[Range, ...]:
     rows = [each for each in ranges if each.disease in ("", disease)]
     own = {each.quantity for each in rows if each.disease}
     return tuple(each for each in rows if each.disease or each.quantity not in own)
-
-
-def _chosen(header: Sequence[str], name: str) -> Sequence[str]:
-    unknown = [column for column in header if column not in COLUMNS]
-    if unknown:
-        todo = f"{suggest(unknown[0], COLUMNS)} Known columns: {', '.join(COLUMNS)}".strip()
-        raise ConfigError(name, f"{unknown[0]} must be a known column", "unknown", todo)
-    twice = [column for column, count in Counter(header).items() if count > 1]
-    if twice:
-        raise ConfigError(name, "a column must appear once", f"{twice[0]!r} twice", "Remove one")
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        rule = f"the column {missing[0]} must be in the first line"
-        raise ConfigError(name, rule, "missing", "Add it")
-    return header
 
 
 def _range(table: CsvTable, n: int, problems: Problems) -> Range | None:

@@ -18,15 +18,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qsp.csv_table import CsvTable, not_a_number, number, read_csv
-from qsp.errors import ConfigError, suggest
+from qsp.csv_table import CsvTable, checked_header, not_a_number, number, read_csv
+from qsp.errors import ConfigError
 from qsp.problems import Problems
 
 REQUIRED = ("quantity", "at_most", "unit", "share", "n", "source")
@@ -107,7 +106,7 @@ def read_published(path: Path) -> tuple[Published, ...]:
         kind="the file of targets",
         missing="Check its path",
         rename=lambda cell: cell.strip().lower(),
-        choose=lambda header: _chosen(header, path.name),
+        choose=lambda header: checked_header(header, path.name, COLUMNS, REQUIRED),
     )
     problems = table.problems
     if not len(table.line) and not problems:
@@ -145,22 +144,6 @@ class _Row:
 
     def number(self, column: str) -> float:
         return number(self.texts[column])
-
-
-def _chosen(header: Sequence[str], name: str) -> Sequence[str]:
-    unknown = [column for column in header if column not in COLUMNS]
-    if unknown:
-        near = suggest(unknown[0], COLUMNS)
-        todo = f"{near} Known columns: {', '.join(COLUMNS)}".strip()
-        raise ConfigError(name, f"{unknown[0]} must be a known column", "unknown", todo)
-    twice = [column for column, count in Counter(header).items() if count > 1]
-    if twice:
-        raise ConfigError(name, "a column must appear once", f"{twice[0]!r} twice", "Remove one")
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        rule, todo = f"the column {missing[0]} must be in the first line", "Add it"
-        raise ConfigError(name, rule, "missing", todo)
-    return header
 
 
 def _row(table: CsvTable, n: int) -> _Row:
