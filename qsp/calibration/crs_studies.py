@@ -37,6 +37,8 @@ APPROVED, UNRESCUED = "approved", "without_rescue"
 """Arms of a study with the regimen of the label; without rules, both are the same."""
 AFTER_DOSE = (*range(0, 48, 6), *range(48, 169, 12))
 """Hours after a dose at which fever is followed, to find its trough before the peak."""
+OBSERVED = 7.0
+"""Days in which CRS is observed after the last dose of a published rate; assumed."""
 STUDIES = (
     *("mosunetuzumab_iv", "glofitamab", "epcoritamab_dlbcl", "epcoritamab_fl", "teclistamab"),
     *("elranatamab", "talquetamab_weekly", "talquetamab_every_other_week", "tarlatamab"),
@@ -174,7 +176,7 @@ def crs_studies(
         parameters: Parameters of the fit.
         patients: Number of patients of each study.
         seed: Seed of the patients.
-        days: Day to which each study is simulated.
+        days: Day to which each study is simulated at least; longer for read rates of later doses.
         names: Names of the studies.
         with_rescue: Whether the rates of the approved arm are those under the rescue of its rules
             with tocilizumab (`qsp.calibration.rescue`); otherwise those without rules.
@@ -186,9 +188,21 @@ def crs_studies(
         own = tuple(p for p in parameters if p.applies(molecule, disease, CRS))
         rows = tuple(row for row in targets() if row.config == name and row.use == "fit")
         plan = plan_of(prepared.trial.arms[0]) if with_rescue else None
-        prepared = dataclasses.replace(prepared, trial=_short(prepared, rows, days))
+        until = max(days, _last_observed(prepared.trial.arms, rows))
+        prepared = dataclasses.replace(prepared, trial=_short(prepared, rows, until))
         study = TunedStudy(name, prepared, own, rows)
         yield study if plan is None else _rescued(study, plan)
+
+
+def _last_observed(arms: Sequence[Arm], rows: Sequence[Target]) -> float:
+    """Day to which the doses of the read rates of CRS are observed."""
+    found = [0.0]
+    for arm in arms:
+        own = [row for row in rows if row.arm == arm.name and row.is_read]
+        wanted = {label for row in own if row.statistic == "crs_period" for label in row.periods}
+        periods = {n for n, label in enumerate(arm.labels, start=1) if label in wanted}
+        found += [dose.time + OBSERVED for dose in arm.administrations if dose.period in periods]
+    return max(found)
 
 
 def _rescued(study: TunedStudy, plan: Plan) -> TunedStudy:

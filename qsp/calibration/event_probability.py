@@ -63,10 +63,22 @@ class Probability:
     Args:
         by_dose: (..., patient, dose_period): NaN if the period does not exist.
         any_dose: (..., patient).
+        by_node: (node, ..., patient, dose_period): The same as `by_dose` at each node of the effect
+            of the patient (`hermegauss` with `NODES`), at which doses are independent.
     """
 
     by_dose: NDArray[np.float64]
     any_dose: NDArray[np.float64]
+    by_node: NDArray[np.float64]
+
+    def after_any(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the probability (..., patient) of an event after any of some doses.
+
+        Args:
+            chosen: (dose_period,): Whether a dose counts.
+        """
+        none = np.prod(1.0 - np.nan_to_num(self.by_node[..., chosen]), axis=-1)
+        return 1.0 - np.tensordot(node_weights(), none, axes=1)
 
 
 def probabilities(x: Exposure, thresholds: Thresholds) -> tuple[Probability, Probability]:
@@ -93,13 +105,19 @@ def _between(
     low: NDArray[np.float64], high: NDArray[np.float64], thresholds: Thresholds
 ) -> Probability:
     """Probability that ln threshold - ln median lies between two values."""
-    nodes, weights = hermegauss(NODES)
+    nodes, weights = hermegauss(NODES)[0], node_weights()
     patient = (thresholds.sd_patient * nodes).reshape(-1, *([1] * low.ndim))
     sd = thresholds.sd_event
     by_node = np.maximum(ndtr((high - patient) / sd) - ndtr((low - patient) / sd), 0.0)
-    weights = weights / weights.sum()
     none = np.prod(1.0 - np.nan_to_num(by_node), axis=-1)
     return Probability(
         by_dose=np.tensordot(weights, by_node, axes=1),
         any_dose=1.0 - np.tensordot(weights, none, axes=1),
+        by_node=by_node,
     )
+
+
+def node_weights() -> NDArray[np.float64]:
+    """Return the weights of the nodes, which sum to 1."""
+    weights = hermegauss(NODES)[1]
+    return weights / weights.sum()

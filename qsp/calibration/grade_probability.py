@@ -121,10 +121,13 @@ class GradeProbability:
         by_dose: (grade, patient, dose_period): Of an event that starts in the period, or whose
             grade rises in it.
         over_all: (grade, patient): In any period.
+        by_node: (grade, node, patient, dose_period): The same as `by_dose` at each node of the
+            effect of the patient.
     """
 
     by_dose: Array
     over_all: Array
+    by_node: Array
 
 
 def grade_probability(courses: Sequence[Course], thresholds: GradeThresholds) -> GradeProbability:
@@ -143,19 +146,31 @@ def grade_probability(courses: Sequence[Course], thresholds: GradeThresholds) ->
     ]
     level = np.asarray(thresholds.level, float)
     start = Before(np.ones((len(nodes), len(is_missing))))
-    by_dose, before = [], start
+    by_node, before = [], start
     for cells in periods:
         found, before = advance(before, cells, level)
-        by_dose.append(np.einsum("q,gqp->gp", weights, found))
+        by_node.append(found)
     over_all = []
     for grade in range(1, len(level) + 1):
         before = start
         for cells in periods:
             _, before = advance(before, cells, level, without=grade)
         over_all.append(1.0 - weights @ before.total)
+    return of_nodes(by_node, np.stack(over_all), is_missing)
+
+
+def of_nodes(by_node: Sequence[Array], over_all: Array, is_missing: Array) -> GradeProbability:
+    """Return the probabilities from those at each node.
+
+    Args:
+        by_node: (grade, node, patient), by dose period.
+        over_all: (grade, patient).
+        is_missing: (patient,): Whether a course is missing.
+    """
+    _, weights = patient_nodes()
+    found = np.where(is_missing[:, None], np.nan, np.stack(by_node, axis=-1))
     return GradeProbability(
-        np.where(is_missing[:, None], np.nan, np.stack(by_dose, axis=-1)),
-        np.where(is_missing, np.nan, np.stack(over_all)),
+        np.einsum("q,gqpd->gpd", weights, found), np.where(is_missing, np.nan, over_all), found
     )
 
 

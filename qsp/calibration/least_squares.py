@@ -131,7 +131,7 @@ class Evaluations:
             raise ValueError(f"{experiment.name}: a residual is not finite at {values} (whitened)")
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f"{key}.part"
+            draft = self.folder / f"{key}.{os.getpid()}.part"  # several fits may share the folder
             with draft.open("wb") as file:
                 np.save(file, found, allow_pickle=False)
             os.replace(draft, self.folder / f"{key}.npy")

@@ -47,7 +47,10 @@ class Rates:
     def under_rescue(self, found: Mapping[str, GradeProbability]) -> Rates:
         """Return the rates with those of some arms under rescue, by arm."""
         any_grade, grade_2, grade_3 = (
-            {arm: Probability(each.by_dose[n], each.over_all[n]) for arm, each in found.items()}
+            {
+                arm: Probability(each.by_dose[n], each.over_all[n], each.by_node[n])
+                for arm, each in found.items()
+            }
             for n in range(3)
         )
         return dataclasses.replace(
@@ -63,11 +66,16 @@ class Rates:
         found = self.grade_3 if grade_3 else self.grade_2 if grade_2 else self.any_grade
         return PERCENT * float(found[arm].any_dose.mean())
 
+    def has(self, arm: str, labels: Sequence[str]) -> bool:
+        """Whether all doses with these labels were simulated."""
+        return set(labels) <= set(self.labels[arm])
+
     def after(self, arm: str, labels: Sequence[str]) -> float:
         """Return the rate after any of the doses with one of the labels [%]."""
-        chosen = np.isin(self.labels[arm], list(labels))
-        by_dose = self.any_grade[arm].by_dose[:, : len(chosen)][:, chosen]
-        return PERCENT * float(1.0 - np.prod(1.0 - np.nan_to_num(by_dose), axis=1).mean())
+        found = self.any_grade[arm]
+        chosen = np.zeros(found.by_dose.shape[-1], bool)
+        chosen[: len(self.labels[arm])] = np.isin(self.labels[arm], list(labels))
+        return PERCENT * float(found.after_any(chosen).mean())
 
     def odds_by_burden(self, arm: str, *, first_dose: bool = False) -> float:
         """Return the odds ratio of CRS after any or the first dose, upper over lower third."""

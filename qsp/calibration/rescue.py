@@ -26,6 +26,7 @@ from qsp.calibration.grade_probability import (
     GradeProbability,
     GradeThresholds,
     cells_of,
+    of_nodes,
     patient_nodes,
 )
 from qsp.calibration.running_events import Before, Cells, advance
@@ -229,13 +230,10 @@ def mixture(
         own = tree.without[start]
         found = rescued_events(known[0], start, own, plan, level, weights)
         tree.branches[start] = (found, _rescued_cells(own, path[start], found, level))
-    by_dose = [np.einsum("q,gqp->gp", weights, each) for each in tree.follow(None)[0]]
+    by_node = tree.follow(None)[0]
     grades = range(1, len(level) + 1)
     over_all = [1.0 - weights @ tree.follow(grade)[1] for grade in grades]
-    return GradeProbability(
-        np.where(is_missing[:, None], np.nan, np.stack(by_dose, axis=-1)),
-        np.where(is_missing, np.nan, np.stack(over_all)),
-    )
+    return of_nodes(by_node, np.stack(over_all), is_missing)
 
 
 @dataclasses.dataclass(frozen=True)

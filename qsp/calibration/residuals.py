@@ -3,9 +3,11 @@
 Rates of CRS are probabilities over the random thresholds: of arms without rules
 (`event_probability`), and of the approved regimen under the rescue of its trial (`rescue`).
 Published rates are compared with those under rescue where there are any; arms are compared with
-each other without rules. The error of a rate is binomial, with a discrepancy of the model added;
-values that were not read in a source count less. Rows marked as holdout are never used. Residuals
-are robust (`Residual.robust`): a value that the model cannot reach does not move the others.
+each other without rules. The error of a rate has the binomial error of the trial, that of the
+patients of the fit, and a discrepancy of the model; values that were not read in a source count
+less. Rows marked as holdout are never used, nor are rates after doses that are not all simulated.
+Residuals are robust (`Residual.robust`): a value that the model cannot reach does not move the
+others.
 """
 
 from __future__ import annotations
@@ -183,6 +185,19 @@ def reports(row: Target, rows: Iterable[Target]) -> int:
     return sum(quantity(each) == quantity(row) for each in rows)
 
 
+def rate_error(rate: float, patients: float) -> float:
+    """Return the binomial error of a rate in a number of patients [points].
+
+    That of a mean probability over the patients of a fit is smaller.
+
+    Args:
+        rate: Rate [%]; one below 1 or above 99 has the error of these.
+        patients: Number of patients.
+    """
+    share = min(max(rate / PERCENT, 0.01), 0.99)
+    return PERCENT * math.sqrt(share * (1.0 - share) / patients)
+
+
 def _is_used(row: Target) -> bool:
     """Whether a value is fitted: not a holdout, and not a second comparison of the same data."""
     return row.use == "fit" and not any(arm.endswith("_STEROID") for arm in row.arms)
@@ -199,13 +214,15 @@ def _rate(row: Target, rates: Rates, number: int) -> Residual | None:
         kinds = {**kinds, "crs_g3": lambda: rates.over_all(row.arm, grade_3=True)}
     if row.statistic not in kinds:
         return None
+    if row.statistic == "crs_period" and not rates.has(row.arm, row.periods):
+        return None
     found = kinds[row.statistic]()
     if row.statistic == "burden_odds_ratio":
         return _ratio(row.id, found, row.value, BURDEN_ERROR)
-    share = min(max(row.value / PERCENT, 0.01), 0.99)
-    binomial = PERCENT * math.sqrt(share * (1.0 - share) / (row.n or UNKNOWN_N))
+    binomial = rate_error(row.value, row.n or UNKNOWN_N)
     is_severe = row.statistic == "crs_g3"
-    error = math.hypot(binomial, SEVERE_DISCREPANCY if is_severe else DISCREPANCY)
+    model = SEVERE_DISCREPANCY if is_severe else DISCREPANCY
+    error = math.hypot(binomial, model, rate_error(row.value, len(rates.burden)))
     if row.arm in rates.gaps and not is_severe:
         error = math.hypot(error, rates.gaps[row.arm])
     error *= math.sqrt(number) * (1.0 if row.is_read else RECALLED)

@@ -17,7 +17,14 @@ import xarray as xr
 from qsp.calibration.crs_studies import TunedStudy
 from qsp.calibration.parameters import RESPONSE, Parameter
 from qsp.calibration.rates import PERCENT
-from qsp.calibration.residuals import DISCREPANCY, RECALLED, UNKNOWN_N, Residual, reports
+from qsp.calibration.residuals import (
+    DISCREPANCY,
+    RECALLED,
+    UNKNOWN_N,
+    Residual,
+    rate_error,
+    reports,
+)
 from qsp.endpoints import response
 from qsp.endpoints.disease import antigen_loss, best_change_shares, very_good_share
 from qsp.endpoints.survival import DAYS_PER_MONTH
@@ -41,27 +48,33 @@ DURATIONS = ("dor_median", "dor_rate")
 HALF = 50.0
 RANGE_ERROR = 5.0
 """Error of a share outside of its required range [points]; assumed."""
-RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "lugano": {"-90 to -25 %": (45.0, 75.0)},
-    "recist": {"-90 to -25 %": (45.0, 75.0)},
-}
-"""Required shares of patients by best change, by rule [%]; requirements of the model."""
+PARTIAL: Mapping[str, tuple[float, float]] = dict.fromkeys(("DLBCL", "FL", "SCLC"), (45.0, 75.0))
+"""Required share of patients with a best change between -90 and -25 %, by disease [%].
+
+Not in uveal melanoma, where it would contradict the published response.
+"""
 GROWTH: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 23.0), "SCLC": (12.0, 23.0)}
 """Required share of patients whose disease grows at each visit, by disease [%]."""
-DEEP: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 28.0)}
+DEEP: Mapping[str, tuple[float, float]] = {"DLBCL": (12.0, 27.0)}
 """Required share of patients with a best change of -90 % or less, by disease [%]."""
 VERY_GOOD = (82.0, 93.0)
 """Required share of responders with a very good partial response or better in myeloma [%]."""
 FLAT = "flat"
 """Arm with full doses from day 1, as many as in the approved arm."""
-STEP_COST: Mapping[str, float] = {"glofitamab": 1.5, "epcoritamab": 6.5}
+STEP_COST: Mapping[str, float] = {"glofitamab": 1.0, "epcoritamab": 6.0}
 """Largest loss of response by step-up dosing in DLBCL, by molecule [points].
 
 A requirement of the model: the first steps of glofitamab kill. In other diseases the tumor hardly
 grows during the steps, and the loss is small at all values.
 """
-STEP_COST_ERROR = 1.5
+STEP_COST_ERROR = 1.0
 """Error of a larger loss [points]; assumed."""
+LONGEST = 1.2
+"""Time over the published median duration of response at which at most `KEPT` go on; assumed."""
+KEPT = 48.0
+"""Largest share of responses that go on at this time [%]; assumed, below half."""
+KEPT_ERROR = 3.0
+"""Error of a larger share [points]; assumed."""
 AGGRESSIVE = "DLBCL"
 LOSS = (25.0, 45.0)
 """Required share of progressing responders who have lost CD20 [%]."""
@@ -74,12 +87,15 @@ class ResponseStudy(TunedStudy):
     def residuals(self, z: np.ndarray) -> list[Residual]:
         """Return the residuals at whitened parameters, in the order of `parameters`."""
         _, study = self.simulated(z)
-        pooled = self.assessed(study.results)
+        ds = study.results
+        pooled = self.assessed(ds)
         study = Study(pooled, pooled)
         found = [
-            _residual(study, row, self._patients(row), reports(row, self.rows)) for row in self.rows
+            _residual(study, row, self._patients(row), reports(row, self.rows), len(ds["patient"]))
+            for row in self.rows
         ]
-        return [*found, *self._ranges(pooled)]
+        longest = (_longest(study, row) for row in self.rows if _has_longest(row))
+        return [*found, *longest, *self._ranges(pooled)]
 
     def assessed(self, ds: xr.Dataset) -> xr.Dataset:
         """Return the results of the patients with `REPLICATES` assessments, one after another."""
@@ -103,8 +119,9 @@ class ResponseStudy(TunedStudy):
         rule, disease = self.prepared.criteria, self.prepared.table.cohort.disease
         own = ds.isel(arm=[0])
         shares = best_change_shares(own)["value"].isel(arm=0) * PERCENT
-        for name, limits in RANGES.get(rule, {}).items():
-            yield _within(f"best change {name}", float(shares.sel(change=name)), limits)
+        if disease in PARTIAL:
+            share = float(shares.sel(change="-90 to -25 %"))
+            yield _within("best change -90 to -25 %", share, PARTIAL[disease])
         if disease in GROWTH:
             yield _within("growth", float(shares.isel(change=-1)), GROWTH[disease])
         if disease in DEEP:
@@ -139,7 +156,18 @@ def response_studies(
         yield ResponseStudy(name, kept, own, rows)
 
 
-def _residual(study: Study, row: Target, patients: float, number: int) -> Residual:
+def _has_longest(row: Target) -> bool:
+    return row.statistic == "dor_median" and row.is_read
+
+
+def _longest(study: Study, row: Target) -> Residual:
+    """Return the residual of a median duration of response that is too long."""
+    days = LONGEST * row.value * DAYS_PER_MONTH
+    found = share_at(study, row, SURVIVAL[row.statistic], days)
+    return _within(f"{row.id}, not too long", found, (-math.inf, KEPT), KEPT_ERROR)
+
+
+def _residual(study: Study, row: Target, patients: float, number: int, own: int) -> Residual:
     """Return the residual of a row; of a median, that of the share at its published value.
 
     Args:
@@ -147,6 +175,7 @@ def _residual(study: Study, row: Target, patients: float, number: int) -> Residu
         row: Published value.
         patients: Number of its patients.
         number: Number of published values of the same quantity.
+        own: Number of patients of the fit.
     """
     if row.unit == "month":
         days = row.value * DAYS_PER_MONTH
@@ -156,9 +185,8 @@ def _residual(study: Study, row: Target, patients: float, number: int) -> Residu
         found, known = share_at(study, row, SURVIVAL[row.statistic], days), row.value
     else:
         found, known = RESPONSE_FUNCTIONS[row.function](study, row).value, row.value
-    share = min(max(known / PERCENT, 0.01), 0.99)
-    binomial = PERCENT * math.sqrt(share * (1.0 - share) / patients)
-    error = math.hypot(binomial, DISCREPANCY) * math.sqrt(number)
+    binomial = rate_error(known, patients)
+    error = math.hypot(binomial, rate_error(known, own), DISCREPANCY) * math.sqrt(number)
     error *= 1.0 if row.is_read else RECALLED
     return Residual.difference(row.id, found, known, error)
 

@@ -180,7 +180,7 @@ def test_studies_without_tocilizumab_have_no_rescue():
 
 def test_rates_under_rescue_replace_those_of_their_arm():
     p = grade_probability(COURSES, THRESHOLDS)
-    old = Probability(np.zeros((1, 2)), np.zeros(1))
+    old = Probability(np.zeros((1, 2)), np.zeros(1), np.zeros((1, 1, 2)))
     labels = {"approved": ("SUD1", "FD1"), "flat": ("FD1", "FD2")}
     before = Rates(labels, dict.fromkeys(labels, old), dict.fromkeys(labels, old), np.ones(1))
     after = before.under_rescue({"approved": p})
