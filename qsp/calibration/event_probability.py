@@ -64,7 +64,7 @@ class Probability:
         by_dose: (..., patient, dose_period): NaN if the period does not exist.
         any_dose: (..., patient).
         by_node: (node, ..., patient, dose_period): The same as `by_dose` at each node of the effect
-            of the patient (`hermegauss` with `NODES`), at which doses are independent.
+            of the patient (`hermegauss`), at which doses are independent.
     """
 
     by_dose: NDArray[np.float64]
@@ -78,7 +78,7 @@ class Probability:
             chosen: (dose_period,): Whether a dose counts.
         """
         none = np.prod(1.0 - np.nan_to_num(self.by_node[..., chosen]), axis=-1)
-        return 1.0 - np.tensordot(node_weights(), none, axes=1)
+        return 1.0 - np.tensordot(node_weights(len(none)), none, axes=1)
 
 
 def probabilities(x: Exposure, thresholds: Thresholds) -> tuple[Probability, Probability]:
@@ -105,7 +105,7 @@ def _between(
     low: NDArray[np.float64], high: NDArray[np.float64], thresholds: Thresholds
 ) -> Probability:
     """Probability that ln threshold - ln median lies between two values."""
-    nodes, weights = hermegauss(NODES)[0], node_weights()
+    nodes, weights = hermegauss(NODES)[0], node_weights(NODES)
     patient = (thresholds.sd_patient * nodes).reshape(-1, *([1] * low.ndim))
     sd = thresholds.sd_event
     by_node = np.maximum(ndtr((high - patient) / sd) - ndtr((low - patient) / sd), 0.0)
@@ -117,7 +117,7 @@ def _between(
     )
 
 
-def node_weights() -> NDArray[np.float64]:
-    """Return the weights of the nodes, which sum to 1."""
-    weights = hermegauss(NODES)[1]
+def node_weights(count: int) -> NDArray[np.float64]:
+    """Return the weights of a number of Gauss-Hermite nodes, which sum to 1."""
+    weights = hermegauss(count)[1]
     return weights / weights.sum()

@@ -49,4 +49,6 @@ def test_missing_periods_do_not_count():
         probabilities(missing, THRESHOLDS), probabilities(two, THRESHOLDS), strict=True
     ):
         assert some.any_dose == pytest.approx(all_.any_dose)
+        assert some.after_any(np.array([True, True, False])) == pytest.approx(all_.any_dose)
+        assert some.after_any(np.array([True, False, False])) == pytest.approx(all_.by_dose[:, 0])
         assert np.all(np.isnan(some.by_dose[:, 2]))

@@ -188,4 +188,8 @@ def test_rates_under_rescue_replace_those_of_their_arm():
     assert after.over_all("approved", grade_2=True) == pytest.approx(100.0 * p.over_all[1, 0])
     assert after.over_all("approved", grade_3=True) == pytest.approx(100.0 * p.over_all[2, 0])
     assert after.over_all("flat") == 0.0
+    assert after.after("approved", ["SUD1", "FD1"]) == pytest.approx(after.over_all("approved"))
+    assert after.after("approved", ["FD1"]) == pytest.approx(100.0 * p.by_dose[0, 0, 1])
+    assert after.has("approved", ["FD1"])
+    assert not after.has("approved", ["FD1", "FD2"])
     assert after.gaps == {"approved": RESCUE_GAP}
