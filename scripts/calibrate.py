@@ -1,12 +1,13 @@
 """Fit parameters to published CRS and response of all molecules, by seeded least squares.
 
     scripts/calibrate [crs|response|all] [--stage fit|report] [--quick] [--out runs/calibrate/all]
-        [--starts 1 2 3] [--iterations 4] [--patients N] [--write]
+        [--starts 1 2 3] [--iterations 4] [--together] [--patients N] [--write]
 
 Parameters and priors are in `qsp/calibration/data/calibration.toml`, published values in
 `qsp/validation/data/targets.csv`. Start 1 has the prior medians, 2 the guesses of the file, 3 is
 random. In each start the parameters of killing are first fitted to response alone, then all to all;
-the best start continues. With `--iterations 0` there is no fit to all. Each evaluation is stored
+the best start continues. With `--iterations 0` there is no fit to all, with `--together` none to
+response alone. Each evaluation is stored
 below the output folder: an interrupted fit continues there, and a second fit gives the same bits.
 `crs` and `response` fit the parameters of these results alone. `--quick` is one start, from the
 prior medians, with 64 patients and one iteration.
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--starts", type=int, nargs="+", choices=(1, 2, 3), default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=4)
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--patients", type=int, default=None)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -64,14 +66,17 @@ def main() -> None:
     out = options.out or Path("runs/calibrate") / name
     found = problem(kinds=KINDS[options.problem], patients=options.patients)
     if options.stage != "report":
-        save(out / "fit.npz", run_fit(found, out, options.starts, options.iterations))
+        result = run_fit(found, out, options.starts, options.iterations, together=options.together)
+        save(out / "fit.npz", result)
     if options.stage != "fit":
         report(found, out, load(out / "fit.npz", found))
         if options.write:
             write_shipped(found, out)
 
 
-def run_fit(found: Problem, out: Path, starts: list[int], iterations: int) -> tuple[Fit, list[Fit]]:
+def run_fit(
+    found: Problem, out: Path, starts: list[int], iterations: int, *, together: bool = False
+) -> tuple[Fit, list[Fit]]:
     """Fit from each start, continue from the best, and return it and the fit of each start."""
     evaluations = Evaluations([study.experiment for study in found.studies], out / "evaluations")
     began = clock.perf_counter()
@@ -84,11 +89,13 @@ def run_fit(found: Problem, out: Path, starts: list[int], iterations: int) -> tu
     points = list(found.starts().items())
     for number in starts:
         name, start = points[number - 1]
-        print(f"Start {number}, {name}: response alone", flush=True)
-        first, some = first_stage(found, evaluations, start)
-        alone = fit(some, first, start[np.isin(found.names, first)], iterations=2, report=progress)
-        start = start.copy()
-        start[np.isin(found.names, first)] = alone.z
+        if not together:
+            print(f"Start {number}, {name}: response alone", flush=True)
+            first, some = first_stage(found, evaluations, start)
+            chosen = np.isin(found.names, first)
+            alone = fit(some, first, start[chosen], iterations=2, report=progress)
+            start = start.copy()
+            start[chosen] = alone.z
         print(f"Start {number}, {name}: all", flush=True)
         count = min(SHORT, iterations)
         fits.append(fit(evaluations, found.names, start, iterations=count, report=progress))

@@ -46,7 +46,7 @@ REPLICATES = 4
 DURATIONS = ("dor_median", "dor_rate")
 """Statistics of the patients with a response."""
 HALF = 50.0
-RANGE_ERROR = 5.0
+RANGE_ERROR = 3.0
 """Error of a share outside of its required range [points]; assumed."""
 PARTIAL: Mapping[str, tuple[float, float]] = dict.fromkeys(("DLBCL", "FL", "SCLC"), (45.0, 75.0))
 """Required share of patients with a best change between -90 and -25 %, by disease [%].
@@ -67,7 +67,7 @@ STEP_COST: Mapping[str, float] = {"glofitamab": 1.0, "epcoritamab": 6.0}
 A requirement of the model: the first steps of glofitamab kill. In other diseases the tumor hardly
 grows during the steps, and the loss is small at all values.
 """
-STEP_COST_ERROR = 1.0
+STEP_COST_ERROR = 0.5
 """Error of a larger loss [points]; assumed."""
 LONGEST = 1.2
 """Time over the published median duration of response at which at most `KEPT` go on; assumed."""

@@ -86,7 +86,7 @@ from qsp.model.tumors import AbstractTumor, Pool
 from qsp.typing import PerKindTissue, PerTissue, Scalar
 from qsp.units import quantity
 
-MODEL_VERSION = "2.2"
+MODEL_VERSION = "2.3"
 """Version of the equations; it changes whenever the same input gives other results.
 
 * 1.0: qsp 0.1.0 at the baseline commit in `benchmarks/baselines.toml`.
@@ -98,6 +98,7 @@ MODEL_VERSION = "2.2"
   a synapse is 1e-18 nmol/L; bridges of two target arms take 7 iterations; values by a fit to CRS.
 * 2.1: tumors are lesions; bridges reach a plateau at high drug; their values by a fit to response.
 * 2.2: values by one fit of CRS under rescue and of response, `scripts/calibrate`.
+* 2.3: values by the same fit with requirements of response by disease.
 """
 
 

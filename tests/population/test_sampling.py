@@ -104,7 +104,7 @@ def test_random_effects_on_thresholds_are_standard_normal(people):
 @pytest.mark.parametrize(
     ("path", "median", "cv"),
     [
-        ("t_cells.k_act", 0.479 * 24, 0.88),
+        ("t_cells.k_act", 0.485 * 24, 0.88),
         ("t_cells.baseline.blood", 4000, 0.5),
         ("binding.copies_CD3", 60000, 0.35),
         ("traffic.k_off", 4.71, 0.4),
