@@ -101,7 +101,7 @@ def test_few_tumors_shrink_below_1_percent(results):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="few T cells of the tumor are recruited with or without exclusion: medians within 3.3 %",
+    reason="few T cells of the tumor are recruited with or without exclusion: medians within 1.3 %",
 )
 def test_tumors_that_exclude_resting_t_cells_respond_less(results):
     """60 mg flat: median volume at day 84 over 10 % larger than with all T cells in reach."""
@@ -127,7 +127,7 @@ def test_crs_falls_over_a_6_fold_step(results):
     raises=AssertionError,
     reason=(
         "the activation of few bridges does not saturate at low doses, and that of few myeloid "
-        "cells is cooperative: slope 1.15"
+        "cells is cooperative: slope 1.19"
     ),
 )
 def test_first_dose_il6_rises_less_than_proportionally_with_the_dose(results):
@@ -150,7 +150,7 @@ def test_tocilizumab_before_the_first_step_lowers_crs_and_raises_measured_il6(re
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="TNF-alpha and IFN-gamma cause fever without IL-6: 60 % for 72 %, or 0.833 times",
+    reason="TNF-alpha and IFN-gamma cause fever without IL-6: 57 % for 71 %, or 0.803 times",
 )
 def test_tocilizumab_before_the_first_step_lowers_crs_by_a_fifth(results):
     """1/2/60 mg without steroid in the same patients: any grade."""

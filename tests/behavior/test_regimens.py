@@ -102,7 +102,7 @@ def test_the_same_dose_a_week_later_releases_at_most_half(regimen, courses):
     raises=AssertionError,
     reason=(
         "the full dose after steps releases more than half of the IL-6 of the first full dose "
-        "in the patient with median values, though not in the median of patients: ratio 1.6"
+        "in the patient with median values, though not in the median of patients: ratio 1.9"
     ),
 )
 def test_flat_dosing_doubles_the_largest_il6(courses):
@@ -121,8 +121,8 @@ def test_flat_and_step_up_dosing_have_similar_late_exposure(courses):
     strict=True,
     raises=AssertionError,
     reason=(
-        "few T cells of the tumor are recruited, and their division is slow: volumes 3.6 "
-        "and 4.9 at day 84"
+        "few T cells of the tumor are recruited, and their division is slow: volumes 3.1 "
+        "and 4.6 at day 84"
     ),
 )
 def test_flat_and_step_up_dosing_have_similar_late_response(courses):
@@ -186,7 +186,7 @@ def test_traffic_conserves_t_cells(courses):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="activated T cells leave blood within hours, so that few kill there: 41 % at 24 h",
+    reason="activated T cells leave blood within hours, so that few kill there: 49 % at 24 h",
 )
 def test_b_cells_are_depleted_in_blood_within_a_day_of_a_full_dose(courses):
     """60 mg: below 20 % at 24 h."""
@@ -218,7 +218,7 @@ def test_subcutaneous_peaks_are_lower_and_later(courses):
     raises=AssertionError,
     reason=(
         "a dose after a week releases more than one after two; the cause was not traced: peaks "
-        "of 10.2, 9.5, 9.9 and 39 pg/mL after 7, 14, 21 and 42 days"
+        "of 9.5, 9.1, 9.6 and 21 pg/mL after 7, 14, 21 and 42 days"
     ),
 )
 def test_second_dose_releases_more_after_a_longer_interval(courses):

@@ -153,20 +153,24 @@ def test_step_up_dosing_spares_crs_of_grade_2(molecule, runs):
     assert found > 0.2, f"excess {found:.2f}"
 
 
-NOT_BY_ADAPTATION = pytest.mark.xfail(
+WITH_TOLERANCE = pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason=(
-        "cooperativity and tolerance of myeloid cells add to what the steps of mosunetuzumab "
-        "spare, and adaptation does not: excess 1.08 without it, 0.91 with it"
-    ),
+    reason="tolerance of myeloid cells is a small part of what the steps of glofitamab spare: the "
+    "excess is 0.61, and 0.57 without it",
+)
+SAME_T_CELLS = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="T cells that scale with the burden are a small part of its effect under mosunetuzumab: "
+    "the odds ratio is 2.09, and 1.80 with the same number of T cells",
 )
 
 
 @pytest.mark.parametrize(
     ("molecule", "most"),
     [
-        pytest.param("mosunetuzumab", 1.0, marks=NOT_BY_ADAPTATION),
+        ("mosunetuzumab", 1.0),
         ("glofitamab", 0.6),
         ("teclistamab", 0.6),
         ("elranatamab", 0.6),
@@ -208,7 +212,13 @@ def test_fast_exchange_with_tissues_hastens_events_after_a_subcutaneous_dose(mol
     assert hours[1] < 0.75 * hours[0], f"onset {hours}"
 
 
-@pytest.mark.parametrize("molecule", MOLECULES)
+@pytest.mark.parametrize(
+    "molecule",
+    [
+        pytest.param(name, marks=WITH_TOLERANCE if name == "glofitamab" else ())
+        for name in MOLECULES
+    ],
+)
 def test_without_tolerance_of_myeloid_cells_step_up_dosing_spares_less(molecule, runs):
     found = [excess(runs[molecule], change) for change in ("", "no tolerance")]
     assert found[1] < 0.9 * found[0], f"excess {found}"
@@ -237,7 +247,10 @@ def test_no_event_starts_in_the_hour_after_a_subcutaneous_dose(molecule, runs):
     assert float(onset.min()) > 1.0
 
 
-@pytest.mark.parametrize(("molecule", "fold"), [("mosunetuzumab", 1.2), ("glofitamab", 1.5)])
+@pytest.mark.parametrize(
+    ("molecule", "fold"),
+    [pytest.param("mosunetuzumab", 1.2, marks=SAME_T_CELLS), ("glofitamab", 1.5)],
+)
 def test_burden_matters_less_unless_t_cells_of_a_lymphoma_scale_with_its_size(molecule, fold, runs):
     with_size, without = (odds_ratio(runs[molecule], change) for change in ("", "same T cells"))
     assert with_size > 1.5
