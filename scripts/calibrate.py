@@ -1,7 +1,8 @@
 """Fit parameters to published CRS and response of all molecules, by seeded least squares.
 
-    scripts/calibrate [crs|response|all] [--stage fit|report] [--quick] [--out runs/calibrate/all]
-        [--starts 1 2 3] [--iterations 4] [--together] [--patients N] [--write]
+    scripts/calibrate [crs|response|all] [--stage fit|report|ensemble] [--quick]
+        [--out runs/calibrate/all] [--starts 1 2 3] [--iterations 4] [--patients N]
+        [--together] [--members 50] [--ensemble-seed 1] [--write]
 
 Parameters and priors are in `qsp/calibration/data/calibration.toml`, published values in
 `qsp/validation/data/targets.csv`. Start 1 has the prior medians, 2 the guesses of the file, 3 is
@@ -14,8 +15,10 @@ prior medians, with 64 patients and one iteration.
 
 The stage `fit` writes `fit.npz` (whitened parameters, Jacobian, history), the stage `report`
 `calibrated.toml` (each value, its prior median and the cost of each start), `residuals.csv`,
-largest first, and `card.md`. Both run by default. With `--write`, the values replace those of the
-parameter files, with the status `tuned`, and the record those of `qsp/calibration/data`.
+largest first, and `card.md`. The stage `ensemble`, of a fit of all with a Jacobian, draws
+`ensemble.csv` from its Laplace approximation (`--members`, `--ensemble-seed`) and writes
+`identifiability.csv`. All run by default. With `--write`, the values replace those of the parameter
+files, with the status `tuned`, and the record and the ensemble those of `qsp/calibration/data`.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qsp.calibration import card, written
+from qsp.calibration import card, ensemble, identifiability, written
+from qsp.calibration.laplace import Laplace
 from qsp.calibration.least_squares import Evaluations, Experiment, Fit, fit
-from qsp.calibration.parameters import CRS, RESPONSE
-from qsp.calibration.problem import Problem, problem
+from qsp.calibration.parameters import CRS, RESPONSE, read
+from qsp.calibration.problem import FILE, Problem, problem
 from qsp.calibration.response_studies import ResponseStudy
 from qsp.calibration.written import replace_file
 
@@ -38,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "qsp" / "calibration" / "data"
 KINDS = {"crs": (CRS,), "response": (RESPONSE,), "all": (CRS, RESPONSE)}
 RECORD = ("calibrated.toml", "residuals.csv", "card.md")
+DRAWN = ("ensemble.csv", "identifiability.csv")
 SHORT = 1
 """Iterations of every start; the best one continues."""
 QUICK_PATIENTS = 64
@@ -49,29 +54,60 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("problem", nargs="?", choices=tuple(KINDS), default="all")
-    parser.add_argument("--stage", choices=("fit", "report"), default=None)
+    parser.add_argument("--stage", choices=("fit", "report", "ensemble"), default=None)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--starts", type=int, nargs="+", choices=(1, 2, 3), default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--patients", type=int, default=None)
+    parser.add_argument("--members", type=int, default=ensemble.MEMBERS)
+    parser.add_argument("--ensemble-seed", type=int, default=ensemble.SEED)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.quick:
         options.starts, options.iterations, options.patients = [1], 1, QUICK_PATIENTS
     if options.write and (options.quick or options.problem != "all"):
         parser.error("--write needs the problem all, without --quick")
+    if options.stage == "ensemble" and options.problem != "all":
+        parser.error("--stage ensemble needs the problem all")
     name = f"{options.problem}-quick" if options.quick else options.problem
     out = options.out or Path("runs/calibrate") / name
+    if options.stage != "ensemble":
+        fit_and_report(options, out)
+    if options.stage in (None, "ensemble") and options.problem == "all":
+        draw(out, options)
+
+
+def fit_and_report(options: argparse.Namespace, out: Path) -> None:
+    """Run the stages that simulate."""
     found = problem(kinds=KINDS[options.problem], patients=options.patients)
     if options.stage != "report":
         result = run_fit(found, out, options.starts, options.iterations, together=options.together)
         save(out / "fit.npz", result)
     if options.stage != "fit":
-        report(found, out, load(out / "fit.npz", found))
+        report(found, out, load(out / "fit.npz", found.names))
         if options.write:
             write_shipped(found, out)
+
+
+def draw(out: Path, options: argparse.Namespace) -> None:
+    """Write the ensemble and the spread of each parameter, and print what the data tell."""
+    _, parameters = read(FILE)
+    names = tuple(each.name for each in parameters)
+    stored = load(out / "fit.npz", names)
+    found = Laplace(names, stored["z"], stored["jacobian"])
+    if options.stage is None and not found.has_derivatives:
+        print("No ensemble: the fit has no Jacobian")
+        return
+    drawn = ensemble.draw(found, members=options.members, seed=options.ensemble_seed)
+    replace_file(out / "ensemble.csv", ensemble.text(drawn))
+    replace_file(out / "identifiability.csv", identifiability.table(parameters, found))
+    print(*identifiability.sentences(parameters, found), sep="\n")
+    if options.write:
+        ensemble.read_ensemble(out / "ensemble.csv")  # refuses one of other values than are shipped
+        for name in DRAWN:
+            replace_file(DATA / name, (out / name).read_text(encoding="utf-8"))
 
 
 def run_fit(
@@ -156,12 +192,12 @@ def save(file: Path, result: tuple[Fit, list[Fit]]) -> None:
     written.replace_bytes(file, data.getvalue())
 
 
-def load(file: Path, found: Problem) -> dict[str, np.ndarray]:
+def load(file: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Read a fit of these parameters."""
     if not file.exists():
         raise SystemExit(f"{file} is missing: run the stage fit first.")
     with np.load(file, allow_pickle=False) as stored:
-        if tuple(stored["names"].tolist()) != found.names:
+        if tuple(stored["names"].tolist()) != names:
             raise SystemExit(f"{file} is a fit of other parameters: run the stage fit again.")
         return dict(stored)
 
@@ -183,7 +219,7 @@ def report(found: Problem, out: Path, stored: dict[str, np.ndarray]) -> None:
 
 def write_shipped(found: Problem, out: Path) -> None:
     """Write the values into the parameter files of the repository, and the record of the fit."""
-    z = dict(zip(found.names, load(out / "fit.npz", found)["z"], strict=True))
+    z = dict(zip(found.names, load(out / "fit.npz", found.names)["z"], strict=True))
     written.write(ROOT, written.values(found.parameters, z, found.means, found.ratios))
     for name in RECORD:
         replace_file(DATA / name, (out / name).read_text(encoding="utf-8"))

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from qsp.calibration.identifiability import sentences
+from qsp.calibration.laplace import Laplace
 from qsp.calibration.parameters import Parameter
 from qsp.calibration.problem import Problem
 from qsp.calibration.residuals import Residual
@@ -82,6 +84,8 @@ def card(problem: Problem, stored: Stored, rows: Rows) -> str:
             f"* Parameters without effect on any residual: {_names(silent)}.",
             f"* Pairs of residuals with the same information: {_duplicates(stored)}.",
         ]
+        around = Laplace(problem.names, stored["z"], stored["jacobian"])
+        lines += [f"* {each}" for each in sentences(problem.parameters, around)]
     lines.append("")
     return "\n".join(lines)
 

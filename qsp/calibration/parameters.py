@@ -87,6 +87,21 @@ def _logit(share: float) -> float:
 
 
 def overriding(parameters: Iterable[Parameter], z: Mapping[str, float]) -> ParameterFile:
+    """Return the values at whitened coordinates as `overriding_values` does.
+
+    Args:
+        parameters: Parameters that apply to the study.
+        z: Whitened coordinates by name.
+    """
+    parameters = tuple(parameters)
+    return overriding_values(
+        parameters, {each.name: each.value(z[each.name]) for each in parameters}
+    )
+
+
+def overriding_values(
+    parameters: Iterable[Parameter], values: Mapping[str, float]
+) -> ParameterFile:
     """Return the values as a file that overrides others, as `Population.overridden` takes it.
 
     The value of a path is the product of the parameters that name it: one has the unit, the others
@@ -94,13 +109,13 @@ def overriding(parameters: Iterable[Parameter], z: Mapping[str, float]) -> Param
 
     Args:
         parameters: Parameters that apply to the study.
-        z: Whitened coordinates by name.
+        values: Values by name, in the units of the parameters.
     """
     value: dict[str, float] = {}
     unit: dict[str, str] = {}
     same: dict[str, bool] = {}
     for each in parameters:
-        value[each.path] = value.get(each.path, 1.0) * each.value(z[each.name])
+        value[each.path] = value.get(each.path, 1.0) * values[each.name]
         same[each.path] = bool(each.molecules)
         if each.unit != "1" or each.path not in unit:
             unit[each.path] = each.unit
