@@ -27,6 +27,7 @@ from qsp.run.prepared import BLOCK, Prepared, assemble
 from qsp.run.progress_bar import NotebookProgress, ProgressBar, is_notebook
 from qsp.run.runs import run, run_into
 from qsp.system import absent, saveable
+from qsp.uncertainty import members, with_uncertainty
 
 
 def simulate(
@@ -43,6 +44,7 @@ def simulate(
     reference: str | None = None,
     utility: Mapping[str, float] | None = None,
     observations: Mapping[str, Any] | None = None,
+    uncertainty: int | None = None,
 ) -> Results:
     """Simulate every patient in every arm.
 
@@ -63,6 +65,9 @@ def simulate(
         utility: Weights of ``[utility]`` of a config, such as ``{"grade3": -3}``.
         observations: Keys of ``[observations]`` of a config: a file, and its quantities; see
             `Trial.of`.
+        uncertainty: Number of parameter sets of the fit, up to 50, at which the patients are also
+            simulated; ``.tree["uncertainty"]`` has the intervals, described in
+            `qsp.uncertainty.with_uncertainty`.
 
     Returns:
         Results; ``.ds`` is the dataset described in `qsp.results.schema`, and
@@ -89,7 +94,7 @@ def simulate(
         utility=utility,
         observations=observations,
     )
-    return simulate_trial(trial, save=save, progress=progress)
+    return simulate_trial(trial, save=save, progress=progress, uncertainty=uncertainty)
 
 
 def simulate_trial(
@@ -98,6 +103,7 @@ def simulate_trial(
     save: Sequence[str] = (),
     progress: Progress | bool = True,
     block: int = BLOCK,
+    uncertainty: int | None = None,
 ) -> Results:
     """Simulate a trial; see `simulate`.
 
@@ -108,9 +114,13 @@ def simulate_trial(
             it.
         block: Number of patients in memory at a time. The results of more patients are in a
             temporary folder.
+        uncertainty: Number of parameter sets of the fit; None for the shipped values only.
     """
     with fewer_collections(), jax_cache(), _shown(progress) as shown:
         prepared = prepare(trial, save)
+        found = None if uncertainty is None else members(prepared, uncertainty)
+        if found is not None:
+            return Results(with_uncertainty(run(prepared, shown), found, progress=shown))
         if len(prepared.ids) <= block:
             return Results(run(prepared, shown))
         with _folder() as folder:

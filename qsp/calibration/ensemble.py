@@ -48,12 +48,14 @@ class Ensemble:
         values: Values (member, parameter), in the units of the parameters.
         seed: Seed of the draws.
         digest: Hash of the fitted values in the parameter files.
+        unseen: Names of the parameters of molecules without published values.
     """
 
     parameters: tuple[Parameter, ...]
     values: np.ndarray
     seed: int
     digest: str
+    unseen: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of members."""
@@ -109,7 +111,8 @@ def draw(
     values = np.array([[row[each.name] for each in known] for row in rows])
     z = dict(zip(found.names, found.z, strict=True))
     texts = written.values(parameters, z, tables["means"], tables["ratios"])
-    return Ensemble(known, values, seed, _digest(texts))
+    names = tuple(each.parameter.name for each in unseen.means(tables, parameters))
+    return Ensemble(known, values, seed, _digest(texts), names)
 
 
 def _member(
@@ -191,7 +194,8 @@ def read_ensemble(file: Path = SHIPPED, *, parameters: Path = FILE) -> Ensemble:
         rule = f"the columns must be the parameters of {parameters.name}"
         raise ConfigError(file.name, rule, "others", RENEW)
     values = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]])
-    return Ensemble(whole, values, int(header["seed"]), str(header["values_sha256"]))
+    names = tuple(each.parameter.name for each in unseen.means(tables, known))
+    return Ensemble(whole, values, int(header["seed"]), str(header["values_sha256"]), names)
 
 
 def _check_header(

@@ -81,6 +81,7 @@ def run(
     ] = False,
     parameters: opt.ParameterFile = None,
     covariates: opt.CovariateFile = None,
+    uncertainty: opt.Uncertainty = None,
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Accept more than 5 % of failed patients.")
     ] = False,
@@ -106,10 +107,12 @@ def run(
         from qsp.run import folder
         from qsp.run.progress_bar import ProgressBar
         from qsp.stages import unmeasured
+        from qsp.uncertainty import members, with_uncertainty
 
         prepared = runs.prepare(
             runs.Request(config, overrides, parameters, covariates, typical=typical, out=out)
         )
+        found = None if uncertainty is None else members(prepared, uncertainty)
         out = out or Path("runs") / prepared.config.name
         folder.check(out, force=force)
         if not quiet:
@@ -125,6 +128,12 @@ def run(
                 listings.append(listing.without_text() if quiet else listing)
 
         with contextlib.nullcontext() if quiet else ProgressBar(notes) as progress:
+
+            def with_members(tree: DataTree) -> DataTree:
+                if found is None:
+                    return tree
+                return with_uncertainty(tree, found, progress=progress, cache_dir=cache_dir)
+
             results = runs.run_into(
                 out,
                 prepared,
@@ -133,6 +142,7 @@ def run(
                 cache_dir=cache_dir,
                 stage=stage,
                 draw=draw,
+                more=with_members,
                 on_results=list_results,
             )
     with results:  # closes the file that holds a run of several blocks

@@ -23,6 +23,10 @@ ParameterFile = Annotated[
 CovariateFile = Annotated[
     Path | None, typer.Option(help="CSV file with the covariates of your own patients.")
 ]
+Uncertainty = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Also simulate the patients at N parameter sets of the fit."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 

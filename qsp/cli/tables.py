@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import xarray as xr
@@ -18,6 +19,7 @@ from qsp.report import Table, crs_table, response_table
 from qsp.report import differences as compared
 from qsp.report import one_patient as single
 from qsp.report.observed import observed_table
+from qsp.report.uncertainty import uncertainty_table
 
 _REPORT_ONLY = ("n", "failed", "not evaluable")
 """Columns of the report that the terminal leaves out."""
@@ -47,6 +49,9 @@ def results(tree: xr.DataTree) -> Listing:
         parts += [_observed(table), table.note]
     if not only_patient:
         parts += compared.sentences(ds)
+    if "uncertainty" in tree.children:
+        table = uncertainty_table(tree["uncertainty"].to_dataset())
+        parts += [*_uncertain(table), table.note]
     if surrogate := surrogate_of(ds):
         parts.append(f"Note: {surrogate}")
     if "backend" in ds.attrs:
@@ -60,6 +65,13 @@ def _observed(table: Table) -> TextTable:
     headers = [*(["Arm"] if several else []), *(column.title for column in table.columns)]
     rows = [row if several else row[1:] for row in table.plain_rows()]
     return TextTable(table.title, headers, rows)
+
+
+def _uncertain(table: Table) -> Iterator[TextTable]:
+    """Yield a table for each arm and each difference, which fits the terminal."""
+    headers = [column.title for column in table.columns]
+    for group in table.groups:
+        yield TextTable(f"{group.title}: {table.title}", headers, group.rows)
 
 
 def _narrow(table: Table) -> TextTable:

@@ -44,6 +44,7 @@ class Supplement:
         references: Full references, in addition to those of the methods.
         sampled: Parameter values by patient, the group `parameters` of the results; None if they
             are not stored.
+        uncertainty: The group `uncertainty` of the results; None if they have none.
         date: Date of the report; "" if none.
     """
 
@@ -53,6 +54,7 @@ class Supplement:
     command: str
     references: Sequence[str] = ()
     sampled: xr.Dataset | None = None
+    uncertainty: xr.Dataset | None = None
     date: str = ""
 
 

@@ -37,6 +37,7 @@ from qsp.report.observed import observed_table
 from qsp.report.provenance import Provenance, provenance, ranking_table
 from qsp.report.questions import Answers, answers
 from qsp.report.references import resolve
+from qsp.report.uncertainty import uncertainty_table
 from qsp.results.model_version import other_model
 from qsp.results.record import record_of
 from qsp.stages import Stage, unmeasured
@@ -218,6 +219,8 @@ def _tables(
     if summarized.provenance.ranked:
         arm = summarized.glance.arms[summarized.glance.reference]
         first["ranking"] = ranking_table(summarized.provenance, arm)
+    if supplement.uncertainty is not None:
+        first["uncertainty"] = uncertainty_table(supplement.uncertainty, titles)
     return (
         shared
         | first

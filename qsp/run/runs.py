@@ -34,10 +34,16 @@ MOST_FAILED = 0.05
 """Largest share of failed patients in a run that counts as a success."""
 
 OnResults: TypeAlias = Callable[[xr.DataTree], None]
+More: TypeAlias = Callable[[xr.DataTree], xr.DataTree]
 
 
 def _ignored(results: xr.DataTree) -> None:
     """Do nothing with results."""
+
+
+def _unchanged(results: xr.DataTree) -> xr.DataTree:
+    """Return the same results."""
+    return results
 
 
 def run(
@@ -111,6 +117,7 @@ def run_into(  # noqa: PLR0913
     cache_dir: CacheDir = "default",
     stage: Stage = unmeasured,
     draw: Draw = in_this_process,
+    more: More = _unchanged,
     on_results: OnResults = _ignored,
 ) -> xr.DataTree:
     """Simulate block by block and write results, report and summary to a folder that appears whole.
@@ -124,6 +131,7 @@ def run_into(  # noqa: PLR0913
         cache_dir: Folder of compiled programs; see `qsp.simulation.simulate`.
         stage: Entered for each stage of the run.
         draw: Begins to draw the figures of one block; those of several are drawn in this process.
+        more: Returns the results of one block with further groups, before they are written.
         on_results: Called with the results, while the figures of one block are drawn.
 
     Returns:
@@ -142,7 +150,7 @@ def run_into(  # noqa: PLR0913
         on_results(results)
         return results
     with folder.written(out, force=force) as fresh, writing(fresh), ThreadPoolExecutor(1) as thread:
-        results = run(prepared, progress, cache_dir=cache_dir, stage=stage)
+        results = more(run(prepared, progress, cache_dir=cache_dir, stage=stage))
         # The file is compressed without the interpreter, which draws the report meanwhile.
         saved = thread.submit(save, results, fresh / folder.RESULTS)
         figures = _begin_figures(results, draw)
@@ -205,12 +213,14 @@ def write_report(
     from qsp import report  # imported here, because a shard writes none
 
     record, sampled = record_of(results), results.children.get("parameters")
+    uncertain = results.children.get("uncertainty")
     supplement = report.Supplement(
         dose_table=listing.dose_rows(record),
         parameters=[dataclasses.asdict(row) for row in record.parameters],
         limits=record.limits,
         command=str(results.attrs.get("command", "")),
         sampled=None if sampled is None else sampled.to_dataset(inherit=False),
+        uncertainty=None if uncertain is None else uncertain.to_dataset(),
         date=datetime.date.today().isoformat(),
     )
     ds, single = results.to_dataset(), trajectories(results)
