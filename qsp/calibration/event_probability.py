@@ -78,7 +78,7 @@ class Probability:
             chosen: (dose_period,): Whether a dose counts.
         """
         none = np.prod(1.0 - np.nan_to_num(self.by_node[..., chosen]), axis=-1)
-        return 1.0 - np.tensordot(node_weights(len(none)), none, axes=1)
+        return 1.0 - np.einsum("q,q...->...", node_weights(len(none)), none)
 
 
 def probabilities(x: Exposure, thresholds: Thresholds) -> tuple[Probability, Probability]:
@@ -105,19 +105,19 @@ def _between(
     low: NDArray[np.float64], high: NDArray[np.float64], thresholds: Thresholds
 ) -> Probability:
     """Probability that ln threshold - ln median lies between two values."""
-    nodes, weights = hermegauss(NODES)[0], node_weights(NODES)
+    nodes, weights = np.asarray(hermegauss(NODES)[0], np.float64), node_weights(NODES)
     patient = (thresholds.sd_patient * nodes).reshape(-1, *([1] * low.ndim))
     sd = thresholds.sd_event
     by_node = np.maximum(ndtr((high - patient) / sd) - ndtr((low - patient) / sd), 0.0)
     none = np.prod(1.0 - np.nan_to_num(by_node), axis=-1)
     return Probability(
-        by_dose=np.tensordot(weights, by_node, axes=1),
-        any_dose=1.0 - np.tensordot(weights, none, axes=1),
+        by_dose=np.einsum("q,q...->...", weights, by_node),
+        any_dose=1.0 - np.einsum("q,q...->...", weights, none),
         by_node=by_node,
     )
 
 
 def node_weights(count: int) -> NDArray[np.float64]:
     """Return the weights of a number of Gauss-Hermite nodes, which sum to 1."""
-    weights = hermegauss(count)[1]
+    weights = np.asarray(hermegauss(count)[1], np.float64)
     return weights / weights.sum()
