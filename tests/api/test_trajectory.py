@@ -23,7 +23,7 @@ ALPHA, K_ACT = "synapse.alpha", "t_cells.k_act"
 AT = {"alpha": 9e-4, "amount": 2.0, "day": 2.0}
 STEP = {"alpha": 2e-6, "amount": 4e-3, "day": 2e-3}
 DAYS = 3
-METHOD = Method(rtol=1e-12)
+METHOD = Method(rtol=1e-13)
 """Errors of derivatives are larger than those of values, by some five decades for the day."""
 TIGHT = Method(rtol=1e-13)
 

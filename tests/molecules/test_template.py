@@ -28,7 +28,7 @@ def test_written_file_loads_and_completes_a_patient(tmp_path):
 def test_alpha_has_the_recommended_prior(tmp_path):
     entry = molecules.load(write_template("newmab", tmp_path)).parameters.entries["synapse.alpha"]
     assert (entry.value, entry.status) == ("1e-3", "assumed")
-    assert "sd 2.4" in entry.note
+    assert "sd 2.7" in entry.note
 
 
 def test_no_placeholder_claims_a_source_for_this_molecule(tmp_path):
