@@ -23,7 +23,7 @@ from qsp.model.t_cells import Adapted
 from qsp.populations.paths import fields, short
 from qsp.report.references import bibliography
 from qsp.units import Description, declarations
-from scripts.book import html, inputs, probability, response, supportive, text
+from scripts.book import html, inputs, probability, response, supportive, text, twins
 from scripts.book.links import MECHANISMS, code, definition_links, label_link, page_of, path_link
 from scripts.book.parameters import parameter_table
 
@@ -45,6 +45,7 @@ def pages() -> dict[str, str]:
         found[f"model/{name}.md"] = _mechanism(module, name, f"supportive.{name}", files)
     found["model/supportive.md"] = _mechanism(interventions, "supportive", "", files)
     found["model/probability.md"] = probability.page()
+    found["model/twins.md"] = twins.page()
     found["model/response.md"] = response.page()
     found["model/references.md"] = _references()
     return found
@@ -85,6 +86,7 @@ def _index() -> str:
             "",
             *(f"- [{_title(name)}]({name}.md)" for name in (*MECHANISMS, "supportive", *DRUGS)),
             "- [Probability of CRS](probability.md)",
+            "- [Digital twins](twins.md)",
             "- [Response rules](response.md)",
             "- [Inputs from which parameters are derived](inputs.md)",
             "- [References](references.md)",

@@ -19,7 +19,7 @@ from qsp.model.binding import Receptors
 from qsp.model.synapse import Complexes, Gap, Kinetic
 from qsp.populations.paths import short
 from qsp.units import declarations, is_unit
-from scripts.book import probability
+from scripts.book import probability, twins
 from tests.reference import scheme
 
 ROOT = Path(__file__).parents[2]
@@ -55,8 +55,9 @@ ODES = {equation.state: equation.label for equation in collect() if equation.sta
 
 
 def labels_of_the_book():
-    """Labels of the equations of the model, and of the probability of CRS."""
-    return [*(equation.label for equation in collect()), *probability.equations()]
+    """Labels of the equations of the model, of the probability of CRS, and of twins."""
+    of_model = (equation.label for equation in collect())
+    return [*of_model, *probability.equations(), *twins.equations()]
 
 
 def test_labels_are_unique_and_numbered_without_gaps():
