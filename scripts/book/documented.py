@@ -1,4 +1,4 @@
-"""Pages whose equations stand in docstrings, as LaTeX after their labels."""
+"""Pages with the equations of docstrings, as LaTeX after their labels."""
 
 from __future__ import annotations
 
