@@ -86,7 +86,7 @@ def expand(predict: Predict, likelihood: Likelihood, z: Array, how: Differences)
             slopes = (rows[:, 1:] - rows[:, :1]) / how.step
     slopes = np.swapaxes(np.where(np.isfinite(slopes), slopes, 0.0), 1, 2)  # (patient, row, draw)
     score, information = likelihood.weights(prediction[:, 0])
-    size = np.maximum(np.sqrt(information), np.abs(score))[..., None] * np.abs(slopes)
+    size = np.sqrt(information)[..., None] * np.abs(slopes)
     is_informed = size.max(axis=1, initial=0.0) > how.negligible
     slopes = np.where(is_informed[:, None], slopes, 0.0)
     return Expansion(

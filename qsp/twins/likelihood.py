@@ -30,10 +30,11 @@ A value below the limit of quantification has the probability of all values belo
 
 Eq. W7: $$\ell = \ln T_{\nu}(q), \quad q = \frac{x_L - m}{s(m)}, \quad q' = -\frac{1 + q s'}{s}$$
 
-Its score and its information, the curvature in q where this is positive, are
+Its score, and its information, which is the curvature in q except far in a heavy tail, where the
+curvature is negative, are
 
-Eq. W8: $$\frac{d\ell}{dm} = h q', \quad I = \max\left(h \left(h + \frac{(\nu + 1) q}{\nu + q^2}
-\right), 0\right) q'^2, \quad h = \frac{t_{\nu}(q)}{T_{\nu}(q)}$$
+Eq. W8: $$\frac{d\ell}{dm} = h q', \quad I = h \max\left(h + \frac{(\nu + 1) q}{\nu + q^2},
+\frac{h}{\nu + 1}\right) q'^2, \quad h = \frac{t_{\nu}(q)}{T_{\nu}(q)}$$
 
 Densities are those of x: of ln y if the error is on the scale of logarithms.
 """
@@ -238,7 +239,7 @@ class Measured:
             information = location / (sd * sd) + scale * (slope / sd) ** 2
             hazard = np.exp(_log_density(r, nu) - _log_cdf(r, nu))
             moved = -(1.0 + r * slope) / sd
-            curvature = np.maximum(hazard * (hazard + w * r), 0.0)
+            curvature = hazard * np.maximum(hazard + w * r, hazard / (nu + 1.0))
             score = np.where(below, hazard * moved, score)
             information = np.where(below, curvature * moved * moved, information)
         known = used & np.isfinite(score) & np.isfinite(information)

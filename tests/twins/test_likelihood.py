@@ -84,7 +84,7 @@ def test_values_far_below_a_prediction_stay_finite():
         score, information = measured.weights(np.array([[1e6]]))
         assert np.isfinite(measured.log_likelihood(np.full((1, 1, 1), 1e6))).all()
         assert score < 0.0
-        assert 0.0 <= information < np.inf
+        assert 0.0 < information < np.inf
 
 
 @pytest.mark.parametrize("failed", [np.nan, np.inf, -1.0, 0.0])
