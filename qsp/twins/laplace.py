@@ -11,8 +11,8 @@ evidence of the data, with the integral over the draws approximated, is
 Eq. W17: $$\ln p(y) = \ell(\hat{z}) - \tfrac{1}{2} \hat{z}^T \hat{z} - \tfrac{1}{2} \ln \det A$$
 
 In many dimensions, the posterior is wider than at its mode along the directions that the data
-inform most. Proposals of a sampler should therefore have twice the variance along eigenvectors
-of A with a precision above 5, with eigenvalues a and eigenvectors v:
+inform most. The coordinates of `qsp.twins.gpcn` therefore have twice the variance along
+eigenvectors of A with a precision above 5, with eigenvalues a and eigenvectors v:
 
 Eq. W18: $$C = \sum_i \frac{\kappa_i}{a_i} v_i v_i^T, \quad \kappa_i = 2 \text{ if } a_i > 5
 \text{ else } 1, \quad S = \left(v_i \sqrt{\kappa_i / a_i}\right)_i, \quad S S^T = C$$

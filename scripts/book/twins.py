@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import inspect
 
-from qsp.twins import derivatives, grades, laplace, likelihood, map_estimate, simulator
+from qsp.twins import (
+    derivatives,
+    diagnostics,
+    esmda,
+    gpcn,
+    grades,
+    laplace,
+    likelihood,
+    map_estimate,
+    mixture,
+    simulator,
+)
 from scripts.book import documented
 
 _MODULES = {
@@ -14,6 +25,10 @@ _MODULES = {
     "Derivatives": derivatives,
     "Maximum a posteriori estimate": map_estimate,
     "Laplace approximation": laplace,
+    "Components of a mixture": mixture,
+    "Posterior samples": gpcn,
+    "Convergence": diagnostics,
+    "Ensemble smoother": esmda,
 }
 
 
